@@ -1,0 +1,345 @@
+//! The command line: names, defaults and help. What options mean together is settled in
+//! `run/plan.rs`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::units::{RateLimit, Shard, Span, Speed, StartTime};
+use crate::encoding::Format;
+use crate::encoding::registry::SubjectStrategy;
+use crate::manifest::JobKey;
+use crate::pacing::Time;
+use crate::record::Topic;
+use crate::sink::kafka::topics::TopicConfig;
+use crate::sink::kafka::{Acks, Property};
+
+/// A load producer for Kafka and Redpanda: one simulated fleet of machines, published as Avro
+/// records to separate topics.
+#[derive(Debug, Parser)]
+#[command(name = "fleetstorm", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more on stderr: -v for debug, -vv for all, librdkafka's own words included.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Say nothing on stderr but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  done            2  usage or configuration
+   10  no broker answers           20  no registry answers
+   11  the broker refuses us       21  the registry refuses us (401, 403)
+   12  a topic can't be used       22  a schema is refused (409, 422)
+   13  the producer failed         23  the registry answers with errors or isn't one
+   30  records were lost           24  the embedded registry's address is taken
+   31  records are too large       40  the rate was not held
+   50  output can't be written    130  interrupted";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Simulate the fleet and publish it.
+    Run(Box<RunOptions>),
+    /// Look at the Avro schemas, or register them.
+    #[command(subcommand)]
+    Schemas(SchemasCommand),
+}
+
+/// What to do with the schemas.
+#[derive(Debug, Subcommand)]
+pub enum SchemasCommand {
+    /// List topics, record names and files.
+    List,
+    /// Print the schema of a topic.
+    Show {
+        /// The topic.
+        topic: Topic,
+    },
+    /// Register the schemas of all topics, and print subjects and ids.
+    Register {
+        /// Where and how.
+        #[command(flatten)]
+        registry: RegistryOptions,
+        /// Put before every topic's name in subjects.
+        #[arg(long, value_name = "PREFIX", default_value = "")]
+        topic_prefix: String,
+    },
+}
+
+/// The options of `fleetstorm run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunOptions {
+    /// Where the records go.
+    #[command(flatten)]
+    pub destination: DestinationOptions,
+    /// The schema registry.
+    #[command(flatten)]
+    pub registry: RegistryOptions,
+    /// What is simulated.
+    #[command(flatten)]
+    pub fleet: FleetOptions,
+    /// Which topics, and how they are written.
+    #[command(flatten)]
+    pub topics: TopicOptions,
+    /// How fast, in which time, for how long.
+    #[command(flatten)]
+    pub pace: PaceOptions,
+    /// What is kept of the run.
+    #[command(flatten)]
+    pub keep: KeepOptions,
+}
+
+/// Where records go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SinkKind {
+    /// Kafka or Redpanda.
+    Kafka,
+    /// A JSON line a record on standard output.
+    Stdout,
+    /// Nowhere: simulate, encode and drop.
+    Null,
+}
+
+/// Options on where records go.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Where to")]
+pub struct DestinationOptions {
+    /// Brokers to connect to; without one, an embedded broker and registry start on loopback.
+    #[arg(short, long, value_name = "HOST:PORT[,...]", help = BOOTSTRAP_HELP)]
+    pub bootstrap_server: Option<String>,
+    /// Kind of sink.
+    #[arg(long, value_enum, default_value = "kafka")]
+    pub sink: SinkKind,
+    /// Hold the embedded broker and registry open after the run, until interrupted.
+    #[arg(long)]
+    pub keep: bool,
+    /// Address of the embedded registry; port 0 takes any free one.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    pub embedded_registry: SocketAddr,
+    /// Acknowledgements: `all` is idempotent; 1 and 0 give that up.
+    #[arg(long, value_enum, default_value = "all")]
+    pub acks: Acks,
+    /// Set a librdkafka property; repeatable.
+    #[arg(short = 'X', value_name = "KEY=VALUE")]
+    pub properties: Vec<Property>,
+    /// How long brokers and topics may take to answer.
+    #[arg(long, value_name = "TIME", default_value = "15s")]
+    pub connect_timeout: Span,
+    /// How long an interrupted run may take to deliver what it has sent.
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub shutdown_timeout: Span,
+}
+
+const BOOTSTRAP_HELP: &str = "Brokers to connect to [env: FLEETSTORM_BOOTSTRAP_SERVER, \
+    KAFKA_BOOTSTRAP_SERVERS]; without any, an embedded broker and registry start on loopback";
+const REGISTRY_HELP: &str =
+    "Schema registry, Confluent API [env: FLEETSTORM_SCHEMA_REGISTRY, SCHEMA_REGISTRY_URL]";
+
+/// Options on the registry.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Schema registry")]
+pub struct RegistryOptions {
+    /// The registry's URL.
+    #[arg(short = 'r', long, value_name = "URL", help = REGISTRY_HELP)]
+    pub schema_registry: Option<String>,
+    /// User and password for the registry.
+    #[arg(
+        long,
+        value_name = "USER:PASSWORD",
+        env = "FLEETSTORM_REGISTRY_BASIC_AUTH",
+        hide_env_values = true
+    )]
+    pub registry_basic_auth: Option<String>,
+    /// Bearer token for the registry.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "FLEETSTORM_REGISTRY_TOKEN",
+        hide_env_values = true,
+        conflicts_with = "registry_basic_auth"
+    )]
+    pub registry_token: Option<String>,
+    /// Certificate authority of the registry, as a PEM file.
+    #[arg(long, value_name = "FILE")]
+    pub registry_ca: Option<PathBuf>,
+    /// How long the registry may take to come up.
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub registry_timeout: Span,
+    /// Name of subjects: topic, record or topic-record.
+    #[arg(long, value_name = "STRATEGY", default_value = "topic")]
+    pub subject_strategy: SubjectStrategy,
+}
+
+/// Options on what is simulated.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "What")]
+pub struct FleetOptions {
+    /// Configuration file, YAML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Preset to start from.
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// Machines in the fleet (n_machines; 100).
+    #[arg(long, value_name = "N")]
+    pub machines: Option<u64>,
+    /// Readings of each machine after which the run ends (n_readings; no end).
+    #[arg(long, value_name = "N")]
+    pub readings: Option<u64>,
+    /// Expected number of jobs over the run (n_jobs).
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<u64>,
+    /// Seed of all random streams; drawn and told where not given.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Set any configuration key, as in `anomalies.enable=true`; repeatable.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Options on topics and records.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Topics")]
+pub struct TopicOptions {
+    /// Topics to write.
+    #[arg(
+        long,
+        value_name = "TOPIC,...",
+        value_delimiter = ',',
+        default_value = "telemetry,usage,status,jobs,machines"
+    )]
+    pub topics: Vec<Topic>,
+    /// Put before every topic's name.
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub topic_prefix: String,
+    /// Partitions of topics that are created.
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub partitions: u32,
+    /// Replicas of topics that are created; the broker's default where not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub replication_factor: Option<u16>,
+    /// Configuration of topics that are created, for all or for one; repeatable.
+    #[arg(long, value_name = "[TOPIC:]KEY=VALUE")]
+    pub topic_config: Vec<TopicConfig>,
+    /// Fail where a topic is missing, rather than create it.
+    #[arg(long)]
+    pub no_create_topics: bool,
+    /// Encoding of values; `stdout` is always JSON.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Key of the jobs topic.
+    #[arg(long, value_enum, default_value = "machine_id")]
+    pub job_key: JobKey,
+}
+
+/// Options on pace, time and length.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "How fast, which time, how long")]
+pub struct PaceOptions {
+    /// Records a second over all topics (fractions allowed), or `max`.
+    #[arg(long, value_name = "N|max")]
+    pub rate: Option<RateLimit>,
+    /// Fleet time between two readings of a machine.
+    #[arg(
+        long,
+        value_name = "TIME",
+        help = "Fleet time between two readings of a machine [default: 1s]"
+    )]
+    pub interval: Option<Span>,
+    /// Run the fleet's clock faster (60x) or slower (0.5x).
+    #[arg(long, value_name = "FACTOR")]
+    pub speed: Option<Speed>,
+    /// Time of the records: `live` is when they are due, `simulated` advances by the interval.
+    #[arg(long, value_enum)]
+    pub time: Option<Time>,
+    /// When the run starts: now, -7d, +10s, 2026-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub start: Option<StartTime>,
+    /// End after this many slots of the schedule.
+    #[arg(long, value_name = "N")]
+    pub records: Option<u64>,
+    /// End this long after the start.
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<Span>,
+    /// Announce all machines again this often.
+    #[arg(long, value_name = "TIME")]
+    pub machines_refresh: Option<Span>,
+    /// Threads that simulate; chosen by the rate where not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Simulate part I of N of the fleet; needs --seed and --start.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+}
+
+/// Options on what is kept of a run.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "What to keep")]
+pub struct KeepOptions {
+    /// Write manifest and results as JSON to a file, or to stdout with `-`.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+impl DestinationOptions {
+    /// The brokers: the option, else the environment.
+    pub fn brokers(&self) -> Option<String> {
+        self.bootstrap_server.clone().or_else(|| {
+            from_environment(["FLEETSTORM_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS"])
+        })
+    }
+}
+
+impl RegistryOptions {
+    /// The registry's URL: the option, else the environment.
+    pub fn url(&self) -> Option<String> {
+        self.schema_registry
+            .clone()
+            .or_else(|| from_environment(["FLEETSTORM_SCHEMA_REGISTRY", "SCHEMA_REGISTRY_URL"]))
+    }
+}
+
+/// The first of these variables that is set and not empty.
+fn from_environment<const N: usize>(names: [&str; N]) -> Option<String> {
+    names
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_as_documented() {
+        let Ok(Cli {
+            command: Command::Run(run),
+            ..
+        }) = Cli::try_parse_from(["fleetstorm", "run"])
+        else {
+            panic!("`run` needs no options");
+        };
+        assert_eq!(run.topics.topics, Topic::ALL);
+        assert_eq!(run.topics.partitions, 6);
+        assert_eq!(run.destination.acks, Acks::All);
+        assert!(run.pace.rate.is_none() && run.pace.time.is_none());
+    }
+
+    #[test]
+    fn a_relative_start_is_not_taken_for_an_option() {
+        assert!(Cli::try_parse_from(["fleetstorm", "run", "--start", "-7d"]).is_ok());
+    }
+}

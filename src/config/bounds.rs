@@ -1,0 +1,223 @@
+//! What each key may hold: one line a key, checked layer by layer so that an error can say where
+//! the value came from.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::error::{Problem, ProblemKind};
+use super::layers::Origin;
+use super::nearest::nearest_key;
+
+/// Every key by its dotted path. A test holds this table against the fields of `Config`.
+pub(super) const RULES: &[(&str, Rule)] = &[
+    ("n_machines", integer(1, 10_000_000)),
+    // With the bound on machines this keeps every count of records within 63 bits.
+    ("n_readings", optional(1, 100_000_000_000)),
+    ("n_jobs", optional(0, 1_000_000_000_000)),
+    ("seed", optional(0, u64::MAX)),
+    ("machine_types", Rule::Names),
+    ("cores_range", Rule::IntegerRange { min: 1, max: 4096 }),
+    ("zones", Rule::Names),
+    ("regions", Rule::Names),
+    ("base_cpu_load", number(0.0, 1.0)),
+    ("base_memory_load", number(0.0, 1.0)),
+    ("load_variance", number(0.0, 1.0)),
+    ("anomalies.enable", Rule::Switch),
+    ("anomalies.cpu_spike_probability", number(0.0, 1.0)),
+    ("anomalies.memory_leak_probability", number(0.0, 1.0)),
+    ("anomalies.network_saturation_probability", number(0.0, 1.0)),
+    ("temporal_patterns.enable_diurnal", Rule::Switch),
+    ("temporal_patterns.enable_weekly", Rule::Switch),
+    ("temporal_patterns.peak_hour", integer(0, 23)),
+    ("temporal_patterns.night_load_factor", number(0.0, 1.0)),
+    ("temporal_patterns.weekend_load_factor", number(0.0, 1.0)),
+    ("enable_failures", Rule::Switch),
+    ("failure_probability", number(0.0, 1.0)),
+    ("cascade_failure_probability", number(0.0, 1.0)),
+    ("jobs.arrival_probability", number(0.0, 0.2)),
+];
+
+const NAMES_MAX: usize = 255;
+const NAME_BYTES_MAX: usize = 128;
+
+/// What a key may hold. Its `Display` completes "must be ...".
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Rule {
+    /// True or false.
+    Switch,
+    /// A whole number between bounds, or null where `optional`.
+    Integer { min: u64, max: u64, optional: bool },
+    /// A finite number between bounds.
+    Number { min: f64, max: f64 },
+    /// Two whole numbers between bounds, the first not above the second.
+    IntegerRange { min: u64, max: u64 },
+    /// A list of different names.
+    Names,
+}
+
+/// Checks one layer's settings, an object that is to be merged into `defaults`, and adds what is
+/// wrong with them to `problems`.
+pub(super) fn check(
+    origin: &Origin,
+    settings: &Map<String, Value>,
+    defaults: &Map<String, Value>,
+    problems: &mut Vec<Problem>,
+) {
+    check_section("", origin, settings, defaults, problems);
+}
+
+fn check_section(
+    prefix: &str,
+    origin: &Origin,
+    settings: &Map<String, Value>,
+    defaults: &Map<String, Value>,
+    problems: &mut Vec<Problem>,
+) {
+    for (name, value) in settings {
+        let key = format!("{prefix}{name}");
+        let kind = match (rule(&key), defaults.get(name), value) {
+            (Some(rule), _, value) => match rule.reason_against(value) {
+                None => continue,
+                Some(detail) => ProblemKind::Invalid {
+                    expected: rule.to_string(),
+                    detail,
+                },
+            },
+            (None, Some(Value::Object(defaults)), Value::Object(settings)) => {
+                check_section(&format!("{key}."), origin, settings, defaults, problems);
+                continue;
+            }
+            (None, Some(Value::Object(defaults)), _) => {
+                let keys: Vec<&str> = defaults.keys().map(String::as_str).collect();
+                ProblemKind::Invalid {
+                    expected: format!("a section with keys among {}", keys.join(", ")),
+                    detail: None,
+                }
+            }
+            (None, _, value) => ProblemKind::Unknown {
+                nearest: nearest_key(&key, value.is_object()),
+            },
+        };
+        problems.push(Problem {
+            key,
+            value: value.clone(),
+            origin: origin.clone(),
+            kind,
+        });
+    }
+}
+
+impl Rule {
+    /// None if `value` fits; else what is wrong with it, in more detail than the rule itself
+    /// where there is more to say.
+    fn reason_against(&self, value: &Value) -> Option<Option<String>> {
+        let fits = match *self {
+            Rule::Switch => value.is_boolean(),
+            Rule::Integer { min, max, optional } => {
+                (optional && value.is_null()) || integer_within(value, min, max).is_some()
+            }
+            Rule::Number { min, max } => value
+                .as_f64()
+                .is_some_and(|number| (min..=max).contains(&number)),
+            Rule::IntegerRange { min, max } => match value.as_array().map(Vec::as_slice) {
+                Some([low, high]) => {
+                    let bounds = integer_within(low, min, max).zip(integer_within(high, min, max));
+                    match bounds {
+                        Some((low, high)) if low > high => {
+                            return Some(Some(format!("{low} is above {high}")));
+                        }
+                        bounds => bounds.is_some(),
+                    }
+                }
+                _ => false,
+            },
+            Rule::Names => match value.as_array() {
+                Some(names) => match wrong_with_names(names) {
+                    Some(detail) => return Some(Some(detail)),
+                    None => true,
+                },
+                None => false,
+            },
+        };
+        if fits { None } else { Some(None) }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Rule::Switch => f.write_str("true or false"),
+            Rule::Integer { min, max, optional } => {
+                write!(f, "a whole number from {min} to {max}")?;
+                f.write_str(if optional { ", or null" } else { "" })
+            }
+            Rule::Number { min, max } => write!(f, "a number from {min} to {max}"),
+            Rule::IntegerRange { min, max } => write!(
+                f,
+                "a list of two whole numbers from {min} to {max}, the lower first"
+            ),
+            Rule::Names => write!(
+                f,
+                "a list of 1 to {NAMES_MAX} different names of 1 to {NAME_BYTES_MAX} bytes"
+            ),
+        }
+    }
+}
+
+const fn integer(min: u64, max: u64) -> Rule {
+    Rule::Integer {
+        min,
+        max,
+        optional: false,
+    }
+}
+
+const fn optional(min: u64, max: u64) -> Rule {
+    Rule::Integer {
+        min,
+        max,
+        optional: true,
+    }
+}
+
+const fn number(min: f64, max: f64) -> Rule {
+    Rule::Number { min, max }
+}
+
+fn rule(key: &str) -> Option<&'static Rule> {
+    RULES
+        .iter()
+        .find(|(path, _)| *path == key)
+        .map(|(_, rule)| rule)
+}
+
+fn integer_within(value: &Value, min: u64, max: u64) -> Option<u64> {
+    value.as_u64().filter(|number| (min..=max).contains(number))
+}
+
+fn wrong_with_names(names: &[Value]) -> Option<String> {
+    if names.is_empty() {
+        return Some("it is empty".into());
+    }
+    if names.len() > NAMES_MAX {
+        return Some(format!("it holds {}", names.len()));
+    }
+    let mut seen = BTreeSet::new();
+    for name in names {
+        let Value::String(name) = name else {
+            return Some(format!("{name} is not text, which quotes would make it"));
+        };
+        if name.is_empty() {
+            return Some("one of them is empty".into());
+        }
+        if name.len() > NAME_BYTES_MAX {
+            return Some(format!("one of them has {} bytes", name.len()));
+        }
+        if !seen.insert(name) {
+            return Some(format!("`{name}` is there twice"));
+        }
+    }
+    None
+}

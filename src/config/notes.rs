@@ -1,0 +1,80 @@
+//! Settings that contradict each other: not wrong, but surely not meant.
+
+use serde_json::Value;
+
+use super::layers::{Layer, Origin};
+
+/// What has no effect while a switch is off: a key, or a whole section where it ends in a dot.
+const SWITCHES: &[(&str, &str)] = &[
+    ("anomalies.", "anomalies.enable"),
+    (
+        "temporal_patterns.peak_hour",
+        "temporal_patterns.enable_diurnal",
+    ),
+    (
+        "temporal_patterns.night_load_factor",
+        "temporal_patterns.enable_diurnal",
+    ),
+    (
+        "temporal_patterns.weekend_load_factor",
+        "temporal_patterns.enable_weekly",
+    ),
+    ("failure_probability", "enable_failures"),
+    ("cascade_failure_probability", "enable_failures"),
+];
+
+/// One note for each key that the user set and that has no effect in `merged`.
+pub(super) fn contradictions(layers: &[Layer], merged: &Value, defaults: &Value) -> Vec<String> {
+    let mut notes = Vec::new();
+    for layer in layers {
+        // Whoever switches a scenario's anomalies off means it.
+        if matches!(layer.origin, Origin::Scenario(_)) {
+            continue;
+        }
+        for (key, value) in leaves(&layer.value) {
+            let Some(switch) = switch_of(&key) else {
+                continue;
+            };
+            let is_on = get(merged, switch) == Some(&Value::Bool(true));
+            // A dump of a whole configuration names every key: its defaults are no contradiction.
+            let is_dumped_default =
+                get(&layer.value, switch).is_some() && get(defaults, &key) == Some(value);
+            if !is_on && !is_dumped_default {
+                notes.push(format!(
+                    "`{key}` (from {}) has no effect while `{switch}` is false",
+                    layer.origin
+                ));
+            }
+        }
+    }
+    notes
+}
+
+fn switch_of(key: &str) -> Option<&'static str> {
+    SWITCHES
+        .iter()
+        .find(|(gated, switch)| {
+            key != *switch && (key == *gated || gated.ends_with('.') && key.starts_with(gated))
+        })
+        .map(|(_, switch)| *switch)
+}
+
+fn leaves(tree: &Value) -> Vec<(String, &Value)> {
+    let Value::Object(entries) = tree else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (name, value) in entries {
+        if value.is_object() {
+            let below = leaves(value).into_iter();
+            found.extend(below.map(|(key, value)| (format!("{name}.{key}"), value)));
+        } else {
+            found.push((name.clone(), value));
+        }
+    }
+    found
+}
+
+fn get<'a>(tree: &'a Value, key: &str) -> Option<&'a Value> {
+    key.split('.').try_fold(tree, |value, name| value.get(name))
+}

@@ -1,0 +1,197 @@
+//! The schema registry's client: registers the run's schemas before the first record.
+//!
+//! A blocking interface over schema_registry_converter. What it adds is patience while the
+//! registry comes up, within a deadline, and errors that say what to do. It must not be called
+//! from inside an async runtime.
+
+mod error;
+mod failure;
+mod settings;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use schema_registry_converter::blocking::schema_registry::{SrSettings, post_schema};
+use schema_registry_converter::error::SRCError;
+use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
+
+use super::framing::SchemaId;
+
+pub use error::RegistryError;
+pub use settings::{RegistryAuth, RegistrySettings};
+pub use subject::{SubjectStrategy, UnknownSubjectStrategy};
+
+use failure::Failure;
+use settings::Target;
+
+/// The longest that one request may take to connect and answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The shortest: a last try gets at least this much.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(50);
+/// Pauses between tries double from here ...
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// ... to here.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// For how long a registry that answers 500 is asked again.
+const SERVER_ERROR_PATIENCE: Duration = Duration::from_secs(3);
+/// How often the log says that we still wait.
+const SAY_EVERY: Duration = Duration::from_secs(5);
+/// How quickly a pause notices that the run was stopped.
+const STOP_CHECK: Duration = Duration::from_millis(50);
+
+/// What a subject keeps literally in a URL's path.
+const SUBJECT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A client of one schema registry, which may have several addresses.
+///
+/// Its `Display` is the registry's addresses, without credentials.
+#[derive(Debug)]
+pub struct Registry {
+    targets: Vec<Target>,
+    deadline: Duration,
+    /// The address that answered last is asked first.
+    first: AtomicUsize,
+    stop: Option<Arc<AtomicBool>>,
+}
+
+impl Registry {
+    /// Checks the settings and reads the CA file. Makes no request.
+    pub fn new(settings: &RegistrySettings) -> Result<Registry, RegistryError> {
+        let timeout = settings.deadline.clamp(LEAST_TIMEOUT, REQUEST_TIMEOUT);
+        Ok(Registry {
+            targets: Target::all(settings, timeout)?,
+            deadline: settings.deadline,
+            first: AtomicUsize::new(0),
+            stop: None,
+        })
+    }
+
+    /// Ends a wait for the registry with [`RegistryError::Interrupted`] once `stop` is set. A
+    /// request under way is not cut short.
+    #[must_use]
+    pub fn with_stop(mut self, stop: Arc<AtomicBool>) -> Registry {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// Registers an Avro schema under a subject and returns its id; a schema that the subject
+    /// already has keeps its id.
+    ///
+    /// While the registry doesn't answer, or answers that it isn't ready, this tries again until
+    /// the settings' deadline. It returns within the deadline and one request's timeout.
+    pub fn register(&self, subject: &str, schema: &str) -> Result<SchemaId, RegistryError> {
+        let path = utf8_percent_encode(subject, SUBJECT).to_string();
+        self.call(subject, |settings| {
+            let schema = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
+            post_schema(settings, path.clone(), schema)
+        })
+        .map(|registered| SchemaId(registered.id))
+    }
+
+    /// Makes a request until an address answers it, a failure is final, or time is up.
+    fn call<T>(
+        &self,
+        subject: &str,
+        request: impl Fn(&SrSettings) -> Result<T, SRCError>,
+    ) -> Result<T, RegistryError> {
+        let begun = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut said: Option<Instant> = None;
+        let mut server_errors_since: Option<Instant> = None;
+        loop {
+            let failure = match self.try_each(begun, subject, &request) {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(failure) => failure,
+            };
+            let patience = if matches!(failure, Failure::Server { .. }) {
+                let since = *server_errors_since.get_or_insert_with(Instant::now);
+                SERVER_ERROR_PATIENCE.saturating_sub(since.elapsed())
+            } else {
+                server_errors_since = None;
+                Duration::MAX
+            };
+            let left = self.deadline.saturating_sub(begun.elapsed());
+            if left <= LEAST_TIMEOUT || patience.is_zero() {
+                return Err(failure.into_error(self, subject, begun.elapsed()));
+            }
+            if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
+                said = Some(Instant::now());
+                tracing::warn!("waiting for the schema registry at {self}: {failure}");
+            }
+            self.sleep(pause.min(left - LEAST_TIMEOUT))?;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One request to each address in turn, beginning with the one that answered last.
+    fn try_each<T>(
+        &self,
+        begun: Instant,
+        subject: &str,
+        request: impl Fn(&SrSettings) -> Result<T, SRCError>,
+    ) -> Result<T, Failure> {
+        let count = self.targets.len();
+        let first = self.first.load(Ordering::Relaxed);
+        let mut outcome = Err(Failure::Wait("it was not asked".to_owned()));
+        for index in (first..first + count).map(|index| index % count) {
+            let Some(target) = self.targets.get(index) else {
+                break;
+            };
+            let left = self.deadline.saturating_sub(begun.elapsed());
+            let settings = target.settings_within(left.max(LEAST_TIMEOUT));
+            outcome = settings
+                .map_err(Failure::Final)
+                .and_then(|s| request(&s).map_err(|e| failure::classify(&e, target, subject)));
+            match outcome {
+                Ok(_) => self.first.store(index, Ordering::Relaxed),
+                Err(Failure::Final(_)) => {}
+                Err(_) if left > LEAST_TIMEOUT => continue,
+                Err(_) => {}
+            }
+            break;
+        }
+        outcome
+    }
+
+    fn sleep(&self, pause: Duration) -> Result<(), RegistryError> {
+        let until = Instant::now() + pause;
+        loop {
+            if let Some(stop) = &self.stop
+                && stop.load(Ordering::Relaxed)
+            {
+                return Err(RegistryError::Interrupted {
+                    url: self.to_string(),
+                });
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            thread::sleep(left.min(STOP_CHECK));
+        }
+    }
+}
+
+impl fmt::Display for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, target) in self.targets.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(&target.url)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! What can go wrong with a registry: each a line that says what, where, and what to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where a registry's API may hide when a URL's host is right and its path isn't.
+const PATHS: &str = "the URL's path may be wrong: Confluent and Redpanda serve at the root, \
+                     Apicurio at /apis/ccompat/v7";
+
+/// An error of the schema registry's client. URLs in it never hold credentials.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// The URL can't be used.
+    #[error("bad schema registry URL {url:?}: {problem}")]
+    BadUrl {
+        /// The URL as given, without credentials.
+        url: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// The file of CA certificates can't be used.
+    #[error("bad CA file {} for the schema registry: {problem}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// No request could be formed.
+    #[error("cannot form a request to the schema registry at {url}: {cause}")]
+    Request {
+        /// The registry.
+        url: String,
+        /// Why not.
+        cause: String,
+    },
+
+    /// The registry didn't answer, or wasn't ready, until the deadline.
+    #[error(
+        "no usable answer from the schema registry at {url} in {} s: {cause}; \
+         check that it runs and that the URL is right",
+        seconds(*waited)
+    )]
+    Unreachable {
+        /// The registry's addresses.
+        url: String,
+        /// For how long it was tried.
+        waited: Duration,
+        /// Why the last try failed.
+        cause: String,
+    },
+
+    /// The TLS connection failed: mostly, the certificate isn't trusted.
+    #[error("cannot open a secure connection to the schema registry at {url}: {problem}")]
+    Tls {
+        /// The registry.
+        url: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+
+    /// The registry wants credentials, or others (401).
+    #[error("the schema registry at {url} answered 401 Unauthorized: {advice}")]
+    Unauthorized {
+        /// The registry.
+        url: String,
+        /// What to do, which depends on the credentials that were sent.
+        advice: &'static str,
+    },
+
+    /// The credentials are good but may not do this (403).
+    #[error(
+        "the schema registry at {url} answered 403 Forbidden: these credentials may not register \
+         a schema under the subject {subject}; ask for the right to write it"
+    )]
+    Forbidden {
+        /// The registry.
+        url: String,
+        /// The subject.
+        subject: String,
+    },
+
+    /// The schema is incompatible with the subject's earlier ones.
+    #[error(
+        "the schema registry at {url} refused the schema as incompatible with the subject \
+         {subject}: {message}; use another topic prefix or subject, or relax the subject's \
+         compatibility level"
+    )]
+    Incompatible {
+        /// The registry.
+        url: String,
+        /// The subject.
+        subject: String,
+        /// The registry's own words.
+        message: String,
+    },
+
+    /// The registry holds the schema, or the request, to be invalid (422).
+    #[error(
+        "the schema registry at {url} refused the schema of the subject {subject} as invalid: \
+         {message}"
+    )]
+    InvalidSchema {
+        /// The registry.
+        url: String,
+        /// The subject.
+        subject: String,
+        /// The registry's own words.
+        message: String,
+    },
+
+    /// The registry refused for another reason.
+    #[error(
+        "the schema registry at {url} refused to register the subject {subject}: {status}: {message}"
+    )]
+    Refused {
+        /// The registry.
+        url: String,
+        /// The subject.
+        subject: String,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's own words.
+        message: String,
+    },
+
+    /// Something answered, but not as a schema registry does.
+    #[error("what answers at {url} is not a schema registry: {problem}; {PATHS}")]
+    NotARegistry {
+        /// The address.
+        url: String,
+        /// What it answered.
+        problem: String,
+    },
+
+    /// The registry failed inside, and went on failing.
+    #[error(
+        "the schema registry at {url} failed on the subject {subject}: {status}: {message}; \
+         look into its log"
+    )]
+    ServerError {
+        /// The registry.
+        url: String,
+        /// The subject.
+        subject: String,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's own words.
+        message: String,
+    },
+
+    /// The run was stopped while it waited for the registry.
+    #[error("interrupted while waiting for the schema registry at {url}")]
+    Interrupted {
+        /// The registry's addresses.
+        url: String,
+    },
+}
+
+/// Seconds with one decimal where they are few.
+fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 10.0 {
+        format!("{seconds:.1}")
+    } else {
+        format!("{seconds:.0}")
+    }
+}

@@ -1,0 +1,300 @@
+//! What a failed request means: wait, wait a little, or give up, and with which words.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use schema_registry_converter::error::SRCError;
+use schema_registry_converter::schema_registry_common::RawError;
+
+use super::Registry;
+use super::error::RegistryError;
+use super::settings::{RegistryAuth, Target};
+
+/// The longest that a registry's own message may be in ours.
+const MESSAGE_LIMIT: usize = 300;
+
+/// A request that failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The registry isn't up or isn't ready: why.
+    Wait(String),
+    /// The registry failed inside, which may pass.
+    Server { status: u16, message: String },
+    /// Trying again won't help.
+    Final(RegistryError),
+}
+
+impl Failure {
+    /// The error once there is no more time.
+    pub(super) fn into_error(
+        self,
+        registry: &Registry,
+        subject: &str,
+        waited: Duration,
+    ) -> RegistryError {
+        let url = registry.to_string();
+        match self {
+            Failure::Wait(cause) => RegistryError::Unreachable { url, waited, cause },
+            Failure::Server { status, message } => RegistryError::ServerError {
+                url,
+                subject: subject.to_owned(),
+                status,
+                message,
+            },
+            Failure::Final(error) => error,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Wait(cause) => f.write_str(cause),
+            Failure::Server { status, message } => write!(f, "{status}: {message}"),
+            Failure::Final(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Tells what a failed request to `target` means.
+pub(super) fn classify(error: &SRCError, target: &Target, subject: &str) -> Failure {
+    match Cause::of(error) {
+        Cause::Status { status, answer } => by_status(status, answer, target, subject),
+        Cause::Http(http) => by_transport(http, target),
+        Cause::Other(problem) => Failure::Final(not_a_registry(target, problem)),
+    }
+}
+
+/// An SRCError taken apart.
+enum Cause<'a> {
+    /// The registry answered with an error, in its own JSON or not.
+    Status {
+        status: u16,
+        answer: Option<&'a RawError>,
+    },
+    /// The request didn't get through, or its answer couldn't be read.
+    Http(&'a reqwest::Error),
+    /// The answer was read, and lacks something.
+    Other(String),
+}
+
+impl<'a> Cause<'a> {
+    /// The converter gives an answer's HTTP status only in its error's text; its body is the
+    /// source, or, where that isn't a registry's error, a stand-in with error code 0. These texts
+    /// are the converter's, held to by the tests below.
+    fn of(error: &'a SRCError) -> Cause<'a> {
+        let source = error.source();
+        let status = error
+            .error
+            .strip_prefix("HTTP request to schema registry failed with status ")
+            .and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        if let Some(status) = status {
+            let answer = source
+                .and_then(|source| source.downcast_ref::<RawError>())
+                .filter(|raw| {
+                    raw.error_code != 0
+                        || raw.message != "couldn't parse schema registry error json"
+                });
+            return Cause::Status { status, answer };
+        }
+        match source.and_then(|source| source.downcast_ref::<reqwest::Error>()) {
+            Some(http) => Cause::Http(http),
+            None if error.error.starts_with("Could not get id") => {
+                Cause::Other("its answer lacks a schema id".to_owned())
+            }
+            None => Cause::Other(one_line(&error.error)),
+        }
+    }
+}
+
+fn by_status(status: u16, answer: Option<&RawError>, target: &Target, subject: &str) -> Failure {
+    let url = target.url.clone();
+    let subject = subject.to_owned();
+    let named = reqwest::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|code| code.canonical_reason())
+        .map_or_else(|| status.to_string(), |reason| format!("{status} {reason}"));
+    let message = match answer {
+        Some(answer) => one_line(answer.message.trim().trim_end_matches('.')),
+        None => "it gave no reason".to_owned(),
+    };
+    // Registries differ in the status of an incompatible schema, not in calling it so.
+    let incompatible = matches!(status, 400 | 409 | 422)
+        && answer.is_some_and(|a| a.message.to_lowercase().contains("incompatib"));
+    match status {
+        401 => Failure::Final(RegistryError::Unauthorized {
+            url,
+            advice: match target.auth {
+                RegistryAuth::None => "it wants a user and password, or a token",
+                RegistryAuth::Basic { .. } => "check the user and password",
+                RegistryAuth::Bearer(_) => "check the token, which may have expired",
+            },
+        }),
+        403 => Failure::Final(RegistryError::Forbidden { url, subject }),
+        408 | 425 | 429 | 502 | 503 | 504 => Failure::Wait(match answer {
+            Some(_) => format!("it answered {named}: {message}"),
+            None => format!("it answered {named}"),
+        }),
+        500.. => Failure::Server { status, message },
+        300..=399 => Failure::Final(not_a_registry(
+            target,
+            format!("it answered {named}, a redirect: use the URL that it leads to"),
+        )),
+        404 | 405 => Failure::Final(not_a_registry(target, format!("it answered {named}"))),
+        _ if incompatible => Failure::Final(RegistryError::Incompatible {
+            url,
+            subject,
+            message,
+        }),
+        // Apicurio says so when two processes register the same subject at the same moment.
+        409 if message.contains("already exists") => Failure::Server { status, message },
+        409 => Failure::Final(RegistryError::Incompatible {
+            url,
+            subject,
+            message,
+        }),
+        422 => Failure::Final(RegistryError::InvalidSchema {
+            url,
+            subject,
+            message,
+        }),
+        _ if answer.is_some() => Failure::Final(RegistryError::Refused {
+            url,
+            subject,
+            status,
+            message,
+        }),
+        _ => Failure::Final(not_a_registry(target, format!("it answered {named}"))),
+    }
+}
+
+fn by_transport(error: &reqwest::Error, target: &Target) -> Failure {
+    if error.is_builder() {
+        return Failure::Final(RegistryError::Request {
+            url: target.url.clone(),
+            cause: format!(
+                "{}; the credentials may hold characters that a header can't",
+                root_cause(error)
+            ),
+        });
+    }
+    if error.is_timeout() {
+        return Failure::Wait("it did not answer in time".to_owned());
+    }
+    if let Some(problem) = tls_problem(error) {
+        return Failure::Final(RegistryError::Tls {
+            url: target.url.clone(),
+            problem,
+        });
+    }
+    if chain(error).any(|e| e.is::<serde_json::Error>()) {
+        let problem = "its answer isn't a registry's JSON".to_owned();
+        return Failure::Final(not_a_registry(target, problem));
+    }
+    let cause = root_cause(error);
+    if cause.starts_with("invalid HTTP") {
+        let problem = "it doesn't answer in HTTP (is it https://, or a broker?)".to_owned();
+        return Failure::Final(not_a_registry(target, problem));
+    }
+    Failure::Wait(cause)
+}
+
+fn not_a_registry(target: &Target, problem: String) -> RegistryError {
+    RegistryError::NotARegistry {
+        url: target.url.clone(),
+        problem,
+    }
+}
+
+/// What is wrong with a TLS connection, if that is what an error is about. The TLS libraries say
+/// it only in words, OpenSSL's first here.
+fn tls_problem(error: &reqwest::Error) -> Option<String> {
+    let texts: Vec<_> = chain(error).skip(1).map(|e| e.to_string()).collect();
+    let said = texts.join(" ").to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if !has(&["ssl routines", "certificate"]) || has(&["unexpected eof"]) {
+        // A connection that is cut while it opens is a registry that isn't up.
+        return None;
+    }
+    let problem = if has(&[
+        "self-signed",
+        "self signed",
+        "local issuer",
+        "issuer certificate",
+        "not trusted",
+    ]) {
+        "its certificate is signed by an authority that isn't trusted here; \
+         give the authority's certificate as the registry's CA file"
+    } else if has(&["hostname mismatch", "ip address mismatch", "name mismatch"]) {
+        "its certificate is for another host name; use the name that the certificate is for"
+    } else if has(&["has expired", "expired"]) {
+        "its certificate has expired; renew it"
+    } else if has(&["not yet valid"]) {
+        "its certificate is not yet valid; check both clocks"
+    } else if has(&[
+        "wrong version number",
+        "packet length too long",
+        "record layer",
+    ]) {
+        "it doesn't speak TLS; use http:// or the port that does"
+    } else if has(&["certificate required", "certificate_required"]) {
+        "it asks for a client certificate, which isn't supported"
+    } else {
+        return Some(root_cause(error));
+    };
+    Some(problem.to_owned())
+}
+
+/// The last error in a chain, on one line: the one that says why.
+pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let text = chain(error)
+        .map(|e| e.to_string())
+        .filter(|text| !text.is_empty())
+        .last()
+        .unwrap_or_default();
+    let text = one_line(&text);
+    match text.strip_prefix("Connection ") {
+        Some(rest) => format!("connection {rest}"),
+        None => text,
+    }
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&e| e.source())
+}
+
+/// A message that someone else wrote, with whitespace folded and its length bounded.
+fn one_line(message: &str) -> String {
+    let mut line = String::new();
+    // Control characters could rewrite a terminal.
+    let words = message.split(|c: char| c.is_whitespace() || c.is_control());
+    for word in words.filter(|word| !word.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if let Some((cut, _)) = line.char_indices().nth(MESSAGE_LIMIT) {
+            line.truncate(cut);
+            line.push_str(" ...");
+            break;
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_folded_and_bounded() {
+        assert_eq!(
+            one_line("  a\n\tb \u{1b}[31m  c\r\n"),
+            "a b [31m c".to_owned()
+        );
+        assert_eq!(one_line(""), "");
+        let long = one_line(&"ä".repeat(10_000));
+        assert_eq!(long.chars().count(), MESSAGE_LIMIT + 4);
+    }
+}

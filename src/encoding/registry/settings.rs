@@ -1,0 +1,413 @@
+//! A registry's settings, and the addresses made of them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use reqwest::blocking::{Client, ClientBuilder};
+use reqwest::{Url, redirect};
+use schema_registry_converter::blocking::schema_registry::SrSettings;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::error::RegistryError;
+
+/// How many redirects are followed.
+const REDIRECTS: usize = 5;
+
+/// Who we are to the registry. `Debug` shows no secret.
+#[derive(Clone, Debug, Default)]
+pub enum RegistryAuth {
+    /// Nobody in particular, unless the URL holds a user and password.
+    #[default]
+    None,
+    /// HTTP basic authentication; for Confluent Cloud, the API key and its secret.
+    Basic {
+        /// The user.
+        user: String,
+        /// The password.
+        password: SecretString,
+    },
+    /// A bearer token.
+    Bearer(SecretString),
+}
+
+/// Where the registry is and how to talk to it. `Debug` shows no secret.
+#[derive(Clone)]
+pub struct RegistrySettings {
+    /// One URL, or several of one registry separated by commas, tried in order.
+    ///
+    /// `http://user:password@host` means basic authentication, unless `auth` says otherwise.
+    pub url: String,
+    /// Who we are.
+    pub auth: RegistryAuth,
+    /// PEM certificates of authorities to trust, beside those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// For how long to wait for a registry that isn't up.
+    pub deadline: Duration,
+}
+
+impl RegistrySettings {
+    /// The deadline unless another is set.
+    pub const DEADLINE: Duration = Duration::from_secs(30);
+
+    /// Settings with defaults but for the URL.
+    pub fn new(url: impl Into<String>) -> RegistrySettings {
+        RegistrySettings {
+            url: url.into(),
+            auth: RegistryAuth::None,
+            ca_file: None,
+            deadline: RegistrySettings::DEADLINE,
+        }
+    }
+
+    /// The URL, or URLs, without credentials: the form to show and to keep.
+    pub fn display_url(&self) -> String {
+        let urls: Vec<_> = split(&self.url).map(redacted).collect();
+        urls.join(",")
+    }
+}
+
+impl fmt::Debug for RegistrySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistrySettings")
+            .field("url", &self.display_url())
+            .field("auth", &self.auth)
+            .field("ca_file", &self.ca_file)
+            .field("deadline", &self.deadline)
+            .finish()
+    }
+}
+
+/// One address of the registry.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Without credentials or a trailing slash.
+    pub(super) url: String,
+    pub(super) auth: RegistryAuth,
+    loopback: bool,
+    authorities: Authorities,
+    timeout: Duration,
+    settings: SrSettings,
+}
+
+impl Target {
+    /// The addresses of the settings, whose requests take at most `timeout`.
+    pub(super) fn all(
+        settings: &RegistrySettings,
+        timeout: Duration,
+    ) -> Result<Vec<Target>, RegistryError> {
+        let authorities = match &settings.ca_file {
+            Some(path) => Authorities::read(path)?,
+            None => Authorities::default(),
+        };
+        let targets = split(&settings.url)
+            .map(|text| Target::new(text, settings, authorities.clone(), timeout))
+            .collect::<Result<Vec<_>, _>>()?;
+        if targets.is_empty() {
+            return Err(bad_url(&settings.url, "it is empty"));
+        }
+        Ok(targets)
+    }
+
+    fn new(
+        text: &str,
+        settings: &RegistrySettings,
+        authorities: Authorities,
+        timeout: Duration,
+    ) -> Result<Target, RegistryError> {
+        let mut url = parse(text)?;
+        let auth = match (&settings.auth, userinfo(&url)) {
+            (RegistryAuth::None, Some(auth)) => auth,
+            (auth, _) => auth.clone(),
+        };
+        // Both can only fail for a URL without a host, which parse() refuses.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        let loopback = match url.host_str().unwrap_or_default() {
+            "localhost" => true,
+            host => host
+                .trim_matches(['[', ']'])
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback()),
+        };
+        let url = url.as_str().trim_end_matches('/').to_owned();
+        let settings = build(&url, &auth, &authorities, loopback, timeout)?;
+        Ok(Target {
+            url,
+            auth,
+            loopback,
+            authorities,
+            timeout,
+            settings,
+        })
+    }
+
+    /// The converter's settings, for a request that may take `left`.
+    pub(super) fn settings_within(
+        &self,
+        left: Duration,
+    ) -> Result<Cow<'_, SrSettings>, RegistryError> {
+        if left >= self.timeout {
+            return Ok(Cow::Borrowed(&self.settings));
+        }
+        // The converter's timeout is its client's, so near the deadline another client is built.
+        build(
+            &self.url,
+            &self.auth,
+            &self.authorities,
+            self.loopback,
+            left,
+        )
+        .map(Cow::Owned)
+    }
+}
+
+fn build(
+    url: &str,
+    auth: &RegistryAuth,
+    authorities: &Authorities,
+    loopback: bool,
+    timeout: Duration,
+) -> Result<SrSettings, RegistryError> {
+    // Other redirects than these turn a POST into a GET, which would look like a broken registry.
+    let follow = redirect::Policy::custom(|attempt| {
+        let kept = matches!(attempt.status().as_u16(), 307 | 308);
+        if kept && attempt.previous().len() <= REDIRECTS {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    });
+    let client = authorities.trusted_by(Client::builder().redirect(follow));
+    let mut builder = SrSettings::new_builder(url.to_owned());
+    builder.set_timeout(timeout);
+    if loopback {
+        // A proxy named by the environment can't reach our loopback.
+        builder.no_proxy();
+    }
+    match auth {
+        RegistryAuth::None => {}
+        RegistryAuth::Basic { user, password } => {
+            builder.set_basic_authorization(user, Some(password.expose_secret()));
+        }
+        RegistryAuth::Bearer(token) => {
+            builder.set_token_authorization(token.expose_secret());
+        }
+    }
+    builder
+        .build_with(client)
+        .map_err(|error| RegistryError::Request {
+            url: url.to_owned(),
+            cause: super::failure::root_cause(&error),
+        })
+}
+
+/// Certificates to trust beside the system's.
+#[derive(Clone, Debug, Default)]
+struct Authorities {
+    #[cfg(feature = "tls")]
+    certificates: Vec<reqwest::Certificate>,
+}
+
+impl Authorities {
+    #[cfg(feature = "tls")]
+    fn read(path: &Path) -> Result<Authorities, RegistryError> {
+        let bad = |problem: String| RegistryError::CaFile {
+            path: path.to_owned(),
+            problem,
+        };
+        let pem = std::fs::read(path).map_err(|e| bad(e.to_string().to_lowercase()))?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+            .map_err(|e| bad(format!("not PEM: {}", super::failure::root_cause(&e))))?;
+        if certificates.is_empty() {
+            return Err(bad("it holds no PEM certificate".to_owned()));
+        }
+        let authorities = Authorities { certificates };
+        // Only a client checks what is inside a certificate.
+        match authorities.trusted_by(Client::builder()).build() {
+            Ok(_) => Ok(authorities),
+            Err(e) => Err(bad(format!(
+                "a certificate in it can't be read: {}",
+                super::failure::root_cause(&e)
+            ))),
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn read(path: &Path) -> Result<Authorities, RegistryError> {
+        Err(RegistryError::CaFile {
+            path: path.to_owned(),
+            problem: NO_TLS.to_owned(),
+        })
+    }
+
+    fn trusted_by(&self, client: ClientBuilder) -> ClientBuilder {
+        #[cfg(feature = "tls")]
+        let client = client.tls_certs_merge(self.certificates.iter().cloned());
+        client
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+const NO_TLS: &str = "this program was built without the feature tls";
+
+fn split(urls: &str) -> impl Iterator<Item = &str> {
+    urls.split(',').map(str::trim).filter(|url| !url.is_empty())
+}
+
+fn parse(text: &str) -> Result<Url, RegistryError> {
+    let bad = |problem: &str| bad_url(text, problem);
+    if !text.contains("://") {
+        return Err(bad("it must begin with http:// or https://"));
+    }
+    let url = Url::parse(text).map_err(|e| bad(&e.to_string()))?;
+    match url.scheme() {
+        "http" => {}
+        "https" => {
+            #[cfg(not(feature = "tls"))]
+            return Err(bad(NO_TLS));
+        }
+        _ => return Err(bad("it must begin with http:// or https://")),
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(bad("it must end with its path, without ? or #"));
+    }
+    Ok(url)
+}
+
+fn bad_url(text: &str, problem: &str) -> RegistryError {
+    RegistryError::BadUrl {
+        url: redacted(text),
+        problem: problem.to_owned(),
+    }
+}
+
+/// The user and password in a URL.
+fn userinfo(url: &Url) -> Option<RegistryAuth> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some(RegistryAuth::Basic {
+        user: decode(url.username()),
+        password: decode(url.password().unwrap_or_default()).into(),
+    })
+}
+
+/// A URL, which need not be a good one, without what may be credentials.
+fn redacted(text: &str) -> String {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    match text.rfind('@') {
+        Some(at) if at >= start => format!("{}{}", &text[..start], &text[at + 1..]),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn targets(url: &str) -> Result<Vec<Target>, RegistryError> {
+        Target::all(&RegistrySettings::new(url), Duration::from_secs(1))
+    }
+
+    #[test]
+    fn credentials_in_a_url_become_basic_authentication() {
+        let url = "http://us%40er:p%2Fw@host:8081/apis/ccompat/v7/, http://other";
+        let targets = targets(url).unwrap();
+        assert_eq!(targets[0].url, "http://host:8081/apis/ccompat/v7");
+        assert_eq!(targets[1].url, "http://other");
+        let RegistryAuth::Basic { user, password } = &targets[0].auth else {
+            panic!("{:?}", targets[0].auth);
+        };
+        assert_eq!((user.as_str(), password.expose_secret()), ("us@er", "p/w"));
+        assert!(matches!(targets[1].auth, RegistryAuth::None));
+    }
+
+    #[test]
+    fn given_credentials_win_over_the_urls() {
+        let mut settings = RegistrySettings::new("http://user:pw@host");
+        settings.auth = RegistryAuth::Bearer("token".into());
+        let targets = Target::all(&settings, Duration::from_secs(1)).unwrap();
+        assert!(matches!(targets[0].auth, RegistryAuth::Bearer(_)));
+        assert_eq!(targets[0].url, "http://host");
+    }
+
+    #[test]
+    fn nothing_shows_a_secret() {
+        let mut settings = RegistrySettings::new("http://a:hidden@host,http://b:hidden@host/x");
+        settings.auth = RegistryAuth::Bearer("hidden".into());
+        assert_eq!(settings.display_url(), "http://host,http://host/x");
+        let targets = Target::all(&settings, Duration::from_secs(1)).unwrap();
+        for shown in [format!("{settings:?}"), format!("{targets:?}")] {
+            assert!(!shown.contains("hidden"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn bad_urls_say_what_is_wrong_and_hide_credentials() {
+        for (url, shown) in [
+            ("", "bad schema registry URL \"\": it is empty"),
+            (
+                "localhost:8081",
+                "bad schema registry URL \"localhost:8081\": \
+                 it must begin with http:// or https://",
+            ),
+            (
+                "user:pw@host",
+                "bad schema registry URL \"host\": it must begin with http:// or https://",
+            ),
+            (
+                "ftp://user:pw@host",
+                "bad schema registry URL \"ftp://host\": it must begin with http:// or https://",
+            ),
+            (
+                "http://user:p/w@host:80",
+                "bad schema registry URL \"http://host:80\": invalid port number",
+            ),
+            (
+                "http://host:99999",
+                "bad schema registry URL \"http://host:99999\": invalid port number",
+            ),
+            (
+                "http://host/?x=1",
+                "bad schema registry URL \"http://host/?x=1\": \
+                 it must end with its path, without ? or #",
+            ),
+            ("http://", "bad schema registry URL \"http://\": empty host"),
+        ] {
+            assert_eq!(targets(url).unwrap_err().to_string(), shown);
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn bad_ca_files_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        let mut settings = RegistrySettings::new("https://host");
+        settings.ca_file = Some(path.clone());
+        let error = || Registry::new(&settings).unwrap_err().to_string();
+        use super::super::Registry;
+
+        let prefix = format!("bad CA file {} for the schema registry: ", path.display());
+        assert_eq!(
+            error(),
+            format!("{prefix}no such file or directory (os error 2)")
+        );
+        std::fs::write(&path, "hello").unwrap();
+        assert_eq!(error(), format!("{prefix}it holds no PEM certificate"));
+        std::fs::write(
+            &path,
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        )
+        .unwrap();
+        let text = error();
+        assert!(text.starts_with(&prefix), "{text}");
+        std::fs::write(&path, b"-----BEGIN CERTIFICATE-----\n\xff\xfe").unwrap();
+        let text = error();
+        assert!(text.starts_with(&prefix), "{text}");
+    }
+}

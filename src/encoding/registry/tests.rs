@@ -1,0 +1,608 @@
+//! The client against a registry that answers what a test wants.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::{Registry, RegistryAuth, RegistryError, RegistrySettings, SchemaId};
+
+/// What the stub does with a connection.
+#[derive(Clone)]
+enum Reply {
+    /// Status line and headers' remainder, then the body.
+    Answer(&'static str, String),
+    /// These bytes, whatever was asked.
+    Raw(Vec<u8>),
+    /// Nothing, for longer than any test's deadline.
+    Hang,
+}
+
+fn json(status: &'static str, body: &str) -> Reply {
+    Reply::Answer(status, body.to_owned())
+}
+
+fn ok(id: u32) -> Reply {
+    json("200 OK", &format!(r#"{{"id":{id}}}"#))
+}
+
+/// A registry that gives its replies in turn, and the last one for ever.
+struct Stub {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Stub {
+    fn new(replies: Vec<Reply>) -> Stub {
+        Stub::on(TcpListener::bind("127.0.0.1:0").unwrap(), replies)
+    }
+
+    fn on(listener: TcpListener, replies: Vec<Reply>) -> Stub {
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = requests.clone();
+        thread::spawn(move || {
+            let mut hung = Vec::new();
+            let mut replies = replies.into_iter();
+            let mut last = None;
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                last = replies.next().or(last);
+                seen.lock().push(read_request(&mut stream));
+                match last.clone().unwrap() {
+                    Reply::Answer(head, body) => {
+                        let length = body.len();
+                        let _ = write!(
+                            stream,
+                            "HTTP/1.1 {head}\r\nContent-Length: {length}\r\n\
+                             Connection: close\r\n\r\n{body}"
+                        );
+                    }
+                    Reply::Raw(bytes) => drop(stream.write_all(&bytes)),
+                    Reply::Hang => hung.push(stream),
+                }
+            }
+        });
+        Stub { address, requests }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut request = String::new();
+    let mut byte = [0];
+    while !request.ends_with("\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+        request.push(char::from(byte[0]));
+    }
+    let length = request
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .map_or(0, |(_, length)| length.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    request + &String::from_utf8(body).unwrap()
+}
+
+fn registry(url: &str, deadline: Duration) -> Registry {
+    let mut settings = RegistrySettings::new(url);
+    settings.deadline = deadline;
+    Registry::new(&settings).unwrap()
+}
+
+const SHORT: Duration = Duration::from_millis(600);
+const LONG: Duration = Duration::from_secs(20);
+const SCHEMA: &str = r#"{"type":"record","name":"R","fields":[]}"#;
+
+/// The error that a reply leads to at once, with the stub's address made `URL`.
+fn error_of(reply: Reply) -> (RegistryError, String) {
+    let stub = Stub::new(vec![reply]);
+    let begun = Instant::now();
+    let error = registry(&stub.url(), LONG)
+        .register("jobs-value", SCHEMA)
+        .unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{error}");
+    let text = error.to_string().replace(&stub.url(), "URL");
+    assert!(!text.contains('\n'), "{text}");
+    (error, text)
+}
+
+#[test]
+fn a_schema_is_registered() {
+    let stub = Stub::new(vec![ok(7)]);
+    let id = registry(&stub.url(), LONG).register("a/b c-value", SCHEMA);
+    assert_eq!(id, Ok(SchemaId(7)));
+    let request = stub.requests.lock()[0].clone();
+    assert!(
+        request.starts_with("POST /subjects/a%2Fb%20c-value/versions HTTP/1.1\r\n"),
+        "{request}"
+    );
+    assert!(request.contains("application/vnd.schemaregistry.v1+json"));
+    let body: serde_json::Value =
+        serde_json::from_str(request.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!(body["schema"], SCHEMA);
+    assert_eq!(body["schemaType"], "AVRO");
+    assert!(!request.to_lowercase().contains("authorization"));
+}
+
+#[test]
+fn a_path_is_kept() {
+    let stub = Stub::new(vec![ok(7)]);
+    let url = format!("{}/apis/ccompat/v7/", stub.url());
+    registry(&url, LONG).register("s", SCHEMA).unwrap();
+    assert!(stub.requests.lock()[0].starts_with("POST /apis/ccompat/v7/subjects/s/versions "));
+}
+
+#[test]
+fn credentials_are_sent() {
+    let stub = Stub::new(vec![ok(7)]);
+    let mut settings = RegistrySettings::new(stub.url());
+    let send = |settings: &RegistrySettings| {
+        let registry = Registry::new(settings).unwrap();
+        registry.register("s", SCHEMA).unwrap();
+        let request = stub.requests.lock().pop().unwrap();
+        let header = request
+            .lines()
+            .find(|line| line.to_lowercase().starts_with("authorization"));
+        header.unwrap().split_once(' ').unwrap().1.to_owned()
+    };
+    settings.auth = RegistryAuth::Basic {
+        user: "Aladdin".to_owned(),
+        password: "open sesame".into(),
+    };
+    assert_eq!(send(&settings), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    settings.auth = RegistryAuth::Bearer("a.b.c".into());
+    assert_eq!(send(&settings), "Bearer a.b.c");
+    settings.auth = RegistryAuth::None;
+    settings.url = format!("http://Aladdin:open%20sesame@{}", stub.address);
+    assert_eq!(send(&settings), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+}
+
+#[test]
+fn a_token_that_no_header_can_carry_is_an_error() {
+    let mut settings = RegistrySettings::new("http://127.0.0.1:1");
+    settings.auth = RegistryAuth::Bearer("a\nb".into());
+    let registry = Registry::new(&settings).unwrap();
+    let error = registry.register("s", SCHEMA).unwrap_err();
+    assert!(
+        matches!(error, RegistryError::Request { .. }),
+        "{error:?}: {error}"
+    );
+    assert!(!error.to_string().contains("a\nb"));
+}
+
+#[test]
+fn unauthorized_says_what_to_check() {
+    let (_, text) = error_of(json(
+        "401 Unauthorized",
+        r#"{"error_code":401,"message":"Unauthorized"}"#,
+    ));
+    assert_eq!(
+        text,
+        "the schema registry at URL answered 401 Unauthorized: \
+         it wants a user and password, or a token"
+    );
+    // Proxies and servers in front answer in HTML.
+    let stub = Stub::new(vec![json("401 Unauthorized", "<html>")]);
+    let url = format!("http://user:secret@{}", stub.address);
+    let error = registry(&url, LONG).register("s", SCHEMA).unwrap_err();
+    let text = error.to_string();
+    assert!(text.ends_with("check the user and password"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[test]
+fn forbidden_names_the_subject() {
+    let (error, text) = error_of(json("403 Forbidden", ""));
+    assert!(matches!(error, RegistryError::Forbidden { .. }));
+    assert!(text.contains("jobs-value"), "{text}");
+}
+
+#[test]
+fn incompatible_schemas_carry_the_registrys_reason() {
+    let confluent = r#"{"error_code":409,"message":"Schema being registered is incompatible with\n\tan earlier schema for subject \"jobs-value\", details: [...]"}"#;
+    let (error, text) = error_of(json("409 Conflict", confluent));
+    assert!(matches!(error, RegistryError::Incompatible { .. }));
+    assert_eq!(
+        text,
+        "the schema registry at URL refused the schema as incompatible with the subject \
+         jobs-value: Schema being registered is incompatible with an earlier schema for subject \
+         \"jobs-value\", details: [...]; use another topic prefix or subject, or relax the \
+         subject's compatibility level"
+    );
+    let apicurio =
+        r#"{"error_code":42201,"message":"Incompatible artifact: jobs-value [AVRO]","name":"x"}"#;
+    let (error, _) = error_of(json("422 Unprocessable Entity", apicurio));
+    assert!(matches!(error, RegistryError::Incompatible { .. }));
+    let (error, _) = error_of(json("409 Conflict", "no JSON"));
+    assert!(matches!(error, RegistryError::Incompatible { .. }));
+}
+
+#[test]
+fn long_reasons_are_cut() {
+    let body = format!(
+        r#"{{"error_code":409,"message":"{}"}}"#,
+        "x y ".repeat(100_000)
+    );
+    let (_, text) = error_of(json("409 Conflict", &body));
+    assert!(text.len() < 600, "{}", text.len());
+}
+
+#[test]
+fn invalid_schemas_carry_the_registrys_reason() {
+    let (error, text) = error_of(json(
+        "422 Unprocessable Entity",
+        r#"{"error_code":42201,"message":"Input schema is an invalid Avro schema"}"#,
+    ));
+    assert!(matches!(error, RegistryError::InvalidSchema { .. }));
+    assert!(text.ends_with("jobs-value as invalid: Input schema is an invalid Avro schema"));
+}
+
+#[test]
+fn other_refusals_carry_status_and_reason() {
+    let (error, _) = error_of(json(
+        "413 Payload Too Large",
+        r#"{"error_code":413,"message":"too much"}"#,
+    ));
+    assert!(matches!(error, RegistryError::Refused { status: 413, .. }));
+}
+
+#[test]
+fn what_is_no_registry_is_called_so() {
+    for (reply, problem) in [
+        (
+            json("200 OK", "<html>hello</html>"),
+            "its answer isn't a registry's JSON",
+        ),
+        (json("200 OK", ""), "its answer isn't a registry's JSON"),
+        (
+            json("200 OK", r#"["id"]"#),
+            "its answer isn't a registry's JSON",
+        ),
+        (
+            json("200 OK", r#"{"id":-1}"#),
+            "its answer isn't a registry's JSON",
+        ),
+        (
+            json("200 OK", r#"{"ok":true}"#),
+            "its answer lacks a schema id",
+        ),
+        (json("404 Not Found", "<html>"), "it answered 404 Not Found"),
+        (
+            json(
+                "404 Not Found",
+                r#"{"error_code":404,"message":"HTTP 404 Not Found"}"#,
+            ),
+            "it answered 404 Not Found",
+        ),
+        (
+            json("400 Bad Request", "<html>"),
+            "it answered 400 Bad Request",
+        ),
+        (
+            json("302 Found\r\nLocation: /login", ""),
+            "it answered 302 Found, a redirect: use the URL that it leads to",
+        ),
+        (
+            Reply::Raw(b"\x15\x03\x03\x00\x02\x02\x50 garbage \r\n\r\n".to_vec()),
+            "it doesn't answer in HTTP (is it https://, or a broker?)",
+        ),
+    ] {
+        let (error, text) = error_of(reply);
+        assert!(
+            matches!(error, RegistryError::NotARegistry { .. }),
+            "{text}"
+        );
+        assert_eq!(
+            text,
+            format!(
+                "what answers at URL is not a schema registry: {problem}; the URL's path may be \
+                 wrong: Confluent and Redpanda serve at the root, Apicurio at /apis/ccompat/v7"
+            )
+        );
+    }
+}
+
+#[test]
+fn server_errors_are_retried_then_reported() {
+    let error = json(
+        "500 Internal Server Error",
+        r#"{"error_code":50001,"message":"Error in the backend data store"}"#,
+    );
+    let stub = Stub::new(vec![error.clone(), error.clone(), ok(3)]);
+    let id = registry(&stub.url(), LONG).register("s", SCHEMA);
+    assert_eq!(id, Ok(SchemaId(3)));
+
+    let (error, text) = error_of(error);
+    assert!(matches!(
+        error,
+        RegistryError::ServerError { status: 500, .. }
+    ));
+    assert_eq!(
+        text,
+        "the schema registry at URL failed on the subject jobs-value: 500: \
+         Error in the backend data store; look into its log"
+    );
+}
+
+#[test]
+fn a_lost_race_is_retried() {
+    let lost = json(
+        "409 Conflict",
+        r#"{"error_code":409,"message":"An artifact with ID 's' already exists."}"#,
+    );
+    let stub = Stub::new(vec![lost, ok(3)]);
+    let id = registry(&stub.url(), LONG).register("s", SCHEMA);
+    assert_eq!(id, Ok(SchemaId(3)));
+}
+
+#[test]
+fn a_registry_that_comes_up_is_waited_for() {
+    // Its port is free until the listener below takes it.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    thread::spawn(move || {
+        thread::sleep(Duration::from_millis(500));
+        let unready = json("503 Service Unavailable", "");
+        let listener = TcpListener::bind(address).unwrap();
+        Stub::on(listener, vec![unready.clone(), unready, ok(9)]);
+    });
+    let id = registry(&format!("http://{address}"), LONG).register("s", SCHEMA);
+    assert_eq!(id, Ok(SchemaId(9)));
+}
+
+/// The error of a registry that never becomes usable, which must come soon after the deadline.
+fn unreachable(url: &str) -> String {
+    let begun = Instant::now();
+    let error = registry(url, SHORT).register("s", SCHEMA).unwrap_err();
+    assert!(
+        begun.elapsed() < SHORT * 2 + Duration::from_millis(500),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(
+        matches!(error, RegistryError::Unreachable { .. }),
+        "{error}"
+    );
+    error.to_string()
+}
+
+#[test]
+fn a_registry_that_is_absent_is_given_up() {
+    let text = unreachable("http://127.0.0.1:1");
+    assert!(
+        text.starts_with("no usable answer from the schema registry at http://127.0.0.1:1 in 0."),
+        "{text}"
+    );
+    assert!(
+        text.ends_with(
+            " s: connection refused (os error 111); check that it runs and that the URL is right"
+        ) || !cfg!(target_os = "linux"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_registry_that_hangs_is_given_up() {
+    let stub = Stub::new(vec![Reply::Hang]);
+    let text = unreachable(&stub.url());
+    assert!(text.contains(" s: it did not answer in time; "), "{text}");
+}
+
+#[test]
+fn a_registry_that_hangs_amid_its_answer_is_given_up() {
+    // The stub's process keeps the socket, so the length promised never comes.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"id\"");
+            kept.push(stream);
+        }
+    });
+    let text = unreachable(&url);
+    assert!(text.contains(" s: it did not answer in time; "), "{text}");
+}
+
+#[test]
+fn an_answer_that_is_cut_is_asked_for_again() {
+    let cut = Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"id\"".to_vec());
+    let stub = Stub::new(vec![cut.clone(), ok(4)]);
+    let id = registry(&stub.url(), LONG).register("s", SCHEMA);
+    assert_eq!(id, Ok(SchemaId(4)));
+
+    let stub = Stub::new(vec![cut]);
+    let text = unreachable(&stub.url());
+    assert!(
+        text.contains("end of file before message length reached"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_registry_that_stays_unready_is_given_up() {
+    let stub = Stub::new(vec![json("503 Service Unavailable", "")]);
+    let text = unreachable(&stub.url());
+    assert!(
+        text.contains("it answered 503 Service Unavailable"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_unknown_host_is_given_up() {
+    let text = unreachable("http://no-such-host.invalid:8081");
+    assert!(text.contains("no-such-host.invalid"), "{text}");
+    assert!(text.contains("lookup") || text.contains("known"), "{text}");
+}
+
+#[test]
+fn the_next_address_is_tried_and_remembered() {
+    let stub = Stub::new(vec![ok(5)]);
+    let registry = registry(&format!("http://127.0.0.1:1,{}", stub.url()), LONG);
+    for _ in 0..2 {
+        assert_eq!(registry.register("s", SCHEMA), Ok(SchemaId(5)));
+    }
+    assert_eq!(registry.first.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(
+        registry.to_string(),
+        format!("http://127.0.0.1:1, {}", stub.url())
+    );
+}
+
+#[test]
+fn a_wait_can_be_stopped() {
+    let stop = Arc::new(AtomicBool::new(true));
+    let registry = registry("http://127.0.0.1:1", LONG).with_stop(stop);
+    let begun = Instant::now();
+    let error = registry.register("s", SCHEMA).unwrap_err();
+    assert!(matches!(error, RegistryError::Interrupted { .. }));
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[cfg(feature = "tls")]
+mod tls {
+    use super::*;
+
+    use openssl::asn1::Asn1Time;
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+    use openssl::ssl::{SslAcceptor, SslMethod};
+    use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+    use openssl::x509::{X509, X509NameBuilder};
+
+    /// A TLS server with a certificate of its own making, for a name and so many days from now,
+    /// that registers everything as schema 6. Returns its port and the certificate as PEM.
+    fn serve(name: &str, days: i64) -> (u16, Vec<u8>) {
+        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        let mut subject = X509NameBuilder::new().unwrap();
+        subject.append_entry_by_text("CN", name).unwrap();
+        let subject = subject.build();
+        let day = 24 * 60 * 60;
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs() as i64;
+        let at = |time: i64| Asn1Time::from_unix(time).unwrap();
+        let mut builder = X509::builder().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_subject_name(&subject).unwrap();
+        builder.set_issuer_name(&subject).unwrap();
+        builder.set_pubkey(&key).unwrap();
+        builder.set_not_before(&at(now - 10 * day)).unwrap();
+        builder.set_not_after(&at(now + days * day)).unwrap();
+        let constraints = BasicConstraints::new().ca().build().unwrap();
+        builder.append_extension(constraints).unwrap();
+        let names = SubjectAlternativeName::new()
+            .dns(name)
+            .build(&builder.x509v3_context(None, None))
+            .unwrap();
+        builder.append_extension(names).unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        let certificate = builder.build();
+
+        let mut acceptor = SslAcceptor::mozilla_intermediate(SslMethod::tls()).unwrap();
+        acceptor.set_private_key(&key).unwrap();
+        acceptor.set_certificate(&certificate).unwrap();
+        let acceptor = acceptor.build();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = acceptor.accept(stream.unwrap()) else {
+                    continue;
+                };
+                let mut buffer = [0; 4096];
+                let _ = stream.read(&mut buffer);
+                let _ = stream.write_all(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\n{\"id\":6}",
+                );
+                let _ = stream.shutdown();
+            }
+        });
+        (port, certificate.to_pem().unwrap())
+    }
+
+    fn register(port: u16, authority: Option<&[u8]>) -> Result<SchemaId, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let mut settings = RegistrySettings::new(format!("https://localhost:{port}"));
+        if let Some(pem) = authority {
+            let path = directory.path().join("ca.pem");
+            std::fs::write(&path, pem).unwrap();
+            settings.ca_file = Some(path);
+        }
+        let begun = Instant::now();
+        let result = Registry::new(&settings).unwrap().register("s", SCHEMA);
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        if let Err(error) = &result {
+            assert!(matches!(error, RegistryError::Tls { .. }), "{error}");
+        }
+        result.map_err(|error| error.to_string().replace(&port.to_string(), "PORT"))
+    }
+
+    const PREFIX: &str =
+        "cannot open a secure connection to the schema registry at https://localhost:PORT: ";
+
+    #[test]
+    fn a_ca_file_makes_its_authority_trusted() {
+        let (port, pem) = serve("localhost", 10);
+        assert_eq!(register(port, Some(&pem)), Ok(SchemaId(6)));
+        assert_eq!(
+            register(port, None).unwrap_err(),
+            format!(
+                "{PREFIX}its certificate is signed by an authority that isn't trusted here; \
+                 give the authority's certificate as the registry's CA file"
+            )
+        );
+    }
+
+    #[test]
+    fn a_certificate_for_another_host_is_called_so() {
+        let (port, pem) = serve("registry.example", 10);
+        assert_eq!(
+            register(port, Some(&pem)).unwrap_err(),
+            format!(
+                "{PREFIX}its certificate is for another host name; \
+                 use the name that the certificate is for"
+            )
+        );
+    }
+
+    #[test]
+    fn an_expired_certificate_is_called_so() {
+        let (port, pem) = serve("localhost", -1);
+        assert_eq!(
+            register(port, Some(&pem)).unwrap_err(),
+            format!("{PREFIX}its certificate has expired; renew it")
+        );
+    }
+
+    #[test]
+    fn a_port_without_tls_is_called_so() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut buffer = [0; 4096];
+                let _ = stream.read(&mut buffer);
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            }
+        });
+        assert_eq!(
+            register(port, None).unwrap_err(),
+            format!("{PREFIX}it doesn't speak TLS; use http:// or the port that does")
+        );
+    }
+}

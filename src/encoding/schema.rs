@@ -1,0 +1,50 @@
+//! The Avro schemas of the records: `schemas/*.avsc`, built into the program.
+
+use crate::record::Topic;
+
+/// The Avro schema of a topic's records.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema {
+    /// The topic.
+    pub topic: Topic,
+    /// Name and namespace of the record, as RecordNameStrategy has it.
+    pub full_name: &'static str,
+    /// The schema as JSON text, as in the file.
+    pub text: &'static str,
+}
+
+/// The schemas of all topics, in the order of [`Topic::ALL`].
+pub const SCHEMAS: [Schema; Topic::COUNT] = [
+    Schema {
+        topic: Topic::Telemetry,
+        full_name: "fleetstorm.Telemetry",
+        text: include_str!("../../schemas/telemetry.avsc"),
+    },
+    Schema {
+        topic: Topic::Usage,
+        full_name: "fleetstorm.Usage",
+        text: include_str!("../../schemas/usage.avsc"),
+    },
+    Schema {
+        topic: Topic::Status,
+        full_name: "fleetstorm.Status",
+        text: include_str!("../../schemas/status.avsc"),
+    },
+    Schema {
+        topic: Topic::Jobs,
+        full_name: "fleetstorm.Job",
+        text: include_str!("../../schemas/jobs.avsc"),
+    },
+    Schema {
+        topic: Topic::Machines,
+        full_name: "fleetstorm.Machine",
+        text: include_str!("../../schemas/machines.avsc"),
+    },
+];
+
+impl Topic {
+    /// The Avro schema of the topic's records.
+    pub fn schema(self) -> &'static Schema {
+        &SCHEMAS[self.index()]
+    }
+}

@@ -1,0 +1,165 @@
+//! Dependency groups: the machines that can affect one another, and the unit that threads and
+//! shards divide.
+
+use std::ops::Range;
+
+use crate::random::{Purpose, Stream};
+
+/// The most machines that a dependency group holds.
+pub const MAX_GROUP: u32 = 16;
+
+/// The division of a fleet into dependency groups of consecutive machines, whose sizes differ by
+/// one at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Groups {
+    machines: u32,
+    count: u32,
+}
+
+/// Part `index` of `count`: a process's share of the fleet, or a thread's share of a process's.
+/// Shards and threads compose: thread t of T in shard s of S holds the groups g with
+/// g % S = s and (g / S) % T = t.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Which shard, from 0, and of how many.
+    pub shard: (u32, u32),
+    /// Which thread of the shard, from 0, and of how many.
+    pub thread: (u32, u32),
+}
+
+impl Share {
+    /// The whole fleet.
+    pub const WHOLE: Share = Share {
+        shard: (0, 1),
+        thread: (0, 1),
+    };
+
+    /// Whether dependency group `group` belongs to this share.
+    pub fn holds(&self, group: u32) -> bool {
+        let ((s, shards), (t, threads)) = (self.shard, self.thread);
+        group % shards == s && (group / shards) % threads == t
+    }
+}
+
+impl Groups {
+    /// The groups of a fleet of `machines`, at least one.
+    pub fn new(machines: u32) -> Groups {
+        Groups {
+            machines,
+            count: machines.div_ceil(MAX_GROUP),
+        }
+    }
+
+    /// How many groups there are.
+    pub fn len(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether there are none, as in a fleet without machines.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The machines of group `group`.
+    pub fn members(&self, group: u32) -> Range<u32> {
+        let edge =
+            |g: u32| (u64::from(g) * u64::from(self.machines) / u64::from(self.count)) as u32;
+        edge(group)..edge(group + 1)
+    }
+
+    /// The machines of `share`, group by group.
+    pub fn machines(self, share: Share) -> impl Iterator<Item = u32> {
+        (0..self.count)
+            .filter(move |&g| share.holds(g))
+            .flat_map(move |g| self.members(g))
+    }
+
+    /// Whom each member of `group` depends on, as positions inside the group: the first on
+    /// nobody, every other on one earlier member and, one in four, on a second. So dependencies
+    /// form no circle, and a failure can run down several levels.
+    pub fn dependencies(&self, seed: u64, group: u32) -> Vec<[Option<u8>; 2]> {
+        let mut stream = Stream::new(seed, u64::from(group), Purpose::Dependencies);
+        let members = self.members(group);
+        (0..members.end - members.start)
+            .map(|position| {
+                if position == 0 {
+                    return [None, None];
+                }
+                let first = stream.below(u64::from(position)) as u8;
+                let second = stream.below(u64::from(position)) as u8;
+                let wanted = stream.chance(0.25) && second != first;
+                [Some(first), wanted.then_some(second)]
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_cover_the_fleet_once_and_are_of_even_size() {
+        for machines in [1, 2, 15, 16, 17, 100, 1000, 1003] {
+            let groups = Groups::new(machines);
+            let all: Vec<u32> = groups.machines(Share::WHOLE).collect();
+            assert_eq!(all, (0..machines).collect::<Vec<_>>());
+            let sizes: Vec<usize> = (0..groups.len()).map(|g| groups.members(g).len()).collect();
+            let (least, most) = (sizes.iter().min(), sizes.iter().max());
+            assert!(most <= Some(&(MAX_GROUP as usize)));
+            assert!(
+                most.zip(least)
+                    .is_some_and(|(most, least)| most - least <= 1),
+                "{sizes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn shards_and_threads_divide_the_fleet_exactly() {
+        let groups = Groups::new(1003);
+        let mut seen = vec![0; 1003];
+        for s in 0..3 {
+            for t in 0..4 {
+                for machine in groups.machines(Share {
+                    shard: (s, 3),
+                    thread: (t, 4),
+                }) {
+                    seen[machine as usize] += 1;
+                }
+            }
+        }
+        assert!(seen.iter().all(|&n| n == 1));
+    }
+
+    #[test]
+    fn sixty_four_shards_of_a_hundred_thousand_machines_differ_by_under_five_percent() {
+        let groups = Groups::new(100_000);
+        let sizes: Vec<usize> = (0..64)
+            .map(|s| {
+                groups
+                    .machines(Share {
+                        shard: (s, 64),
+                        thread: (0, 1),
+                    })
+                    .count()
+            })
+            .collect();
+        let (least, most) = (*sizes.iter().min().unwrap(), *sizes.iter().max().unwrap());
+        assert!(most as f64 <= least as f64 * 1.05, "{least}..{most}");
+    }
+
+    #[test]
+    fn dependencies_point_to_earlier_members_only() {
+        let groups = Groups::new(320);
+        let mut second = 0;
+        for group in 0..groups.len() {
+            for (position, on) in groups.dependencies(7, group).into_iter().enumerate() {
+                assert_eq!(on[0].is_none(), position == 0);
+                assert!(on.iter().flatten().all(|&d| usize::from(d) < position));
+                second += usize::from(on[1].is_some());
+            }
+        }
+        assert!(second > 0);
+    }
+}

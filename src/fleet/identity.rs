@@ -1,0 +1,91 @@
+//! Machine names.
+
+use std::fmt;
+
+const PREFIX: &[u8; 8] = b"machine-";
+/// The least number of digits in a name; larger fleets have as many as their last index needs.
+const MIN_DIGITS: usize = 6;
+const MAX_LEN: usize = 18;
+
+/// A machine's name, `machine-000042`: ASCII, of one width over the fleet, so that it sorts by
+/// index. Held inline, since the fleet has one a machine.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MachineId {
+    len: u8,
+    bytes: [u8; MAX_LEN],
+}
+
+/// How many digits the names of a fleet of `machines` have.
+pub fn digits(machines: u32) -> usize {
+    let last = machines.saturating_sub(1);
+    MIN_DIGITS.max(last.checked_ilog10().map_or(1, |d| d as usize + 1))
+}
+
+impl MachineId {
+    /// The name of machine `index` in a fleet whose names have `digits` digits.
+    pub fn new(index: u32, digits: usize) -> MachineId {
+        let mut bytes = [0; MAX_LEN];
+        bytes[..PREFIX.len()].copy_from_slice(PREFIX);
+        let digits = digits.min(MAX_LEN - PREFIX.len());
+        let mut rest = index;
+        for place in bytes[PREFIX.len()..PREFIX.len() + digits].iter_mut().rev() {
+            *place = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        MachineId {
+            len: (PREFIX.len() + digits) as u8,
+            bytes,
+        }
+    }
+
+    /// The name as text.
+    #[inline]
+    pub fn as_str(&self) -> &str {
+        // ASCII by construction; the empty name can't occur and costs less than a panic.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The name as bytes, which are its UTF-8 text.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    /// The digits alone, which names derived from this one (a job's) carry.
+    pub fn number(&self) -> &[u8] {
+        &self.as_bytes()[PREFIX.len()..]
+    }
+}
+
+impl fmt::Display for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_padded_and_grow_with_the_fleet() {
+        assert_eq!(MachineId::new(42, digits(100)).as_str(), "machine-000042");
+        assert_eq!(digits(1_000_000), 6);
+        assert_eq!(digits(1_000_001), 7);
+        assert_eq!(
+            MachineId::new(1_000_000, digits(1_000_001)).as_str(),
+            "machine-1000000"
+        );
+        assert_eq!(
+            MachineId::new(u32::MAX, digits(u32::MAX)).as_str(),
+            "machine-4294967295"
+        );
+        assert_eq!(MachineId::new(42, 6).number(), b"000042");
+    }
+}

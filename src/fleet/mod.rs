@@ -1,0 +1,183 @@
+//! The fleet: which machines there are, what each is like, whom it depends on and when in a round
+//! it reads. All of it is a pure function of the configuration and the seed, computed a machine at
+//! a time, so that a fleet of a million needs no table of a million.
+
+pub mod groups;
+pub mod identity;
+pub mod phases;
+pub mod profile;
+
+use crate::config::Config;
+use crate::random::{Purpose, Stream};
+
+pub use groups::{Groups, Share};
+pub use identity::MachineId;
+pub use phases::Phases;
+pub use profile::TypeProfile;
+
+/// The fleet of a run.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    seed: u64,
+    machines: u32,
+    id_digits: usize,
+    types: Vec<TypeProfile>,
+    cores_range: (u32, u32),
+    zones: Vec<String>,
+    regions: Vec<String>,
+}
+
+/// What never changes about one machine during a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    /// Its number in the fleet, from 0.
+    pub index: u32,
+    /// Its name, the key of its records.
+    pub id: MachineId,
+    /// Index into [`Fleet::types`].
+    pub type_index: u8,
+    /// Index into [`Fleet::zones`].
+    pub zone_index: u8,
+    /// Index into [`Fleet::regions`].
+    pub region_index: u8,
+    /// Processor cores.
+    pub cores: u32,
+    /// Memory, in GB.
+    pub memory_gb: u32,
+    /// How long before the run's start it was provisioned, in milliseconds: up to two years.
+    pub age_ms: i64,
+}
+
+impl Fleet {
+    /// The fleet that `config` and `seed` describe. `config` must have been validated.
+    pub fn new(config: &Config, seed: u64) -> Fleet {
+        Fleet {
+            seed,
+            machines: config.n_machines,
+            id_digits: identity::digits(config.n_machines),
+            types: profile::profiles(&config.machine_types),
+            cores_range: config.cores_range,
+            zones: config.zones.clone(),
+            regions: config.regions.clone(),
+        }
+    }
+
+    /// How many machines there are.
+    pub fn len(&self) -> u32 {
+        self.machines
+    }
+
+    /// Whether there is no machine; a validated configuration has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.machines == 0
+    }
+
+    /// The seed that every stream of the fleet starts from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The machine types, in the configuration's order.
+    pub fn types(&self) -> &[TypeProfile] {
+        &self.types
+    }
+
+    /// The zones, in the configuration's order.
+    pub fn zones(&self) -> &[String] {
+        &self.zones
+    }
+
+    /// The regions, in the configuration's order.
+    pub fn regions(&self) -> &[String] {
+        &self.regions
+    }
+
+    /// Machine `index`, which must be below [`Fleet::len`].
+    pub fn machine(&self, index: u32) -> Machine {
+        let mut stream = Stream::new(self.seed, u64::from(index), Purpose::Character);
+        let type_index = profile::draw(&self.types, &mut stream);
+        let cores = self.types[usize::from(type_index)].cores(self.cores_range, &mut stream);
+        // Cloud families come with 2, 4 or 8 GB a core.
+        let memory_gb = cores << (1 + stream.below(3));
+        let two_years_ms = 2 * 365 * 86_400_000;
+        let zone = index as usize % self.zones.len();
+        // Dealt like cards, a zone at a time, so that even a small fleet covers every place.
+        let region = (index as usize / self.zones.len()) % self.regions.len();
+        Machine {
+            index,
+            id: MachineId::new(index, self.id_digits),
+            type_index,
+            zone_index: zone as u8,
+            region_index: region as u8,
+            cores,
+            memory_gb,
+            age_ms: stream.below(two_years_ms) as i64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fleet(n_machines: u32) -> Fleet {
+        let config = Config {
+            n_machines,
+            ..Config::default()
+        };
+        Fleet::new(&config, 42)
+    }
+
+    #[test]
+    fn a_machine_is_a_pure_function_of_seed_and_index() {
+        let fleet = fleet(1000);
+        assert_eq!(fleet.machine(7), fleet.machine(7));
+        assert_ne!(fleet.machine(7).age_ms, fleet.machine(8).age_ms);
+    }
+
+    #[test]
+    fn every_zone_and_region_has_its_even_share() {
+        let fleet = fleet(900);
+        let mut counts = std::collections::BTreeMap::new();
+        for i in 0..900 {
+            let machine = fleet.machine(i);
+            *counts
+                .entry((machine.zone_index, machine.region_index))
+                .or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 9);
+        assert!(counts.values().all(|&n| n == 100));
+    }
+
+    #[test]
+    fn cores_stay_inside_the_range_and_types_inside_their_part_of_it() {
+        let fleet = fleet(5000);
+        let mut mix = [0u32; 3];
+        for i in 0..5000 {
+            let machine = fleet.machine(i);
+            mix[usize::from(machine.type_index)] += 1;
+            let expected = match fleet.types()[usize::from(machine.type_index)].name.as_str() {
+                "core" => 8..=32,
+                "edge" => 4..=8,
+                _ => 32..=64,
+            };
+            assert!(expected.contains(&machine.cores), "{machine:?}");
+            assert!([2, 4, 8].contains(&(machine.memory_gb / machine.cores)));
+        }
+        // 20 %, 50 % and 30 % within five standard deviations of a binomial.
+        for (count, p) in mix.iter().zip([0.2, 0.5, 0.3]) {
+            let sd = (5000.0 * p * (1.0 - p) as f64).sqrt();
+            assert!((f64::from(*count) - 5000.0 * p).abs() < 5.0 * sd, "{mix:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_one_core_count_is_kept() {
+        let config = Config {
+            cores_range: (7, 7),
+            ..Config::default()
+        };
+        let fleet = Fleet::new(&config, 1);
+        assert!((0..100).all(|i| fleet.machine(i).cores == 7));
+    }
+}

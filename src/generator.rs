@@ -1,0 +1,281 @@
+//! The record stream of a share of the fleet: fleet, simulation, schedule and records joined, a
+//! pure function of the manifest. `run` sends what it yields; whoever wants to know what was sent
+//! makes it again.
+
+use crate::fleet::{Fleet, Phases, Share};
+use crate::manifest::{JobKey, Manifest};
+use crate::pacing::{Schedule, SlotKind, SlotTime, Slots};
+use crate::record::{
+    JobId, JobRecord, KeyHash, MachineRecord, Record, StatusRecord, Telemetry, Topic, TopicSet,
+    Usage,
+};
+use crate::simulation::events::Event;
+use crate::simulation::jobs::{JOB_TYPES, JobChange};
+use crate::simulation::signals::Signals;
+use crate::simulation::status::Health;
+use crate::simulation::{Reported, Simulated, Simulation};
+
+/// The records of one share of a run's fleet.
+#[derive(Debug)]
+pub struct Generator {
+    fleet: Fleet,
+    topics: TopicSet,
+    slots: Slots,
+    schedule: Schedule,
+    job_key: JobKey,
+    start_ms: i64,
+    partitions: [u32; Topic::COUNT],
+    simulation: Simulation,
+    /// Beside each simulated machine: how far into a round it reads, and the hash of its name.
+    places: Vec<(u64, KeyHash)>,
+}
+
+/// One reading of one machine, whose slots are still to be filled.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    at: usize,
+    round: u64,
+    timestamp_ms: i64,
+    signals: Signals,
+}
+
+/// A record with all that a sink needs beside its value.
+#[derive(Debug, Clone, Copy)]
+pub struct Keyed<'a> {
+    /// The record.
+    pub record: Record<'a>,
+    /// Its key.
+    pub key: &'a str,
+    /// The partition of its key.
+    pub partition: i32,
+    /// The Kafka record's timestamp, in milliseconds since the epoch.
+    pub timestamp_ms: i64,
+}
+
+impl Generator {
+    /// The records of `share` of the run that `manifest` describes.
+    pub fn new(manifest: &Manifest, share: Share) -> Generator {
+        let fleet = Fleet::new(&manifest.config, manifest.seed);
+        let topics = manifest.topic_set();
+        let schedule = manifest.schedule();
+        let simulation = Simulation::new(
+            &fleet,
+            &manifest.config,
+            &Phases::new(manifest.seed, fleet.len()),
+            share,
+            manifest.interval.duration().as_secs_f64(),
+            Reported {
+                status: topics.contains(Topic::Status),
+                jobs: topics.contains(Topic::Jobs),
+            },
+        );
+        let places = (0..simulation.len())
+            .map(|at| {
+                let machine = simulation.machine(at);
+                (
+                    schedule.phase_ns(machine.position),
+                    KeyHash::of(machine.id.as_bytes()),
+                )
+            })
+            .collect();
+        Generator {
+            slots: Slots::new(topics),
+            job_key: manifest.job_key,
+            start_ms: manifest.start.timestamp_millis(),
+            partitions: manifest.partitions(),
+            fleet,
+            topics,
+            schedule,
+            simulation,
+            places,
+        }
+    }
+
+    /// How many machines the share has.
+    pub fn machines(&self) -> usize {
+        self.simulation.len()
+    }
+
+    /// The slots of each reading.
+    pub fn slots(&self) -> Slots {
+        self.slots
+    }
+
+    /// Takes the reading of machine `at` (in the order of reading, below [`Generator::machines`])
+    /// in `round`. Rounds are taken in order, and in each round machines in order.
+    #[inline]
+    pub fn read(&mut self, round: u64, at: usize) -> Reading {
+        let timestamp_ms = self.timestamp(round, at);
+        let signals = self.simulation.step(at, round, timestamp_ms);
+        Reading {
+            at,
+            round,
+            timestamp_ms,
+            signals,
+        }
+    }
+
+    /// The number of slot `slot` of a reading, over the whole fleet.
+    #[inline]
+    pub fn slot_number(&self, reading: &Reading, slot: usize) -> u64 {
+        let position = self.simulation.machine(reading.at).position;
+        self.schedule.slot_number(reading.round, position, slot)
+    }
+
+    /// The instant and timestamp of slot `slot` of a reading.
+    #[inline]
+    pub fn time(&self, reading: &Reading, slot: usize) -> SlotTime {
+        self.slot_time(reading.round, reading.at, slot)
+    }
+
+    /// Fills a slot of `reading`, of this kind and timestamp, and hands its record to `take`: none
+    /// where the slot is silent.
+    #[inline]
+    pub fn fill<T>(
+        &mut self,
+        reading: &Reading,
+        kind: SlotKind,
+        timestamp_ms: i64,
+        take: impl FnOnce(Option<Keyed<'_>>) -> T,
+    ) -> T {
+        let event = match kind {
+            SlotKind::Event => self.simulation.event(reading.at),
+            SlotKind::Telemetry | SlotKind::Usage => None,
+        };
+        let machine = self.simulation.machine(reading.at);
+        let machine_id = machine.id.as_str();
+        let hash = self.places[reading.at].1;
+        let record = match (kind, event) {
+            (SlotKind::Telemetry, _) => Record::Telemetry(self.telemetry(machine, reading)),
+            (SlotKind::Usage, _) => Record::Usage(usage(machine_id, reading)),
+            (
+                SlotKind::Event,
+                Some(Event::Status {
+                    health,
+                    last_heartbeat,
+                }),
+            ) => Record::Status(status(machine_id, health, last_heartbeat)),
+            (SlotKind::Event, Some(Event::Job(change))) => {
+                let job_id = JobId::new(&machine.id, change.number);
+                let record = Record::Job(job(job_id.as_str(), machine_id, &change));
+                let (key, hash) = match self.job_key {
+                    JobKey::MachineId => (machine_id, hash),
+                    JobKey::JobId => (job_id.as_str(), KeyHash::of(job_id.as_str().as_bytes())),
+                };
+                return take(Some(self.keyed(record, key, hash, timestamp_ms)));
+            }
+            (SlotKind::Event, None) => {
+                let beats = machine.health != Health::Down && self.topics.contains(Topic::Status);
+                if !beats {
+                    return take(None);
+                }
+                Record::Status(status(machine_id, machine.health, reading.timestamp_ms))
+            }
+        };
+        take(Some(self.keyed(record, machine_id, hash, timestamp_ms)))
+    }
+
+    /// Makes the `machines` record of machine `at`, stamped `timestamp_ms`, and hands it to `take`.
+    pub fn announce<T>(
+        &self,
+        at: usize,
+        timestamp_ms: i64,
+        take: impl FnOnce(Keyed<'_>) -> T,
+    ) -> T {
+        let machine = self.fleet.machine(self.simulation.machine(at).index);
+        let record = Record::Machine(MachineRecord {
+            machine_id: machine.id.as_str(),
+            machine_type: &self.fleet.types()[usize::from(machine.type_index)].name,
+            cores: machine.cores as i32,
+            memory_gb: machine.memory_gb as i32,
+            zone: &self.fleet.zones()[usize::from(machine.zone_index)],
+            region: &self.fleet.regions()[usize::from(machine.region_index)],
+            created_at: self.start_ms - machine.age_ms,
+        });
+        take(self.keyed(record, machine.id.as_str(), self.places[at].1, timestamp_ms))
+    }
+
+    #[inline]
+    fn keyed<'a>(
+        &self,
+        record: Record<'a>,
+        key: &'a str,
+        hash: KeyHash,
+        timestamp_ms: i64,
+    ) -> Keyed<'a> {
+        let partition = hash.partition(self.partitions[record.topic().index()]);
+        Keyed {
+            record,
+            key,
+            partition,
+            timestamp_ms,
+        }
+    }
+
+    #[inline]
+    fn telemetry<'a>(&'a self, machine: &'a Simulated, reading: &Reading) -> Telemetry<'a> {
+        let signals = &reading.signals;
+        Telemetry {
+            timestamp: reading.timestamp_ms,
+            machine_id: machine.id.as_str(),
+            machine_type: &self.fleet.types()[usize::from(machine.type_index)].name,
+            zone: &self.fleet.zones()[usize::from(machine.zone_index)],
+            region: &self.fleet.regions()[usize::from(machine.region_index)],
+            cpu_percent: signals.cpu_percent,
+            memory_percent: signals.memory_percent,
+            disk_percent: signals.disk_percent,
+            network_in_mbps: signals.network_in_mbps,
+            network_out_mbps: signals.network_out_mbps,
+            request_count: signals.request_count,
+            error_count: signals.error_count,
+            latency_p50: signals.latency_p50,
+            latency_p99: signals.latency_p99,
+            is_anomaly: signals.is_anomaly,
+        }
+    }
+
+    /// The instant of the reading of machine `at` in `round`, in milliseconds since the epoch.
+    #[inline]
+    pub fn timestamp(&self, round: u64, at: usize) -> i64 {
+        self.slot_time(round, at, 0).timestamp_ms
+    }
+
+    #[inline]
+    fn slot_time(&self, round: u64, at: usize, slot: usize) -> SlotTime {
+        let position = self.simulation.machine(at).position;
+        self.schedule
+            .slot_time(round, position, self.places[at].0, slot)
+    }
+}
+
+#[inline]
+fn usage<'a>(machine_id: &'a str, reading: &Reading) -> Usage<'a> {
+    Usage {
+        timestamp: reading.timestamp_ms,
+        machine_id,
+        cpu_percent: reading.signals.cpu_percent,
+        memory_percent: reading.signals.memory_percent,
+        disk_percent: reading.signals.disk_percent,
+    }
+}
+
+#[inline]
+fn status(machine_id: &str, health: Health, last_heartbeat: i64) -> StatusRecord<'_> {
+    StatusRecord {
+        machine_id,
+        status: health.as_str(),
+        last_heartbeat,
+    }
+}
+
+fn job<'a>(job_id: &'a str, machine_id: &'a str, change: &JobChange) -> JobRecord<'a> {
+    JobRecord {
+        job_id,
+        machine_id,
+        job_type: JOB_TYPES[usize::from(change.job_type)].name,
+        status: change.status.as_str(),
+        start_time: change.start_time,
+        end_time: change.end_time,
+        duration_seconds: change.duration_seconds(),
+    }
+}

@@ -1,0 +1,23 @@
+//! fleetstorm: a load producer for Kafka and Redpanda.
+//!
+//! A run is a pure function of its [`manifest`]: one simulated fleet of machines, published as
+//! records to separate topics. Data flows one way through the modules: [`config`], [`fleet`],
+//! [`simulation`], [`record`], [`encoding`], [`pacing`], [`sink`], [`report`]; [`generator`] joins
+//! what makes records, [`run`] wires the whole.
+
+#![deny(missing_docs)]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod cli;
+pub mod config;
+pub mod encoding;
+pub mod fleet;
+pub mod generator;
+pub mod manifest;
+pub mod pacing;
+pub mod random;
+pub mod record;
+pub mod report;
+pub mod run;
+pub mod simulation;
+pub mod sink;

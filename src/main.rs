@@ -1,0 +1,116 @@
+//! The program: parses the command line, listens for signals, exits with a code that says what
+//! happened.
+
+use std::io::{self, IsTerminal, Write};
+use std::process;
+
+use clap::Parser;
+use fleetstorm::cli::{Cli, Command, SchemasCommand};
+use fleetstorm::pacing::StopFlag;
+use fleetstorm::run::{self, ExitCode, RunError, Talk};
+use fleetstorm::{encoding, record};
+use signal_hook::consts::TERM_SIGNALS;
+use signal_hook::flag;
+use tracing_subscriber::EnvFilter;
+
+fn main() {
+    let cli = Cli::parse();
+    log_to_stderr(&cli);
+    let stop = StopFlag::default();
+    if let Err(error) = listen_for_signals(&stop) {
+        tracing::warn!("signals will end the program without a report: {error}");
+    }
+    let code = match execute(&cli, &stop) {
+        Ok(code) => code,
+        Err(error) => {
+            let _unheard = writeln!(io::stderr().lock(), "error: {error}");
+            error.exit_code()
+        }
+    };
+    process::exit(code as i32);
+}
+
+fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
+    match &cli.command {
+        Command::Run(options) => {
+            let talk = if cli.quiet {
+                Talk::Silent
+            } else {
+                Talk::Stderr
+            };
+            let report = run::run(options, stop, talk)?;
+            Ok(run::exit_code(&report))
+        }
+        Command::Schemas(command) => schemas(command, stop),
+    }
+}
+
+fn schemas(command: &SchemasCommand, stop: &StopFlag) -> Result<ExitCode, RunError> {
+    let mut lines = Vec::new();
+    match command {
+        SchemasCommand::List => {
+            for schema in encoding::schema::SCHEMAS {
+                lines.push(format!("{:<10} {}", schema.topic.name(), schema.full_name));
+            }
+        }
+        SchemasCommand::Show { topic } => lines.push(topic.schema().text.trim_end().to_owned()),
+        SchemasCommand::Register {
+            registry,
+            topic_prefix,
+        } => {
+            let url = registry.url().ok_or_else(|| {
+                RunError::Usage("give the registry's URL by --schema-registry".to_owned())
+            })?;
+            let client = run::outlet::client(registry, &url, stop)?;
+            for topic in record::Topic::ALL {
+                let schema = topic.schema();
+                let name = format!("{topic_prefix}{topic}");
+                let subject = registry.subject_strategy.subject(&name, schema.full_name);
+                let id = client.register(&subject, schema.text)?;
+                lines.push(format!("{id:>6}  {subject}"));
+            }
+        }
+    }
+    print(&lines)
+}
+
+/// Prints lines; a reader that has read enough is no error.
+fn print(lines: &[String]) -> Result<ExitCode, RunError> {
+    let mut text = lines.join("\n");
+    text.push('\n');
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(RunError::Sink(fleetstorm::sink::SinkError::Write(error)))
+        }
+        _ => Ok(ExitCode::Done),
+    }
+}
+
+/// The first signal ends the run in good order, a second one leaves at once.
+fn listen_for_signals(stop: &StopFlag) -> io::Result<()> {
+    for &signal in TERM_SIGNALS {
+        flag::register_conditional_shutdown(signal, ExitCode::Interrupted as i32, stop.atomic())?;
+        flag::register(signal, stop.atomic())?;
+    }
+    Ok(())
+}
+
+/// Logs to stderr: warnings always, more where asked for or where somebody watches.
+fn log_to_stderr(cli: &Cli) {
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => "error",
+        (false, 0) if io::stderr().is_terminal() => "info",
+        (false, 0) => "warn",
+        (false, 1) => "fleetstorm=debug,info",
+        (false, _) => "fleetstorm=trace,debug",
+    };
+    let filter =
+        EnvFilter::try_from_env("FLEETSTORM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .compact()
+        .init();
+}

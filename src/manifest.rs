@@ -1,0 +1,156 @@
+//! The manifest: the resolved run. Everything that decides a record is in it, so that whoever has
+//! it can make the run's records again.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::config::units::{Shard, Span};
+use crate::encoding::{Encoder, Format, SchemaId};
+use crate::pacing::{Pace, Schedule, Slots, Time};
+use crate::record::{Topic, TopicSet};
+
+/// The version of the record stream: it changes whenever the bytes of a given manifest would.
+/// Golden hashes in the tests guard it.
+pub const STREAM_VERSION: u32 = 1;
+
+/// The resolved run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The [`STREAM_VERSION`] of the program that made the run.
+    pub stream_version: u32,
+    /// The version of the program that made the run.
+    pub fleetstorm: String,
+    /// The seed, drawn where the configuration gives none.
+    pub seed: u64,
+    /// The instant from which the schedule runs, to the millisecond.
+    pub start: DateTime<Utc>,
+    /// Which time the records carry.
+    pub time: Time,
+    /// How fast slots are worked off.
+    pub pace: Pace,
+    /// Fleet time between two readings of a machine.
+    pub interval: Span,
+    /// How often machines are announced again, in the records' time; none: only at the start.
+    pub machines_refresh: Option<Span>,
+    /// The run ends before the slot of this number.
+    pub records: Option<u64>,
+    /// The run ends this long after its start, on the clock of its pace.
+    pub duration: Option<Span>,
+    /// Which part of the fleet this process simulates.
+    pub shard: Shard,
+    /// How values are encoded.
+    pub format: Format,
+    /// The key of the jobs topic.
+    pub job_key: JobKey,
+    /// The selected topics, in order.
+    pub topics: Vec<TopicEntry>,
+    /// The configuration of the fleet and its behaviour.
+    pub config: Config,
+}
+
+/// A topic that a run writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopicEntry {
+    /// Which of the five it is.
+    pub topic: Topic,
+    /// Its full name, prefix included.
+    pub name: String,
+    /// How many partitions it has, at least one.
+    pub partitions: u32,
+    /// The id of its values' schema; none for JSON.
+    pub schema_id: Option<SchemaId>,
+}
+
+/// What the jobs topic is keyed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum JobKey {
+    /// The machine, as in every other topic: the topics are co-partitioned.
+    MachineId,
+    /// The job: the topic is an upsert stream of jobs.
+    JobId,
+}
+
+impl Manifest {
+    /// The selected topics as a set.
+    pub fn topic_set(&self) -> TopicSet {
+        self.topics.iter().map(|entry| entry.topic).collect()
+    }
+
+    /// The partition count of every topic, in the order of [`Topic::ALL`]; 1 where not selected.
+    pub fn partitions(&self) -> [u32; Topic::COUNT] {
+        let mut partitions = [1; Topic::COUNT];
+        for entry in &self.topics {
+            partitions[entry.topic.index()] = entry.partitions.max(1);
+        }
+        partitions
+    }
+
+    /// The run's schedule.
+    pub fn schedule(&self) -> Schedule {
+        Schedule::new(
+            self.config.n_machines,
+            Slots::new(self.topic_set()).len(),
+            self.interval.duration(),
+            self.start.timestamp_millis(),
+            self.time,
+            self.pace.clone(),
+        )
+    }
+
+    /// The encoder of the run's values.
+    pub fn encoder(&self) -> Encoder {
+        match self.format {
+            Format::Json => Encoder::json(),
+            Format::Avro => {
+                let mut ids = [SchemaId(0); Topic::COUNT];
+                for entry in &self.topics {
+                    if let Some(id) = entry.schema_id {
+                        ids[entry.topic.index()] = id;
+                    }
+                }
+                Encoder::avro(ids)
+            }
+        }
+    }
+
+    /// The number of slots after which the run ends, by `records` and `n_readings`; none where it
+    /// ends otherwise.
+    pub fn end_slot(&self) -> Option<u64> {
+        let by_readings = self.config.n_readings.map(|n| self.schedule().slots_in(n));
+        match (self.records, by_readings) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The fleet time that the run spans, from its first round to its last, where that is known
+    /// before it runs: by `n_readings`, by `records`, or at the natural pace by `duration`.
+    pub fn fleet_time(&self) -> Option<Duration> {
+        let interval = self.interval.duration().as_secs_f64();
+        let slots_per_round = self.schedule().slots_in(1);
+        let by_slots = self
+            .end_slot()
+            .filter(|_| slots_per_round > 0)
+            .map(|slots| slots as f64 / slots_per_round as f64 * interval);
+        let by_duration = self.duration.and_then(|duration| match &self.pace {
+            Pace::Natural(speed) => Some(duration.duration().as_secs_f64() * speed),
+            Pace::Rate(_) => {
+                let rounds_a_second = self.schedule().target_rate()? / slots_per_round as f64;
+                Some(duration.duration().as_secs_f64() * rounds_a_second * interval)
+            }
+            Pace::Max => None,
+        });
+        let seconds = match (by_slots, by_duration) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+}

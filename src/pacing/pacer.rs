@@ -1,0 +1,119 @@
+//! Waiting for a slot's instant.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The longest sleep before the stop flag is looked at again.
+const NAP: Duration = Duration::from_millis(50);
+
+/// A flag, shared by all threads of a run, that ends it.
+#[derive(Debug, Clone, Default)]
+pub struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    /// Asks every thread to stop.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run is to stop.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The flag itself, for a signal handler to set.
+    pub fn atomic(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// Whether to send, or to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// The instant has come; it is now this many nanoseconds after the schedule's zero.
+    Send {
+        /// Nanoseconds from the schedule's zero, negative before it.
+        now_ns: i64,
+    },
+    /// The run was stopped meanwhile.
+    Stop,
+}
+
+/// Holds a thread to the schedule. Sends late rather than early: intended instants stand, so what
+/// comes late is followed by what is due without a pause.
+#[derive(Debug, Clone)]
+pub struct Pacer {
+    base: Instant,
+    /// The schedule's zero, in nanoseconds from `base`; negative where it lies in the past.
+    zero_ns: i64,
+    stop: StopFlag,
+}
+
+impl Pacer {
+    /// A pacer whose schedule began `elapsed_ns` nanoseconds ago (negative: begins in the future).
+    pub fn new(elapsed_ns: i64, stop: StopFlag) -> Pacer {
+        Pacer {
+            base: Instant::now(),
+            zero_ns: -elapsed_ns,
+            stop,
+        }
+    }
+
+    /// Nanoseconds since the schedule's zero.
+    #[inline]
+    pub fn now_ns(&self) -> i64 {
+        self.base.elapsed().as_nanos() as i64 - self.zero_ns
+    }
+
+    /// Waits until `intended_ns` after the schedule's zero, or until the run is stopped.
+    #[inline]
+    pub fn wait(&self, intended_ns: u64) -> Turn {
+        let intended_ns = intended_ns as i64;
+        loop {
+            if self.stop.is_set() {
+                return Turn::Stop;
+            }
+            let now_ns = self.now_ns();
+            if now_ns >= intended_ns {
+                return Turn::Send { now_ns };
+            }
+            let left = Duration::from_nanos((intended_ns - now_ns) as u64);
+            std::thread::sleep(left.min(NAP));
+        }
+    }
+
+    /// Whether the run was stopped.
+    #[inline]
+    pub fn stopped(&self) -> bool {
+        self.stop.is_set()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_early_and_past_instants_at_once() {
+        let pacer = Pacer::new(0, StopFlag::default());
+        for due in [3_000_000u64, 3_500_000, 9_000_000] {
+            match pacer.wait(due) {
+                Turn::Send { now_ns } => assert!(now_ns >= due as i64),
+                Turn::Stop => panic!("nobody stopped it"),
+            }
+        }
+        let late = Pacer::new(7 * 86_400_000_000_000, StopFlag::default());
+        assert!(matches!(late.wait(1), Turn::Send { now_ns } if now_ns > 86_400_000_000_000));
+    }
+
+    #[test]
+    fn a_stop_ends_a_long_wait() {
+        let stop = StopFlag::default();
+        let pacer = Pacer::new(0, stop.clone());
+        let waiting = std::thread::spawn(move || pacer.wait(3_600_000_000_000));
+        stop.stop();
+        assert_eq!(waiting.join().ok(), Some(Turn::Stop));
+    }
+}

@@ -1,0 +1,256 @@
+//! Named random streams: xoshiro256++ seeded from (seed, subject, purpose), and the few draws
+//! made from them.
+//!
+//! The draws are written here rather than taken from `rand_distr` for two reasons. A run's bytes
+//! must be the same on every machine, while `rand_distr` may call the C library's `exp` and `ln`,
+//! which differ between machines; and they must not change when a dependency does.
+
+use std::sync::LazyLock;
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+/// What a stream is for. Streams of different purposes never overlap in meaning: switching one
+/// part of the simulation on or off leaves the draws of every other part as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Purpose {
+    /// The machine's fixed character: type, cores, base levels.
+    Character = 1,
+    /// The seeded permutation that gives each machine its phase.
+    Phase = 2,
+    /// Who depends on whom inside a dependency group.
+    Dependencies = 3,
+    /// Load, memory, network, service and disk signals.
+    Signals = 4,
+    /// Arrival, length and outcome of jobs.
+    Jobs = 5,
+}
+
+/// One deterministic stream of random draws.
+#[derive(Debug, Clone)]
+pub struct Stream(Xoshiro256PlusPlus);
+
+impl Stream {
+    /// The stream of `subject` (a machine or group index) for `purpose`, under the run's `seed`.
+    pub fn new(seed: u64, subject: u64, purpose: Purpose) -> Stream {
+        let key = mix(mix(mix(seed) ^ subject) ^ purpose as u64);
+        Stream(Xoshiro256PlusPlus::seed_from_u64(key))
+    }
+
+    /// 64 random bits.
+    #[inline]
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// A uniform draw in [0, 1), of 53 bits.
+    #[inline]
+    pub fn uniform(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+
+    /// A uniform draw in [`low`, `high`).
+    #[inline]
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.uniform()
+    }
+
+    /// True with probability `p`; never for 0, always for 1.
+    #[inline]
+    pub fn chance(&mut self, p: f64) -> bool {
+        self.uniform() < p
+    }
+
+    /// A uniform index below `n`, which must not be 0 (Lemire's multiply-shift; its bias, at most
+    /// n / 2^64, is far below anything a run can show).
+    #[inline]
+    pub fn below(&mut self, n: u64) -> u64 {
+        ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
+    }
+
+    /// A pair of independent standard normal draws from one draw of 64 bits.
+    #[inline]
+    pub fn normals(&mut self) -> (f64, f64) {
+        let bits = self.bits();
+        let quantiles: &Quantiles = &QUANTILES;
+        (quantiles.at((bits >> 32) as u32), quantiles.at(bits as u32))
+    }
+
+    /// A log-normal draw with the given median and sigma (the standard deviation of its logarithm).
+    pub fn log_normal(&mut self, median: f64, sigma: f64) -> f64 {
+        median * libm::exp(sigma * self.normals().0)
+    }
+
+    /// A Poisson draw with mean `mean`: exact (by inversion) up to a mean of 30, a rounded normal
+    /// beyond, where the two differ by less than a reader of counts can see.
+    #[inline]
+    pub fn poisson(&mut self, mean: f64) -> u64 {
+        if mean <= 0.0 {
+            0
+        } else if mean <= 30.0 {
+            self.poisson_by_inversion(mean)
+        } else {
+            let draw = mean + mean.sqrt() * self.normals().0 + 0.5;
+            if draw > 0.0 { draw as u64 } else { 0 }
+        }
+    }
+
+    fn poisson_by_inversion(&mut self, mean: f64) -> u64 {
+        let draw = self.uniform();
+        // 1 - mean <= exp(-mean): most draws of a small mean are settled without the exponential.
+        if draw < 1.0 - mean {
+            return 0;
+        }
+        let mut term = libm::exp(-mean);
+        let mut sum = term;
+        let mut count = 0u64;
+        // The bound stops a loop that rounding could leave short of a draw very near to 1.
+        while draw >= sum && count < 200 {
+            count += 1;
+            term *= mean / count as f64;
+            sum += term;
+        }
+        count
+    }
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): spreads any change of its input over
+/// all 64 bits.
+pub fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Quantiles of the standard normal at 2^12 equal steps of probability, interpolated linearly
+/// between: a normal draw for a table look-up and a multiplication. The tails end at 4.06 standard
+/// deviations.
+struct Quantiles([(f32, f32); Quantiles::STEPS]);
+
+static QUANTILES: LazyLock<Box<Quantiles>> = LazyLock::new(|| Box::new(Quantiles::tabulate()));
+
+impl Quantiles {
+    const BITS: u32 = 12;
+    const STEPS: usize = 1 << Self::BITS;
+
+    fn tabulate() -> Quantiles {
+        let edge = |i: usize| {
+            // The two outermost edges stand for the mean of their tails' outer half, not infinity.
+            let p = (i as f64).clamp(0.1, Self::STEPS as f64 - 0.1) / Self::STEPS as f64;
+            normal_quantile(p)
+        };
+        let mut table = [(0.0, 0.0); Self::STEPS];
+        for (i, entry) in table.iter_mut().enumerate() {
+            let (low, high) = (edge(i), edge(i + 1));
+            let per_bit = (high - low) / f64::from(1u32 << (32 - Self::BITS));
+            *entry = (low as f32, per_bit as f32);
+        }
+        Quantiles(table)
+    }
+
+    #[inline]
+    fn at(&self, bits: u32) -> f64 {
+        let (low, per_bit) = self.0[(bits >> (32 - Self::BITS)) as usize];
+        let within = bits & ((1 << (32 - Self::BITS)) - 1);
+        f64::from(low + per_bit * within as f32)
+    }
+}
+
+/// The standard normal's quantile function, by bisection of its distribution function through
+/// `libm::erfc`: slow, exact to double precision, the same on every machine.
+fn normal_quantile(p: f64) -> f64 {
+    let (mut low, mut high) = (-6.0f64, 6.0f64);
+    for _ in 0..56 {
+        let middle = 0.5 * (low + high);
+        if 0.5 * libm::erfc(-middle / std::f64::consts::SQRT_2) < p {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    0.5 * (low + high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How far a mean of `n` draws of standard deviation `sd` may stand from its expectation: five
+    /// standard errors, passed by chance once in 1.7 million.
+    fn five_standard_errors(sd: f64, n: usize) -> f64 {
+        5.0 * sd / (n as f64).sqrt()
+    }
+
+    #[test]
+    fn normals_have_mean_zero_variance_one_and_are_uncorrelated() {
+        let n = 1_000_000;
+        let mut stream = Stream::new(1, 2, Purpose::Signals);
+        let (mut sum, mut squares, mut product, mut fourth) = (0.0, 0.0, 0.0, 0.0);
+        for _ in 0..n {
+            let (a, b) = stream.normals();
+            sum += a;
+            squares += a * a;
+            product += a * b;
+            fourth += a * a * a * a;
+        }
+        let n_f = n as f64;
+        assert!((sum / n_f).abs() < five_standard_errors(1.0, n));
+        // Var(z^2) = 2 and Var(z^4) = 96; the table adds less than 0.001 to either moment.
+        let bias = 0.001;
+        assert!((squares / n_f - 1.0).abs() < five_standard_errors(2f64.sqrt(), n) + bias);
+        assert!((fourth / n_f - 3.0).abs() < five_standard_errors(96f64.sqrt(), n) + 0.03);
+        assert!((product / n_f).abs() < five_standard_errors(1.0, n));
+    }
+
+    #[test]
+    fn poisson_has_its_mean_and_variance_on_both_sides_of_the_switch() {
+        let n = 400_000;
+        for mean in [0.01, 0.7, 5.0, 29.9, 30.1, 400.0] {
+            let mut stream = Stream::new(3, 0, Purpose::Signals);
+            let draws: Vec<f64> = (0..n).map(|_| stream.poisson(mean) as f64).collect();
+            let average = draws.iter().sum::<f64>() / n as f64;
+            let variance =
+                draws.iter().map(|d| (d - average).powi(2)).sum::<f64>() / (n - 1) as f64;
+            assert!(
+                (average - mean).abs() < five_standard_errors(mean.sqrt(), n),
+                "{mean}"
+            );
+            // Var of the sample variance of a Poisson: (mean + 2 mean^2) / n; rounding a normal to
+            // whole numbers adds 1/12.
+            let sd = (mean + 2.0 * mean * mean).sqrt();
+            assert!(
+                (variance - mean).abs() < five_standard_errors(sd, n) + 1.0 / 12.0,
+                "{mean}: {variance}"
+            );
+        }
+    }
+
+    #[test]
+    fn streams_of_neighbouring_subjects_and_purposes_do_not_overlap() {
+        let mut seen = std::collections::HashSet::new();
+        for seed in 0..3 {
+            for subject in 0..200 {
+                for purpose in [Purpose::Character, Purpose::Signals, Purpose::Jobs] {
+                    let mut stream = Stream::new(seed, subject, purpose);
+                    for _ in 0..20 {
+                        assert!(seen.insert(stream.bits()), "a draw was seen twice");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn quantiles_match_known_values() {
+        assert!((normal_quantile(0.975) - 1.959_963_984_540_054).abs() < 1e-12);
+        assert!(normal_quantile(0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn certain_and_impossible_chances() {
+        let mut stream = Stream::new(5, 0, Purpose::Jobs);
+        assert!((0..10_000).all(|_| stream.chance(1.0) && !stream.chance(0.0)));
+    }
+}

@@ -1,0 +1,59 @@
+//! The report as a file: whole or not at all, and on the disk before the first record is sent.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::Report;
+
+/// Where a report is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportFile {
+    /// A file, written with the manifest before the run and with the results after it.
+    Path(PathBuf),
+    /// Standard output, after the run.
+    Stdout,
+}
+
+impl ReportFile {
+    /// The report file of an option's value: `-` is standard output.
+    pub fn new(path: &Path) -> ReportFile {
+        if path == Path::new("-") {
+            ReportFile::Stdout
+        } else {
+            ReportFile::Path(path.to_owned())
+        }
+    }
+
+    /// Writes `report`. A file is replaced as a whole and synced, so that whoever reads it after a
+    /// crash finds the manifest; standard output takes finished reports only.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write(&self, report: &Report) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(report)?;
+        text.push(b'\n');
+        match self {
+            ReportFile::Stdout if report.results.is_none() => Ok(()),
+            ReportFile::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(&text)?;
+                stdout.flush()
+            }
+            ReportFile::Path(path) => replace(path, &text),
+        }
+    }
+}
+
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    // Devices and pipes (/dev/stderr) can't be replaced.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return fs::write(path, text);
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".tmp");
+    let mut file = File::create(&beside)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}

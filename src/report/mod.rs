@@ -1,0 +1,21 @@
+//! What is told of a run: while it runs, at its end, and in a file.
+
+pub mod file;
+pub mod live;
+pub mod results;
+pub mod summary;
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::Manifest;
+
+pub use results::Results;
+
+/// The JSON document of a run: what it was to be, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The run, as resolved before its first record.
+    pub manifest: Manifest,
+    /// What became of it; none until it has ended.
+    pub results: Option<Results>,
+}

@@ -1,0 +1,147 @@
+//! Why a run ends otherwise than it should, and the exit code that says so.
+
+use std::path::PathBuf;
+
+use crate::config::ConfigError;
+use crate::encoding::registry::RegistryError;
+use crate::sink::SinkError;
+use crate::sink::embedded::registry::EmbeddedRegistryError;
+use crate::sink::kafka::KafkaError;
+
+/// Why a run could not be made, or not be finished.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Options that make no sense together.
+    #[error("{0}")]
+    Usage(String),
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The cluster or a topic can't be used.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The registry can't be used.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The embedded registry can't be started.
+    #[error(transparent)]
+    EmbeddedRegistry(#[from] EmbeddedRegistryError),
+    /// The sink takes no more.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The machines could not be announced, so nothing was sent that would refer to them.
+    #[error(
+        "failed to announce the machines: {undelivered} of {total} records were not delivered ({reasons}); nothing else was sent"
+    )]
+    Announcement {
+        /// Records of the `machines` topic that failed or are still on their way.
+        undelivered: u64,
+        /// Records of the `machines` topic.
+        total: u64,
+        /// Kinds of error and their counts.
+        reasons: String,
+        /// Whether every failure was for a record's size.
+        too_large: bool,
+    },
+    /// The report can't be written.
+    #[error("failed to write the report to {}: {source}", path.display())]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A thread that simulates could not be started, or ended by a mistake in this program.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// The exit codes of the program. They are documented in the README and in `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// All that was asked for was done.
+    Done = 0,
+    /// A mistake in the program.
+    Internal = 1,
+    /// Options or configuration are wrong.
+    Usage = 2,
+    /// No broker answers.
+    BrokerUnreachable = 10,
+    /// The broker refuses the connection, or access to a topic.
+    BrokerRefused = 11,
+    /// A topic can't be created, or does not suit the run.
+    TopicUnfit = 12,
+    /// The producer failed as a whole.
+    ProducerFailed = 13,
+    /// No registry answers.
+    RegistryUnreachable = 20,
+    /// The registry refuses us.
+    RegistryRefused = 21,
+    /// The registry refuses a schema.
+    SchemaRefused = 22,
+    /// The registry answers with errors, or is none.
+    RegistryFailed = 23,
+    /// The embedded registry's address is taken.
+    AddressTaken = 24,
+    /// Records were not delivered.
+    Lost = 30,
+    /// Records were not delivered, all of them for their size.
+    TooLarge = 31,
+    /// The rate was not held, where that was asked for.
+    RateNotHeld = 40,
+    /// Output or a report can't be written.
+    Output = 50,
+    /// Interrupted by a signal.
+    Interrupted = 130,
+}
+
+impl RunError {
+    /// The exit code of the error.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            RunError::Usage(_) | RunError::Config(_) => ExitCode::Usage,
+            RunError::Kafka(error) => match error {
+                KafkaError::Settings(_) | KafkaError::SetTwice { .. } => ExitCode::Usage,
+                KafkaError::Unreachable { .. } => ExitCode::BrokerUnreachable,
+                KafkaError::Unauthenticated { .. } | KafkaError::Unauthorised { .. } => {
+                    ExitCode::BrokerRefused
+                }
+                KafkaError::Create { .. }
+                | KafkaError::NotReady { .. }
+                | KafkaError::RefusesTimestamps { .. } => ExitCode::TopicUnfit,
+                KafkaError::Request { .. } => ExitCode::ProducerFailed,
+            },
+            RunError::Registry(error) => registry(error),
+            RunError::EmbeddedRegistry(_) => ExitCode::AddressTaken,
+            RunError::Sink(SinkError::Fatal(_)) => ExitCode::ProducerFailed,
+            RunError::Sink(_) | RunError::Report { .. } => ExitCode::Output,
+            RunError::Announcement {
+                too_large: true, ..
+            } => ExitCode::TooLarge,
+            RunError::Announcement { .. } => ExitCode::Lost,
+            RunError::Internal(_) => ExitCode::Internal,
+        }
+    }
+}
+
+fn registry(error: &RegistryError) -> ExitCode {
+    match error {
+        RegistryError::BadUrl { .. } | RegistryError::CaFile { .. } => ExitCode::Usage,
+        RegistryError::Unreachable { .. } | RegistryError::Tls { .. } => {
+            ExitCode::RegistryUnreachable
+        }
+        RegistryError::Unauthorized { .. } | RegistryError::Forbidden { .. } => {
+            ExitCode::RegistryRefused
+        }
+        RegistryError::Incompatible { .. } | RegistryError::InvalidSchema { .. } => {
+            ExitCode::SchemaRefused
+        }
+        RegistryError::Request { .. }
+        | RegistryError::Refused { .. }
+        | RegistryError::NotARegistry { .. }
+        | RegistryError::ServerError { .. } => ExitCode::RegistryFailed,
+        RegistryError::Interrupted { .. } => ExitCode::Interrupted,
+    }
+}

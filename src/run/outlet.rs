@@ -1,0 +1,319 @@
+//! The far end of a run: opened before it, flushed after it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use secrecy::SecretString;
+
+use super::error::RunError;
+use super::plan::Plan;
+use super::{Talk, now_ms, tell};
+use crate::cli::{RegistryOptions, RunOptions, SinkKind};
+use crate::encoding::registry::{Registry, RegistryAuth, RegistrySettings};
+use crate::encoding::{Format, SchemaId};
+use crate::manifest::Manifest;
+use crate::pacing::StopFlag;
+use crate::record::Topic;
+use crate::sink::embedded::broker::CAVEAT;
+use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
+use crate::sink::kafka::topics::{self, TopicPolicy};
+use crate::sink::kafka::{Cluster, Kafka, KafkaSettings};
+use crate::sink::stdout::LineSink;
+use crate::sink::tally::Tally;
+
+/// Where the records of a run go.
+pub enum Outlet {
+    /// To a producer.
+    Kafka(Box<KafkaOutlet>),
+    /// To standard output.
+    Stdout(Lines),
+    /// Nowhere.
+    Null,
+}
+
+/// A producer, and what was started for it.
+pub struct KafkaOutlet {
+    /// The producer.
+    pub producer: Kafka,
+    bootstrap: String,
+    registry: Option<String>,
+    keep: bool,
+    created: Vec<String>,
+    // Dropped after the producer, which still talks to it.
+    embedded: Embedded,
+}
+
+/// What this program has started to publish to; dropped, it ends.
+#[derive(Default)]
+struct Embedded {
+    broker: Option<EmbeddedBroker>,
+    registry: Option<EmbeddedRegistry>,
+}
+
+/// How lines are printed.
+pub struct Lines {
+    names: [String; Topic::COUNT],
+    line_by_line: bool,
+}
+
+impl Outlet {
+    /// Opens where `options` say; completes the plan's manifest by partitions and schema ids.
+    ///
+    /// # Errors
+    /// [`RunError`] where broker, topics or registry can't be used.
+    pub fn open(
+        options: &RunOptions,
+        plan: &mut Plan,
+        tally: &Arc<Tally>,
+        stop: &StopFlag,
+    ) -> Result<Outlet, RunError> {
+        match options.destination.sink {
+            SinkKind::Null => Ok(Outlet::Null),
+            SinkKind::Stdout => Ok(Outlet::Stdout(Lines {
+                names: Topic::ALL.map(|t| format!("{}{t}", options.topics.topic_prefix)),
+                line_by_line: plan.manifest.schedule().target_rate().is_some(),
+            })),
+            SinkKind::Kafka => {
+                KafkaOutlet::open(options, plan, tally, stop).map(|k| Outlet::Kafka(Box::new(k)))
+            }
+        }
+    }
+
+    /// Tells where the records can be read.
+    pub fn introduce(&self, manifest: &Manifest) {
+        let machines = manifest.config.n_machines;
+        let rate = match manifest.schedule().target_rate() {
+            Some(rate) => format!("{rate:.1} records/s"),
+            None => "as fast as possible".to_owned(),
+        };
+        match self {
+            Outlet::Kafka(kafka) => kafka.introduce(manifest),
+            Outlet::Stdout(_) | Outlet::Null => {}
+        }
+        tell(&format!(
+            "Simulating {machines} machines, {rate}, seed {}.",
+            manifest.seed
+        ));
+    }
+
+    /// How long announcing the machines may take, which a live start is put off by.
+    pub fn announcing_time(&self, manifest: &Manifest) -> Duration {
+        match self {
+            Outlet::Kafka(_) if manifest.topic_set().contains(Topic::Machines) => {
+                Duration::from_millis(250) + ANNOUNCING * manifest.config.n_machines
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Waits until every record is confirmed or given up, `patience` at most, and no longer than a
+    /// shutdown may take once the run is stopped; returns how many are neither.
+    pub fn flush(&self, patience: Duration, stop: &StopFlag) -> usize {
+        let Outlet::Kafka(kafka) = self else { return 0 };
+        let deadline = Instant::now() + patience;
+        let stopped_before = stop.is_set();
+        loop {
+            let left = kafka.producer.flush(Duration::from_millis(200));
+            let interrupted = stop.is_set() && !stopped_before;
+            if left == 0 || Instant::now() >= deadline || interrupted {
+                return left;
+            }
+        }
+    }
+
+    /// The fatal error that ended the producer, if one did.
+    pub fn fatal(&self) -> Option<String> {
+        match self {
+            Outlet::Kafka(kafka) => kafka.producer.fatal(),
+            Outlet::Stdout(_) | Outlet::Null => None,
+        }
+    }
+
+    /// Keeps what was started open until the run is stopped, where that was asked for.
+    pub fn hold_open(&self, stop: &StopFlag, talk: Talk) {
+        let Outlet::Kafka(kafka) = self else { return };
+        if !kafka.keep || kafka.embedded.broker.is_none() || stop.is_set() {
+            return;
+        }
+        if talk == Talk::Stderr {
+            tell("The embedded broker and registry stay open. Press Ctrl-C to end.");
+        }
+        while !stop.is_set() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// What a machine's announcement may take of a producer's time.
+const ANNOUNCING: Duration = Duration::from_micros(4);
+
+impl Lines {
+    /// The sink of one thread.
+    pub fn sink(&self) -> LineSink<std::io::Stdout> {
+        LineSink::stdout(self.names.clone(), self.line_by_line)
+    }
+}
+
+impl KafkaOutlet {
+    fn open(
+        options: &RunOptions,
+        plan: &mut Plan,
+        tally: &Arc<Tally>,
+        stop: &StopFlag,
+    ) -> Result<KafkaOutlet, RunError> {
+        let destination = &options.destination;
+        let mut embedded = Embedded::default();
+        let bootstrap = match destination.brokers() {
+            Some(bootstrap) => bootstrap,
+            None => {
+                let broker = EmbeddedBroker::start()?;
+                for entry in &plan.manifest.topics {
+                    broker.create_topic(&entry.name, entry.partitions)?;
+                }
+                let address = broker.address();
+                embedded.broker = Some(broker);
+                address
+            }
+        };
+        let registry = registry_url(options, plan.manifest.format, &mut embedded)?;
+        if destination.keep && embedded.broker.is_none() {
+            tracing::warn!("--keep holds only an embedded broker open; there is none");
+        }
+
+        let cluster = Cluster::connect(KafkaSettings {
+            bootstrap: bootstrap.clone(),
+            acks: destination.acks,
+            properties: destination.properties.clone(),
+            patience: destination.connect_timeout.duration(),
+        })?;
+        let policy = TopicPolicy {
+            prefix: options.topics.topic_prefix.clone(),
+            partitions: options.topics.partitions,
+            replication_factor: options.topics.replication_factor,
+            configs: options.topics.topic_config.clone(),
+            create: !options.topics.no_create_topics,
+        };
+        let selected: Vec<Topic> = plan.manifest.topic_set().iter().collect();
+        let prepared = topics::prepare(&cluster, &selected, &policy, &plan.stamps(now_ms()))?;
+        for warning in &prepared.warnings {
+            tracing::warn!("{warning}");
+        }
+        let mut names = [const { None }; Topic::COUNT];
+        let client = registry
+            .as_ref()
+            .map(|url| client(&options.registry, url, stop))
+            .transpose()?;
+        for entry in &mut plan.manifest.topics {
+            if let Some(&count) = prepared.partitions.get(&entry.topic) {
+                entry.partitions = count;
+            }
+            if let Some(client) = &client {
+                let schema = entry.topic.schema();
+                let strategy = &options.registry.subject_strategy;
+                let subject = strategy.subject(&entry.name, schema.full_name);
+                let id: SchemaId = client.register(&subject, schema.text)?;
+                entry.schema_id = Some(id);
+            }
+            names[entry.topic.index()] = Some(entry.name.clone());
+        }
+        let producer = Kafka::start(&cluster, &names, prepared.largest_batch, tally)?;
+        Ok(KafkaOutlet {
+            producer,
+            bootstrap,
+            registry: client.map(|client| client.to_string()),
+            keep: destination.keep,
+            created: prepared.created,
+            embedded,
+        })
+    }
+
+    fn introduce(&self, manifest: &Manifest) {
+        let embedded = self.embedded.broker.is_some();
+        let kind = |embedded: bool| if embedded { "embedded, " } else { "" };
+        tell(&format!(
+            "Broker:    {} ({}{} topics)",
+            self.bootstrap,
+            kind(embedded),
+            manifest.topics.len()
+        ));
+        if let Some(registry) = &self.registry {
+            let kind = if self.embedded.registry.is_some() {
+                " (embedded)"
+            } else {
+                ""
+            };
+            tell(&format!("Registry:  {registry}{kind}"));
+        }
+        if !self.created.is_empty() {
+            tell(&format!("Created:   {}", self.created.join(", ")));
+        }
+        if embedded {
+            let topic = manifest
+                .topics
+                .first()
+                .map_or("telemetry", |entry| &entry.name);
+            let reader = match &self.registry {
+                Some(registry) => format!("-s value=avro -r {registry}"),
+                None => String::new(),
+            };
+            tell(&format!(
+                "Read it:   kcat -b {} -t {topic} -C {reader}",
+                self.bootstrap
+            ));
+            tell(&format!("Note:      {CAVEAT}."));
+        }
+    }
+}
+
+/// The registry of a run: none for JSON, an embedded one beside an embedded broker.
+fn registry_url(
+    options: &RunOptions,
+    format: Format,
+    embedded: &mut Embedded,
+) -> Result<Option<String>, RunError> {
+    if format == Format::Json {
+        return Ok(None);
+    }
+    if let Some(url) = options.registry.url() {
+        return Ok(Some(url));
+    }
+    if embedded.broker.is_none() {
+        return Err(RunError::Usage(
+            "Avro needs a schema registry beside the broker: give its URL by --schema-registry, or say --format json".to_owned(),
+        ));
+    }
+    let registry = EmbeddedRegistry::start(options.destination.embedded_registry)?;
+    let url = registry.url();
+    embedded.registry = Some(registry);
+    Ok(Some(url))
+}
+
+/// A client of the registry at `url`.
+///
+/// # Errors
+/// [`RunError`] where the options or the URL are wrong.
+pub fn client(options: &RegistryOptions, url: &str, stop: &StopFlag) -> Result<Registry, RunError> {
+    let auth = match (&options.registry_basic_auth, &options.registry_token) {
+        (Some(pair), _) => {
+            let (user, password) = pair.split_once(':').ok_or_else(|| {
+                RunError::Usage(
+                    "--registry-basic-auth takes USER:PASSWORD, with a colon".to_owned(),
+                )
+            })?;
+            let password = SecretString::from(password.to_owned());
+            RegistryAuth::Basic {
+                user: user.to_owned(),
+                password,
+            }
+        }
+        (None, Some(token)) => RegistryAuth::Bearer(SecretString::from(token.clone())),
+        (None, None) => RegistryAuth::None,
+    };
+    let settings = RegistrySettings {
+        url: url.to_owned(),
+        auth,
+        ca_file: options.registry_ca.clone(),
+        deadline: options.registry_timeout.duration(),
+    };
+    Ok(Registry::new(&settings)?.with_stop(stop.atomic()))
+}

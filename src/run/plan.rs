@@ -1,0 +1,286 @@
+//! From options to a plan: what they mean together, settled before anything is touched.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+
+use super::error::RunError;
+use crate::cli::{RunOptions, SinkKind};
+use crate::config::layers::Layer;
+use crate::config::units::{RateLimit, Span, StartTime};
+use crate::config::{self, Scenario};
+use crate::encoding::Format;
+use crate::manifest::{Manifest, STREAM_VERSION, TopicEntry};
+use crate::pacing::{Pace, Profile, Time};
+use crate::record::TopicSet;
+use crate::sink::kafka::topics::Stamps;
+
+/// A run as far as its options decide it. Partitions and schema ids are still to come.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The manifest, with the partitions that topics are created with and no schema ids.
+    pub manifest: Manifest,
+    /// Whether the start follows the clock, so that it is taken anew when all is ready.
+    start: Start,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Start {
+    /// Given, or derived from the run's length.
+    Fixed,
+    /// When all is ready.
+    Now,
+}
+
+/// The default fleet time between two readings of a machine.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How far in the past a live start may lie beside a rate: shards start seconds apart.
+const LATE_START_MS: i64 = 60_000;
+/// The most arrivals a machine and reading that event slots can carry: see `jobs` in the
+/// configuration.
+const MOST_ARRIVALS: f64 = 0.2;
+
+impl Plan {
+    /// The plan of `options` at the instant `now_ms` (milliseconds since the epoch).
+    ///
+    /// # Errors
+    /// [`RunError::Config`] and [`RunError::Usage`], which names the options that disagree.
+    pub fn new(options: &RunOptions, now_ms: i64) -> Result<Plan, RunError> {
+        let config::Resolved { config, mut notes } = configuration(options)?;
+        let seed = config.seed.unwrap_or_else(drawn_seed);
+        let (time, pace) = time_and_pace(options)?;
+        let topics = options.topics.topics.iter().copied().collect::<TopicSet>();
+        let mut manifest = Manifest {
+            stream_version: STREAM_VERSION,
+            fleetstorm: env!("CARGO_PKG_VERSION").to_owned(),
+            seed,
+            start: DateTime::UNIX_EPOCH,
+            time,
+            pace,
+            interval: match options.pace.interval {
+                Some(interval) => interval,
+                None => Span::new(INTERVAL).map_err(|error| RunError::Usage(error.to_string()))?,
+            },
+            machines_refresh: options.pace.machines_refresh,
+            records: options.pace.records,
+            duration: options.pace.duration,
+            shard: options.pace.shard.unwrap_or_default(),
+            format: format(options)?,
+            job_key: options.topics.job_key,
+            topics: topics
+                .iter()
+                .map(|topic| TopicEntry {
+                    topic,
+                    name: format!("{}{}", options.topics.topic_prefix, topic.name()),
+                    partitions: options.topics.partitions,
+                    schema_id: None,
+                })
+                .collect(),
+            config,
+        };
+        spread_jobs(&mut manifest)?;
+        let start = start(options, &mut manifest, now_ms)?;
+        if options.destination.sink == SinkKind::Kafka
+            && let Some(forfeits) = options.destination.acks.forfeits()
+        {
+            notes.push(forfeits.to_owned());
+        }
+        Ok(Plan {
+            manifest,
+            start,
+            notes,
+        })
+    }
+
+    /// The instants that the run's records will carry, as seen at `now_ms`.
+    pub fn stamps(&self, now_ms: i64) -> Stamps {
+        let manifest = &self.manifest;
+        let earliest = match self.start {
+            Start::Fixed => manifest.start.timestamp_millis(),
+            Start::Now => now_ms,
+        };
+        let latest = match manifest.time {
+            // Never ahead of the instant of sending, which a future start only delays.
+            Time::Live => Some(now_ms),
+            Time::Simulated => match manifest.fleet_time() {
+                Some(length) => Some(earliest.saturating_add(length.as_millis() as i64)),
+                None if self.outruns_the_clock() || earliest > now_ms => None,
+                None => Some(now_ms),
+            },
+        };
+        Stamps {
+            now: now_ms,
+            earliest,
+            latest,
+        }
+    }
+
+    /// The manifest of a run whose records start now, or a moment from now, where the start
+    /// follows the clock: `now_ms` plus what announcing the machines may take.
+    pub fn begin(&mut self, now_ms: i64, announcing: Duration) -> &Manifest {
+        if self.start == Start::Now {
+            let lead = match self.manifest.time {
+                Time::Live => announcing.as_millis() as i64,
+                Time::Simulated => 0,
+            };
+            self.manifest.start = instant(now_ms + lead);
+        }
+        &self.manifest
+    }
+
+    /// Whether simulated time passes faster than the clock.
+    fn outruns_the_clock(&self) -> bool {
+        let schedule = self.manifest.schedule();
+        schedule
+            .target_rate()
+            .is_none_or(|target| target > schedule.natural_rate())
+    }
+}
+
+fn configuration(options: &RunOptions) -> Result<config::Resolved, RunError> {
+    let fleet = &options.fleet;
+    let mut layers = Vec::new();
+    if let Some(name) = &fleet.scenario {
+        layers.push(config::scenario::find(name).map(Scenario::layer)?);
+    }
+    if let Some(path) = &fleet.config {
+        layers.push(Layer::from_file(path)?);
+    }
+    for text in &fleet.set {
+        layers.push(Layer::from_set(text)?);
+    }
+    let flags = [
+        ("--machines", "n_machines", fleet.machines),
+        ("--readings", "n_readings", fleet.readings),
+        ("--jobs", "n_jobs", fleet.jobs),
+        ("--seed", "seed", fleet.seed),
+    ];
+    for (flag, key, value) in flags {
+        if let Some(value) = value {
+            layers.push(Layer::from_flag(flag, key, value));
+        }
+    }
+    Ok(config::resolve(layers)?)
+}
+
+/// A seed of 53 bits, which every JSON reader keeps exactly.
+fn drawn_seed() -> u64 {
+    rand::random::<u64>() >> 11
+}
+
+fn usage<T>(text: impl Into<String>) -> Result<T, RunError> {
+    Err(RunError::Usage(text.into()))
+}
+
+fn time_and_pace(options: &RunOptions) -> Result<(Time, Pace), RunError> {
+    let pace = &options.pace;
+    let implied = match (pace.rate, pace.speed) {
+        (Some(_), Some(_)) => {
+            return usage(
+                "--speed and --rate exclude each other: a rate already decides how fast the fleet's clock runs",
+            );
+        }
+        (Some(RateLimit::Max), None) => Some("--rate max"),
+        (None, Some(_)) => Some("--speed"),
+        _ => None,
+    };
+    let time = match (pace.time, implied) {
+        (Some(Time::Live), Some(option)) => {
+            return usage(format!(
+                "{option} excludes --time live: records sent ahead of their fleet's clock can't carry the instant of sending; leave out --time, or say --time simulated"
+            ));
+        }
+        (Some(time), _) => time,
+        (None, Some(_)) => Time::Simulated,
+        (None, None) => Time::Live,
+    };
+    if time == Time::Live && pace.rate.is_some() && pace.interval.is_some() {
+        return usage(
+            "--interval and --rate exclude each other in live time, where the rate decides how far apart readings are; leave out one, or say --time simulated",
+        );
+    }
+    let pace = match (pace.rate, pace.speed) {
+        (Some(RateLimit::Max), _) => Pace::Max,
+        (Some(RateLimit::At(rate)), _) => Pace::Rate(Profile::Constant(rate)),
+        (None, Some(speed)) => Pace::Natural(speed.factor()),
+        (None, None) => Pace::Natural(1.0),
+    };
+    Ok((time, pace))
+}
+
+fn format(options: &RunOptions) -> Result<Format, RunError> {
+    match (options.destination.sink, options.topics.format) {
+        (SinkKind::Stdout, Some(Format::Avro)) => {
+            usage("--sink stdout prints JSON lines: leave out --format avro")
+        }
+        (SinkKind::Stdout, _) => Ok(Format::Json),
+        (_, format) => Ok(format.unwrap_or(Format::Avro)),
+    }
+}
+
+/// Turns `n_jobs` into the probability of an arrival.
+fn spread_jobs(manifest: &mut Manifest) -> Result<(), RunError> {
+    let Some(jobs) = manifest.config.n_jobs else {
+        return Ok(());
+    };
+    let Some(length) = manifest.fleet_time() else {
+        return usage(format!(
+            "n_jobs = {jobs} needs a run of known length: give --readings, --records or --duration, or set jobs.arrival_probability instead"
+        ));
+    };
+    let rounds = length.as_secs_f64() / manifest.interval.duration().as_secs_f64();
+    let readings = rounds * f64::from(manifest.config.n_machines);
+    let arrival = if jobs == 0 {
+        0.0
+    } else {
+        jobs as f64 / readings
+    };
+    if arrival > MOST_ARRIVALS {
+        return usage(format!(
+            "n_jobs = {jobs} is too many for {readings:.0} readings: at most one reading in five can bring a job, so {:.0}",
+            readings * MOST_ARRIVALS
+        ));
+    }
+    manifest.config.jobs.arrival_probability = arrival;
+    Ok(())
+}
+
+/// Settles the start, and refuses what no start can serve.
+fn start(options: &RunOptions, manifest: &mut Manifest, now_ms: i64) -> Result<Start, RunError> {
+    let given = options.pace.start;
+    if manifest.shard.count() > 1 {
+        if given.is_none() {
+            return usage(
+                "--shard needs --start: shards that start by their own clocks would disagree",
+            );
+        }
+        if manifest.config.seed.is_none() {
+            return usage("--shard needs --seed: each shard would draw its own");
+        }
+    }
+    let start_ms = match (given, manifest.time) {
+        (None | Some(StartTime::Now), Time::Live) => return Ok(Start::Now),
+        (None, Time::Simulated) => match manifest.fleet_time() {
+            Some(length) => now_ms.saturating_sub(length.as_millis() as i64).max(0),
+            None => return Ok(Start::Now),
+        },
+        (Some(given), _) => given
+            .resolve(now_ms)
+            .map_err(|error| RunError::Usage(format!("--start: {error}")))?,
+    };
+    let paced_by_rate = matches!(manifest.pace, Pace::Rate(_));
+    if manifest.time == Time::Live && paced_by_rate && start_ms < now_ms - LATE_START_MS {
+        return usage(
+            "--start in the past and --rate exclude each other in live time: what lies behind is caught up at the natural pace only; leave out --rate, or say --time simulated",
+        );
+    }
+    manifest.start = instant(start_ms);
+    Ok(Start::Fixed)
+}
+
+fn instant(ms: i64) -> DateTime<chrono::Utc> {
+    // Only out of range for years that no start reaches.
+    DateTime::from_timestamp_millis(ms).unwrap_or(DateTime::UNIX_EPOCH)
+}

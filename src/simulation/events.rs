@@ -1,0 +1,103 @@
+//! State changes on their way to a slot: a queue a machine, in the order in which they happened.
+
+use slab::Slab;
+
+use super::jobs::JobChange;
+use super::status::Health;
+
+/// A state change that a machine's next event slot carries.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event {
+    /// The machine's health changed.
+    Status {
+        /// The health it has now.
+        health: Health,
+        /// Its last heartbeat, in milliseconds since the epoch.
+        last_heartbeat: i64,
+    },
+    /// A job of the machine changed its state.
+    Job(JobChange),
+}
+
+/// The end of a list in a slab.
+const NONE: u32 = u32::MAX;
+
+/// The two ends of one machine's queue; empty by default.
+#[derive(Debug, Clone, Copy)]
+pub struct EventQueue {
+    head: u32,
+    tail: u32,
+}
+
+/// The events of all machines of a share, in one arena: a machine whose queue is empty, as most
+/// are at any time, costs eight bytes.
+#[derive(Debug, Default)]
+pub struct Events(Slab<(Event, u32)>);
+
+impl Default for EventQueue {
+    fn default() -> EventQueue {
+        EventQueue {
+            head: NONE,
+            tail: NONE,
+        }
+    }
+}
+
+impl EventQueue {
+    /// Whether nothing waits.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.head == NONE
+    }
+}
+
+impl Events {
+    /// Appends `event` to `queue`.
+    pub fn push(&mut self, queue: &mut EventQueue, event: Event) {
+        let key = self.0.insert((event, NONE)) as u32;
+        match self.0.get_mut(queue.tail as usize) {
+            Some(last) => last.1 = key,
+            None => queue.head = key,
+        }
+        queue.tail = key;
+    }
+
+    /// Takes the oldest event of `queue`, if any.
+    #[inline]
+    pub fn pop(&mut self, queue: &mut EventQueue) -> Option<Event> {
+        let (event, next) = self.0.try_remove(queue.head as usize)?;
+        queue.head = next;
+        if next == NONE {
+            queue.tail = NONE;
+        }
+        Some(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_keep_their_own_order_in_a_shared_arena() {
+        let event = |n| Event::Status {
+            health: Health::Healthy,
+            last_heartbeat: n,
+        };
+        let mut events = Events::default();
+        let (mut a, mut b) = (EventQueue::default(), EventQueue::default());
+        for n in 0..100 {
+            events.push(&mut a, event(n));
+            events.push(&mut b, event(1000 + n));
+            if n % 3 == 0 {
+                assert_eq!(events.pop(&mut a), Some(event(n / 3)));
+            }
+        }
+        for n in 34..100 {
+            assert_eq!(events.pop(&mut a), Some(event(n)));
+        }
+        assert!(a.is_empty() && events.pop(&mut a).is_none());
+        assert!((0..100).all(|n| events.pop(&mut b) == Some(event(1000 + n))));
+        assert!(events.0.is_empty());
+    }
+}

@@ -1,0 +1,452 @@
+//! Jobs: they arrive at a machine, wait for room, run, load it, and end.
+
+use slab::Slab;
+
+use crate::random::Stream;
+
+/// How many jobs a machine runs at once; the rest wait.
+const RUNNING_AT_ONCE: u32 = 4;
+/// A job that finds this many waiting is cancelled.
+const WAITING_AT_MOST: u32 = 16;
+const FAILED: f64 = 0.04;
+const CANCELLED: f64 = 0.01;
+
+const NONE: u32 = u32::MAX;
+const NEVER: u64 = u64::MAX;
+
+/// A kind of job.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JobType {
+    /// Its name, the `job_type` of its records.
+    pub name: &'static str,
+    /// Its part of all arrivals; the parts add up to 1.
+    pub share: f64,
+    /// The median of its duration, in readings.
+    pub median: f64,
+    /// The sigma of its log-normal duration: the heavier the tail, the larger.
+    pub sigma: f64,
+    /// The part of its machine's processors that it takes while it runs.
+    pub cpu: f32,
+    /// The part of its machine's memory that it holds while it runs.
+    pub memory: f32,
+}
+
+/// The job types. Their mean duration is 31 readings.
+pub const JOB_TYPES: [JobType; 5] = [
+    JobType {
+        name: "batch",
+        share: 0.30,
+        median: 20.0,
+        sigma: 1.0,
+        cpu: 0.15,
+        memory: 0.10,
+    },
+    JobType {
+        name: "etl",
+        share: 0.25,
+        median: 12.0,
+        sigma: 0.8,
+        cpu: 0.12,
+        memory: 0.12,
+    },
+    JobType {
+        name: "report",
+        share: 0.25,
+        median: 4.0,
+        sigma: 0.7,
+        cpu: 0.06,
+        memory: 0.04,
+    },
+    JobType {
+        name: "backup",
+        share: 0.10,
+        median: 30.0,
+        sigma: 0.5,
+        cpu: 0.05,
+        memory: 0.03,
+    },
+    JobType {
+        name: "training",
+        share: 0.10,
+        median: 60.0,
+        sigma: 1.2,
+        cpu: 0.25,
+        memory: 0.20,
+    },
+];
+
+/// The state of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobStatus {
+    /// It waits for room.
+    Queued,
+    /// It runs.
+    Running,
+    /// It ended as it should.
+    Succeeded,
+    /// It ended with an error, or with its machine.
+    Failed,
+    /// It was given up, before or while it ran.
+    Cancelled,
+}
+
+/// One change of a job's state, with all that a record of it says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JobChange {
+    /// The job's number on its machine, from 0.
+    pub number: u32,
+    /// Index into [`JOB_TYPES`].
+    pub job_type: u8,
+    /// The state it has now.
+    pub status: JobStatus,
+    /// When it started, in milliseconds since the epoch.
+    pub start_time: Option<i64>,
+    /// When it ended, in milliseconds since the epoch.
+    pub end_time: Option<i64>,
+}
+
+/// The jobs of one machine.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    stream: Stream,
+    /// The reading at which the next job arrives.
+    next_arrival: u64,
+    /// The first reading at which a running job ends.
+    next_end: u64,
+    /// The oldest of its jobs in the arena.
+    head: u32,
+    arrived: u32,
+    waiting: u32,
+    running: u32,
+    cpu: f32,
+    memory: f32,
+}
+
+/// The unfinished jobs of all machines of a share, in one arena.
+#[derive(Debug, Default)]
+pub struct JobArena(Slab<Job>);
+
+#[derive(Debug)]
+struct Job {
+    next: u32,
+    number: u32,
+    job_type: u8,
+    /// Start, and the reading and outcome of its end; none while it waits.
+    run: Option<Run>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    start_time: i64,
+    ends: u64,
+    outcome: JobStatus,
+}
+
+impl JobStatus {
+    /// The status text of the `jobs` topic.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobStatus::Queued => "queued",
+            JobStatus::Running => "running",
+            JobStatus::Succeeded => "succeeded",
+            JobStatus::Failed => "failed",
+            JobStatus::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl JobChange {
+    /// `end_time` - `start_time`, in seconds, where it has both.
+    pub fn duration_seconds(&self) -> Option<f64> {
+        Some((self.end_time? - self.start_time?) as f64 / 1000.0)
+    }
+}
+
+impl Jobs {
+    /// A machine without jobs, at which one arrives with probability `arrival` a reading.
+    pub fn new(arrival: f64, mut stream: Stream) -> Jobs {
+        let next_arrival = gap(arrival, &mut stream);
+        Jobs {
+            stream,
+            next_arrival,
+            next_end: NEVER,
+            head: NONE,
+            arrived: 0,
+            waiting: 0,
+            running: 0,
+            cpu: 0.0,
+            memory: 0.0,
+        }
+    }
+
+    /// The part of the machine's processors that its running jobs take.
+    #[inline]
+    pub fn cpu(&self) -> f64 {
+        f64::from(self.cpu)
+    }
+
+    /// The part of the machine's memory that its running jobs hold.
+    #[inline]
+    pub fn memory(&self) -> f64 {
+        f64::from(self.memory)
+    }
+
+    /// Moves on to `reading`, whose instant is `timestamp` (milliseconds since the epoch): jobs
+    /// that are due end, one may arrive, and those for which there is room start. Every change is
+    /// handed to `changed`, in order. `arrival` is the probability that a job arrives at a reading.
+    #[inline]
+    pub fn step(
+        &mut self,
+        reading: u64,
+        timestamp: i64,
+        arrival: f64,
+        arena: &mut JobArena,
+        changed: impl FnMut(JobChange),
+    ) {
+        if reading >= self.next_arrival.min(self.next_end) {
+            self.change(reading, timestamp, arrival, arena, changed);
+        }
+    }
+
+    /// The seldom part of [`Jobs::step`].
+    #[cold]
+    fn change(
+        &mut self,
+        reading: u64,
+        timestamp: i64,
+        arrival: f64,
+        arena: &mut JobArena,
+        mut changed: impl FnMut(JobChange),
+    ) {
+        self.end_due(reading, timestamp, arena, &mut changed);
+        if reading >= self.next_arrival {
+            self.arrive(timestamp, arena, &mut changed);
+            self.next_arrival = reading.saturating_add(1 + gap(arrival, &mut self.stream));
+        }
+        self.start_waiting(reading, timestamp, arena, &mut changed);
+        self.sum_up(arena);
+    }
+
+    fn end_due(
+        &mut self,
+        reading: u64,
+        timestamp: i64,
+        arena: &mut JobArena,
+        changed: &mut impl FnMut(JobChange),
+    ) {
+        let (mut previous, mut key) = (NONE, self.head);
+        while let Some(job) = arena.0.get(key as usize) {
+            let next = job.next;
+            match job.run {
+                Some(run) if run.ends <= reading => {
+                    changed(JobChange {
+                        number: job.number,
+                        job_type: job.job_type,
+                        status: run.outcome,
+                        start_time: Some(run.start_time),
+                        end_time: Some(timestamp),
+                    });
+                    arena.0.try_remove(key as usize);
+                    self.running -= 1;
+                    match arena.0.get_mut(previous as usize) {
+                        Some(before) => before.next = next,
+                        None => self.head = next,
+                    }
+                }
+                _ => previous = key,
+            }
+            key = next;
+        }
+    }
+
+    fn arrive(
+        &mut self,
+        timestamp: i64,
+        arena: &mut JobArena,
+        changed: &mut impl FnMut(JobChange),
+    ) {
+        let number = self.arrived;
+        self.arrived = self.arrived.wrapping_add(1);
+        let job_type = draw_type(&mut self.stream);
+        let mut change = JobChange {
+            number,
+            job_type,
+            status: JobStatus::Queued,
+            start_time: None,
+            end_time: None,
+        };
+        changed(change);
+        if self.waiting >= WAITING_AT_MOST {
+            change.status = JobStatus::Cancelled;
+            change.end_time = Some(timestamp);
+            changed(change);
+            return;
+        }
+        let key = arena.0.insert(Job {
+            next: NONE,
+            number,
+            job_type,
+            run: None,
+        }) as u32;
+        let mut last = NONE;
+        let mut at = self.head;
+        while let Some(job) = arena.0.get(at as usize) {
+            (last, at) = (at, job.next);
+        }
+        match arena.0.get_mut(last as usize) {
+            Some(job) => job.next = key,
+            None => self.head = key,
+        }
+        self.waiting += 1;
+    }
+
+    fn start_waiting(
+        &mut self,
+        reading: u64,
+        timestamp: i64,
+        arena: &mut JobArena,
+        changed: &mut impl FnMut(JobChange),
+    ) {
+        let mut key = self.head;
+        while self.waiting > 0 && self.running < RUNNING_AT_ONCE {
+            let Some(job) = arena.0.get_mut(key as usize) else {
+                return;
+            };
+            if job.run.is_none() {
+                let (readings, outcome) = draw_run(job.job_type, &mut self.stream);
+                let ends = reading.saturating_add(readings);
+                job.run = Some(Run {
+                    start_time: timestamp,
+                    ends,
+                    outcome,
+                });
+                self.waiting -= 1;
+                self.running += 1;
+                changed(JobChange {
+                    number: job.number,
+                    job_type: job.job_type,
+                    status: JobStatus::Running,
+                    start_time: Some(timestamp),
+                    end_time: None,
+                });
+            }
+            key = job.next;
+        }
+    }
+
+    /// Adds up what the running jobs take, afresh, so that no rounding gathers.
+    fn sum_up(&mut self, arena: &JobArena) {
+        (self.cpu, self.memory, self.next_end) = (0.0, 0.0, NEVER);
+        let mut key = self.head;
+        while let Some(job) = arena.0.get(key as usize) {
+            if let Some(run) = job.run {
+                let appetite = &JOB_TYPES[usize::from(job.job_type)];
+                self.cpu += appetite.cpu;
+                self.memory += appetite.memory;
+                self.next_end = self.next_end.min(run.ends);
+            }
+            key = job.next;
+        }
+    }
+}
+
+/// Readings without an arrival before the next one: geometric, by inversion.
+fn gap(arrival: f64, stream: &mut Stream) -> u64 {
+    if arrival <= 0.0 {
+        return NEVER;
+    }
+    if arrival >= 1.0 {
+        return 0;
+    }
+    let readings = libm::log(1.0 - stream.uniform()) / libm::log1p(-arrival);
+    readings as u64
+}
+
+fn draw_type(stream: &mut Stream) -> u8 {
+    let draw = stream.uniform();
+    let mut sum = 0.0;
+    for (i, job_type) in JOB_TYPES.iter().enumerate() {
+        sum += job_type.share;
+        if draw < sum {
+            return i as u8;
+        }
+    }
+    JOB_TYPES.len() as u8 - 1
+}
+
+/// How many readings a job runs, at least one, and how it ends.
+fn draw_run(job_type: u8, stream: &mut Stream) -> (u64, JobStatus) {
+    let kind = &JOB_TYPES[usize::from(job_type)];
+    let readings = stream.log_normal(kind.median, kind.sigma).round().max(1.0) as u64;
+    let draw = stream.uniform();
+    if draw < FAILED {
+        // A failure comes somewhere on the way.
+        (1 + stream.below(readings), JobStatus::Failed)
+    } else if draw < FAILED + CANCELLED {
+        (1 + stream.below(readings), JobStatus::Cancelled)
+    } else {
+        (readings, JobStatus::Succeeded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Purpose;
+    use std::collections::HashMap;
+
+    fn run(arrival: f64, readings: u64) -> Vec<(u64, JobChange)> {
+        let mut jobs = Jobs::new(arrival, Stream::new(11, 0, Purpose::Jobs));
+        let mut arena = JobArena::default();
+        let mut changes = Vec::new();
+        for reading in 0..readings {
+            jobs.step(reading, reading as i64 * 1000, arrival, &mut arena, |c| {
+                changes.push((reading, c));
+            });
+            assert!(jobs.running <= RUNNING_AT_ONCE && jobs.waiting <= WAITING_AT_MOST);
+            assert_eq!((jobs.running + jobs.waiting) as usize, arena.0.len());
+        }
+        changes
+    }
+
+    #[test]
+    fn every_job_walks_from_queued_over_running_to_one_end() {
+        let mut last: HashMap<u32, JobChange> = HashMap::new();
+        for (_, change) in run(0.15, 100_000) {
+            let before = last.insert(change.number, change);
+            match change.status {
+                JobStatus::Queued => assert!(before.is_none()),
+                JobStatus::Running => {
+                    assert_eq!(before.map(|b| b.status), Some(JobStatus::Queued));
+                    assert!(change.start_time.is_some() && change.end_time.is_none());
+                }
+                JobStatus::Cancelled => assert!(before.is_some_and(|b| b.end_time.is_none())),
+                JobStatus::Succeeded | JobStatus::Failed => {
+                    assert_eq!(before.map(|b| b.status), Some(JobStatus::Running));
+                    assert!(change.duration_seconds().is_some_and(|s| s >= 1.0));
+                }
+            }
+        }
+        assert!(last.len() > 1000);
+    }
+
+    #[test]
+    fn arrivals_come_at_their_probability() {
+        let (p, n) = (0.02, 200_000u64);
+        let arrived = run(p, n)
+            .iter()
+            .filter(|(_, c)| c.status == JobStatus::Queued)
+            .count() as f64;
+        let (mean, sd) = (n as f64 * p, (n as f64 * p * (1.0 - p)).sqrt());
+        assert!(
+            (arrived - mean).abs() < 5.0 * sd,
+            "{arrived} against {mean}"
+        );
+    }
+
+    #[test]
+    fn shares_add_up_and_no_probability_means_no_job() {
+        assert!((JOB_TYPES.iter().map(|t| t.share).sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(run(0.0, 10_000).is_empty());
+    }
+}

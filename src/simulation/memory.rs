@@ -1,0 +1,44 @@
+//! Memory: a resident level that follows load slowly, and what jobs hold.
+
+use crate::config::Config;
+use crate::fleet::TypeProfile;
+use crate::random::Stream;
+
+/// How much of the way to its target memory moves in a reading.
+const FOLLOW: f64 = 0.1;
+/// Memory taken by each unit of load above the machine's own level: caches and sessions.
+const PER_LOAD: f64 = 0.6;
+/// The standard deviation of a reading's own noise in the target.
+const NOISE: f64 = 0.01;
+/// Spread (sigma of the logarithm) of the machines' own levels about their type's.
+const CHARACTER: f64 = 0.08;
+const HIGHEST_LEVEL: f64 = 0.9;
+
+/// The memory of one machine, as a part of all it has.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    level: f32,
+    used: f64,
+}
+
+impl Memory {
+    /// The memory of a machine of type `profile`.
+    pub fn new(config: &Config, profile: &TypeProfile, stream: &mut Stream) -> Memory {
+        let median = libm::exp(-CHARACTER * CHARACTER / 2.0);
+        let own = stream.log_normal(median, CHARACTER);
+        let level = (config.base_memory_load * profile.memory * own).min(HIGHEST_LEVEL);
+        Memory {
+            level: level as f32,
+            used: level,
+        }
+    }
+
+    /// Moves on by one reading: `excess` is the load above the machine's own level, `jobs` what
+    /// its jobs hold. Returns the part of memory in use, not below 0.
+    #[inline]
+    pub fn step(&mut self, excess: f64, jobs: f64, normal: f64) -> f64 {
+        let target = f64::from(self.level) + PER_LOAD * excess + NOISE * normal;
+        self.used += FOLLOW * (target - self.used);
+        (self.used + jobs).max(0.0)
+    }
+}

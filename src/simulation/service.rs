@@ -1,0 +1,81 @@
+//! Requests, errors and latency: the machine as a queue that serves requests.
+
+use crate::random::Stream;
+
+/// Requests a second that one core serves when it is fully busy.
+const REQUESTS_PER_CORE: f64 = 20.0;
+/// Above this use of the machine latency no longer grows: requests are refused instead.
+const SATURATION: f64 = 0.98;
+/// A reading's own relative noise in each percentile.
+const LATENCY_NOISE: f64 = 0.05;
+/// The part of requests that fails on a healthy machine.
+const ERROR_FLOOR: f64 = 0.0005;
+/// From this use on, requests fail for want of room: up to half of them at full use.
+const ERROR_ONSET: f64 = 0.85;
+const ERROR_CEILING: f64 = 0.5;
+
+/// ln 2 and ln 100: where 50 % and 99 % of an exponential response time lie, in units of its mean.
+const P50: f64 = std::f64::consts::LN_2;
+const P99: f64 = 4.605_170_185_988_092;
+
+/// The request service of one machine.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Requests served in one reading at full load.
+    capacity: f32,
+    service_ms: f32,
+}
+
+/// What the service did in one reading.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Served {
+    /// Requests taken.
+    pub requests: u64,
+    /// Requests failed, at most `requests`.
+    pub errors: u64,
+    /// Median response time, in milliseconds.
+    pub p50_ms: f64,
+    /// 99th percentile of the response time, in milliseconds.
+    pub p99_ms: f64,
+}
+
+impl Service {
+    /// The service of a machine of `cores`, whose readings are `interval_s` seconds apart.
+    pub fn new(cores: u32, interval_s: f64, stream: &mut Stream) -> Service {
+        Service {
+            capacity: (REQUESTS_PER_CORE * f64::from(cores) * interval_s) as f32,
+            service_ms: stream.log_normal(5.0, 0.25) as f32,
+        }
+    }
+
+    /// One reading. `demand` is the load of the service itself, `load` that of the whole machine,
+    /// jobs included, which is what requests wait behind.
+    ///
+    /// Response times are those of the M/M/1 queue, exponential with mean s / (1 - rho) for a
+    /// service time s and a use rho (Kleinrock, Queueing Systems I, 1975, section 3.2), so that
+    /// latency rises steeply near saturation and p99 is ln 100 / ln 2 times p50.
+    #[inline]
+    pub fn step(&self, demand: f64, load: f64, normals: [f64; 3], stream: &mut Stream) -> Served {
+        let mean = f64::from(self.capacity) * demand.min(1.0);
+        // A normal in place of a Poisson: the counts are large, and its draw is at hand.
+        let requests = (mean + mean.sqrt() * normals[0] + 0.5).max(0.0) as u64;
+        let errors = stream
+            .poisson(requests as f64 * error_rate(load))
+            .min(requests);
+        let response_ms = f64::from(self.service_ms) / (1.0 - load.min(SATURATION));
+        let p50_ms = response_ms * P50 * (1.0 + LATENCY_NOISE * normals[1]);
+        let p99_ms = response_ms * P99 * (1.0 + LATENCY_NOISE * normals[2]);
+        Served {
+            requests,
+            errors,
+            p50_ms,
+            p99_ms: p99_ms.max(p50_ms),
+        }
+    }
+}
+
+#[inline]
+fn error_rate(load: f64) -> f64 {
+    let over = ((load - ERROR_ONSET) / (1.0 - ERROR_ONSET)).clamp(0.0, 1.0);
+    ERROR_FLOOR + ERROR_CEILING * over * over
+}

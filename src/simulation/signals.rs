@@ -1,0 +1,57 @@
+//! What one reading of a machine measures.
+
+/// The measured values of one reading, rounded as agents report them.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Signals {
+    /// Processor use, 0 to 100 percent.
+    pub cpu_percent: f64,
+    /// Memory use, 0 to 100 percent.
+    pub memory_percent: f64,
+    /// Disk use, 0 to 100 percent.
+    pub disk_percent: f64,
+    /// Traffic received, in Mbps.
+    pub network_in_mbps: f64,
+    /// Traffic sent, in Mbps.
+    pub network_out_mbps: f64,
+    /// Requests served since the reading before.
+    pub request_count: i64,
+    /// How many of them failed; never more than `request_count`.
+    pub error_count: i64,
+    /// Median response time, in milliseconds.
+    pub latency_p50: f64,
+    /// 99th percentile of the response time, in milliseconds; never below `latency_p50`.
+    pub latency_p99: f64,
+    /// Whether an episode of an anomaly is open on the machine.
+    pub is_anomaly: bool,
+}
+
+/// A value that is not negative, to two decimals: the double nearest to the decimal number.
+#[inline]
+pub fn two_decimals(value: f64) -> f64 {
+    // A conversion to integer is one instruction, where f64::round may be a library call.
+    (value * 100.0 + 0.5) as i64 as f64 / 100.0
+}
+
+/// A load between 0 and 1 as a percentage of two decimals, held inside 0 to 100.
+#[inline]
+pub fn percent(load: f64) -> f64 {
+    two_decimals((load * 100.0).clamp(0.0, 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_gives_the_double_that_the_decimal_text_reads_as() {
+        for n in 0..=10_000 {
+            let text = format!("{}.{:02}", n / 100, n % 100);
+            assert_eq!(
+                two_decimals(f64::from(n) / 100.0 + 0.003),
+                text.parse::<f64>().unwrap()
+            );
+        }
+        assert_eq!(percent(1.7), 100.0);
+        assert_eq!(percent(-0.2), 0.0);
+    }
+}

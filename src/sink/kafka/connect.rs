@@ -1,0 +1,122 @@
+//! Reaching a cluster, within a bounded time and with a reason where it can't be reached.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::Producer;
+
+use super::delivery::{Delivery, Troubles};
+use super::error::{KafkaError, describe, plain};
+use super::produce::KafkaProducer;
+use super::settings::KafkaSettings;
+use crate::sink::tally::Tally;
+
+/// A cluster that has answered.
+pub struct Cluster {
+    settings: KafkaSettings,
+    client: KafkaProducer,
+    troubles: Arc<Troubles>,
+}
+
+/// A topic as the cluster's metadata shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Existing {
+    pub partitions: u32,
+    /// Whether every partition has a leader.
+    pub ready: bool,
+}
+
+/// One turn of asking; short, so that a refusal is told without waiting for the whole patience.
+const TURN: Duration = Duration::from_secs(1);
+
+impl Cluster {
+    /// Connects to the cluster of `settings`.
+    ///
+    /// # Errors
+    /// [`KafkaError::Unreachable`] after the settings' patience, [`KafkaError::Unauthenticated`]
+    /// as soon as a broker refuses, [`KafkaError::Settings`] before anything is tried.
+    pub fn connect(settings: KafkaSettings) -> Result<Cluster, KafkaError> {
+        let delivery = Delivery::new(Arc::new(Tally::new()));
+        let troubles = delivery.troubles();
+        let client = settings.producer(delivery, None)?;
+        let cluster = Cluster {
+            settings,
+            client,
+            troubles,
+        };
+        cluster.metadata()?;
+        Ok(cluster)
+    }
+
+    /// How the cluster is reached.
+    pub fn settings(&self) -> &KafkaSettings {
+        &self.settings
+    }
+
+    /// The topics that the cluster shows us, by name.
+    pub(super) fn metadata(&self) -> Result<BTreeMap<String, Existing>, KafkaError> {
+        let started = Instant::now();
+        loop {
+            // All topics rather than ours by name, which could make a broker create them.
+            let error = match self.client.client().fetch_metadata(None, TURN) {
+                Ok(metadata) => {
+                    return Ok(metadata
+                        .topics()
+                        .iter()
+                        .map(|topic| {
+                            let partitions = topic.partitions();
+                            let ready = partitions.iter().all(|p| p.leader() >= 0);
+                            let existing = Existing {
+                                partitions: partitions.len() as u32,
+                                ready,
+                            };
+                            (topic.name().to_owned(), existing)
+                        })
+                        .filter(|(_, existing)| existing.partitions > 0)
+                        .collect());
+                }
+                Err(error) => error,
+            };
+            let trouble = self.troubles.last();
+            if let Some((code, reason)) = &trouble
+                && is_refusal(*code, reason)
+            {
+                return Err(KafkaError::Unauthenticated {
+                    bootstrap: self.settings.bootstrap.clone(),
+                    cause: reason.clone(),
+                });
+            }
+            if started.elapsed() >= self.settings.patience {
+                let cause = trouble.map_or_else(
+                    || plain(&error),
+                    |(code, reason)| {
+                        if reason.is_empty() {
+                            describe(code)
+                        } else {
+                            reason
+                        }
+                    },
+                );
+                return Err(KafkaError::Unreachable {
+                    bootstrap: self.settings.bootstrap.clone(),
+                    waited: self.settings.patience,
+                    cause: Some(cause),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// Whether a trouble will not mend itself by waiting.
+fn is_refusal(code: RDKafkaErrorCode, reason: &str) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::Authentication
+            | RDKafkaErrorCode::SaslAuthenticationFailed
+            | RDKafkaErrorCode::SSL
+            | RDKafkaErrorCode::UnsupportedSASLMechanism
+    ) || reason.contains("SSL handshake failed")
+}

@@ -1,0 +1,152 @@
+//! What librdkafka tells about its records and its connection.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
+
+use super::produce::since_enqueued;
+use crate::record::Topic;
+use crate::sink::tally::Tally;
+
+/// Receives delivery reports and counts them, without an allocation a record.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    tally: Arc<Tally>,
+    troubles: Arc<Troubles>,
+}
+
+/// The client's last words about its connection, kept for error messages.
+#[derive(Debug, Default)]
+pub struct Troubles(Mutex<Option<(RDKafkaErrorCode, String)>>);
+
+/// What a record carries through the producer to its delivery report: its topic and, where it was
+/// paced, its intended instant, packed into the 64 bits of a pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// The record's topic.
+    pub topic: Topic,
+    /// Nanoseconds from the schedule's zero; below 2^60 (36 years).
+    pub intended_ns: Option<u64>,
+}
+
+const _: () = assert!(usize::BITS == 64, "a ticket needs 64-bit pointers");
+const TOPIC_SHIFT: u32 = 61;
+const PACED: usize = 1 << 60;
+
+impl Ticket {
+    /// The ticket as the opaque of a record.
+    #[inline]
+    pub fn pack(self) -> usize {
+        let intended = match self.intended_ns {
+            Some(ns) => PACED | (ns as usize & (PACED - 1)),
+            None => 0,
+        };
+        (self.topic.index() << TOPIC_SHIFT) | intended
+    }
+
+    /// The ticket that was packed into `opaque`.
+    #[inline]
+    pub fn unpack(opaque: usize) -> Ticket {
+        let index = (opaque >> TOPIC_SHIFT).min(Topic::COUNT - 1);
+        Ticket {
+            topic: Topic::ALL[index],
+            intended_ns: (opaque & PACED != 0).then_some((opaque & (PACED - 1)) as u64),
+        }
+    }
+}
+
+impl Delivery {
+    /// A receiver that counts into `tally`.
+    pub fn new(tally: Arc<Tally>) -> Delivery {
+        Delivery {
+            tally,
+            troubles: Arc::default(),
+        }
+    }
+
+    /// What the client has to say about its connection.
+    pub fn troubles(&self) -> Arc<Troubles> {
+        Arc::clone(&self.troubles)
+    }
+}
+
+impl Troubles {
+    /// The last trouble, if any.
+    pub fn last(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Keeps a trouble, unless it only says that all brokers are down, which the one before has
+    /// explained.
+    fn keep(&self, code: RDKafkaErrorCode, reason: &str) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if code == RDKafkaErrorCode::AllBrokersDown && last.is_some() {
+            return;
+        }
+        *last = Some((code, reason.to_owned()));
+    }
+}
+
+impl ClientContext for Delivery {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => tracing::debug!(facility, "{message}"),
+            _ => tracing::trace!(facility, "{message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        self.troubles.keep(code, reason);
+        tracing::debug!(?code, "{reason}");
+    }
+}
+
+impl ProducerContext for Delivery {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
+        let ticket = Ticket::unpack(opaque);
+        match result {
+            Ok(message) => {
+                let bytes = message.payload_len() + message.key_len();
+                self.tally.acknowledge(
+                    ticket.topic,
+                    bytes,
+                    since_enqueued(message),
+                    ticket.intended_ns,
+                );
+            }
+            Err((error, _)) => {
+                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+                self.tally.fail(ticket.topic, &format!("{code:?}"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tickets_come_back_as_they_went() {
+        for topic in Topic::ALL {
+            for intended_ns in [None, Some(0), Some(1), Some((1 << 60) - 1)] {
+                let ticket = Ticket { topic, intended_ns };
+                assert_eq!(Ticket::unpack(ticket.pack()), ticket);
+            }
+        }
+    }
+}

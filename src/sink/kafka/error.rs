@@ -1,0 +1,133 @@
+//! Why records can't be brought to Kafka.
+
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+
+/// Why there is no producer, or no topic to write to. Texts are fragments that fit after "error: ".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KafkaError {
+    /// A property that librdkafka doesn't take.
+    #[error(
+        "the producer refuses its settings: {0}; see librdkafka's CONFIGURATION.md for the properties of `-X`"
+    )]
+    Settings(String),
+    /// A property given by `-X` that an option sets as well.
+    #[error("`{property}` is set by {option} and by `-X`: give it once")]
+    SetTwice {
+        /// The librdkafka property.
+        property: String,
+        /// The option.
+        option: &'static str,
+    },
+    /// No broker answered.
+    #[error(
+        "no broker answered at {bootstrap} within {waited:?}{}: check the address, that the \
+         broker runs, and that its advertised listeners can be reached from here",
+        reason(.cause)
+    )]
+    Unreachable {
+        /// The addresses that were tried.
+        bootstrap: String,
+        /// For how long.
+        waited: Duration,
+        /// What the client said last.
+        cause: Option<String>,
+    },
+    /// The broker doesn't let us in.
+    #[error(
+        "the broker at {bootstrap} refuses the connection ({cause}): check the security settings (`-X security.protocol=...`, user, password, certificates)"
+    )]
+    Unauthenticated {
+        /// The addresses that were tried.
+        bootstrap: String,
+        /// What the client said.
+        cause: String,
+    },
+    /// Access to a topic was refused.
+    #[error(
+        "not authorised to {action} topic `{topic}`: ask for an ACL that allows WRITE, DESCRIBE and, where the topic is missing, CREATE"
+    )]
+    Unauthorised {
+        /// What was tried.
+        action: &'static str,
+        /// The topic.
+        topic: String,
+    },
+    /// A topic could not be created.
+    #[error(
+        "failed to create topic `{topic}`: {cause}; create it yourself, or see --partitions, --replication-factor and --topic-config"
+    )]
+    Create {
+        /// The topic.
+        topic: String,
+        /// What the broker said.
+        cause: String,
+    },
+    /// A created topic did not appear.
+    #[error(
+        "topic `{topic}` has no leader for all its partitions after {waited:?}: check that the cluster has enough brokers up"
+    )]
+    NotReady {
+        /// The topic.
+        topic: String,
+        /// For how long it was awaited.
+        waited: Duration,
+    },
+    /// An existing topic would refuse the run's timestamps.
+    #[error("topic `{topic}` refuses records stamped {limit}, and this run's {records}: {mend}")]
+    RefusesTimestamps {
+        /// The topic.
+        topic: String,
+        /// What it refuses: "more than 1h ahead of its clock".
+        limit: String,
+        /// What the run has: "are stamped up to 30d ahead".
+        records: String,
+        /// What to do.
+        mend: String,
+    },
+    /// The broker failed a request that has no clearer variant.
+    #[error("failed to {action}: {cause}")]
+    Request {
+        /// What was tried.
+        action: String,
+        /// What came back.
+        cause: String,
+    },
+}
+
+impl KafkaError {
+    /// A failed request, told by what was tried and what came back.
+    pub(super) fn request(action: impl Into<String>, cause: &ClientError) -> KafkaError {
+        KafkaError::Request {
+            action: action.into(),
+            cause: plain(cause),
+        }
+    }
+}
+
+/// The text of a client error without the wrapping of its type.
+pub(super) fn plain(error: &ClientError) -> String {
+    match error.rdkafka_error_code() {
+        Some(code) => describe(code),
+        None => error.to_string(),
+    }
+}
+
+/// An error code in words, with its name.
+pub(super) fn describe(code: RDKafkaErrorCode) -> String {
+    format!(
+        "{} ({code:?})",
+        code.to_string()
+            .trim_start_matches("Broker: ")
+            .trim_start_matches("Local: ")
+    )
+}
+
+fn reason(cause: &Option<String>) -> String {
+    cause
+        .as_ref()
+        .map(|cause| format!(" ({cause})"))
+        .unwrap_or_default()
+}

@@ -1,0 +1,164 @@
+//! Kafka and Redpanda: connecting, topics, and a producer that records are handed to by topic
+//! handle, partition and timestamp.
+
+mod connect;
+mod delivery;
+mod error;
+mod produce;
+mod settings;
+pub mod topics;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::Producer;
+
+use super::tally::Tally;
+use super::{Message, Sink, SinkError};
+use crate::pacing::StopFlag;
+use crate::record::Topic;
+
+pub use connect::Cluster;
+pub use error::KafkaError;
+pub use settings::{Acks, KafkaSettings, Property};
+
+use delivery::Ticket;
+use produce::{KafkaProducer, TopicHandle};
+
+/// How long a thread waits before it offers a record again to a full producer. At full speed the
+/// producer's queue holds hundreds of milliseconds of records, so it doesn't run dry meanwhile.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
+
+/// A running producer, shared by the sinks of all threads.
+#[derive(Clone)]
+pub struct Kafka {
+    producer: KafkaProducer,
+    handles: Arc<[Option<TopicHandle>; Topic::COUNT]>,
+    tally: Arc<Tally>,
+}
+
+/// One thread's way to the producer.
+pub struct KafkaSink {
+    handles: Arc<[Option<TopicHandle>; Topic::COUNT]>,
+    tally: Arc<Tally>,
+    stop: StopFlag,
+}
+
+impl Kafka {
+    /// A producer with the cluster's settings for the topics named, in the order of
+    /// [`Topic::ALL`]. `largest_batch` is as in [`KafkaSettings::producer`].
+    ///
+    /// # Errors
+    /// [`KafkaError`] where the settings or a topic's name are refused.
+    pub fn start(
+        cluster: &Cluster,
+        names: &[Option<String>; Topic::COUNT],
+        largest_batch: Option<u64>,
+        tally: &Arc<Tally>,
+    ) -> Result<Kafka, KafkaError> {
+        let delivery = delivery::Delivery::new(Arc::clone(tally));
+        let producer = cluster.settings().producer(delivery, largest_batch)?;
+        // Connects before the first record, which would wait for it.
+        if let Err(error) = producer
+            .client()
+            .fetch_metadata(None, cluster.settings().patience)
+        {
+            return Err(KafkaError::request("read the cluster's metadata", &error));
+        }
+        let mut handles = [const { None }; Topic::COUNT];
+        for (handle, name) in handles.iter_mut().zip(names) {
+            if let Some(name) = name {
+                let opened =
+                    TopicHandle::new(&producer, name).map_err(|code| KafkaError::Request {
+                        action: format!("open topic `{name}`"),
+                        cause: error::describe(code),
+                    })?;
+                *handle = Some(opened);
+            }
+        }
+        Ok(Kafka {
+            producer,
+            handles: Arc::new(handles),
+            tally: Arc::clone(tally),
+        })
+    }
+
+    /// A sink for one thread. A set `stop` ends its wait for room in a full producer.
+    pub fn sink(&self, stop: StopFlag) -> KafkaSink {
+        KafkaSink {
+            handles: Arc::clone(&self.handles),
+            tally: Arc::clone(&self.tally),
+            stop,
+        }
+    }
+
+    /// Waits until every record has been acknowledged or given up, `patience` at most; returns how
+    /// many are still neither.
+    pub fn flush(&self, patience: Duration) -> usize {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = usize::try_from(self.producer.in_flight_count()).unwrap_or(0);
+            let now = Instant::now();
+            if left == 0 || now >= deadline {
+                return left;
+            }
+            // Short turns, so that a second signal or a dead broker is seen in between.
+            let turn = (deadline - now).min(Duration::from_millis(100));
+            let _timed_out_or_done = self.producer.flush(turn);
+        }
+    }
+
+    /// How many records the producer holds that are neither acknowledged nor given up.
+    pub fn in_flight(&self) -> usize {
+        usize::try_from(self.producer.in_flight_count()).unwrap_or(0)
+    }
+
+    /// The fatal error that ended the producer, if one did.
+    pub fn fatal(&self) -> Option<String> {
+        let (code, reason) = self.producer.client().fatal_error()?;
+        Some(format!("{reason} ({code:?})"))
+    }
+}
+
+impl Sink for KafkaSink {
+    #[inline]
+    fn send(&mut self, message: &Message<'_>) -> Result<(), SinkError> {
+        let Some(handle) = &self.handles[message.topic.index()] else {
+            return Err(SinkError::Fatal(format!(
+                "topic {} was not opened",
+                message.topic
+            )));
+        };
+        let ticket = Ticket {
+            topic: message.topic,
+            intended_ns: message.intended_ns,
+        }
+        .pack();
+        loop {
+            let taken = handle.produce(
+                message.partition,
+                message.key.as_bytes(),
+                message.value,
+                message.timestamp_ms,
+                ticket,
+            );
+            match taken {
+                Ok(()) => return Ok(()),
+                Err(RDKafkaErrorCode::QueueFull) => {
+                    if self.stop.is_set() {
+                        return Err(SinkError::Stopped);
+                    }
+                    std::thread::sleep(FULL_PAUSE);
+                }
+                Err(code @ RDKafkaErrorCode::Fatal) => {
+                    return Err(SinkError::Fatal(error::describe(code)));
+                }
+                Err(code) => {
+                    self.tally.fail(message.topic, &format!("{code:?}"));
+                    return Ok(());
+                }
+            }
+        }
+    }
+}

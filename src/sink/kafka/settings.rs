@@ -1,0 +1,218 @@
+//! The producer's settings: what the program sets, and what the user's own properties override.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use serde::{Deserialize, Serialize};
+
+use super::delivery::Delivery;
+use super::error::KafkaError;
+use super::produce::KafkaProducer;
+
+/// How a producer reaches its cluster, and how safely it writes.
+#[derive(Debug, Clone)]
+pub struct KafkaSettings {
+    /// Addresses of brokers, separated by commas.
+    pub bootstrap: String,
+    /// What counts as delivered.
+    pub acks: Acks,
+    /// Properties of librdkafka, by the user; they win over what the program sets.
+    pub properties: Vec<Property>,
+    /// How long the cluster may take to answer before a run gives up.
+    pub patience: Duration,
+}
+
+/// Which acknowledgement a record is delivered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+pub enum Acks {
+    /// By all in-sync replicas; the producer is idempotent.
+    #[value(name = "all", alias = "-1")]
+    All,
+    /// By the leader alone.
+    #[value(name = "1")]
+    Leader,
+    /// By none.
+    #[value(name = "0")]
+    None,
+}
+
+/// A property of librdkafka, as `-X key=value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Property {
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl FromStr for Property {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Property, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => Ok(Property {
+                key: key.trim().to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err("write it as KEY=VALUE, as in linger.ms=20".to_owned()),
+        }
+    }
+}
+
+impl Acks {
+    /// What is given up with these acknowledgements, to be told to the user; none for `all`.
+    pub fn forfeits(self) -> Option<&'static str> {
+        match self {
+            Acks::All => None,
+            Acks::Leader => Some(
+                "with --acks 1 the producer is not idempotent: a retry may duplicate or reorder \
+                 records, and a leader that fails may lose acknowledged ones",
+            ),
+            Acks::None => Some(
+                "with --acks 0 no broker confirms anything: `acked` counts what was written to the \
+                 network, and records may be lost unseen",
+            ),
+        }
+    }
+
+    fn property(self) -> &'static str {
+        match self {
+            Acks::All => "all",
+            Acks::Leader => "1",
+            Acks::None => "0",
+        }
+    }
+}
+
+/// Defaults that the user's own properties may override. Bounds are part of the program's promise
+/// of memory: librdkafka's own default would hold up to 1 GiB.
+const DEFAULTS: [(&str, &str); 7] = [
+    ("client.id", "fleetstorm"),
+    ("queue.buffering.max.kbytes", "65536"),
+    ("queue.buffering.max.messages", "200000"),
+    ("linger.ms", "5"),
+    // As Java's delivery.timeout.ms: after it a record is given up and counted as failed.
+    ("message.timeout.ms", "120000"),
+    ("socket.nagle.disable", "true"),
+    ("allow.auto.create.topics", "false"),
+];
+
+impl KafkaSettings {
+    /// A producer with these settings that reports to `delivery`. `largest_batch` bounds the bytes
+    /// of a batch, where the topics allow less than the producer would send.
+    ///
+    /// # Errors
+    /// [`KafkaError::SetTwice`] and [`KafkaError::Settings`].
+    pub fn producer(
+        &self,
+        delivery: Delivery,
+        largest_batch: Option<u64>,
+    ) -> Result<KafkaProducer, KafkaError> {
+        let config = self.client_config(largest_batch)?;
+        KafkaProducer::from_config_and_context(&config, delivery)
+            .map_err(|error| KafkaError::Settings(error.to_string()))
+    }
+
+    /// The librdkafka configuration of a producer.
+    ///
+    /// # Errors
+    /// [`KafkaError::SetTwice`].
+    pub fn client_config(&self, largest_batch: Option<u64>) -> Result<ClientConfig, KafkaError> {
+        let mut own: BTreeMap<&str, String> = DEFAULTS
+            .iter()
+            .map(|(key, value)| (*key, (*value).to_owned()))
+            .collect();
+        own.insert("acks", self.acks.property().to_owned());
+        own.insert("enable.idempotence", (self.acks == Acks::All).to_string());
+        if let Some(bytes) = largest_batch {
+            own.insert("batch.size", bytes.to_string());
+        }
+        for Property { key, .. } in &self.properties {
+            let option = match key.as_str() {
+                "bootstrap.servers" | "metadata.broker.list" => Some("--bootstrap-server"),
+                "acks" | "request.required.acks" | "enable.idempotence" => Some("--acks"),
+                _ => None,
+            };
+            if let Some(option) = option {
+                return Err(KafkaError::SetTwice {
+                    property: key.clone(),
+                    option,
+                });
+            }
+            own.remove(canonical(key));
+        }
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap);
+        for (key, value) in own {
+            config.set(key, value);
+        }
+        for Property { key, value } in &self.properties {
+            config.set(key, value);
+        }
+        Ok(config)
+    }
+}
+
+/// librdkafka's other names of properties that the program sets.
+fn canonical(key: &str) -> &str {
+    match key {
+        "queue.buffering.max.ms" => "linger.ms",
+        "delivery.timeout.ms" => "message.timeout.ms",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(properties: &[&str]) -> KafkaSettings {
+        KafkaSettings {
+            bootstrap: "127.0.0.1:9".to_owned(),
+            acks: Acks::All,
+            properties: properties.iter().map(|p| p.parse().unwrap()).collect(),
+            patience: Duration::from_secs(1),
+        }
+    }
+
+    #[test]
+    fn the_users_properties_win_under_any_of_their_names() {
+        let config = settings(&["queue.buffering.max.ms=50"])
+            .client_config(None)
+            .unwrap();
+        assert_eq!(config.get("queue.buffering.max.ms"), Some("50"));
+        assert_eq!(config.get("linger.ms"), None);
+        assert_eq!(config.get("queue.buffering.max.kbytes"), Some("65536"));
+    }
+
+    #[test]
+    fn what_an_option_sets_is_refused_as_a_property() {
+        for property in [
+            "acks=1",
+            "enable.idempotence=false",
+            "bootstrap.servers=a:1",
+        ] {
+            assert!(matches!(
+                settings(&[property]).client_config(None),
+                Err(KafkaError::SetTwice { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn unknown_properties_and_values_are_named() {
+        let tally = std::sync::Arc::new(crate::sink::tally::Tally::new());
+        for (property, named) in [("no.such=1", "no.such"), ("linger.ms=soon", "linger.ms")] {
+            let refused = settings(&[property]).producer(Delivery::new(tally.clone()), None);
+            let text = refused
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default();
+            assert!(text.contains(named), "{text}");
+        }
+        assert!("linger.ms".parse::<Property>().is_err());
+        assert!("=5".parse::<Property>().is_err());
+    }
+}

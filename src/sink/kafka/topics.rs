@@ -1,0 +1,493 @@
+//! The topics of a run: created where missing, checked where they exist.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::FromClientConfig;
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::connect::{Cluster, Existing};
+use super::error::{KafkaError, describe};
+use super::settings::Property;
+use crate::record::Topic;
+
+/// How topics are created where they are missing.
+#[derive(Debug, Clone)]
+pub struct TopicPolicy {
+    /// Put before each topic's name.
+    pub prefix: String,
+    /// Partitions of each topic, at least one.
+    pub partitions: u32,
+    /// Replicas of each partition; none: as the broker has it by default.
+    pub replication_factor: Option<u16>,
+    /// Topic configuration, for all topics or for one.
+    pub configs: Vec<TopicConfig>,
+    /// Whether missing topics are created; if not, they are an error.
+    pub create: bool,
+}
+
+/// A topic configuration, as `--topic-config [TOPIC:]key=value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// The topic that it is for; none: all.
+    pub topic: Option<Topic>,
+    /// Name and value.
+    pub property: Property,
+}
+
+/// The instants that a run's records carry, as far as they are known before it, in milliseconds
+/// since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamps {
+    /// Now, by this machine's clock.
+    pub now: i64,
+    /// The first.
+    pub earliest: i64,
+    /// The last; none where they may run ahead of the clock without a bound.
+    pub latest: Option<i64>,
+}
+
+/// What became of the topics.
+#[derive(Debug, Clone, Default)]
+pub struct Prepared {
+    /// The partitions of each topic asked for.
+    pub partitions: BTreeMap<Topic, u32>,
+    /// The names of topics that were created.
+    pub created: Vec<String>,
+    /// What the user should know about the topics that existed.
+    pub warnings: Vec<String>,
+    /// The largest batch in bytes that every topic takes, where that is known.
+    pub largest_batch: Option<u64>,
+}
+
+impl std::str::FromStr for TopicConfig {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TopicConfig, String> {
+        let (topic, rest) = match text.split_once(':') {
+            Some((topic, rest)) if !topic.contains('=') => {
+                let topic = topic
+                    .parse()
+                    .map_err(|error: crate::record::topic::UnknownTopic| error.to_string())?;
+                (Some(topic), rest)
+            }
+            _ => (None, text),
+        };
+        let property = rest.parse().map_err(|_| {
+            "write it as KEY=VALUE or TOPIC:KEY=VALUE, as in telemetry:retention.ms=3600000"
+                .to_owned()
+        })?;
+        Ok(TopicConfig { topic, property })
+    }
+}
+
+impl TopicPolicy {
+    /// The full name of `topic`.
+    pub fn name(&self, topic: Topic) -> String {
+        format!("{}{}", self.prefix, topic.name())
+    }
+
+    /// The configuration that `topic` is created with, the user's own last and winning.
+    fn config(&self, topic: Topic, stamps: &Stamps) -> BTreeMap<String, String> {
+        let mut config = BTreeMap::new();
+        let cleanup = if topic.is_compacted() {
+            "compact"
+        } else {
+            "delete"
+        };
+        config.insert("cleanup.policy".to_owned(), cleanup.to_owned());
+        if stamps.ahead_of_clock() > AFTER_MAX_DEFAULT {
+            config.insert(AFTER_MAX.to_owned(), i64::MAX.to_string());
+        }
+        if !topic.is_compacted() && stamps.age() > RETENTION_MARGIN {
+            // Long enough that the oldest records stay a week beyond the run.
+            let retention = stamps.age().saturating_add(RETENTION_DEFAULT);
+            config.insert(RETENTION.to_owned(), retention.to_string());
+        }
+        for wanted in &self.configs {
+            if wanted.topic.is_none_or(|t| t == topic) {
+                config.insert(wanted.property.key.clone(), wanted.property.value.clone());
+            }
+        }
+        config
+    }
+}
+
+/// How far ahead of its clock a broker takes timestamps, and Kafka 4's default: an hour.
+const AFTER_MAX: &str = "message.timestamp.after.max.ms";
+const AFTER_MAX_DEFAULT: i64 = 3_600_000;
+/// How far behind its clock a broker takes timestamps.
+const BEFORE_MAX: &str = "message.timestamp.before.max.ms";
+const RETENTION: &str = "retention.ms";
+const RETENTION_DEFAULT: i64 = 7 * 86_400_000;
+const RETENTION_MARGIN: i64 = 6 * 86_400_000;
+/// What a batch's headers may add to its records, of what max.message.bytes allows.
+const BATCH_OVERHEAD: u64 = 512;
+
+impl Stamps {
+    /// How far the last timestamp may lie ahead of the clock, in milliseconds.
+    fn ahead_of_clock(&self) -> i64 {
+        self.latest
+            .map_or(i64::MAX, |latest| latest.saturating_sub(self.now))
+    }
+
+    /// How old the first timestamp is, in milliseconds.
+    fn age(&self) -> i64 {
+        self.now.saturating_sub(self.earliest)
+    }
+}
+
+/// Makes sure that `topics` exist and suit the run.
+///
+/// # Errors
+/// [`KafkaError`] where a topic can't be created, isn't allowed, or would refuse the run's
+/// timestamps.
+pub fn prepare(
+    cluster: &Cluster,
+    topics: &[Topic],
+    policy: &TopicPolicy,
+    stamps: &Stamps,
+) -> Result<Prepared, KafkaError> {
+    let admin = Admin::new(cluster)?;
+    let existing = cluster.metadata()?;
+    let (present, missing): (Vec<Topic>, Vec<Topic>) = topics
+        .iter()
+        .partition(|&&topic| existing.contains_key(&policy.name(topic)));
+
+    let mut prepared = Prepared::default();
+    for &topic in &present {
+        let name = policy.name(topic);
+        match admin.describe(&name) {
+            Ok(config) => check(topic, &name, &config, stamps, &mut prepared)?,
+            // The embedded broker and narrow ACLs don't show configurations; nothing is lost but
+            // the warnings.
+            Err(error) => {
+                tracing::debug!("the configuration of topic `{name}` is unknown: {error}")
+            }
+        }
+    }
+    if !missing.is_empty() {
+        for &topic in &missing {
+            admin.create(topic, policy, stamps)?;
+            prepared.created.push(policy.name(topic));
+        }
+    }
+    let settled = settle(cluster, topics, policy, existing)?;
+    prepared.partitions = settled;
+    warn_of_uneven_partitions(policy, &mut prepared);
+    Ok(prepared)
+}
+
+/// Waits until every topic shows a leader for each of its partitions; returns their counts.
+fn settle(
+    cluster: &Cluster,
+    topics: &[Topic],
+    policy: &TopicPolicy,
+    mut existing: BTreeMap<String, Existing>,
+) -> Result<BTreeMap<Topic, u32>, KafkaError> {
+    let started = Instant::now();
+    let patience = cluster.settings().patience;
+    loop {
+        let mut counts = BTreeMap::new();
+        let mut waiting = None;
+        for &topic in topics {
+            let name = policy.name(topic);
+            match existing.get(&name) {
+                Some(found) if found.ready => {
+                    counts.insert(topic, found.partitions);
+                }
+                _ => waiting = Some(name),
+            }
+        }
+        let Some(topic) = waiting else {
+            return Ok(counts);
+        };
+        if started.elapsed() >= patience {
+            return Err(KafkaError::NotReady {
+                topic,
+                waited: patience,
+            });
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        existing = cluster.metadata()?;
+    }
+}
+
+fn warn_of_uneven_partitions(policy: &TopicPolicy, prepared: &mut Prepared) {
+    let counts: Vec<u32> = prepared.partitions.values().copied().collect();
+    if counts.iter().min() == counts.iter().max() {
+        return;
+    }
+    let listed: Vec<String> = prepared
+        .partitions
+        .iter()
+        .map(|(&topic, count)| format!("{} has {count}", policy.name(topic)))
+        .collect();
+    prepared.warnings.push(format!(
+        "the topics differ in their partitions ({}), so a machine's records are not in the same \
+         partition everywhere and joins between these topics are not co-partitioned",
+        listed.join(", ")
+    ));
+}
+
+/// Holds an existing topic's configuration against the run.
+fn check(
+    topic: Topic,
+    name: &str,
+    config: &ConfigResource,
+    stamps: &Stamps,
+    prepared: &mut Prepared,
+) -> Result<(), KafkaError> {
+    let text = |key: &str| config.get(key).and_then(|entry| entry.value.as_deref());
+    let number = |key: &str| text(key).and_then(|value| value.parse::<i64>().ok());
+
+    if text("message.timestamp.type") != Some("LogAppendTime") {
+        check_limits(name, number(AFTER_MAX), number(BEFORE_MAX), stamps)?;
+    }
+
+    let compacted = text("cleanup.policy").is_some_and(|policy| policy.contains("compact"));
+    if compacted && !topic.is_compacted() {
+        prepared.warnings.push(format!(
+            "topic `{name}` is compacted: of each machine's records only the last will stay"
+        ));
+    } else if !compacted && topic.is_compacted() && text("cleanup.policy").is_some() {
+        prepared.warnings.push(format!(
+            "topic `{name}` is not compacted, so it will forget machines that say nothing new \
+             within its retention"
+        ));
+    }
+    let deletes = text("cleanup.policy").is_some_and(|policy| policy.contains("delete"));
+    if let Some(retention) = number(RETENTION)
+        && deletes
+        && retention >= 0
+        && stamps.age() > retention
+    {
+        prepared.warnings.push(format!(
+            "topic `{name}` keeps records for {}, and this run's begin {} ago: the broker may \
+             delete them at once; raise its retention.ms or choose a later --start",
+            span(retention),
+            span(stamps.age())
+        ));
+    }
+    if let Some(most) = number("max.message.bytes").and_then(|most| u64::try_from(most).ok()) {
+        let batch = most.saturating_sub(BATCH_OVERHEAD).max(1);
+        prepared.largest_batch = Some(prepared.largest_batch.map_or(batch, |b| b.min(batch)));
+    }
+    Ok(())
+}
+
+fn check_limits(
+    name: &str,
+    after: Option<i64>,
+    before: Option<i64>,
+    stamps: &Stamps,
+) -> Result<(), KafkaError> {
+    if let Some(after) = after
+        && stamps.ahead_of_clock() > after
+    {
+        let records = match stamps.latest {
+            Some(latest) => format!("reach {} ahead", span(latest - stamps.now)),
+            None => "run ahead of it without a bound".to_owned(),
+        };
+        return Err(KafkaError::RefusesTimestamps {
+            topic: name.to_owned(),
+            limit: format!("more than {} ahead of its clock", span(after)),
+            records,
+            mend: format!("raise its {AFTER_MAX}, or choose an earlier --start"),
+        });
+    }
+    if let Some(before) = before
+        && stamps.age() > before
+    {
+        return Err(KafkaError::RefusesTimestamps {
+            topic: name.to_owned(),
+            limit: format!("more than {} behind its clock", span(before)),
+            records: format!("begin {} behind", span(stamps.age())),
+            mend: format!("raise its {BEFORE_MAX}, or choose a later --start"),
+        });
+    }
+    Ok(())
+}
+
+/// Milliseconds as a person writes them, to the second.
+fn span(ms: i64) -> String {
+    let whole = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    let text = if whole < Duration::from_secs(1) {
+        whole
+    } else {
+        Duration::from_secs(whole.as_secs())
+    };
+    humantime::format_duration(text).to_string()
+}
+
+/// The admin client, made to wait.
+struct Admin {
+    client: AdminClient<DefaultClientContext>,
+    options: AdminOptions,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Admin {
+    fn new(cluster: &Cluster) -> Result<Admin, KafkaError> {
+        let settings = cluster.settings();
+        let config = settings.client_config(None)?;
+        let client = AdminClient::from_config(&config)
+            .map_err(|error| KafkaError::Settings(error.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| KafkaError::Request {
+                action: "start a runtime for the admin client".to_owned(),
+                cause: error.to_string(),
+            })?;
+        let options = AdminOptions::new()
+            .request_timeout(Some(settings.patience))
+            .operation_timeout(Some(settings.patience));
+        Ok(Admin {
+            client,
+            options,
+            runtime,
+        })
+    }
+
+    fn describe(&self, name: &str) -> Result<ConfigResource, String> {
+        let wanted = [ResourceSpecifier::Topic(name)];
+        // Shorter than other requests: a broker that doesn't know it may not answer at all.
+        let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
+        let answer = self
+            .runtime
+            .block_on(self.client.describe_configs(&wanted, &options));
+        match answer.map(|mut resources| resources.pop()) {
+            Ok(Some(Ok(resource))) => Ok(resource),
+            Ok(Some(Err(code))) => Err(describe(code)),
+            Ok(None) => Err("the broker answered with nothing".to_owned()),
+            Err(error) => Err(super::error::plain(&error)),
+        }
+    }
+
+    fn create(
+        &self,
+        topic: Topic,
+        policy: &TopicPolicy,
+        stamps: &Stamps,
+    ) -> Result<(), KafkaError> {
+        let name = policy.name(topic);
+        if !policy.create {
+            return Err(KafkaError::Create {
+                topic: name,
+                cause: "it is missing and --no-create-topics was given".to_owned(),
+            });
+        }
+        let partitions = i32::try_from(policy.partitions).unwrap_or(i32::MAX);
+        // -1: as the broker has it by default.
+        let replicas = policy.replication_factor.map_or(-1, i32::from);
+        let config = policy.config(topic, stamps);
+        let mut new = NewTopic::new(&name, partitions, TopicReplication::Fixed(replicas));
+        for (key, value) in &config {
+            new = new.set(key, value);
+        }
+        let answer = self
+            .runtime
+            .block_on(self.client.create_topics([&new], &self.options));
+        let code = match answer.map(|mut results| results.pop()) {
+            Ok(Some(Ok(_)) | None) => return Ok(()),
+            Ok(Some(Err((_, code)))) => code,
+            Err(error) => {
+                return Err(KafkaError::request(
+                    format!("create topic `{name}`"),
+                    &error,
+                ));
+            }
+        };
+        match code {
+            // Somebody else was faster, another shard say.
+            RDKafkaErrorCode::TopicAlreadyExists => Ok(()),
+            RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed => Err(KafkaError::Unauthorised {
+                action: "create",
+                topic: name,
+            }),
+            code => Err(KafkaError::Create {
+                topic: name,
+                cause: describe(code),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn stamps(earliest: i64, latest: Option<i64>) -> Stamps {
+        Stamps {
+            now: 100 * 24 * HOUR,
+            earliest: 100 * 24 * HOUR + earliest,
+            latest: latest.map(|l| 100 * 24 * HOUR + l),
+        }
+    }
+
+    fn policy(configs: &[&str]) -> TopicPolicy {
+        TopicPolicy {
+            prefix: "x-".to_owned(),
+            partitions: 6,
+            replication_factor: None,
+            configs: configs.iter().map(|c| c.parse().unwrap()).collect(),
+            create: true,
+        }
+    }
+
+    #[test]
+    fn limits_are_raised_only_for_runs_that_pass_them() {
+        let live = policy(&[]).config(Topic::Telemetry, &stamps(0, Some(0)));
+        assert_eq!(live.keys().collect::<Vec<_>>(), ["cleanup.policy"]);
+        let ahead = policy(&[]).config(Topic::Telemetry, &stamps(0, None));
+        assert_eq!(ahead[AFTER_MAX], i64::MAX.to_string());
+        let old = policy(&[]).config(Topic::Telemetry, &stamps(-30 * 24 * HOUR, Some(0)));
+        assert_eq!(old[RETENTION], (37 * 24 * HOUR).to_string());
+        let compacted = policy(&[]).config(Topic::Status, &stamps(-30 * 24 * HOUR, Some(0)));
+        assert_eq!(compacted["cleanup.policy"], "compact");
+        assert!(!compacted.contains_key(RETENTION));
+    }
+
+    #[test]
+    fn the_users_topic_configuration_wins_for_its_topic() {
+        let policy = policy(&["telemetry:cleanup.policy=compact", "retention.ms=5"]);
+        let telemetry = policy.config(Topic::Telemetry, &stamps(0, Some(0)));
+        assert_eq!(
+            (&*telemetry["cleanup.policy"], &*telemetry["retention.ms"]),
+            ("compact", "5")
+        );
+        assert_eq!(
+            policy.config(Topic::Usage, &stamps(0, Some(0)))["cleanup.policy"],
+            "delete"
+        );
+        assert!("nosuch:a=b".parse::<TopicConfig>().is_err());
+        assert!("retention.ms".parse::<TopicConfig>().is_err());
+        // A colon in a value doesn't make what stands before it a topic.
+        assert!(
+            "follower.throttled.replicas=0:1"
+                .parse::<TopicConfig>()
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_topic_that_refuses_the_timestamps_is_named_with_its_limit() {
+        let error = check_limits("t", Some(HOUR), None, &stamps(0, Some(2 * HOUR))).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("`t`") && text.contains("1h") && text.contains("2h"),
+            "{text}"
+        );
+        assert!(check_limits("t", Some(HOUR), None, &stamps(0, Some(HOUR))).is_ok());
+        assert!(check_limits("t", Some(HOUR), None, &stamps(0, None)).is_err());
+        assert!(check_limits("t", None, Some(HOUR), &stamps(-2 * HOUR, Some(0))).is_err());
+    }
+}

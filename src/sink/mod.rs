@@ -1,0 +1,62 @@
+//! Where records go.
+
+pub mod embedded;
+pub mod kafka;
+pub mod null;
+pub mod stdout;
+pub mod tally;
+
+use crate::record::Topic;
+
+/// A record on its way out.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// Its topic.
+    pub topic: Topic,
+    /// Its partition.
+    pub partition: i32,
+    /// Its key, UTF-8 text.
+    pub key: &'a str,
+    /// Its timestamp, in milliseconds since the epoch.
+    pub timestamp_ms: i64,
+    /// Its encoded value.
+    pub value: &'a [u8],
+    /// The instant at which it was due, in nanoseconds from the schedule's zero, where latency
+    /// from it is to be measured.
+    pub intended_ns: Option<u64>,
+}
+
+/// A place that takes records, owned by one thread.
+pub trait Sink: Send {
+    /// Takes a record. Returns once the sink holds it; a full sink makes the caller wait.
+    ///
+    /// # Errors
+    /// Where the sink will take no more records at all. The failure of one record is counted in
+    /// the run's [`tally::Tally`] instead.
+    fn send(&mut self, message: &Message<'_>) -> Result<(), SinkError>;
+
+    /// Passes on what the sink itself holds back.
+    ///
+    /// # Errors
+    /// As [`Sink::send`].
+    fn flush(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// Why a sink takes no more records.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The run was stopped while the sink was full.
+    #[error("the run was stopped")]
+    Stopped,
+    /// Who reads the output has gone.
+    #[error("nobody reads the output any more")]
+    Closed,
+    /// Writing the output failed.
+    #[error("failed to write the output: {0}")]
+    Write(#[from] std::io::Error),
+    /// The producer can't go on.
+    #[error("the producer can't go on: {0}")]
+    Fatal(String),
+}
