@@ -271,7 +271,7 @@ pub struct PaceOptions {
     /// Announce all machines again this often.
     #[arg(long, value_name = "TIME")]
     pub machines_refresh: Option<Span>,
-    /// Threads that simulate; chosen by the rate where not given.
+    /// Threads that simulate [default: 1; for --sink null one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
     /// Simulate part I of N of the fleet; needs --seed and --start.
@@ -308,9 +308,7 @@ impl RegistryOptions {
 
 /// The first of these variables that is set and not empty.
 fn from_environment<const N: usize>(names: [&str; N]) -> Option<String> {
-    names
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
 #[cfg(test)]
@@ -325,10 +323,7 @@ mod tests {
 
     #[test]
     fn defaults_are_as_documented() {
-        let Ok(Cli {
-            command: Command::Run(run),
-            ..
-        }) = Cli::try_parse_from(["fleetstorm", "run"])
+        let Ok(Cli { command: Command::Run(run), .. }) = Cli::try_parse_from(["fleetstorm", "run"])
         else {
             panic!("`run` needs no options");
         };

@@ -64,18 +64,12 @@ impl Generator {
             &Phases::new(manifest.seed, fleet.len()),
             share,
             manifest.interval.duration().as_secs_f64(),
-            Reported {
-                status: topics.contains(Topic::Status),
-                jobs: topics.contains(Topic::Jobs),
-            },
+            Reported { status: topics.contains(Topic::Status), jobs: topics.contains(Topic::Jobs) },
         );
         let places = (0..simulation.len())
             .map(|at| {
                 let machine = simulation.machine(at);
-                (
-                    schedule.phase_ns(machine.position),
-                    KeyHash::of(machine.id.as_bytes()),
-                )
+                (schedule.phase_ns(machine.position), KeyHash::of(machine.id.as_bytes()))
             })
             .collect();
         Generator {
@@ -107,12 +101,7 @@ impl Generator {
     pub fn read(&mut self, round: u64, at: usize) -> Reading {
         let timestamp_ms = self.timestamp(round, at);
         let signals = self.simulation.step(at, round, timestamp_ms);
-        Reading {
-            at,
-            round,
-            timestamp_ms,
-            signals,
-        }
+        Reading { at, round, timestamp_ms, signals }
     }
 
     /// The number of slot `slot` of a reading, over the whole fleet.
@@ -148,13 +137,9 @@ impl Generator {
         let record = match (kind, event) {
             (SlotKind::Telemetry, _) => Record::Telemetry(self.telemetry(machine, reading)),
             (SlotKind::Usage, _) => Record::Usage(usage(machine_id, reading)),
-            (
-                SlotKind::Event,
-                Some(Event::Status {
-                    health,
-                    last_heartbeat,
-                }),
-            ) => Record::Status(status(machine_id, health, last_heartbeat)),
+            (SlotKind::Event, Some(Event::Status { health, last_heartbeat })) => {
+                Record::Status(status(machine_id, health, last_heartbeat))
+            }
             (SlotKind::Event, Some(Event::Job(change))) => {
                 let job_id = JobId::new(&machine.id, change.number);
                 let record = Record::Job(job(job_id.as_str(), machine_id, &change));
@@ -204,12 +189,7 @@ impl Generator {
         timestamp_ms: i64,
     ) -> Keyed<'a> {
         let partition = hash.partition(self.partitions[record.topic().index()]);
-        Keyed {
-            record,
-            key,
-            partition,
-            timestamp_ms,
-        }
+        Keyed { record, key, partition, timestamp_ms }
     }
 
     #[inline]
@@ -243,8 +223,7 @@ impl Generator {
     #[inline]
     fn slot_time(&self, round: u64, at: usize, slot: usize) -> SlotTime {
         let position = self.simulation.machine(at).position;
-        self.schedule
-            .slot_time(round, position, self.places[at].0, slot)
+        self.schedule.slot_time(round, position, self.places[at].0, slot)
     }
 }
 
@@ -261,11 +240,7 @@ fn usage<'a>(machine_id: &'a str, reading: &Reading) -> Usage<'a> {
 
 #[inline]
 fn status(machine_id: &str, health: Health, last_heartbeat: i64) -> StatusRecord<'_> {
-    StatusRecord {
-        machine_id,
-        status: health.as_str(),
-        last_heartbeat,
-    }
+    StatusRecord { machine_id, status: health.as_str(), last_heartbeat }
 }
 
 fn job<'a>(job_id: &'a str, machine_id: &'a str, change: &JobChange) -> JobRecord<'a> {

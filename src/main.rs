@@ -33,11 +33,7 @@ fn main() {
 fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
     match &cli.command {
         Command::Run(options) => {
-            let talk = if cli.quiet {
-                Talk::Silent
-            } else {
-                Talk::Stderr
-            };
+            let talk = if cli.quiet { Talk::Silent } else { Talk::Stderr };
             let report = run::run(options, stop, talk)?;
             Ok(run::exit_code(&report))
         }
@@ -54,10 +50,7 @@ fn schemas(command: &SchemasCommand, stop: &StopFlag) -> Result<ExitCode, RunErr
             }
         }
         SchemasCommand::Show { topic } => lines.push(topic.schema().text.trim_end().to_owned()),
-        SchemasCommand::Register {
-            registry,
-            topic_prefix,
-        } => {
+        SchemasCommand::Register { registry, topic_prefix } => {
             let url = registry.url().ok_or_else(|| {
                 RunError::Usage("give the registry's URL by --schema-registry".to_owned())
             })?;

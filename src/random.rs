@@ -213,10 +213,7 @@ mod tests {
             let average = draws.iter().sum::<f64>() / n as f64;
             let variance =
                 draws.iter().map(|d| (d - average).powi(2)).sum::<f64>() / (n - 1) as f64;
-            assert!(
-                (average - mean).abs() < five_standard_errors(mean.sqrt(), n),
-                "{mean}"
-            );
+            assert!((average - mean).abs() < five_standard_errors(mean.sqrt(), n), "{mean}");
             // Var of the sample variance of a Poisson: (mean + 2 mean^2) / n; rounding a normal to
             // whole numbers adds 1/12.
             let sd = (mean + 2.0 * mean * mean).sqrt();

@@ -80,10 +80,7 @@ fn check_section(
         let kind = match (rule(&key), defaults.get(name), value) {
             (Some(rule), _, value) => match rule.reason_against(value) {
                 None => continue,
-                Some(detail) => ProblemKind::Invalid {
-                    expected: rule.to_string(),
-                    detail,
-                },
+                Some(detail) => ProblemKind::Invalid { expected: rule.to_string(), detail },
             },
             (None, Some(Value::Object(defaults)), Value::Object(settings)) => {
                 check_section(&format!("{key}."), origin, settings, defaults, problems);
@@ -96,16 +93,11 @@ fn check_section(
                     detail: None,
                 }
             }
-            (None, _, value) => ProblemKind::Unknown {
-                nearest: nearest_key(&key, value.is_object()),
-            },
+            (None, _, value) => {
+                ProblemKind::Unknown { nearest: nearest_key(&key, value.is_object()) }
+            }
         };
-        problems.push(Problem {
-            key,
-            value: value.clone(),
-            origin: origin.clone(),
-            kind,
-        });
+        problems.push(Problem { key, value: value.clone(), origin: origin.clone(), kind });
     }
 }
 
@@ -118,9 +110,9 @@ impl Rule {
             Rule::Integer { min, max, optional } => {
                 (optional && value.is_null()) || integer_within(value, min, max).is_some()
             }
-            Rule::Number { min, max } => value
-                .as_f64()
-                .is_some_and(|number| (min..=max).contains(&number)),
+            Rule::Number { min, max } => {
+                value.as_f64().is_some_and(|number| (min..=max).contains(&number))
+            }
             Rule::IntegerRange { min, max } => match value.as_array().map(Vec::as_slice) {
                 Some([low, high]) => {
                     let bounds = integer_within(low, min, max).zip(integer_within(high, min, max));
@@ -154,10 +146,9 @@ impl fmt::Display for Rule {
                 f.write_str(if optional { ", or null" } else { "" })
             }
             Rule::Number { min, max } => write!(f, "a number from {min} to {max}"),
-            Rule::IntegerRange { min, max } => write!(
-                f,
-                "a list of two whole numbers from {min} to {max}, the lower first"
-            ),
+            Rule::IntegerRange { min, max } => {
+                write!(f, "a list of two whole numbers from {min} to {max}, the lower first")
+            }
             Rule::Names => write!(
                 f,
                 "a list of 1 to {NAMES_MAX} different names of 1 to {NAME_BYTES_MAX} bytes"
@@ -167,19 +158,11 @@ impl fmt::Display for Rule {
 }
 
 const fn integer(min: u64, max: u64) -> Rule {
-    Rule::Integer {
-        min,
-        max,
-        optional: false,
-    }
+    Rule::Integer { min, max, optional: false }
 }
 
 const fn optional(min: u64, max: u64) -> Rule {
-    Rule::Integer {
-        min,
-        max,
-        optional: true,
-    }
+    Rule::Integer { min, max, optional: true }
 }
 
 const fn number(min: f64, max: f64) -> Rule {
@@ -187,10 +170,7 @@ const fn number(min: f64, max: f64) -> Rule {
 }
 
 fn rule(key: &str) -> Option<&'static Rule> {
-    RULES
-        .iter()
-        .find(|(path, _)| *path == key)
-        .map(|(_, rule)| rule)
+    RULES.iter().find(|(path, _)| *path == key).map(|(_, rule)| rule)
 }
 
 fn integer_within(value: &Value, min: u64, max: u64) -> Option<u64> {

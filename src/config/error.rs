@@ -117,9 +117,7 @@ impl ConfigError {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            key, value, origin, ..
-        } = self;
+        let Self { key, value, origin, .. } = self;
         let value = shortened(value);
         match &self.kind {
             ProblemKind::Unknown { nearest } => {

@@ -112,10 +112,7 @@ impl Layer {
     /// # Errors
     /// If the `=`, the key, a part of the key or the value is missing, or the value isn't YAML.
     pub fn from_set(text: &str) -> Result<Self, ConfigError> {
-        let wrong = |reason| ConfigError::Set {
-            text: text.to_owned(),
-            reason,
-        };
+        let wrong = |reason| ConfigError::Set { text: text.to_owned(), reason };
         let Some((key, value)) = text.split_once('=') else {
             return Err(wrong("it has no `=` between key and value"));
         };
@@ -144,9 +141,9 @@ impl Layer {
     }
 
     fn nested(origin: Origin, key: &str, value: Value) -> Self {
-        let value = key.rsplit('.').fold(value, |value, name| {
-            Value::Object(Map::from_iter([(name.to_owned(), value)]))
-        });
+        let value = key
+            .rsplit('.')
+            .fold(value, |value, name| Value::Object(Map::from_iter([(name.to_owned(), value)])));
         Self { origin, value }
     }
 }
@@ -185,10 +182,7 @@ fn settings<'a>(
         Value::String(_) => "text",
         Value::Array(_) => "a list",
     };
-    Err(ConfigError::NotSettings {
-        origin: origin.clone(),
-        found,
-    })
+    Err(ConfigError::NotSettings { origin: origin.clone(), found })
 }
 
 fn merge(base: &mut Value, over: &Value) {

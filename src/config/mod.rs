@@ -183,9 +183,7 @@ impl Default for TemporalPatterns {
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self {
-            arrival_probability: 0.01,
-        }
+        Self { arrival_probability: 0.01 }
     }
 }
 

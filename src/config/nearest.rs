@@ -7,22 +7,14 @@ const SIMILAR: f64 = 0.78;
 
 /// The candidate most like `word`, if any is like it.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    best(
-        candidates
-            .into_iter()
-            .map(|candidate| (similarity(word, candidate), candidate)),
-    )
+    best(candidates.into_iter().map(|candidate| (similarity(word, candidate), candidate)))
 }
 
 /// The dotted path that `key` was probably meant to be: a section's where it `is_section`.
 pub(super) fn nearest_key(key: &str, is_section: bool) -> Option<String> {
     let (parent, name) = split(key);
     let known: Vec<&str> = if is_section {
-        RULES
-            .iter()
-            .map(|(path, _)| split(path).0)
-            .filter(|section| !section.is_empty())
-            .collect()
+        RULES.iter().map(|(path, _)| split(path).0).filter(|section| !section.is_empty()).collect()
     } else {
         RULES.iter().map(|(path, _)| *path).collect()
     };
@@ -57,9 +49,5 @@ fn similarity(word: &str, candidate: &str) -> f64 {
     // whole for the measure below.
     let is_part = word.len() >= 4 && candidate.contains(&word);
     let similarity = strsim::jaro_winkler(&word, &candidate);
-    if is_part {
-        similarity.max(0.9)
-    } else {
-        similarity
-    }
+    if is_part { similarity.max(0.9) } else { similarity }
 }

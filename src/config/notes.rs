@@ -7,18 +7,9 @@ use super::layers::{Layer, Origin};
 /// What has no effect while a switch is off: a key, or a whole section where it ends in a dot.
 const SWITCHES: &[(&str, &str)] = &[
     ("anomalies.", "anomalies.enable"),
-    (
-        "temporal_patterns.peak_hour",
-        "temporal_patterns.enable_diurnal",
-    ),
-    (
-        "temporal_patterns.night_load_factor",
-        "temporal_patterns.enable_diurnal",
-    ),
-    (
-        "temporal_patterns.weekend_load_factor",
-        "temporal_patterns.enable_weekly",
-    ),
+    ("temporal_patterns.peak_hour", "temporal_patterns.enable_diurnal"),
+    ("temporal_patterns.night_load_factor", "temporal_patterns.enable_diurnal"),
+    ("temporal_patterns.weekend_load_factor", "temporal_patterns.enable_weekly"),
     ("failure_probability", "enable_failures"),
     ("cascade_failure_probability", "enable_failures"),
 ];

@@ -38,22 +38,18 @@ pub fn all() -> &'static [Scenario] {
 /// [`ConfigError::UnknownScenario`] with the nearest name, or all names where none is near.
 pub fn find(name: &str) -> Result<&'static Scenario, ConfigError> {
     let known = || all().iter().map(|scenario| scenario.name);
-    all()
-        .iter()
-        .find(|scenario| scenario.name == name)
-        .ok_or_else(|| ConfigError::UnknownScenario {
+    all().iter().find(|scenario| scenario.name == name).ok_or_else(|| {
+        ConfigError::UnknownScenario {
             name: name.to_owned(),
             nearest: nearest(name, known()),
             known: known().collect(),
-        })
+        }
+    })
 }
 
 impl Scenario {
     /// The scenario's settings, to be resolved with what is set beside it.
     pub fn layer(&self) -> Layer {
-        Layer {
-            origin: Origin::Scenario(self.name.to_owned()),
-            value: self.settings.clone(),
-        }
+        Layer { origin: Origin::Scenario(self.name.to_owned()), value: self.settings.clone() }
     }
 }

@@ -39,11 +39,7 @@ fn leaf_paths(tree: &Value, prefix: &str, found: &mut BTreeSet<String>) {
 #[test]
 fn every_field_has_its_rule_and_every_rule_its_field() {
     let mut fields = BTreeSet::new();
-    leaf_paths(
-        &serde_json::to_value(Config::default()).unwrap(),
-        "",
-        &mut fields,
-    );
+    leaf_paths(&serde_json::to_value(Config::default()).unwrap(), "", &mut fields);
     let rules: BTreeSet<String> = RULES.iter().map(|(path, _)| (*path).to_owned()).collect();
     assert_eq!(fields, rules);
     assert_eq!(rules.len(), RULES.len(), "a key has two rules");
@@ -65,9 +61,7 @@ fn defaults_are_the_documented_ones_and_within_their_bounds() {
         "cascade_failure_probability": 0.3, "jobs": {"arrival_probability": 0.01},
     });
     assert_eq!(serde_json::to_value(Config::default()).unwrap(), expected);
-    Config::default()
-        .validate(Origin::File("report.json".into()))
-        .unwrap();
+    Config::default().validate(Origin::File("report.json".into())).unwrap();
     assert_eq!(resolved(vec![]).config, Config::default());
 }
 
@@ -85,11 +79,7 @@ fn a_dump_of_the_python_configuration_loads_unchanged() {
     let mut on_disk = tempfile::NamedTempFile::new().unwrap();
     on_disk.write_all(dump.as_bytes()).unwrap();
     let Resolved { config, notes } = resolved(vec![Layer::from_file(on_disk.path()).unwrap()]);
-    let expected = Config {
-        n_machines: 10,
-        n_readings: Some(1000),
-        ..Config::default()
-    };
+    let expected = Config { n_machines: 10, n_readings: Some(1000), ..Config::default() };
     assert_eq!(config, expected);
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert!(notes[0].starts_with("`output` (from "), "{notes:?}");
@@ -128,18 +118,8 @@ fn each_origin_wins_over_the_ones_below_key_by_key_in_any_order() {
     assert_eq!(config.anomalies.memory_leak_probability, 0.2);
     assert_eq!(config.anomalies.network_saturation_probability, 0.01);
 
-    assert_eq!(
-        resolved(vec![set("seed=1"), set("seed=2")]).config.seed,
-        Some(2),
-        "the later wins"
-    );
-    assert_eq!(
-        resolved(vec![file("seed: 1"), set("seed=null")])
-            .config
-            .seed,
-        None,
-        "null unsets"
-    );
+    assert_eq!(resolved(vec![set("seed=1"), set("seed=2")]).config.seed, Some(2), "the later wins");
+    assert_eq!(resolved(vec![file("seed: 1"), set("seed=null")]).config.seed, None, "null unsets");
 }
 
 #[test]
@@ -164,21 +144,14 @@ fn the_bounds_themselves_are_allowed() {
     ] {
         resolved(vec![set(text)]);
     }
-    assert_eq!(
-        resolved(vec![set("seed=18446744073709551615")]).config.seed,
-        Some(u64::MAX)
-    );
+    assert_eq!(resolved(vec![set("seed=18446744073709551615")]).config.seed, Some(u64::MAX));
     assert_eq!(resolved(vec![set("zones=[no]")]).config.zones, ["no"]);
 }
 
 #[test]
 fn an_empty_file_sets_nothing() {
     for text in ["", "\n", "# nothing yet\n", "---\n", "{}"] {
-        assert_eq!(
-            resolved(vec![file(text)]).config,
-            Config::default(),
-            "{text:?}"
-        );
+        assert_eq!(resolved(vec![file(text)]).config, Config::default(), "{text:?}");
     }
 }
 
@@ -189,22 +162,14 @@ fn what_has_no_effect_is_noted() {
         ("anomalies.cpu_spike_probability=0.02", "anomalies.enable"),
         ("failure_probability=0.1", "enable_failures"),
         ("cascade_failure_probability=0.1", "enable_failures"),
-        (
-            "temporal_patterns.peak_hour=3",
-            "temporal_patterns.enable_diurnal",
-        ),
-        (
-            "temporal_patterns.weekend_load_factor=0.1",
-            "temporal_patterns.enable_weekly",
-        ),
+        ("temporal_patterns.peak_hour=3", "temporal_patterns.enable_diurnal"),
+        ("temporal_patterns.weekend_load_factor=0.1", "temporal_patterns.enable_weekly"),
     ];
     for (text, switch) in cases {
         let key = text.split('=').next().unwrap();
         assert_eq!(
             notes(vec![set(text)]),
-            [format!(
-                "`{key}` (from --set {text}) has no effect while `{switch}` is false"
-            )]
+            [format!("`{key}` (from --set {text}) has no effect while `{switch}` is false")]
         );
         assert!(notes(vec![set(text), set(&format!("{switch}=true"))]).is_empty());
     }
@@ -217,10 +182,7 @@ fn what_has_no_effect_is_noted() {
         1
     );
     assert_eq!(
-        notes(vec![file(
-            "anomalies: {enable: false, memory_leak_probability: 0.5}"
-        )])
-        .len(),
+        notes(vec![file("anomalies: {enable: false, memory_leak_probability: 0.5}")]).len(),
         1
     );
     let scenario = Layer {
@@ -237,10 +199,7 @@ fn scenarios_are_valid_and_found_by_name() {
         assert_eq!(scenario::find(known.name).unwrap(), known);
     }
     let misspelt = scenario::find("basline").unwrap_err().to_string();
-    assert_eq!(
-        misspelt,
-        "there is no scenario `basline`; did you mean `baseline`?"
-    );
+    assert_eq!(misspelt, "there is no scenario `basline`; did you mean `baseline`?");
     let unknown = scenario::find("xyzzy").unwrap_err().to_string();
     assert!(
         unknown.starts_with("there is no scenario `xyzzy`; ") && unknown.contains("baseline"),
@@ -253,14 +212,8 @@ fn a_manifest_out_of_bounds_is_refused() {
     let mut manifest = serde_json::to_value(Config::default()).unwrap();
     manifest["n_machines"] = json!(0);
     let config: Config = serde_json::from_value(manifest.clone()).unwrap();
-    let error = config
-        .validate(Origin::File("report.json".into()))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("`n_machines` = 0 (from report.json)"),
-        "{error}"
-    );
+    let error = config.validate(Origin::File("report.json".into())).unwrap_err().to_string();
+    assert!(error.contains("`n_machines` = 0 (from report.json)"), "{error}");
     manifest["surprise"] = json!(1);
     assert!(serde_json::from_value::<Config>(manifest).is_err());
 }

@@ -21,15 +21,9 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     // Not by the file's size, which a pipe hasn't.
     File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|source| ConfigError::Read {
-            path: path.into(),
-            source,
-        })?;
+        .map_err(|source| ConfigError::Read { path: path.into(), source })?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(ConfigError::TooLarge {
-            path: path.into(),
-            limit: FILE_BYTES_MAX,
-        });
+        return Err(ConfigError::TooLarge { path: path.into(), limit: FILE_BYTES_MAX });
     }
     String::from_utf8(bytes).map_err(|error| ConfigError::NotText {
         path: path.into(),
@@ -59,9 +53,6 @@ pub(super) fn parse(origin: &Origin, text: &str) -> Result<Value, ConfigError> {
             source_name: Some(&name),
         });
         let message = rendered.strip_prefix("error: ").unwrap_or(&rendered);
-        ConfigError::Syntax {
-            origin: origin.clone(),
-            message: message.trim_end().to_owned(),
-        }
+        ConfigError::Syntax { origin: origin.clone(), message: message.trim_end().to_owned() }
     })
 }

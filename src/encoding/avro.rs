@@ -25,13 +25,7 @@ fn telemetry(r: &Telemetry<'_>, buffer: &mut Vec<u8>) {
     string(r.zone, buffer);
     string(r.region, buffer);
     doubles(
-        [
-            r.cpu_percent,
-            r.memory_percent,
-            r.disk_percent,
-            r.network_in_mbps,
-            r.network_out_mbps,
-        ],
+        [r.cpu_percent, r.memory_percent, r.disk_percent, r.network_in_mbps, r.network_out_mbps],
         buffer,
     );
     long(r.request_count, buffer);
@@ -61,9 +55,7 @@ fn job(r: &JobRecord<'_>, buffer: &mut Vec<u8>) {
     string(r.status, buffer);
     optional(r.start_time, buffer, long);
     optional(r.end_time, buffer, long);
-    optional(r.duration_seconds, buffer, |value, buffer| {
-        doubles([value], buffer)
-    });
+    optional(r.duration_seconds, buffer, |value, buffer| doubles([value], buffer));
 }
 
 fn machine(r: &MachineRecord<'_>, buffer: &mut Vec<u8>) {

@@ -38,9 +38,6 @@ mod tests {
 
     #[test]
     fn header_is_magic_byte_and_big_endian_id() {
-        assert_eq!(
-            WireHeader::new(SchemaId(0x0102_0304)).as_bytes(),
-            &[0, 1, 2, 3, 4]
-        );
+        assert_eq!(WireHeader::new(SchemaId(0x0102_0304)).as_bytes(), &[0, 1, 2, 3, 4]);
     }
 }

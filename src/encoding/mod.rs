@@ -32,18 +32,12 @@ pub struct Encoder {
 impl Encoder {
     /// An encoder of Avro whose records name these schemas, in the order of [`Topic::ALL`].
     pub fn avro(schemas: [SchemaId; Topic::COUNT]) -> Encoder {
-        Encoder {
-            format: Format::Avro,
-            headers: schemas.map(WireHeader::new),
-        }
+        Encoder { format: Format::Avro, headers: schemas.map(WireHeader::new) }
     }
 
     /// An encoder of JSON.
     pub fn json() -> Encoder {
-        Encoder {
-            format: Format::Json,
-            headers: [WireHeader::new(SchemaId(0)); Topic::COUNT],
-        }
+        Encoder { format: Format::Json, headers: [WireHeader::new(SchemaId(0)); Topic::COUNT] }
     }
 
     /// Replaces what `buffer` holds by the encoded record.

@@ -47,11 +47,7 @@ const SAY_EVERY: Duration = Duration::from_secs(5);
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
 /// What a subject keeps literally in a URL's path.
-const SUBJECT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const SUBJECT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A client of one schema registry, which may have several addresses.
 ///
@@ -171,9 +167,7 @@ impl Registry {
             if let Some(stop) = &self.stop
                 && stop.load(Ordering::Relaxed)
             {
-                return Err(RegistryError::Interrupted {
-                    url: self.to_string(),
-                });
+                return Err(RegistryError::Interrupted { url: self.to_string() });
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -29,10 +29,7 @@ pub struct Share {
 
 impl Share {
     /// The whole fleet.
-    pub const WHOLE: Share = Share {
-        shard: (0, 1),
-        thread: (0, 1),
-    };
+    pub const WHOLE: Share = Share { shard: (0, 1), thread: (0, 1) };
 
     /// Whether dependency group `group` belongs to this share.
     pub fn holds(&self, group: u32) -> bool {
@@ -44,10 +41,7 @@ impl Share {
 impl Groups {
     /// The groups of a fleet of `machines`, at least one.
     pub fn new(machines: u32) -> Groups {
-        Groups {
-            machines,
-            count: machines.div_ceil(MAX_GROUP),
-        }
+        Groups { machines, count: machines.div_ceil(MAX_GROUP) }
     }
 
     /// How many groups there are.
@@ -69,9 +63,7 @@ impl Groups {
 
     /// The machines of `share`, group by group.
     pub fn machines(self, share: Share) -> impl Iterator<Item = u32> {
-        (0..self.count)
-            .filter(move |&g| share.holds(g))
-            .flat_map(move |g| self.members(g))
+        (0..self.count).filter(move |&g| share.holds(g)).flat_map(move |g| self.members(g))
     }
 
     /// Whom each member of `group` depends on, as positions inside the group: the first on
@@ -107,11 +99,7 @@ mod tests {
             let sizes: Vec<usize> = (0..groups.len()).map(|g| groups.members(g).len()).collect();
             let (least, most) = (sizes.iter().min(), sizes.iter().max());
             assert!(most <= Some(&(MAX_GROUP as usize)));
-            assert!(
-                most.zip(least)
-                    .is_some_and(|(most, least)| most - least <= 1),
-                "{sizes:?}"
-            );
+            assert!(most.zip(least).is_some_and(|(most, least)| most - least <= 1), "{sizes:?}");
         }
     }
 
@@ -121,10 +109,7 @@ mod tests {
         let mut seen = vec![0; 1003];
         for s in 0..3 {
             for t in 0..4 {
-                for machine in groups.machines(Share {
-                    shard: (s, 3),
-                    thread: (t, 4),
-                }) {
+                for machine in groups.machines(Share { shard: (s, 3), thread: (t, 4) }) {
                     seen[machine as usize] += 1;
                 }
             }
@@ -136,14 +121,7 @@ mod tests {
     fn sixty_four_shards_of_a_hundred_thousand_machines_differ_by_under_five_percent() {
         let groups = Groups::new(100_000);
         let sizes: Vec<usize> = (0..64)
-            .map(|s| {
-                groups
-                    .machines(Share {
-                        shard: (s, 64),
-                        thread: (0, 1),
-                    })
-                    .count()
-            })
+            .map(|s| groups.machines(Share { shard: (s, 64), thread: (0, 1) }).count())
             .collect();
         let (least, most) = (*sizes.iter().min().unwrap(), *sizes.iter().max().unwrap());
         assert!(most as f64 <= least as f64 * 1.05, "{least}..{most}");

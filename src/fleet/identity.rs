@@ -32,10 +32,7 @@ impl MachineId {
             *place = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        MachineId {
-            len: (PREFIX.len() + digits) as u8,
-            bytes,
-        }
+        MachineId { len: (PREFIX.len() + digits) as u8, bytes }
     }
 
     /// The name as text.
@@ -78,14 +75,8 @@ mod tests {
         assert_eq!(MachineId::new(42, digits(100)).as_str(), "machine-000042");
         assert_eq!(digits(1_000_000), 6);
         assert_eq!(digits(1_000_001), 7);
-        assert_eq!(
-            MachineId::new(1_000_000, digits(1_000_001)).as_str(),
-            "machine-1000000"
-        );
-        assert_eq!(
-            MachineId::new(u32::MAX, digits(u32::MAX)).as_str(),
-            "machine-4294967295"
-        );
+        assert_eq!(MachineId::new(1_000_000, digits(1_000_001)).as_str(), "machine-1000000");
+        assert_eq!(MachineId::new(u32::MAX, digits(u32::MAX)).as_str(), "machine-4294967295");
         assert_eq!(MachineId::new(42, 6).number(), b"000042");
     }
 }

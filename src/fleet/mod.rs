@@ -121,10 +121,7 @@ mod tests {
     use super::*;
 
     fn fleet(n_machines: u32) -> Fleet {
-        let config = Config {
-            n_machines,
-            ..Config::default()
-        };
+        let config = Config { n_machines, ..Config::default() };
         Fleet::new(&config, 42)
     }
 
@@ -141,9 +138,7 @@ mod tests {
         let mut counts = std::collections::BTreeMap::new();
         for i in 0..900 {
             let machine = fleet.machine(i);
-            *counts
-                .entry((machine.zone_index, machine.region_index))
-                .or_insert(0) += 1;
+            *counts.entry((machine.zone_index, machine.region_index)).or_insert(0) += 1;
         }
         assert_eq!(counts.len(), 9);
         assert!(counts.values().all(|&n| n == 100));
@@ -173,10 +168,7 @@ mod tests {
 
     #[test]
     fn a_range_of_one_core_count_is_kept() {
-        let config = Config {
-            cores_range: (7, 7),
-            ..Config::default()
-        };
+        let config = Config { cores_range: (7, 7), ..Config::default() };
         let fleet = Fleet::new(&config, 1);
         assert!((0..100).all(|i| fleet.machine(i).cores == 7));
     }

@@ -33,33 +33,14 @@ struct Known {
 /// Means and mix as the package behind the seed ships them; over the default range of 4 to 64
 /// cores the parts come out at its 8-32, 4-8 and 32-64.
 const KNOWN: [Known; 3] = [
-    Known {
-        name: "core",
-        weight: 0.2,
-        means: [35.0, 45.0, 50.0, 40.0],
-        cores: (0.25, 0.75),
-    },
-    Known {
-        name: "edge",
-        weight: 0.5,
-        means: [20.0, 40.0, 60.0, 55.0],
-        cores: (0.0, 0.25),
-    },
-    Known {
-        name: "worker",
-        weight: 0.3,
-        means: [70.0, 75.0, 70.0, 65.0],
-        cores: (0.75, 1.0),
-    },
+    Known { name: "core", weight: 0.2, means: [35.0, 45.0, 50.0, 40.0], cores: (0.25, 0.75) },
+    Known { name: "edge", weight: 0.5, means: [20.0, 40.0, 60.0, 55.0], cores: (0.0, 0.25) },
+    Known { name: "worker", weight: 0.3, means: [70.0, 75.0, 70.0, 65.0], cores: (0.75, 1.0) },
 ];
 
 /// A type with a name of the user's own: average in every way.
-const UNKNOWN: Known = Known {
-    name: "",
-    weight: 1.0 / 3.0,
-    means: [38.0, 51.5, 61.0, 55.0],
-    cores: (0.0, 1.0),
-};
+const UNKNOWN: Known =
+    Known { name: "", weight: 1.0 / 3.0, means: [38.0, 51.5, 61.0, 55.0], cores: (0.0, 1.0) };
 
 /// The profiles of the configured types, in their order.
 pub fn profiles(names: &[String]) -> Vec<TypeProfile> {
@@ -68,13 +49,8 @@ pub fn profiles(names: &[String]) -> Vec<TypeProfile> {
         .map(|name| KNOWN.iter().find(|k| k.name == name).unwrap_or(&UNKNOWN))
         .collect();
     let weights: f64 = known.iter().map(|k| k.weight).sum();
-    let mean = |column: usize| {
-        known
-            .iter()
-            .map(|k| k.weight * k.means[column])
-            .sum::<f64>()
-            / weights
-    };
+    let mean =
+        |column: usize| known.iter().map(|k| k.weight * k.means[column]).sum::<f64>() / weights;
     let (cpu, memory, network) = (mean(0), mean(1), mean(2));
     names
         .iter()
@@ -125,12 +101,7 @@ mod tests {
 
     #[test]
     fn the_fleet_mean_is_one_whatever_the_mix() {
-        for types in [
-            &["core", "edge", "worker"][..],
-            &["edge"],
-            &["gpu", "edge"],
-            &["a", "b"],
-        ] {
+        for types in [&["core", "edge", "worker"][..], &["edge"], &["gpu", "edge"], &["a", "b"]] {
             let profiles = profiles(&names(types));
             for level in [
                 |p: &TypeProfile| p.cpu,

@@ -54,11 +54,7 @@ pub struct Pacer {
 impl Pacer {
     /// A pacer whose schedule began `elapsed_ns` nanoseconds ago (negative: begins in the future).
     pub fn new(elapsed_ns: i64, stop: StopFlag) -> Pacer {
-        Pacer {
-            base: Instant::now(),
-            zero_ns: -elapsed_ns,
-            stop,
-        }
+        Pacer { base: Instant::now(), zero_ns: -elapsed_ns, stop }
     }
 
     /// Nanoseconds since the schedule's zero.

@@ -72,25 +72,13 @@ impl Schedule {
         for (s, step) in slot_steps_ns.iter_mut().enumerate() {
             *step = part_of(interval_ns, s as u64, machines * slots.max(1));
         }
-        Schedule {
-            machines,
-            slots,
-            interval_ns,
-            slot_steps_ns,
-            start_ms,
-            time,
-            pace,
-        }
+        Schedule { machines, slots, interval_ns, slot_steps_ns, start_ms, time, pace }
     }
 
     /// How far into a round position `position` reads, in nanoseconds of fleet time:
     /// (position + 1/2) / N of the interval.
     pub fn phase_ns(&self, position: u32) -> u64 {
-        part_of(
-            self.interval_ns,
-            2 * u64::from(position) + 1,
-            2 * self.machines,
-        )
+        part_of(self.interval_ns, 2 * u64::from(position) + 1, 2 * self.machines)
     }
 
     /// The number of slot `slot` of the reading at `position` of `round`.
@@ -118,17 +106,12 @@ impl Schedule {
             (Pace::Rate(profile), Time::Simulated) => (Some(paced_ns(profile)), fleet_ns()),
             (Pace::Max, _) => (None, fleet_ns()),
         };
-        SlotTime {
-            intended_ns,
-            timestamp_ms: self.start_ms + (timestamp_ns / 1_000_000) as i64,
-        }
+        SlotTime { intended_ns, timestamp_ms: self.start_ms + (timestamp_ns / 1_000_000) as i64 }
     }
 
     /// The number of slots in `readings` readings of every machine.
     pub fn slots_in(&self, readings: u64) -> u64 {
-        readings
-            .saturating_mul(self.machines)
-            .saturating_mul(self.slots)
+        readings.saturating_mul(self.machines).saturating_mul(self.slots)
     }
 
     /// The records a second that the schedule calls for at its natural pace.
@@ -176,21 +159,9 @@ mod tests {
     fn natural_pace_puts_readings_in_the_middle_of_their_part_of_the_round() {
         let schedule = schedule(Time::Live, Pace::Natural(1.0));
         let first = at(&schedule, 0, 0, 0);
-        assert_eq!(
-            first,
-            SlotTime {
-                intended_ns: Some(5_000_000),
-                timestamp_ms: 1_000_005
-            }
-        );
+        assert_eq!(first, SlotTime { intended_ns: Some(5_000_000), timestamp_ms: 1_000_005 });
         let last = at(&schedule, 7, 99, 0);
-        assert_eq!(
-            last,
-            SlotTime {
-                intended_ns: Some(7_995_000_000),
-                timestamp_ms: 1_007_995
-            }
-        );
+        assert_eq!(last, SlotTime { intended_ns: Some(7_995_000_000), timestamp_ms: 1_007_995 });
         // A hundredth of a second has a reading's three slots.
         assert_eq!(at(&schedule, 0, 0, 2).intended_ns, Some(11_666_666));
     }
@@ -206,11 +177,7 @@ mod tests {
                 }
             }
         }
-        assert!(
-            instants
-                .windows(2)
-                .all(|w| (3_999_998..=4_000_002).contains(&(w[1] - w[0])))
-        );
+        assert!(instants.windows(2).all(|w| (3_999_998..=4_000_002).contains(&(w[1] - w[0]))));
         for second in 0..12u64 {
             let inside = |&&i: &&u64| i / 1_000_000_000 == second;
             let count = instants.iter().filter(inside).count();
@@ -222,20 +189,12 @@ mod tests {
     fn fractional_rates_are_kept() {
         let schedule = schedule(Time::Live, rate("0.2"));
         let (a, b) = (at(&schedule, 0, 0, 0), at(&schedule, 0, 0, 1));
-        assert_eq!(
-            b.intended_ns.unwrap() - a.intended_ns.unwrap(),
-            5_000_000_000
-        );
+        assert_eq!(b.intended_ns.unwrap() - a.intended_ns.unwrap(), 5_000_000_000);
     }
 
     #[test]
     fn simulated_time_is_the_same_at_every_pace() {
-        let paces = [
-            Pace::Natural(1.0),
-            Pace::Natural(60.0),
-            Pace::Max,
-            rate("12345.6"),
-        ];
+        let paces = [Pace::Natural(1.0), Pace::Natural(60.0), Pace::Max, rate("12345.6")];
         let timestamps: Vec<Vec<i64>> = paces
             .into_iter()
             .map(|pace| {

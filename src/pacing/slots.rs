@@ -26,15 +26,9 @@ impl Slots {
         let wanted = [
             (SlotKind::Telemetry, topics.contains(Topic::Telemetry)),
             (SlotKind::Usage, topics.contains(Topic::Usage)),
-            (
-                SlotKind::Event,
-                topics.contains(Topic::Status) || topics.contains(Topic::Jobs),
-            ),
+            (SlotKind::Event, topics.contains(Topic::Status) || topics.contains(Topic::Jobs)),
         ];
-        let mut slots = Slots {
-            kinds: [SlotKind::Event; 3],
-            count: 0,
-        };
+        let mut slots = Slots { kinds: [SlotKind::Event; 3], count: 0 };
         for (kind, wanted) in wanted {
             if wanted {
                 slots.kinds[usize::from(slots.count)] = kind;

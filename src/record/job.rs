@@ -55,10 +55,7 @@ impl JobId {
         }
         let width = JobId::DIGITS.max(number.checked_ilog10().map_or(1, |d| d as usize + 1));
         put(&digits[10 - width..]);
-        JobId {
-            len: len as u8,
-            bytes,
-        }
+        JobId { len: len as u8, bytes }
     }
 
     /// The name as text.
@@ -74,11 +71,8 @@ mod tests {
 
     #[test]
     fn names_are_padded_and_grow() {
-        let name = |machine, number| {
-            JobId::new(&MachineId::new(machine, 6), number)
-                .as_str()
-                .to_owned()
-        };
+        let name =
+            |machine, number| JobId::new(&MachineId::new(machine, 6), number).as_str().to_owned();
         assert_eq!(name(42, 7), "job-000042-000007");
         assert_eq!(name(42, 1_234_567), "job-000042-1234567");
         let widest = JobId::new(&MachineId::new(u32::MAX, 10), u32::MAX);

@@ -27,10 +27,7 @@ fn murmur2(data: &[u8]) -> u32 {
     let mut hash = SEED ^ data.len() as u32;
     let mut words = data.chunks_exact(4);
     for word in &mut words {
-        let mut k = word
-            .iter()
-            .rev()
-            .fold(0, |k, &byte| (k << 8) | u32::from(byte));
+        let mut k = word.iter().rev().fold(0, |k, &byte| (k << 8) | u32::from(byte));
         k = k.wrapping_mul(M);
         k ^= k >> R;
         k = k.wrapping_mul(M);
@@ -38,10 +35,7 @@ fn murmur2(data: &[u8]) -> u32 {
     }
     let rest = words.remainder();
     if !rest.is_empty() {
-        hash ^= rest
-            .iter()
-            .rev()
-            .fold(0, |k, &byte| (k << 8) | u32::from(byte));
+        hash ^= rest.iter().rev().fold(0, |k, &byte| (k << 8) | u32::from(byte));
         hash = hash.wrapping_mul(M);
     }
     hash ^= hash >> 13;

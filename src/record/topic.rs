@@ -40,13 +40,8 @@ impl Topic {
     pub const COUNT: usize = 5;
 
     /// All topics, in order.
-    pub const ALL: [Topic; Topic::COUNT] = [
-        Topic::Telemetry,
-        Topic::Usage,
-        Topic::Status,
-        Topic::Jobs,
-        Topic::Machines,
-    ];
+    pub const ALL: [Topic; Topic::COUNT] =
+        [Topic::Telemetry, Topic::Usage, Topic::Status, Topic::Jobs, Topic::Machines];
 
     /// The topic's name, without a prefix.
     pub fn name(self) -> &'static str {
@@ -84,9 +79,7 @@ impl FromStr for Topic {
         Topic::ALL
             .into_iter()
             .find(|topic| topic.name() == name)
-            .ok_or_else(|| UnknownTopic {
-                name: name.to_owned(),
-            })
+            .ok_or_else(|| UnknownTopic { name: name.to_owned() })
     }
 }
 
@@ -102,19 +95,13 @@ impl TopicSet {
 
     /// The topics in it, in order.
     pub fn iter(self) -> impl Iterator<Item = Topic> {
-        Topic::ALL
-            .into_iter()
-            .filter(move |&topic| self.contains(topic))
+        Topic::ALL.into_iter().filter(move |&topic| self.contains(topic))
     }
 }
 
 impl FromIterator<Topic> for TopicSet {
     fn from_iter<I: IntoIterator<Item = Topic>>(topics: I) -> TopicSet {
-        TopicSet(
-            topics
-                .into_iter()
-                .fold(0, |set, topic| set | (1 << topic.index())),
-        )
+        TopicSet(topics.into_iter().fold(0, |set, topic| set | (1 << topic.index())))
     }
 }
 
@@ -128,12 +115,7 @@ mod tests {
             assert_eq!(topic.name().parse(), Ok(topic));
         }
         assert!("Telemetry".parse::<Topic>().is_err());
-        let set: TopicSet = [Topic::Jobs, Topic::Telemetry, Topic::Jobs]
-            .into_iter()
-            .collect();
-        assert_eq!(
-            set.iter().collect::<Vec<_>>(),
-            [Topic::Telemetry, Topic::Jobs]
-        );
+        let set: TopicSet = [Topic::Jobs, Topic::Telemetry, Topic::Jobs].into_iter().collect();
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Topic::Telemetry, Topic::Jobs]);
     }
 }

@@ -18,11 +18,7 @@ pub enum ReportFile {
 impl ReportFile {
     /// The report file of an option's value: `-` is standard output.
     pub fn new(path: &Path) -> ReportFile {
-        if path == Path::new("-") {
-            ReportFile::Stdout
-        } else {
-            ReportFile::Path(path.to_owned())
-        }
+        if path == Path::new("-") { ReportFile::Stdout } else { ReportFile::Path(path.to_owned()) }
     }
 
     /// Writes `report`. A file is replaced as a whole and synced, so that whoever reads it after a

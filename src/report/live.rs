@@ -41,12 +41,7 @@ impl LiveLine {
             bar.set_style(style);
         }
         let now = Instant::now();
-        LiveLine {
-            bar,
-            started: now,
-            before: (now, 0),
-            rate: 0.0,
-        }
+        LiveLine { bar, started: now, before: (now, 0), rate: 0.0 }
     }
 
     /// Shows `glance`.

@@ -95,22 +95,17 @@ impl Results {
 
     /// Records that are neither confirmed nor given up: sent, and never heard of again.
     pub fn unconfirmed(&self) -> u64 {
-        self.records
-            .values()
-            .map(|t| t.sent.saturating_sub(t.acked + t.failed))
-            .sum()
+        self.records.values().map(|t| t.sent.saturating_sub(t.acked + t.failed)).sum()
     }
 
     /// The sum of all topics.
     pub fn total(&self) -> TopicResults {
-        self.records
-            .values()
-            .fold(TopicResults::default(), |sum, topic| TopicResults {
-                sent: sum.sent + topic.sent,
-                acked: sum.acked + topic.acked,
-                failed: sum.failed + topic.failed,
-                bytes: sum.bytes + topic.bytes,
-            })
+        self.records.values().fold(TopicResults::default(), |sum, topic| TopicResults {
+            sent: sum.sent + topic.sent,
+            acked: sum.acked + topic.acked,
+            failed: sum.failed + topic.failed,
+            bytes: sum.bytes + topic.bytes,
+        })
     }
 }
 

@@ -51,11 +51,7 @@ pub fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     }
     match results.unconfirmed() {
         0 => Ok(()),
-        n => writeln!(
-            out,
-            "  {} records were sent and never confirmed",
-            HumanCount(n)
-        ),
+        n => writeln!(out, "  {} records were sent and never confirmed", HumanCount(n)),
     }
 }
 

@@ -117,9 +117,7 @@ impl RunError {
             RunError::EmbeddedRegistry(_) => ExitCode::AddressTaken,
             RunError::Sink(SinkError::Fatal(_)) => ExitCode::ProducerFailed,
             RunError::Sink(_) | RunError::Report { .. } => ExitCode::Output,
-            RunError::Announcement {
-                too_large: true, ..
-            } => ExitCode::TooLarge,
+            RunError::Announcement { too_large: true, .. } => ExitCode::TooLarge,
             RunError::Announcement { .. } => ExitCode::Lost,
             RunError::Internal(_) => ExitCode::Internal,
         }

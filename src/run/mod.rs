@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::cli::RunOptions;
 use crate::fleet::{Groups, Share};
 use crate::manifest::Manifest;
-use crate::pacing::{Pace, Pacer, StopFlag};
+use crate::pacing::{Pacer, StopFlag};
 use crate::record::Topic;
 use crate::report::file::ReportFile;
 use crate::report::live::{Glance, LiveLine};
@@ -39,8 +39,6 @@ pub enum Talk {
     Silent,
 }
 
-/// Rates above this are shared among threads by default.
-const ONE_THREAD_RATE: f64 = 150_000.0;
 /// How often the live line is drawn and the producer looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -63,43 +61,23 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     let announcing = outlet.announcing_time(&plan.manifest);
     let manifest = plan.begin(now_ms(), announcing).clone();
     let file = options.keep.report.as_deref().map(ReportFile::new);
-    let mut report = Report {
-        manifest,
-        results: None,
-    };
+    let mut report = Report { manifest, results: None };
     keep(file.as_ref(), &report)?;
 
     let results = match &outlet {
         Outlet::Kafka(kafka) => {
             let sinks = || kafka.producer.sink(stop.clone());
-            Crew {
-                manifest: &report.manifest,
-                options,
-                outlet: &outlet,
-                tally: &tally,
-                stop,
-                talk,
-            }
-            .work(sinks)?
+            Crew { manifest: &report.manifest, options, outlet: &outlet, tally: &tally, stop, talk }
+                .work(sinks)?
         }
-        Outlet::Stdout(lines) => Crew {
-            manifest: &report.manifest,
-            options,
-            outlet: &outlet,
-            tally: &tally,
-            stop,
-            talk,
+        Outlet::Stdout(lines) => {
+            Crew { manifest: &report.manifest, options, outlet: &outlet, tally: &tally, stop, talk }
+                .work(|| lines.sink())?
         }
-        .work(|| lines.sink())?,
-        Outlet::Null => Crew {
-            manifest: &report.manifest,
-            options,
-            outlet: &outlet,
-            tally: &tally,
-            stop,
-            talk,
+        Outlet::Null => {
+            Crew { manifest: &report.manifest, options, outlet: &outlet, tally: &tally, stop, talk }
+                .work(|| crate::sink::null::NullSink)?
         }
-        .work(|| crate::sink::null::NullSink)?,
     };
     report.results = Some(results);
     keep(file.as_ref(), &report)?;
@@ -117,11 +95,7 @@ pub fn exit_code(report: &Report) -> ExitCode {
         return ExitCode::Done;
     };
     if results.failed() > 0 || results.unconfirmed() > 0 {
-        let too_large = results
-            .errors
-            .get("MessageSizeTooLarge")
-            .copied()
-            .unwrap_or(0);
+        let too_large = results.errors.get("MessageSizeTooLarge").copied().unwrap_or(0);
         if too_large == results.failed() && results.unconfirmed() == 0 {
             return ExitCode::TooLarge;
         }
@@ -146,9 +120,7 @@ fn keep(file: Option<&ReportFile>, report: &Report) -> Result<(), RunError> {
 
 /// Milliseconds since the epoch, by this machine's clock.
 fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -183,11 +155,8 @@ impl Crew<'_> {
         let worked_ns = pacer.now_ns();
 
         let interrupted = ended == Ending::Interrupted;
-        let patience = if interrupted {
-            self.options.destination.shutdown_timeout.duration()
-        } else {
-            FLUSH
-        };
+        let patience =
+            if interrupted { self.options.destination.shutdown_timeout.duration() } else { FLUSH };
         self.outlet.flush(patience, self.stop);
         let done_ns = pacer.now_ns();
         let mut sent = Sent::default();
@@ -196,10 +165,7 @@ impl Crew<'_> {
         }
         // A future start is waited for, not worked.
         let zero_ns = began_ns.max(0);
-        let duration_ns = self
-            .manifest
-            .duration
-            .map_or(0, |d| d.duration().as_nanos() as i64);
+        let duration_ns = self.manifest.duration.map_or(0, |d| d.duration().as_nanos() as i64);
         let working_s = match ended {
             // The time after the last slot belongs to a run that was given a duration.
             Ending::Complete => seconds(worked_ns.max(duration_ns.min(done_ns)) - zero_ns),
@@ -211,10 +177,7 @@ impl Crew<'_> {
     fn workers<S: Sink>(&self, sink: impl Fn() -> S) -> Result<Vec<Worker<S>>, RunError> {
         let threads = self.threads();
         let shard = (self.manifest.shard.index(), self.manifest.shard.count());
-        let shares = (0..threads).map(|t| Share {
-            shard,
-            thread: (t, threads),
-        });
+        let shares = (0..threads).map(|t| Share { shard, thread: (t, threads) });
         let manifest = self.manifest;
         // Built side by side, since a large fleet takes a moment.
         thread::scope(|scope| {
@@ -230,16 +193,11 @@ impl Crew<'_> {
 
     fn threads(&self) -> u32 {
         let groups = Groups::new(self.manifest.config.n_machines).len();
-        let wanted = self.options.pace.threads.unwrap_or_else(|| {
-            let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
-            let rate = self.manifest.schedule().target_rate();
-            match (self.outlet, &self.manifest.pace, rate) {
-                // One thread keeps the lines of a seed in one order.
-                (Outlet::Stdout(_), _, _) => 1,
-                (_, Pace::Max, _) => cores,
-                (_, _, Some(rate)) if rate > ONE_THREAD_RATE => cores,
-                _ => 1,
-            }
+        let wanted = self.options.pace.threads.unwrap_or_else(|| match self.outlet {
+            // One thread makes records several times as fast as a producer takes them, and keeps
+            // the lines of a seed in one order.
+            Outlet::Kafka(_) | Outlet::Stdout(_) => 1,
+            Outlet::Null => thread::available_parallelism().map_or(1, |n| n.get() as u32),
         });
         wanted.clamp(1, groups.max(1))
     }
@@ -248,25 +206,18 @@ impl Crew<'_> {
     fn announce<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<(), RunError> {
         let stop = self.stop;
         thread::scope(|scope| {
-            let handles: Vec<_> = workers
-                .iter_mut()
-                .map(|w| scope.spawn(move || w.announce(stop)))
-                .collect();
-            handles
-                .into_iter()
-                .try_for_each(|handle| match join(handle)? {
-                    Ok(_) | Err(SinkError::Stopped) => Ok(()),
-                    Err(error) => Err(RunError::Sink(error)),
-                })
+            let handles: Vec<_> =
+                workers.iter_mut().map(|w| scope.spawn(move || w.announce(stop))).collect();
+            handles.into_iter().try_for_each(|handle| match join(handle)? {
+                Ok(_) | Err(SinkError::Stopped) => Ok(()),
+                Err(error) => Err(RunError::Sink(error)),
+            })
         })?;
         let left = self.outlet.flush(FLUSH, stop) as u64;
         let seen = self.tally.snapshot();
         let failed = seen.topics[Topic::Machines.index()].failed;
         if (left > 0 && !stop.is_set()) || failed > 0 {
-            let total = workers
-                .iter()
-                .map(|w| w.sent().records[Topic::Machines.index()])
-                .sum();
+            let total = workers.iter().map(|w| w.sent().records[Topic::Machines.index()]).sum();
             return Err(RunError::Announcement {
                 undelivered: failed + left,
                 total,
@@ -330,18 +281,10 @@ impl Crew<'_> {
         let sent = progress.iter().map(Progress::sent).sum();
         let (acked, failed, p99) = self.tally.progress();
         match self.outlet {
-            Outlet::Kafka(kafka) => Glance {
-                sent,
-                acked,
-                in_flight: kafka.producer.in_flight() as u64,
-                failed,
-                p99,
-            },
-            Outlet::Stdout(_) | Outlet::Null => Glance {
-                sent,
-                acked: sent,
-                ..Glance::default()
-            },
+            Outlet::Kafka(kafka) => {
+                Glance { sent, acked, in_flight: kafka.producer.in_flight() as u64, failed, p99 }
+            }
+            Outlet::Stdout(_) | Outlet::Null => Glance { sent, acked: sent, ..Glance::default() },
         }
     }
 
@@ -354,22 +297,10 @@ impl Crew<'_> {
             .iter()
             .map(|topic| {
                 let (i, counts) = (topic.index(), seen.topics[topic.index()]);
-                let acked = if confirms {
-                    counts.acked
-                } else {
-                    sent.records[i]
-                };
-                let bytes = if confirms {
-                    counts.bytes
-                } else {
-                    sent.bytes[i]
-                };
-                let results = TopicResults {
-                    sent: sent.records[i],
-                    acked,
-                    failed: counts.failed,
-                    bytes,
-                };
+                let acked = if confirms { counts.acked } else { sent.records[i] };
+                let bytes = if confirms { counts.bytes } else { sent.bytes[i] };
+                let results =
+                    TopicResults { sent: sent.records[i], acked, failed: counts.failed, bytes };
                 (topic.name().to_owned(), results)
             })
             .collect();
@@ -384,11 +315,7 @@ impl Crew<'_> {
             elapsed_s,
             rate: RateResults {
                 target: self.share_of_target(),
-                achieved: if working_s > 0.0 {
-                    slots as f64 / working_s
-                } else {
-                    0.0
-                },
+                achieved: if working_s > 0.0 { slots as f64 / working_s } else { 0.0 },
                 silent: sent.silent,
                 max_second_error: sent.max_second_error(),
             },
@@ -405,12 +332,7 @@ impl Crew<'_> {
         let target = self.manifest.schedule().target_rate()?;
         let shard = (self.manifest.shard.index(), self.manifest.shard.count());
         let groups = Groups::new(self.manifest.config.n_machines);
-        let ours = groups
-            .machines(Share {
-                shard,
-                thread: (0, 1),
-            })
-            .count();
+        let ours = groups.machines(Share { shard, thread: (0, 1) }).count();
         Some(target * ours as f64 / f64::from(self.manifest.config.n_machines))
     }
 }
@@ -425,16 +347,9 @@ fn seconds(ns: i64) -> f64 {
 
 /// Kinds of errors and their counts, on one line.
 fn reasons(seen: &Deliveries) -> String {
-    let listed: Vec<String> = seen
-        .errors
-        .iter()
-        .map(|(kind, count)| format!("{kind}: {count}"))
-        .collect();
-    if listed.is_empty() {
-        "no answer in time".to_owned()
-    } else {
-        listed.join(", ")
-    }
+    let listed: Vec<String> =
+        seen.errors.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+    if listed.is_empty() { "no answer in time".to_owned() } else { listed.join(", ") }
 }
 
 /// Waits a moment, less where every thread ends sooner.
@@ -446,9 +361,7 @@ fn wait_for<T>(handles: &[ScopedJoinHandle<'_, T>], moment: Duration) {
 }
 
 fn join<T>(handle: ScopedJoinHandle<'_, T>) -> Result<T, RunError> {
-    handle
-        .join()
-        .map_err(|_| RunError::Internal("a thread of the simulation panicked".to_owned()))
+    handle.join().map_err(|_| RunError::Internal("a thread of the simulation panicked".to_owned()))
 }
 
 /// Tells something to the person at the terminal. Nothing depends on it; stderr may be closed.

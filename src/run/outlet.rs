@@ -12,12 +12,12 @@ use crate::cli::{RegistryOptions, RunOptions, SinkKind};
 use crate::encoding::registry::{Registry, RegistryAuth, RegistrySettings};
 use crate::encoding::{Format, SchemaId};
 use crate::manifest::Manifest;
-use crate::pacing::StopFlag;
+use crate::pacing::{Pace, StopFlag};
 use crate::record::Topic;
 use crate::sink::embedded::broker::CAVEAT;
 use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
 use crate::sink::kafka::topics::{self, TopicPolicy};
-use crate::sink::kafka::{Cluster, Kafka, KafkaSettings};
+use crate::sink::kafka::{Cluster, Kafka, KafkaSettings, Polling};
 use crate::sink::stdout::LineSink;
 use crate::sink::tally::Tally;
 
@@ -90,17 +90,14 @@ impl Outlet {
             Outlet::Kafka(kafka) => kafka.introduce(manifest),
             Outlet::Stdout(_) | Outlet::Null => {}
         }
-        tell(&format!(
-            "Simulating {machines} machines, {rate}, seed {}.",
-            manifest.seed
-        ));
+        tell(&format!("Simulating {machines} machines, {rate}, seed {}.", manifest.seed));
     }
 
     /// How long announcing the machines may take, which a live start is put off by.
     pub fn announcing_time(&self, manifest: &Manifest) -> Duration {
         match self {
             Outlet::Kafka(_) if manifest.topic_set().contains(Topic::Machines) => {
-                Duration::from_millis(250) + ANNOUNCING * manifest.config.n_machines
+                Duration::from_millis(500) + ANNOUNCING * manifest.config.n_machines
             }
             _ => Duration::ZERO,
         }
@@ -199,10 +196,8 @@ impl KafkaOutlet {
             tracing::warn!("{warning}");
         }
         let mut names = [const { None }; Topic::COUNT];
-        let client = registry
-            .as_ref()
-            .map(|url| client(&options.registry, url, stop))
-            .transpose()?;
+        let client =
+            registry.as_ref().map(|url| client(&options.registry, url, stop)).transpose()?;
         for entry in &mut plan.manifest.topics {
             if let Some(&count) = prepared.partitions.get(&entry.topic) {
                 entry.partitions = count;
@@ -216,7 +211,11 @@ impl KafkaOutlet {
             }
             names[entry.topic.index()] = Some(entry.name.clone());
         }
-        let producer = Kafka::start(&cluster, &names, prepared.largest_batch, tally)?;
+        let polling = match plan.manifest.pace {
+            Pace::Max => Polling::Sinks,
+            Pace::Natural(_) | Pace::Rate(_) => Polling::Thread,
+        };
+        let producer = Kafka::start(&cluster, &names, prepared.largest_batch, polling, tally)?;
         Ok(KafkaOutlet {
             producer,
             bootstrap,
@@ -237,29 +236,19 @@ impl KafkaOutlet {
             manifest.topics.len()
         ));
         if let Some(registry) = &self.registry {
-            let kind = if self.embedded.registry.is_some() {
-                " (embedded)"
-            } else {
-                ""
-            };
+            let kind = if self.embedded.registry.is_some() { " (embedded)" } else { "" };
             tell(&format!("Registry:  {registry}{kind}"));
         }
         if !self.created.is_empty() {
             tell(&format!("Created:   {}", self.created.join(", ")));
         }
         if embedded {
-            let topic = manifest
-                .topics
-                .first()
-                .map_or("telemetry", |entry| &entry.name);
+            let topic = manifest.topics.first().map_or("telemetry", |entry| &entry.name);
             let reader = match &self.registry {
                 Some(registry) => format!("-s value=avro -r {registry}"),
                 None => String::new(),
             };
-            tell(&format!(
-                "Read it:   kcat -b {} -t {topic} -C {reader}",
-                self.bootstrap
-            ));
+            tell(&format!("Read it:   kcat -b {} -t {topic} -C {reader}", self.bootstrap));
             tell(&format!("Note:      {CAVEAT}."));
         }
     }
@@ -301,10 +290,7 @@ pub fn client(options: &RegistryOptions, url: &str, stop: &StopFlag) -> Result<R
                 )
             })?;
             let password = SecretString::from(password.to_owned());
-            RegistryAuth::Basic {
-                user: user.to_owned(),
-                password,
-            }
+            RegistryAuth::Basic { user: user.to_owned(), password }
         }
         (None, Some(token)) => RegistryAuth::Bearer(SecretString::from(token.clone())),
         (None, None) => RegistryAuth::None,

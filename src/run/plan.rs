@@ -87,11 +87,7 @@ impl Plan {
         {
             notes.push(forfeits.to_owned());
         }
-        Ok(Plan {
-            manifest,
-            start,
-            notes,
-        })
+        Ok(Plan { manifest, start, notes })
     }
 
     /// The instants that the run's records will carry, as seen at `now_ms`.
@@ -110,11 +106,7 @@ impl Plan {
                 None => Some(now_ms),
             },
         };
-        Stamps {
-            now: now_ms,
-            earliest,
-            latest,
-        }
+        Stamps { now: now_ms, earliest, latest }
     }
 
     /// The manifest of a run whose records start now, or a moment from now, where the start
@@ -133,9 +125,7 @@ impl Plan {
     /// Whether simulated time passes faster than the clock.
     fn outruns_the_clock(&self) -> bool {
         let schedule = self.manifest.schedule();
-        schedule
-            .target_rate()
-            .is_none_or(|target| target > schedule.natural_rate())
+        schedule.target_rate().is_none_or(|target| target > schedule.natural_rate())
     }
 }
 
@@ -232,11 +222,7 @@ fn spread_jobs(manifest: &mut Manifest) -> Result<(), RunError> {
     };
     let rounds = length.as_secs_f64() / manifest.interval.duration().as_secs_f64();
     let readings = rounds * f64::from(manifest.config.n_machines);
-    let arrival = if jobs == 0 {
-        0.0
-    } else {
-        jobs as f64 / readings
-    };
+    let arrival = if jobs == 0 { 0.0 } else { jobs as f64 / readings };
     if arrival > MOST_ARRIVALS {
         return usage(format!(
             "n_jobs = {jobs} is too many for {readings:.0} readings: at most one reading in five can bring a job, so {:.0}",
@@ -266,9 +252,9 @@ fn start(options: &RunOptions, manifest: &mut Manifest, now_ms: i64) -> Result<S
             Some(length) => now_ms.saturating_sub(length.as_millis() as i64).max(0),
             None => return Ok(Start::Now),
         },
-        (Some(given), _) => given
-            .resolve(now_ms)
-            .map_err(|error| RunError::Usage(format!("--start: {error}")))?,
+        (Some(given), _) => {
+            given.resolve(now_ms).map_err(|error| RunError::Usage(format!("--start: {error}")))?
+        }
     };
     let paced_by_rate = matches!(manifest.pace, Pace::Rate(_));
     if manifest.time == Time::Live && paced_by_rate && start_ms < now_ms - LATE_START_MS {

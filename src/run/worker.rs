@@ -81,15 +81,11 @@ impl<S: Sink> Worker<S> {
             buffer: Vec::with_capacity(512),
             sent: Sent::default(),
             end_slot: manifest.end_slot().unwrap_or(u64::MAX),
-            end_ns: manifest
-                .duration
-                .map_or(u64::MAX, |d| nanoseconds(d.duration())),
+            end_ns: manifest.duration.map_or(u64::MAX, |d| nanoseconds(d.duration())),
             start_ms: manifest.start.timestamp_millis(),
-            refresh_ms: manifest.machines_refresh.map(|span| {
-                i64::try_from(span.duration().as_millis())
-                    .unwrap_or(i64::MAX)
-                    .max(1)
-            }),
+            refresh_ms: manifest
+                .machines_refresh
+                .map(|span| i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX).max(1)),
         }
     }
 
@@ -119,17 +115,9 @@ impl<S: Sink> Worker<S> {
     }
 
     fn announce_one(&mut self, at: usize, timestamp_ms: i64) -> Result<(), SinkError> {
-        let Worker {
-            generator,
-            encoder,
-            sink,
-            buffer,
-            sent,
-            ..
-        } = self;
-        generator.announce(at, timestamp_ms, |keyed| {
-            send(&keyed, None, encoder, buffer, sink, sent)
-        })
+        let Worker { generator, encoder, sink, buffer, sent, .. } = self;
+        generator
+            .announce(at, timestamp_ms, |keyed| send(&keyed, None, encoder, buffer, sink, sent))
     }
 
     /// Works off its slots until the end of the run or until it is stopped. Latency and rate count
@@ -180,21 +168,13 @@ impl<S: Sink> Worker<S> {
                             };
                             let measured = due.checked_sub(measured_ns);
                             if let Some(due) = measured {
-                                self.sent
-                                    .clock(due, (now_ns as u64).saturating_sub(measured_ns));
+                                self.sent.clock(due, (now_ns as u64).saturating_sub(measured_ns));
                             }
                             measured.map(|_| due)
                         }
                         None => None,
                     };
-                    let Worker {
-                        generator,
-                        encoder,
-                        sink,
-                        buffer,
-                        sent,
-                        ..
-                    } = self;
+                    let Worker { generator, encoder, sink, buffer, sent, .. } = self;
                     generator.fill(&reading, kind, time.timestamp_ms, |keyed| match keyed {
                         Some(keyed) => send(&keyed, measured, encoder, buffer, sink, sent),
                         None => {
@@ -297,10 +277,7 @@ impl Sent {
 
     /// Slots worked off that were due while the run was measured; 0 where nothing was paced.
     pub fn measured(&self) -> u64 {
-        self.seconds
-            .iter()
-            .map(|second| u64::from(second.sent))
-            .sum()
+        self.seconds.iter().map(|second| u64::from(second.sent)).sum()
     }
 
     /// The largest error of the rate over whole seconds, as a fraction of what was due: the last
@@ -312,11 +289,7 @@ impl Sent {
             .iter()
             .map(|second| {
                 let off = second.due.abs_diff(second.sent);
-                if off <= 1 {
-                    0.0
-                } else {
-                    f64::from(off) / f64::from(second.due.max(1))
-                }
+                if off <= 1 { 0.0 } else { f64::from(off) / f64::from(second.due.max(1)) }
             })
             .reduce(f64::max)
     }

@@ -36,10 +36,7 @@ pub struct Events(Slab<(Event, u32)>);
 
 impl Default for EventQueue {
     fn default() -> EventQueue {
-        EventQueue {
-            head: NONE,
-            tail: NONE,
-        }
+        EventQueue { head: NONE, tail: NONE }
     }
 }
 
@@ -80,10 +77,7 @@ mod tests {
 
     #[test]
     fn queues_keep_their_own_order_in_a_shared_arena() {
-        let event = |n| Event::Status {
-            health: Health::Healthy,
-            last_heartbeat: n,
-        };
+        let event = |n| Event::Status { health: Health::Healthy, last_heartbeat: n };
         let mut events = Events::default();
         let (mut a, mut b) = (EventQueue::default(), EventQueue::default());
         for n in 0..100 {

@@ -33,46 +33,11 @@ pub struct JobType {
 
 /// The job types. Their mean duration is 31 readings.
 pub const JOB_TYPES: [JobType; 5] = [
-    JobType {
-        name: "batch",
-        share: 0.30,
-        median: 20.0,
-        sigma: 1.0,
-        cpu: 0.15,
-        memory: 0.10,
-    },
-    JobType {
-        name: "etl",
-        share: 0.25,
-        median: 12.0,
-        sigma: 0.8,
-        cpu: 0.12,
-        memory: 0.12,
-    },
-    JobType {
-        name: "report",
-        share: 0.25,
-        median: 4.0,
-        sigma: 0.7,
-        cpu: 0.06,
-        memory: 0.04,
-    },
-    JobType {
-        name: "backup",
-        share: 0.10,
-        median: 30.0,
-        sigma: 0.5,
-        cpu: 0.05,
-        memory: 0.03,
-    },
-    JobType {
-        name: "training",
-        share: 0.10,
-        median: 60.0,
-        sigma: 1.2,
-        cpu: 0.25,
-        memory: 0.20,
-    },
+    JobType { name: "batch", share: 0.30, median: 20.0, sigma: 1.0, cpu: 0.15, memory: 0.10 },
+    JobType { name: "etl", share: 0.25, median: 12.0, sigma: 0.8, cpu: 0.12, memory: 0.12 },
+    JobType { name: "report", share: 0.25, median: 4.0, sigma: 0.7, cpu: 0.06, memory: 0.04 },
+    JobType { name: "backup", share: 0.10, median: 30.0, sigma: 0.5, cpu: 0.05, memory: 0.03 },
+    JobType { name: "training", share: 0.10, median: 60.0, sigma: 1.2, cpu: 0.25, memory: 0.20 },
 ];
 
 /// The state of a job.
@@ -282,12 +247,7 @@ impl Jobs {
             changed(change);
             return;
         }
-        let key = arena.0.insert(Job {
-            next: NONE,
-            number,
-            job_type,
-            run: None,
-        }) as u32;
+        let key = arena.0.insert(Job { next: NONE, number, job_type, run: None }) as u32;
         let mut last = NONE;
         let mut at = self.head;
         while let Some(job) = arena.0.get(at as usize) {
@@ -315,11 +275,7 @@ impl Jobs {
             if job.run.is_none() {
                 let (readings, outcome) = draw_run(job.job_type, &mut self.stream);
                 let ends = reading.saturating_add(readings);
-                job.run = Some(Run {
-                    start_time: timestamp,
-                    ends,
-                    outcome,
-                });
+                job.run = Some(Run { start_time: timestamp, ends, outcome });
                 self.waiting -= 1;
                 self.running += 1;
                 changed(JobChange {
@@ -433,15 +389,10 @@ mod tests {
     #[test]
     fn arrivals_come_at_their_probability() {
         let (p, n) = (0.02, 200_000u64);
-        let arrived = run(p, n)
-            .iter()
-            .filter(|(_, c)| c.status == JobStatus::Queued)
-            .count() as f64;
+        let arrived =
+            run(p, n).iter().filter(|(_, c)| c.status == JobStatus::Queued).count() as f64;
         let (mean, sd) = (n as f64 * p, (n as f64 * p * (1.0 - p)).sqrt());
-        assert!(
-            (arrived - mean).abs() < 5.0 * sd,
-            "{arrived} against {mean}"
-        );
+        assert!((arrived - mean).abs() < 5.0 * sd, "{arrived} against {mean}");
     }
 
     #[test]

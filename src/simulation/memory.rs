@@ -27,10 +27,7 @@ impl Memory {
         let median = libm::exp(-CHARACTER * CHARACTER / 2.0);
         let own = stream.log_normal(median, CHARACTER);
         let level = (config.base_memory_load * profile.memory * own).min(HIGHEST_LEVEL);
-        Memory {
-            level: level as f32,
-            used: level,
-        }
+        Memory { level: level as f32, used: level }
     }
 
     /// Moves on by one reading: `excess` is the load above the machine's own level, `jobs` what

@@ -124,25 +124,9 @@ impl Simulation {
     /// since the epoch). State changes that it brings are queued for [`Simulation::event`].
     #[inline]
     pub fn step(&mut self, at: usize, reading: u64, timestamp: i64) -> Signals {
-        let Simulation {
-            machines,
-            arena,
-            events,
-            arrival,
-            reported,
-        } = self;
-        let Simulated {
-            queue,
-            stream,
-            load,
-            memory,
-            disk,
-            network,
-            service,
-            jobs,
-            health,
-            ..
-        } = &mut machines[at];
+        let Simulation { machines, arena, events, arrival, reported } = self;
+        let Simulated { queue, stream, load, memory, disk, network, service, jobs, health, .. } =
+            &mut machines[at];
         jobs.step(reading, timestamp, *arrival, arena, |change| {
             if reported.jobs {
                 events.push(queue, Event::Job(change));
@@ -162,13 +146,7 @@ impl Simulation {
         if after != *health {
             *health = after;
             if reported.status {
-                events.push(
-                    queue,
-                    Event::Status {
-                        health: after,
-                        last_heartbeat: timestamp,
-                    },
-                );
+                events.push(queue, Event::Status { health: after, last_heartbeat: timestamp });
             }
         }
         Signals {
@@ -189,11 +167,7 @@ impl Simulation {
     #[inline]
     pub fn event(&mut self, at: usize) -> Option<Event> {
         let queue = &mut self.machines[at].queue;
-        if queue.is_empty() {
-            None
-        } else {
-            self.events.pop(queue)
-        }
+        if queue.is_empty() { None } else { self.events.pop(queue) }
     }
 }
 

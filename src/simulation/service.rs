@@ -59,18 +59,11 @@ impl Service {
         let mean = f64::from(self.capacity) * demand.min(1.0);
         // A normal in place of a Poisson: the counts are large, and its draw is at hand.
         let requests = (mean + mean.sqrt() * normals[0] + 0.5).max(0.0) as u64;
-        let errors = stream
-            .poisson(requests as f64 * error_rate(load))
-            .min(requests);
+        let errors = stream.poisson(requests as f64 * error_rate(load)).min(requests);
         let response_ms = f64::from(self.service_ms) / (1.0 - load.min(SATURATION));
         let p50_ms = response_ms * P50 * (1.0 + LATENCY_NOISE * normals[1]);
         let p99_ms = response_ms * P99 * (1.0 + LATENCY_NOISE * normals[2]);
-        Served {
-            requests,
-            errors,
-            p50_ms,
-            p99_ms: p99_ms.max(p50_ms),
-        }
+        Served { requests, errors, p50_ms, p99_ms: p99_ms.max(p50_ms) }
     }
 }
 

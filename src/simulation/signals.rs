@@ -46,10 +46,7 @@ mod tests {
     fn rounding_gives_the_double_that_the_decimal_text_reads_as() {
         for n in 0..=10_000 {
             let text = format!("{}.{:02}", n / 100, n % 100);
-            assert_eq!(
-                two_decimals(f64::from(n) / 100.0 + 0.003),
-                text.parse::<f64>().unwrap()
-            );
+            assert_eq!(two_decimals(f64::from(n) / 100.0 + 0.003), text.parse::<f64>().unwrap());
         }
         assert_eq!(percent(1.7), 100.0);
         assert_eq!(percent(-0.2), 0.0);

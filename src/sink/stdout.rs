@@ -38,11 +38,7 @@ impl LineSink<io::Stdout> {
 impl<W: Write> LineSink<W> {
     /// A sink to `output`.
     pub fn new(output: W, names: [String; Topic::COUNT], line_by_line: bool) -> LineSink<W> {
-        LineSink {
-            names,
-            output: BufWriter::with_capacity(1 << 16, output),
-            line_by_line,
-        }
+        LineSink { names, output: BufWriter::with_capacity(1 << 16, output), line_by_line }
     }
 
     fn write(&mut self, message: &Message<'_>) -> io::Result<()> {
@@ -55,11 +51,7 @@ impl<W: Write> LineSink<W> {
         };
         serde_json::to_writer(&mut self.output, &line)?;
         self.output.write_all(b"\n")?;
-        if self.line_by_line {
-            self.output.flush()
-        } else {
-            Ok(())
-        }
+        if self.line_by_line { self.output.flush() } else { Ok(()) }
     }
 }
 

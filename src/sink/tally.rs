@@ -94,9 +94,7 @@ impl Tally {
         let counts = &mut deliveries.topics[topic.index()];
         counts.acked += 1;
         counts.bytes += bytes as u64;
-        deliveries
-            .enqueued_us
-            .saturating_record(enqueued.as_micros() as u64);
+        deliveries.enqueued_us.saturating_record(enqueued.as_micros() as u64);
         if let Some(us) = since_intended {
             deliveries.intended_us.saturating_record(us);
         }
@@ -129,11 +127,7 @@ impl Tally {
             0 => &deliveries.enqueued_us,
             _ => &deliveries.intended_us,
         };
-        (
-            acked,
-            failed,
-            Duration::from_micros(latency.value_at_quantile(0.99)),
-        )
+        (acked, failed, Duration::from_micros(latency.value_at_quantile(0.99)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Deliveries> {
@@ -156,21 +150,12 @@ mod tests {
     fn counts_add_up_and_latency_is_measured_from_the_intended_instant() {
         let tally = Tally::new();
         tally.begin(5_000_000_000);
-        tally.acknowledge(
-            Topic::Usage,
-            40,
-            Duration::from_millis(2),
-            Some(3_000_000_000),
-        );
+        tally.acknowledge(Topic::Usage, 40, Duration::from_millis(2), Some(3_000_000_000));
         tally.acknowledge(Topic::Usage, 41, Duration::from_millis(4), None);
         tally.fail(Topic::Jobs, "MessageTimedOut");
         tally.fail(Topic::Jobs, "MessageTimedOut");
         let seen = tally.snapshot();
-        let usage = TopicCounts {
-            acked: 2,
-            failed: 0,
-            bytes: 81,
-        };
+        let usage = TopicCounts { acked: 2, failed: 0, bytes: 81 };
         assert_eq!(seen.topics[Topic::Usage.index()], usage);
         assert_eq!(seen.errors["MessageTimedOut"], 2);
         // Five seconds after zero, due at three: two seconds, whatever the producer says.

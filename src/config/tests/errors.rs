@@ -12,10 +12,7 @@ use super::{error, file, set};
 fn an_unknown_key_names_itself_its_value_its_origin_and_the_nearest_key() {
     let cases = [
         (set("anomalies.enabel=true"), "anomalies.enable"),
-        (
-            set("enable_diurnal=true"),
-            "temporal_patterns.enable_diurnal",
-        ),
+        (set("enable_diurnal=true"), "temporal_patterns.enable_diurnal"),
         (set("peak_hour=3"), "temporal_patterns.peak_hour"),
         (set("zone=[a]"), "zones"),
         (set("machines=5"), "n_machines"),
@@ -30,19 +27,13 @@ fn an_unknown_key_names_itself_its_value_its_origin_and_the_nearest_key() {
     ];
     for (layer, nearest) in cases {
         let error = error(vec![layer]);
-        assert!(
-            error.ends_with(&format!("; did you mean `{nearest}`?")),
-            "{error} ({nearest})"
-        );
+        assert!(error.ends_with(&format!("; did you mean `{nearest}`?")), "{error} ({nearest})");
     }
     assert_eq!(
         error(vec![file("anomalies:\n  enabel: true\n")]),
         "unknown key `anomalies.enabel` = true (from fleet.yaml); did you mean `anomalies.enable`?"
     );
-    assert_eq!(
-        error(vec![set("xyzzy=1")]),
-        "unknown key `xyzzy` = 1 (from --set xyzzy=1)"
-    );
+    assert_eq!(error(vec![set("xyzzy=1")]), "unknown key `xyzzy` = 1 (from --set xyzzy=1)");
 }
 
 #[test]
@@ -52,10 +43,7 @@ fn a_value_that_does_not_fit_names_key_value_origin_and_bound() {
     let names = "a list of 1 to 255 different names of 1 to 128 bytes";
     let cores = "a list of two whole numbers from 1 to 4096, the lower first";
     let long_name = format!("[{}]", "n".repeat(129));
-    let many_names = format!(
-        "[{}]",
-        (0..256).map(|i| format!("n{i},")).collect::<String>()
-    );
+    let many_names = format!("[{}]", (0..256).map(|i| format!("n{i},")).collect::<String>());
     let cases: &[(&str, &str, &str, &str)] = &[
         ("n_machines", "0", "0", count),
         ("n_machines", "10000001", "10000001", count),
@@ -65,18 +53,8 @@ fn a_value_that_does_not_fit_names_key_value_origin_and_bound() {
         ("n_machines", "'100'", "\"100\"", count),
         ("n_machines", "many", "\"many\"", count),
         ("n_machines", "[1]", "[1]", count),
-        (
-            "n_readings",
-            "0",
-            "0",
-            "a whole number from 1 to 100000000000, or null",
-        ),
-        (
-            "seed",
-            "-1",
-            "-1",
-            "a whole number from 0 to 18446744073709551615, or null",
-        ),
+        ("n_readings", "0", "0", "a whole number from 1 to 100000000000, or null"),
+        ("seed", "-1", "-1", "a whole number from 0 to 18446744073709551615, or null"),
         (
             "seed",
             "99999999999999999999999",
@@ -94,25 +72,10 @@ fn a_value_that_does_not_fit_names_key_value_origin_and_bound() {
         ("anomalies.enable", "1", "1", "true or false"),
         ("anomalies", "true", "true", "a section with keys among "),
         ("anomalies", "null", "null", "a section with keys among "),
-        (
-            "temporal_patterns.peak_hour",
-            "24",
-            "24",
-            "a whole number from 0 to 23",
-        ),
+        ("temporal_patterns.peak_hour", "24", "24", "a whole number from 0 to 23"),
         ("temporal_patterns.peak_hour", "14.5", "14.5", "a whole"),
-        (
-            "temporal_patterns.night_load_factor",
-            "1.5",
-            "1.5",
-            fraction,
-        ),
-        (
-            "jobs.arrival_probability",
-            "0.21",
-            "0.21",
-            "a number from 0 to 0.2",
-        ),
+        ("temporal_patterns.night_load_factor", "1.5", "1.5", fraction),
+        ("jobs.arrival_probability", "0.21", "0.21", "a number from 0 to 0.2"),
         ("cores_range", "[64, 4]", "[64,4]", cores),
         ("cores_range", "[64, 4]", "[64,4]", "but 64 is above 4"),
         ("cores_range", "[0, 4]", "[0,4]", cores),
@@ -123,12 +86,7 @@ fn a_value_that_does_not_fit_names_key_value_origin_and_bound() {
         ("zones", "[]", "[]", names),
         ("zones", "[]", "[]", "but it is empty"),
         ("zones", "zone-a", "\"zone-a\"", names),
-        (
-            "zones",
-            "[a, b, a]",
-            "[\"a\",\"b\",\"a\"]",
-            "`a` is there twice",
-        ),
+        ("zones", "[a, b, a]", "[\"a\",\"b\",\"a\"]", "`a` is there twice"),
         ("zones", "[a, '']", "[\"a\",\"\"]", "one of them is empty"),
         ("regions", "[1]", "[1]", "1 is not text"),
         ("regions", &long_name, "[\"nnn", "one of them has 129 bytes"),
@@ -195,18 +153,12 @@ fn a_set_that_is_not_key_and_value_says_what_is_missing() {
     ];
     for (text, reason) in cases {
         let error = Layer::from_set(text).unwrap_err().to_string();
-        assert!(
-            error.starts_with(&format!("cannot read `--set {text}`: ")),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("cannot read `--set {text}`: ")), "{error}");
         assert!(error.contains(reason), "{error}");
         assert!(error.contains("`--set anomalies.enable=true`"), "{error}");
     }
     let error = Layer::from_set("zones=[a, b").unwrap_err().to_string();
-    assert!(
-        error.starts_with("--set zones=[a, b is not valid YAML: "),
-        "{error}"
-    );
+    assert!(error.starts_with("--set zones=[a, b is not valid YAML: "), "{error}");
     let deep = format!("{}a=1", "a.".repeat(1_000_000));
     let error = Layer::from_set(&deep).unwrap_err();
     assert!(matches!(error, ConfigError::Set { reason, .. } if reason.contains("too many parts")));
@@ -214,12 +166,9 @@ fn a_set_that_is_not_key_and_value_says_what_is_missing() {
 
 #[test]
 fn a_file_that_holds_no_settings_says_what_it_holds() {
-    for (text, found) in [
-        ("- a\n- b", "a list"),
-        ("hello", "text"),
-        ("3", "a number"),
-        ("true", "true or false"),
-    ] {
+    for (text, found) in
+        [("- a\n- b", "a list"), ("hello", "text"), ("3", "a number"), ("true", "true or false")]
+    {
         let error = Layer::from_yaml(Origin::File("f.yaml".into()), text).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -228,23 +177,14 @@ fn a_file_that_holds_no_settings_says_what_it_holds() {
             )
         );
     }
-    let not_object = Layer {
-        origin: Origin::Scenario("test".into()),
-        value: json!([]),
-    };
-    assert!(matches!(
-        resolve(vec![not_object]),
-        Err(ConfigError::NotSettings { .. })
-    ));
+    let not_object = Layer { origin: Origin::Scenario("test".into()), value: json!([]) };
+    assert!(matches!(resolve(vec![not_object]), Err(ConfigError::NotSettings { .. })));
 }
 
 #[test]
 fn yaml_errors_name_the_file_and_show_the_lines() {
-    let syntax = |text: &str| {
-        Layer::from_yaml(Origin::File("f.yaml".into()), text)
-            .unwrap_err()
-            .to_string()
-    };
+    let syntax =
+        |text: &str| Layer::from_yaml(Origin::File("f.yaml".into()), text).unwrap_err().to_string();
     let twice = syntax("seed: 1\nn_machines: 2\nseed: 3\n");
     assert!(
         twice.starts_with("f.yaml is not valid YAML: line 3 column 1: duplicate mapping key"),
@@ -275,10 +215,7 @@ fn unreadable_files_are_named() {
             .starts_with("cannot read the configuration file /nonexistent/fleet.yaml: "),
         "{missing}"
     );
-    assert!(matches!(
-        Layer::from_file(Path::new("/")),
-        Err(ConfigError::Read { .. })
-    ));
+    assert!(matches!(Layer::from_file(Path::new("/")), Err(ConfigError::Read { .. })));
     let write = |bytes: &[u8]| {
         let mut on_disk = tempfile::NamedTempFile::new().unwrap();
         on_disk.write_all(bytes).unwrap();
@@ -287,10 +224,7 @@ fn unreadable_files_are_named() {
     let limit = 1024 * 1024;
     Layer::from_file(write(&vec![b'\n'; limit]).path()).unwrap();
     let large = Layer::from_file(write(&vec![b'\n'; limit + 1]).path()).unwrap_err();
-    assert!(
-        large.to_string().ends_with("is larger than 1048576 bytes"),
-        "{large}"
-    );
+    assert!(large.to_string().ends_with("is larger than 1048576 bytes"), "{large}");
     let binary = Layer::from_file(write(b"seed: \xff").path()).unwrap_err();
     assert!(binary.to_string().contains("not UTF-8 text"), "{binary}");
 }

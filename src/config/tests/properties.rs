@@ -26,40 +26,36 @@ fn configs() -> impl Strategy<Value = Config> {
         0u8..=23,
         0.0..=0.2f64,
     );
-    (fleet, rest).prop_map(
-        |(fleet, (fractions, switches, peak_hour, arrival))| Config {
-            n_machines: fleet.0,
-            n_readings: fleet.1,
-            n_jobs: fleet.1,
-            seed: fleet.2,
-            machine_types: fleet.3.clone(),
-            zones: fleet.4,
-            regions: fleet.3,
-            cores_range: fleet.5,
-            base_cpu_load: fractions[0],
-            base_memory_load: fractions[1],
-            load_variance: fractions[2],
-            anomalies: Anomalies {
-                enable: switches[0],
-                cpu_spike_probability: fractions[3],
-                memory_leak_probability: fractions[4],
-                network_saturation_probability: fractions[5],
-            },
-            temporal_patterns: TemporalPatterns {
-                enable_diurnal: switches[1],
-                enable_weekly: switches[2],
-                peak_hour,
-                night_load_factor: fractions[6],
-                weekend_load_factor: fractions[7],
-            },
-            enable_failures: switches[3],
-            failure_probability: fractions[8],
-            cascade_failure_probability: fractions[0],
-            jobs: Jobs {
-                arrival_probability: arrival,
-            },
+    (fleet, rest).prop_map(|(fleet, (fractions, switches, peak_hour, arrival))| Config {
+        n_machines: fleet.0,
+        n_readings: fleet.1,
+        n_jobs: fleet.1,
+        seed: fleet.2,
+        machine_types: fleet.3.clone(),
+        zones: fleet.4,
+        regions: fleet.3,
+        cores_range: fleet.5,
+        base_cpu_load: fractions[0],
+        base_memory_load: fractions[1],
+        load_variance: fractions[2],
+        anomalies: Anomalies {
+            enable: switches[0],
+            cpu_spike_probability: fractions[3],
+            memory_leak_probability: fractions[4],
+            network_saturation_probability: fractions[5],
         },
-    )
+        temporal_patterns: TemporalPatterns {
+            enable_diurnal: switches[1],
+            enable_weekly: switches[2],
+            peak_hour,
+            night_load_factor: fractions[6],
+            weekend_load_factor: fractions[7],
+        },
+        enable_failures: switches[3],
+        failure_probability: fractions[8],
+        cascade_failure_probability: fractions[0],
+        jobs: Jobs { arrival_probability: arrival },
+    })
 }
 
 /// One key and two valid values that differ from its default and from each other.

@@ -133,15 +133,11 @@ impl FromStr for ByteRate {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let text = without_per_second(text);
         // bytesize takes either case: a network's megabits would count as eight times as much.
-        if ["Kb", "Mb", "Gb", "Tb"]
-            .iter()
-            .any(|bits| text.ends_with(bits))
-        {
+        if ["Kb", "Mb", "Gb", "Tb"].iter().any(|bits| text.ends_with(bits)) {
             return Err(wrong("those are bits, and B is for bytes", BYTES_EXAMPLES));
         }
-        let bytes: ByteSize = text
-            .parse()
-            .map_err(|_| wrong("not a number of bytes", BYTES_EXAMPLES))?;
+        let bytes: ByteSize =
+            text.parse().map_err(|_| wrong("not a number of bytes", BYTES_EXAMPLES))?;
         Self::new(bytes.as_u64())
     }
 }
@@ -179,29 +175,21 @@ impl fmt::Display for ByteRate {
             (bytesize::KIB, "KiB"),
             (bytesize::KB, "kB"),
         ];
-        let (size, unit) = UNITS
-            .iter()
-            .find(|(size, _)| self.0.is_multiple_of(*size))
-            .unwrap_or(&(1, "B"));
+        let (size, unit) =
+            UNITS.iter().find(|(size, _)| self.0.is_multiple_of(*size)).unwrap_or(&(1, "B"));
         write!(f, "{}{unit}/s", self.0 / size)
     }
 }
 
 fn wrong(reason: impl Into<String>, examples: &'static str) -> UnitError {
-    UnitError {
-        reason: reason.into(),
-        examples,
-    }
+    UnitError { reason: reason.into(), examples }
 }
 
 fn bounded(number: f64, examples: &'static str) -> Result<f64, UnitError> {
     if (LEAST..=MOST).contains(&number) {
         return Ok(number);
     }
-    Err(wrong(
-        format!("not from {LEAST} to {MOST}, as it must be"),
-        examples,
-    ))
+    Err(wrong(format!("not from {LEAST} to {MOST}, as it must be"), examples))
 }
 
 fn rate(text: &str, examples: &'static str) -> Result<Rate, UnitError> {

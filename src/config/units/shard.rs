@@ -78,8 +78,5 @@ fn wrong(reason: impl Into<String>) -> UnitError {
 
 fn number(text: &str) -> Option<u32> {
     // Rust's own reader would take a plus sign too.
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

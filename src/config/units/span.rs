@@ -48,9 +48,8 @@ impl FromStr for Span {
         // As many spans of as many digits can't reach humantime's limit, beyond which it panics.
         // It ignores white space within a number, so the digits are counted without.
         let text: String = text.split_whitespace().collect();
-        let is_number_long = text
-            .split(|c: char| !c.is_ascii_digit())
-            .any(|digits| digits.len() > DIGITS_MAX);
+        let is_number_long =
+            text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > DIGITS_MAX);
         if text.len() > LONGEST || is_number_long {
             return Err(wrong("too long"));
         }
@@ -90,8 +89,5 @@ impl fmt::Display for Span {
 }
 
 fn wrong(reason: impl Into<String>) -> UnitError {
-    UnitError {
-        reason: reason.into(),
-        examples: EXAMPLES,
-    }
+    UnitError { reason: reason.into(), examples: EXAMPLES }
 }

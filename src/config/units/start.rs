@@ -91,10 +91,7 @@ impl fmt::Display for StartTime {
 }
 
 fn wrong(reason: impl Into<String>) -> UnitError {
-    UnitError {
-        reason: reason.into(),
-        examples: EXAMPLES,
-    }
+    UnitError { reason: reason.into(), examples: EXAMPLES }
 }
 
 fn within(instant: i64) -> Result<i64, UnitError> {
@@ -105,9 +102,7 @@ fn within(instant: i64) -> Result<i64, UnitError> {
 }
 
 fn millis(span: &str) -> Result<i64, UnitError> {
-    let span: Span = span
-        .parse()
-        .map_err(|error: UnitError| wrong(error.reason))?;
+    let span: Span = span.parse().map_err(|error: UnitError| wrong(error.reason))?;
     match i64::try_from(span.duration().as_millis()) {
         Ok(millis) if millis > 0 => Ok(millis),
         _ => Err(wrong("less than a millisecond from now")),
@@ -120,28 +115,17 @@ fn epoch_millis(digits: &str) -> Result<i64, UnitError> {
     if digits.len() < DIGITS_MIN {
         return Err(wrong("too few digits for epoch milliseconds"));
     }
-    digits
-        .parse()
-        .map_err(|_| wrong("too many digits"))
-        .and_then(within)
+    digits.parse().map_err(|_| wrong("too many digits")).and_then(within)
 }
 
 fn calendar(text: &str) -> Option<i64> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp_millis());
     }
-    let date = || {
-        NaiveDate::parse_from_str(text, "%Y-%m-%d")
-            .ok()?
-            .and_hms_opt(0, 0, 0)
-    };
-    [
-        "%Y-%m-%dT%H:%M:%S%.f",
-        "%Y-%m-%d %H:%M:%S%.f",
-        "%Y-%m-%dT%H:%M",
-    ]
-    .iter()
-    .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-    .or_else(date)
-    .map(|time| time.and_utc().timestamp_millis())
+    let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
+    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .or_else(date)
+        .map(|time| time.and_utc().timestamp_millis())
 }

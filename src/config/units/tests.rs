@@ -10,9 +10,7 @@ use serde_json::json;
 use super::*;
 
 fn refused<T: FromStr<Err = UnitError> + Debug>(text: &str) -> String {
-    text.parse::<T>()
-        .expect_err(&format!("{text:?} was taken"))
-        .to_string()
+    text.parse::<T>().expect_err(&format!("{text:?} was taken")).to_string()
 }
 
 /// By text and by JSON text.
@@ -23,11 +21,7 @@ where
     let text = value.to_string();
     assert_eq!(text.parse::<T>().as_ref(), Ok(&value), "{text}");
     let json = serde_json::to_string(&value).unwrap();
-    assert_eq!(
-        serde_json::from_str::<T>(&json).ok().as_ref(),
-        Some(&value),
-        "{json}"
-    );
+    assert_eq!(serde_json::from_str::<T>(&json).ok().as_ref(), Some(&value), "{json}");
 }
 
 #[test]
@@ -44,21 +38,14 @@ fn rates() {
         ("1e3", 1000.0),
         ("1000M", 1e9),
     ] {
-        assert_eq!(
-            text.parse::<Rate>().map(Rate::per_second),
-            Ok(rate),
-            "{text}"
-        );
+        assert_eq!(text.parse::<Rate>().map(Rate::per_second), Ok(rate), "{text}");
     }
     for text in [
         "", "k", "/s", "fast", "max", "nan", "inf", "infinity", "1e400", "0", "-1", "5m", "5 5",
         "5kk", "5.", "1001M", "1e-7", "é", "5é", "_5", "５",
     ] {
         let error = refused::<Rate>(text);
-        assert!(
-            error.ends_with("; write records per second, as 5000, 0.2, 5k or 1.5M"),
-            "{error}"
-        );
+        assert!(error.ends_with("; write records per second, as 5000, 0.2, 5k or 1.5M"), "{error}");
     }
     assert_eq!(
         refused::<Rate>("0"),
@@ -105,28 +92,11 @@ fn byte_rates() {
         ("1B", 1),
         ("1TB/s", 1_000_000_000_000),
     ] {
-        assert_eq!(
-            text.parse::<ByteRate>().map(ByteRate::per_second),
-            Ok(bytes),
-            "{text}"
-        );
+        assert_eq!(text.parse::<ByteRate>().map(ByteRate::per_second), Ok(bytes), "{text}");
     }
-    for text in [
-        "",
-        "MB",
-        "0",
-        "0.1B",
-        "-1MB",
-        "fast",
-        "2TB",
-        "99999999999999999999EB",
-        "1é",
-    ] {
+    for text in ["", "MB", "0", "0.1B", "-1MB", "fast", "2TB", "99999999999999999999EB", "1é"] {
         let error = refused::<ByteRate>(text);
-        assert!(
-            error.ends_with("; write bytes per second, as 10MB/s or 512KiB/s"),
-            "{error}"
-        );
+        assert!(error.ends_with("; write bytes per second, as 10MB/s or 512KiB/s"), "{error}");
     }
     assert!(refused::<ByteRate>("10Mb").starts_with("those are bits"));
     assert_eq!(ByteRate::new(10_000_000).unwrap().to_string(), "10MB/s");
@@ -145,11 +115,7 @@ fn spans() {
         ("250ms", Duration::from_millis(250)),
         ("1.5s", Duration::from_millis(1500)),
     ] {
-        assert_eq!(
-            text.parse::<Span>().map(Span::duration),
-            Ok(duration),
-            "{text}"
-        );
+        assert_eq!(text.parse::<Span>().map(Span::duration), Ok(duration), "{text}");
     }
     let examples = "; write a time with its unit, as 60s, 1m 30s, 2h, 7d or 250ms";
     for text in [
@@ -169,18 +135,12 @@ fn spans() {
         let error = refused::<Span>(text);
         assert!(error.ends_with(examples), "{error}");
     }
-    assert_eq!(
-        refused::<Span>("60"),
-        format!("a time needs a unit (60s, say){examples}")
-    );
+    assert_eq!(refused::<Span>("60"), format!("a time needs a unit (60s, say){examples}"));
     assert_eq!(json!("90s".parse::<Span>().unwrap()), json!("1m 30s"));
     assert_eq!(json!("1s".parse::<Span>().unwrap()), json!("1s"));
     assert_eq!(json!("60d".parse::<Span>().unwrap()), json!("60d"));
     let error = serde_json::from_str::<Span>("\"60\"").unwrap_err();
-    assert!(
-        error.to_string().starts_with("`60`: a time needs a unit"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("`60`: a time needs a unit"), "{error}");
 }
 
 #[test]
@@ -194,10 +154,7 @@ fn start_times() {
         ("2026-01-01T00:00", StartTime::Absolute(NEW_YEAR)),
         ("2026-01-01T00:00:00Z", StartTime::Absolute(NEW_YEAR)),
         ("2026-01-01T02:00:00+02:00", StartTime::Absolute(NEW_YEAR)),
-        (
-            "2025-12-31T19:00:00.250-05:00",
-            StartTime::Absolute(NEW_YEAR + 250),
-        ),
+        ("2025-12-31T19:00:00.250-05:00", StartTime::Absolute(NEW_YEAR + 250)),
         ("1767225600000", StartTime::Absolute(NEW_YEAR)),
         ("1970-01-01", StartTime::Absolute(0)),
         ("-7d", StartTime::Relative(-604_800_000)),
@@ -232,24 +189,12 @@ fn start_times() {
         );
     }
     assert_eq!(json!(StartTime::Relative(-604_800_000)), json!("-7d"));
-    assert_eq!(
-        json!(StartTime::Absolute(NEW_YEAR)),
-        json!("2026-01-01T00:00:00Z")
-    );
+    assert_eq!(json!(StartTime::Absolute(NEW_YEAR)), json!("2026-01-01T00:00:00Z"));
     assert_eq!(StartTime::Now.resolve(NEW_YEAR), Ok(NEW_YEAR));
     assert_eq!(StartTime::Absolute(5).resolve(NEW_YEAR), Ok(5));
-    assert_eq!(
-        StartTime::Relative(-1000).resolve(NEW_YEAR),
-        Ok(NEW_YEAR - 1000)
-    );
+    assert_eq!(StartTime::Relative(-1000).resolve(NEW_YEAR), Ok(NEW_YEAR - 1000));
     assert!(StartTime::Relative(i64::MIN).resolve(-1).is_err());
-    assert!(
-        "-99y"
-            .parse::<StartTime>()
-            .unwrap()
-            .resolve(NEW_YEAR)
-            .is_err()
-    );
+    assert!("-99y".parse::<StartTime>().unwrap().resolve(NEW_YEAR).is_err());
 }
 
 #[test]

@@ -36,12 +36,9 @@ impl Failure {
         let url = registry.to_string();
         match self {
             Failure::Wait(cause) => RegistryError::Unreachable { url, waited, cause },
-            Failure::Server { status, message } => RegistryError::ServerError {
-                url,
-                subject: subject.to_owned(),
-                status,
-                message,
-            },
+            Failure::Server { status, message } => {
+                RegistryError::ServerError { url, subject: subject.to_owned(), status, message }
+            }
             Failure::Final(error) => error,
         }
     }
@@ -69,10 +66,7 @@ pub(super) fn classify(error: &SRCError, target: &Target, subject: &str) -> Fail
 /// An SRCError taken apart.
 enum Cause<'a> {
     /// The registry answered with an error, in its own JSON or not.
-    Status {
-        status: u16,
-        answer: Option<&'a RawError>,
-    },
+    Status { status: u16, answer: Option<&'a RawError> },
     /// The request didn't get through, or its answer couldn't be read.
     Http(&'a reqwest::Error),
     /// The answer was read, and lacks something.
@@ -90,9 +84,8 @@ impl<'a> Cause<'a> {
             .strip_prefix("HTTP request to schema registry failed with status ")
             .and_then(|rest| rest.split_whitespace().next()?.parse().ok());
         if let Some(status) = status {
-            let answer = source
-                .and_then(|source| source.downcast_ref::<RawError>())
-                .filter(|raw| {
+            let answer =
+                source.and_then(|source| source.downcast_ref::<RawError>()).filter(|raw| {
                     raw.error_code != 0
                         || raw.message != "couldn't parse schema registry error json"
                 });
@@ -142,29 +135,14 @@ fn by_status(status: u16, answer: Option<&RawError>, target: &Target, subject: &
             format!("it answered {named}, a redirect: use the URL that it leads to"),
         )),
         404 | 405 => Failure::Final(not_a_registry(target, format!("it answered {named}"))),
-        _ if incompatible => Failure::Final(RegistryError::Incompatible {
-            url,
-            subject,
-            message,
-        }),
+        _ if incompatible => Failure::Final(RegistryError::Incompatible { url, subject, message }),
         // Apicurio says so when two processes register the same subject at the same moment.
         409 if message.contains("already exists") => Failure::Server { status, message },
-        409 => Failure::Final(RegistryError::Incompatible {
-            url,
-            subject,
-            message,
-        }),
-        422 => Failure::Final(RegistryError::InvalidSchema {
-            url,
-            subject,
-            message,
-        }),
-        _ if answer.is_some() => Failure::Final(RegistryError::Refused {
-            url,
-            subject,
-            status,
-            message,
-        }),
+        409 => Failure::Final(RegistryError::Incompatible { url, subject, message }),
+        422 => Failure::Final(RegistryError::InvalidSchema { url, subject, message }),
+        _ if answer.is_some() => {
+            Failure::Final(RegistryError::Refused { url, subject, status, message })
+        }
         _ => Failure::Final(not_a_registry(target, format!("it answered {named}"))),
     }
 }
@@ -183,10 +161,7 @@ fn by_transport(error: &reqwest::Error, target: &Target) -> Failure {
         return Failure::Wait("it did not answer in time".to_owned());
     }
     if let Some(problem) = tls_problem(error) {
-        return Failure::Final(RegistryError::Tls {
-            url: target.url.clone(),
-            problem,
-        });
+        return Failure::Final(RegistryError::Tls { url: target.url.clone(), problem });
     }
     if chain(error).any(|e| e.is::<serde_json::Error>()) {
         let problem = "its answer isn't a registry's JSON".to_owned();
@@ -201,10 +176,7 @@ fn by_transport(error: &reqwest::Error, target: &Target) -> Failure {
 }
 
 fn not_a_registry(target: &Target, problem: String) -> RegistryError {
-    RegistryError::NotARegistry {
-        url: target.url.clone(),
-        problem,
-    }
+    RegistryError::NotARegistry { url: target.url.clone(), problem }
 }
 
 /// What is wrong with a TLS connection, if that is what an error is about. The TLS libraries say
@@ -232,11 +204,7 @@ fn tls_problem(error: &reqwest::Error) -> Option<String> {
         "its certificate has expired; renew it"
     } else if has(&["not yet valid"]) {
         "its certificate is not yet valid; check both clocks"
-    } else if has(&[
-        "wrong version number",
-        "packet length too long",
-        "record layer",
-    ]) {
+    } else if has(&["wrong version number", "packet length too long", "record layer"]) {
         "it doesn't speak TLS; use http:// or the port that does"
     } else if has(&["certificate required", "certificate_required"]) {
         "it asks for a client certificate, which isn't supported"
@@ -289,10 +257,7 @@ mod tests {
 
     #[test]
     fn messages_are_folded_and_bounded() {
-        assert_eq!(
-            one_line("  a\n\tb \u{1b}[31m  c\r\n"),
-            "a b [31m c".to_owned()
-        );
+        assert_eq!(one_line("  a\n\tb \u{1b}[31m  c\r\n"), "a b [31m c".to_owned());
         assert_eq!(one_line(""), "");
         let long = one_line(&"ä".repeat(10_000));
         assert_eq!(long.chars().count(), MESSAGE_LIMIT + 4);

@@ -134,14 +134,7 @@ impl Target {
         };
         let url = url.as_str().trim_end_matches('/').to_owned();
         let settings = build(&url, &auth, &authorities, loopback, timeout)?;
-        Ok(Target {
-            url,
-            auth,
-            loopback,
-            authorities,
-            timeout,
-            settings,
-        })
+        Ok(Target { url, auth, loopback, authorities, timeout, settings })
     }
 
     /// The converter's settings, for a request that may take `left`.
@@ -153,14 +146,7 @@ impl Target {
             return Ok(Cow::Borrowed(&self.settings));
         }
         // The converter's timeout is its client's, so near the deadline another client is built.
-        build(
-            &self.url,
-            &self.auth,
-            &self.authorities,
-            self.loopback,
-            left,
-        )
-        .map(Cow::Owned)
+        build(&self.url, &self.auth, &self.authorities, self.loopback, left).map(Cow::Owned)
     }
 }
 
@@ -196,12 +182,10 @@ fn build(
             builder.set_token_authorization(token.expose_secret());
         }
     }
-    builder
-        .build_with(client)
-        .map_err(|error| RegistryError::Request {
-            url: url.to_owned(),
-            cause: super::failure::root_cause(&error),
-        })
+    builder.build_with(client).map_err(|error| RegistryError::Request {
+        url: url.to_owned(),
+        cause: super::failure::root_cause(&error),
+    })
 }
 
 /// Certificates to trust beside the system's.
@@ -214,10 +198,7 @@ struct Authorities {
 impl Authorities {
     #[cfg(feature = "tls")]
     fn read(path: &Path) -> Result<Authorities, RegistryError> {
-        let bad = |problem: String| RegistryError::CaFile {
-            path: path.to_owned(),
-            problem,
-        };
+        let bad = |problem: String| RegistryError::CaFile { path: path.to_owned(), problem };
         let pem = std::fs::read(path).map_err(|e| bad(e.to_string().to_lowercase()))?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem)
             .map_err(|e| bad(format!("not PEM: {}", super::failure::root_cause(&e))))?;
@@ -237,10 +218,7 @@ impl Authorities {
 
     #[cfg(not(feature = "tls"))]
     fn read(path: &Path) -> Result<Authorities, RegistryError> {
-        Err(RegistryError::CaFile {
-            path: path.to_owned(),
-            problem: NO_TLS.to_owned(),
-        })
+        Err(RegistryError::CaFile { path: path.to_owned(), problem: NO_TLS.to_owned() })
     }
 
     fn trusted_by(&self, client: ClientBuilder) -> ClientBuilder {
@@ -278,10 +256,7 @@ fn parse(text: &str) -> Result<Url, RegistryError> {
 }
 
 fn bad_url(text: &str, problem: &str) -> RegistryError {
-    RegistryError::BadUrl {
-        url: redacted(text),
-        problem: problem.to_owned(),
-    }
+    RegistryError::BadUrl { url: redacted(text), problem: problem.to_owned() }
 }
 
 /// The user and password in a URL.
@@ -393,17 +368,11 @@ mod tests {
         use super::super::Registry;
 
         let prefix = format!("bad CA file {} for the schema registry: ", path.display());
-        assert_eq!(
-            error(),
-            format!("{prefix}no such file or directory (os error 2)")
-        );
+        assert_eq!(error(), format!("{prefix}no such file or directory (os error 2)"));
         std::fs::write(&path, "hello").unwrap();
         assert_eq!(error(), format!("{prefix}it holds no PEM certificate"));
-        std::fs::write(
-            &path,
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        )
-        .unwrap();
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+            .unwrap();
         let text = error();
         assert!(text.starts_with(&prefix), "{text}");
         std::fs::write(&path, b"-----BEGIN CERTIFICATE-----\n\xff\xfe").unwrap();

@@ -105,9 +105,7 @@ const SCHEMA: &str = r#"{"type":"record","name":"R","fields":[]}"#;
 fn error_of(reply: Reply) -> (RegistryError, String) {
     let stub = Stub::new(vec![reply]);
     let begun = Instant::now();
-    let error = registry(&stub.url(), LONG)
-        .register("jobs-value", SCHEMA)
-        .unwrap_err();
+    let error = registry(&stub.url(), LONG).register("jobs-value", SCHEMA).unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(5), "{error}");
     let text = error.to_string().replace(&stub.url(), "URL");
     assert!(!text.contains('\n'), "{text}");
@@ -148,15 +146,11 @@ fn credentials_are_sent() {
         let registry = Registry::new(settings).unwrap();
         registry.register("s", SCHEMA).unwrap();
         let request = stub.requests.lock().pop().unwrap();
-        let header = request
-            .lines()
-            .find(|line| line.to_lowercase().starts_with("authorization"));
+        let header = request.lines().find(|line| line.to_lowercase().starts_with("authorization"));
         header.unwrap().split_once(' ').unwrap().1.to_owned()
     };
-    settings.auth = RegistryAuth::Basic {
-        user: "Aladdin".to_owned(),
-        password: "open sesame".into(),
-    };
+    settings.auth =
+        RegistryAuth::Basic { user: "Aladdin".to_owned(), password: "open sesame".into() };
     assert_eq!(send(&settings), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     settings.auth = RegistryAuth::Bearer("a.b.c".into());
     assert_eq!(send(&settings), "Bearer a.b.c");
@@ -171,19 +165,14 @@ fn a_token_that_no_header_can_carry_is_an_error() {
     settings.auth = RegistryAuth::Bearer("a\nb".into());
     let registry = Registry::new(&settings).unwrap();
     let error = registry.register("s", SCHEMA).unwrap_err();
-    assert!(
-        matches!(error, RegistryError::Request { .. }),
-        "{error:?}: {error}"
-    );
+    assert!(matches!(error, RegistryError::Request { .. }), "{error:?}: {error}");
     assert!(!error.to_string().contains("a\nb"));
 }
 
 #[test]
 fn unauthorized_says_what_to_check() {
-    let (_, text) = error_of(json(
-        "401 Unauthorized",
-        r#"{"error_code":401,"message":"Unauthorized"}"#,
-    ));
+    let (_, text) =
+        error_of(json("401 Unauthorized", r#"{"error_code":401,"message":"Unauthorized"}"#));
     assert_eq!(
         text,
         "the schema registry at URL answered 401 Unauthorized: \
@@ -227,10 +216,7 @@ fn incompatible_schemas_carry_the_registrys_reason() {
 
 #[test]
 fn long_reasons_are_cut() {
-    let body = format!(
-        r#"{{"error_code":409,"message":"{}"}}"#,
-        "x y ".repeat(100_000)
-    );
+    let body = format!(r#"{{"error_code":409,"message":"{}"}}"#, "x y ".repeat(100_000));
     let (_, text) = error_of(json("409 Conflict", &body));
     assert!(text.len() < 600, "{}", text.len());
 }
@@ -247,45 +233,25 @@ fn invalid_schemas_carry_the_registrys_reason() {
 
 #[test]
 fn other_refusals_carry_status_and_reason() {
-    let (error, _) = error_of(json(
-        "413 Payload Too Large",
-        r#"{"error_code":413,"message":"too much"}"#,
-    ));
+    let (error, _) =
+        error_of(json("413 Payload Too Large", r#"{"error_code":413,"message":"too much"}"#));
     assert!(matches!(error, RegistryError::Refused { status: 413, .. }));
 }
 
 #[test]
 fn what_is_no_registry_is_called_so() {
     for (reply, problem) in [
-        (
-            json("200 OK", "<html>hello</html>"),
-            "its answer isn't a registry's JSON",
-        ),
+        (json("200 OK", "<html>hello</html>"), "its answer isn't a registry's JSON"),
         (json("200 OK", ""), "its answer isn't a registry's JSON"),
-        (
-            json("200 OK", r#"["id"]"#),
-            "its answer isn't a registry's JSON",
-        ),
-        (
-            json("200 OK", r#"{"id":-1}"#),
-            "its answer isn't a registry's JSON",
-        ),
-        (
-            json("200 OK", r#"{"ok":true}"#),
-            "its answer lacks a schema id",
-        ),
+        (json("200 OK", r#"["id"]"#), "its answer isn't a registry's JSON"),
+        (json("200 OK", r#"{"id":-1}"#), "its answer isn't a registry's JSON"),
+        (json("200 OK", r#"{"ok":true}"#), "its answer lacks a schema id"),
         (json("404 Not Found", "<html>"), "it answered 404 Not Found"),
         (
-            json(
-                "404 Not Found",
-                r#"{"error_code":404,"message":"HTTP 404 Not Found"}"#,
-            ),
+            json("404 Not Found", r#"{"error_code":404,"message":"HTTP 404 Not Found"}"#),
             "it answered 404 Not Found",
         ),
-        (
-            json("400 Bad Request", "<html>"),
-            "it answered 400 Bad Request",
-        ),
+        (json("400 Bad Request", "<html>"), "it answered 400 Bad Request"),
         (
             json("302 Found\r\nLocation: /login", ""),
             "it answered 302 Found, a redirect: use the URL that it leads to",
@@ -296,10 +262,7 @@ fn what_is_no_registry_is_called_so() {
         ),
     ] {
         let (error, text) = error_of(reply);
-        assert!(
-            matches!(error, RegistryError::NotARegistry { .. }),
-            "{text}"
-        );
+        assert!(matches!(error, RegistryError::NotARegistry { .. }), "{text}");
         assert_eq!(
             text,
             format!(
@@ -321,10 +284,7 @@ fn server_errors_are_retried_then_reported() {
     assert_eq!(id, Ok(SchemaId(3)));
 
     let (error, text) = error_of(error);
-    assert!(matches!(
-        error,
-        RegistryError::ServerError { status: 500, .. }
-    ));
+    assert!(matches!(error, RegistryError::ServerError { status: 500, .. }));
     assert_eq!(
         text,
         "the schema registry at URL failed on the subject jobs-value: 500: \
@@ -363,15 +323,8 @@ fn a_registry_that_comes_up_is_waited_for() {
 fn unreachable(url: &str) -> String {
     let begun = Instant::now();
     let error = registry(url, SHORT).register("s", SCHEMA).unwrap_err();
-    assert!(
-        begun.elapsed() < SHORT * 2 + Duration::from_millis(500),
-        "{:?}",
-        begun.elapsed()
-    );
-    assert!(
-        matches!(error, RegistryError::Unreachable { .. }),
-        "{error}"
-    );
+    assert!(begun.elapsed() < SHORT * 2 + Duration::from_millis(500), "{:?}", begun.elapsed());
+    assert!(matches!(error, RegistryError::Unreachable { .. }), "{error}");
     error.to_string()
 }
 
@@ -423,20 +376,14 @@ fn an_answer_that_is_cut_is_asked_for_again() {
 
     let stub = Stub::new(vec![cut]);
     let text = unreachable(&stub.url());
-    assert!(
-        text.contains("end of file before message length reached"),
-        "{text}"
-    );
+    assert!(text.contains("end of file before message length reached"), "{text}");
 }
 
 #[test]
 fn a_registry_that_stays_unready_is_given_up() {
     let stub = Stub::new(vec![json("503 Service Unavailable", "")]);
     let text = unreachable(&stub.url());
-    assert!(
-        text.contains("it answered 503 Service Unavailable"),
-        "{text}"
-    );
+    assert!(text.contains("it answered 503 Service Unavailable"), "{text}");
 }
 
 #[test]
@@ -454,10 +401,7 @@ fn the_next_address_is_tried_and_remembered() {
         assert_eq!(registry.register("s", SCHEMA), Ok(SchemaId(5)));
     }
     assert_eq!(registry.first.load(std::sync::atomic::Ordering::Relaxed), 1);
-    assert_eq!(
-        registry.to_string(),
-        format!("http://127.0.0.1:1, {}", stub.url())
-    );
+    assert_eq!(registry.to_string(), format!("http://127.0.0.1:1, {}", stub.url()));
 }
 
 #[test]
@@ -490,10 +434,9 @@ mod tls {
         subject.append_entry_by_text("CN", name).unwrap();
         let subject = subject.build();
         let day = 24 * 60 * 60;
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_secs() as i64;
+        let now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+                as i64;
         let at = |time: i64| Asn1Time::from_unix(time).unwrap();
         let mut builder = X509::builder().unwrap();
         builder.set_version(2).unwrap();

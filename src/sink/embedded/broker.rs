@@ -47,8 +47,5 @@ impl EmbeddedBroker {
 }
 
 fn request(action: &str, cause: &ClientError) -> KafkaError {
-    KafkaError::Request {
-        action: action.to_owned(),
-        cause: cause.to_string(),
-    }
+    KafkaError::Request { action: action.to_owned(), cause: cause.to_string() }
 }

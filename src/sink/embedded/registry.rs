@@ -76,10 +76,7 @@ impl EmbeddedRegistry {
         })?;
         listener.set_nonblocking(true).map_err(start)?;
         let address = listener.local_addr().map_err(start)?;
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(start)?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(start)?;
         let listener = {
             let _context = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(start)?
@@ -89,11 +86,7 @@ impl EmbeddedRegistry {
             .name("embedded-registry".to_owned())
             .spawn(move || runtime.block_on(serve(listener, stopped)))
             .map_err(start)?;
-        Ok(EmbeddedRegistry {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(EmbeddedRegistry { address, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where it listens.

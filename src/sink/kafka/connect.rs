@@ -9,6 +9,7 @@ use rdkafka::producer::Producer;
 
 use super::delivery::{Delivery, Troubles};
 use super::error::{KafkaError, describe, plain};
+use super::poll::Poller;
 use super::produce::KafkaProducer;
 use super::settings::KafkaSettings;
 use crate::sink::tally::Tally;
@@ -17,6 +18,8 @@ use crate::sink::tally::Tally;
 pub struct Cluster {
     settings: KafkaSettings,
     client: KafkaProducer,
+    // Takes the client's troubles.
+    _poller: Poller,
     troubles: Arc<Troubles>,
 }
 
@@ -41,11 +44,8 @@ impl Cluster {
         let delivery = Delivery::new(Arc::new(Tally::new()));
         let troubles = delivery.troubles();
         let client = settings.producer(delivery, None)?;
-        let cluster = Cluster {
-            settings,
-            client,
-            troubles,
-        };
+        let poller = Poller::start(&client)?;
+        let cluster = Cluster { settings, client, _poller: poller, troubles };
         cluster.metadata()?;
         Ok(cluster)
     }
@@ -53,6 +53,12 @@ impl Cluster {
     /// How the cluster is reached.
     pub fn settings(&self) -> &KafkaSettings {
         &self.settings
+    }
+
+    /// Whether it is librdkafka's mock cluster: an embedded broker, of this process or another.
+    pub(super) fn is_embedded(&self) -> bool {
+        let id = self.client.client().fetch_cluster_id(TURN);
+        id.is_some_and(|id| id.starts_with("mockCluster"))
     }
 
     /// The topics that the cluster shows us, by name.
@@ -68,10 +74,7 @@ impl Cluster {
                         .map(|topic| {
                             let partitions = topic.partitions();
                             let ready = partitions.iter().all(|p| p.leader() >= 0);
-                            let existing = Existing {
-                                partitions: partitions.len() as u32,
-                                ready,
-                            };
+                            let existing = Existing { partitions: partitions.len() as u32, ready };
                             (topic.name().to_owned(), existing)
                         })
                         .filter(|(_, existing)| existing.partitions > 0)
@@ -92,11 +95,7 @@ impl Cluster {
                 let cause = trouble.map_or_else(
                     || plain(&error),
                     |(code, reason)| {
-                        if reason.is_empty() {
-                            describe(code)
-                        } else {
-                            reason
-                        }
+                        if reason.is_empty() { describe(code) } else { reason }
                     },
                 );
                 return Err(KafkaError::Unreachable {

@@ -62,10 +62,7 @@ impl Ticket {
 impl Delivery {
     /// A receiver that counts into `tally`.
     pub fn new(tally: Arc<Tally>) -> Delivery {
-        Delivery {
-            tally,
-            troubles: Arc::default(),
-        }
+        Delivery { tally, troubles: Arc::default() }
     }
 
     /// What the client has to say about its connection.
@@ -77,10 +74,7 @@ impl Delivery {
 impl Troubles {
     /// The last trouble, if any.
     pub fn last(&self) -> Option<(RDKafkaErrorCode, String)> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Keeps a trouble, unless it only says that all brokers are down, which the one before has

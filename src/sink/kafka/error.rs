@@ -100,10 +100,7 @@ pub enum KafkaError {
 impl KafkaError {
     /// A failed request, told by what was tried and what came back.
     pub(super) fn request(action: impl Into<String>, cause: &ClientError) -> KafkaError {
-        KafkaError::Request {
-            action: action.into(),
-            cause: plain(cause),
-        }
+        KafkaError::Request { action: action.into(), cause: plain(cause) }
     }
 }
 
@@ -119,15 +116,10 @@ pub(super) fn plain(error: &ClientError) -> String {
 pub(super) fn describe(code: RDKafkaErrorCode) -> String {
     format!(
         "{} ({code:?})",
-        code.to_string()
-            .trim_start_matches("Broker: ")
-            .trim_start_matches("Local: ")
+        code.to_string().trim_start_matches("Broker: ").trim_start_matches("Local: ")
     )
 }
 
 fn reason(cause: &Option<String>) -> String {
-    cause
-        .as_ref()
-        .map(|cause| format!(" ({cause})"))
-        .unwrap_or_default()
+    cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default()
 }

@@ -4,6 +4,7 @@
 mod connect;
 mod delivery;
 mod error;
+mod poll;
 mod produce;
 mod settings;
 pub mod topics;
@@ -24,22 +25,39 @@ pub use error::KafkaError;
 pub use settings::{Acks, KafkaSettings, Property};
 
 use delivery::Ticket;
+use poll::Poller;
 use produce::{KafkaProducer, TopicHandle};
 
 /// How long a thread waits before it offers a record again to a full producer. At full speed the
-/// producer's queue holds hundreds of milliseconds of records, so it doesn't run dry meanwhile.
+/// producer's queue holds tens of milliseconds of records, so it doesn't run dry meanwhile.
 const FULL_PAUSE: Duration = Duration::from_millis(1);
+/// After how many records a sink that polls looks for delivery reports.
+const POLL_EVERY: u32 = 256;
 
 /// A running producer, shared by the sinks of all threads.
-#[derive(Clone)]
 pub struct Kafka {
     producer: KafkaProducer,
+    poller: Option<Poller>,
     handles: Arc<[Option<TopicHandle>; Topic::COUNT]>,
     tally: Arc<Tally>,
 }
 
+/// Who takes the delivery reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Polling {
+    /// A thread of their own, so that a paced thread is never kept from its schedule and every
+    /// acknowledgement is timed as it comes.
+    Thread,
+    /// The sinks, between records: records are freed by the thread that made them, which costs
+    /// half as much. For threads that never wait.
+    Sinks,
+}
+
 /// One thread's way to the producer.
 pub struct KafkaSink {
+    producer: KafkaProducer,
+    /// Records until the next poll; none where a thread of its own polls.
+    until_poll: Option<u32>,
     handles: Arc<[Option<TopicHandle>; Topic::COUNT]>,
     tally: Arc<Tally>,
     stop: StopFlag,
@@ -55,15 +73,13 @@ impl Kafka {
         cluster: &Cluster,
         names: &[Option<String>; Topic::COUNT],
         largest_batch: Option<u64>,
+        polling: Polling,
         tally: &Arc<Tally>,
     ) -> Result<Kafka, KafkaError> {
         let delivery = delivery::Delivery::new(Arc::clone(tally));
         let producer = cluster.settings().producer(delivery, largest_batch)?;
         // Connects before the first record, which would wait for it.
-        if let Err(error) = producer
-            .client()
-            .fetch_metadata(None, cluster.settings().patience)
-        {
+        if let Err(error) = producer.client().fetch_metadata(None, cluster.settings().patience) {
             return Err(KafkaError::request("read the cluster's metadata", &error));
         }
         let mut handles = [const { None }; Topic::COUNT];
@@ -77,16 +93,18 @@ impl Kafka {
                 *handle = Some(opened);
             }
         }
-        Ok(Kafka {
-            producer,
-            handles: Arc::new(handles),
-            tally: Arc::clone(tally),
-        })
+        let poller = match polling {
+            Polling::Thread => Some(Poller::start(&producer)?),
+            Polling::Sinks => None,
+        };
+        Ok(Kafka { producer, poller, handles: Arc::new(handles), tally: Arc::clone(tally) })
     }
 
     /// A sink for one thread. A set `stop` ends its wait for room in a full producer.
     pub fn sink(&self, stop: StopFlag) -> KafkaSink {
         KafkaSink {
+            producer: Arc::clone(&self.producer),
+            until_poll: self.poller.is_none().then_some(POLL_EVERY),
             handles: Arc::clone(&self.handles),
             tally: Arc::clone(&self.tally),
             stop,
@@ -121,20 +139,23 @@ impl Kafka {
     }
 }
 
+impl KafkaSink {
+    /// Waits a moment for a full producer to make room.
+    fn await_room(&self) {
+        match self.until_poll {
+            Some(_) => self.producer.poll(FULL_PAUSE),
+            None => std::thread::sleep(FULL_PAUSE),
+        }
+    }
+}
+
 impl Sink for KafkaSink {
     #[inline]
     fn send(&mut self, message: &Message<'_>) -> Result<(), SinkError> {
         let Some(handle) = &self.handles[message.topic.index()] else {
-            return Err(SinkError::Fatal(format!(
-                "topic {} was not opened",
-                message.topic
-            )));
+            return Err(SinkError::Fatal(format!("topic {} was not opened", message.topic)));
         };
-        let ticket = Ticket {
-            topic: message.topic,
-            intended_ns: message.intended_ns,
-        }
-        .pack();
+        let ticket = Ticket { topic: message.topic, intended_ns: message.intended_ns }.pack();
         loop {
             let taken = handle.produce(
                 message.partition,
@@ -149,7 +170,7 @@ impl Sink for KafkaSink {
                     if self.stop.is_set() {
                         return Err(SinkError::Stopped);
                     }
-                    std::thread::sleep(FULL_PAUSE);
+                    self.await_room();
                 }
                 Err(code @ RDKafkaErrorCode::Fatal) => {
                     return Err(SinkError::Fatal(error::describe(code)));

@@ -15,12 +15,14 @@ use std::time::Duration;
 use rdkafka::bindings as native;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::BorrowedMessage;
-use rdkafka::producer::{Producer, ThreadedProducer};
+use std::sync::Arc;
+
+use rdkafka::producer::{BaseProducer, Producer};
 
 use super::delivery::Delivery;
 
-/// The producer of a run: a librdkafka client with its own thread for delivery reports.
-pub type KafkaProducer = ThreadedProducer<Delivery>;
+/// The producer of a run. Somebody has to poll it for its delivery reports.
+pub type KafkaProducer = Arc<BaseProducer<Delivery>>;
 
 /// A topic of a producer, looked up once.
 pub struct TopicHandle {
@@ -48,10 +50,7 @@ impl TopicHandle {
             // SAFETY: reads this thread's last error, which the call above has set.
             return Err(unsafe { native::rd_kafka_last_error() }.into());
         }
-        Ok(TopicHandle {
-            producer: producer.clone(),
-            topic,
-        })
+        Ok(TopicHandle { producer: Arc::clone(producer), topic })
     }
 
     /// Hands a record to the producer, which copies it. `opaque` comes back with its delivery

@@ -94,11 +94,7 @@ impl TopicPolicy {
     /// The configuration that `topic` is created with, the user's own last and winning.
     fn config(&self, topic: Topic, stamps: &Stamps) -> BTreeMap<String, String> {
         let mut config = BTreeMap::new();
-        let cleanup = if topic.is_compacted() {
-            "compact"
-        } else {
-            "delete"
-        };
+        let cleanup = if topic.is_compacted() { "compact" } else { "delete" };
         config.insert("cleanup.policy".to_owned(), cleanup.to_owned());
         if stamps.ahead_of_clock() > AFTER_MAX_DEFAULT {
             config.insert(AFTER_MAX.to_owned(), i64::MAX.to_string());
@@ -131,8 +127,7 @@ const BATCH_OVERHEAD: u64 = 512;
 impl Stamps {
     /// How far the last timestamp may lie ahead of the clock, in milliseconds.
     fn ahead_of_clock(&self) -> i64 {
-        self.latest
-            .map_or(i64::MAX, |latest| latest.saturating_sub(self.now))
+        self.latest.map_or(i64::MAX, |latest| latest.saturating_sub(self.now))
     }
 
     /// How old the first timestamp is, in milliseconds.
@@ -154,17 +149,17 @@ pub fn prepare(
 ) -> Result<Prepared, KafkaError> {
     let admin = Admin::new(cluster)?;
     let existing = cluster.metadata()?;
-    let (present, missing): (Vec<Topic>, Vec<Topic>) = topics
-        .iter()
-        .partition(|&&topic| existing.contains_key(&policy.name(topic)));
+    let (present, missing): (Vec<Topic>, Vec<Topic>) =
+        topics.iter().partition(|&&topic| existing.contains_key(&policy.name(topic)));
 
     let mut prepared = Prepared::default();
-    for &topic in &present {
+    // An embedded broker has no configurations to show, and leaves the question unanswered.
+    let described = if cluster.is_embedded() { &[][..] } else { &present };
+    for &topic in described {
         let name = policy.name(topic);
         match admin.describe(&name) {
             Ok(config) => check(topic, &name, &config, stamps, &mut prepared)?,
-            // The embedded broker and narrow ACLs don't show configurations; nothing is lost but
-            // the warnings.
+            // Narrow ACLs don't show configurations; nothing is lost but the warnings.
             Err(error) => {
                 tracing::debug!("the configuration of topic `{name}` is unknown: {error}")
             }
@@ -207,10 +202,7 @@ fn settle(
             return Ok(counts);
         };
         if started.elapsed() >= patience {
-            return Err(KafkaError::NotReady {
-                topic,
-                waited: patience,
-            });
+            return Err(KafkaError::NotReady { topic, waited: patience });
         }
         std::thread::sleep(Duration::from_millis(50));
         existing = cluster.metadata()?;
@@ -316,11 +308,8 @@ fn check_limits(
 /// Milliseconds as a person writes them, to the second.
 fn span(ms: i64) -> String {
     let whole = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-    let text = if whole < Duration::from_secs(1) {
-        whole
-    } else {
-        Duration::from_secs(whole.as_secs())
-    };
+    let text =
+        if whole < Duration::from_secs(1) { whole } else { Duration::from_secs(whole.as_secs()) };
     humantime::format_duration(text).to_string()
 }
 
@@ -337,30 +326,23 @@ impl Admin {
         let config = settings.client_config(None)?;
         let client = AdminClient::from_config(&config)
             .map_err(|error| KafkaError::Settings(error.to_string()))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| KafkaError::Request {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(
+            |error| KafkaError::Request {
                 action: "start a runtime for the admin client".to_owned(),
                 cause: error.to_string(),
-            })?;
+            },
+        )?;
         let options = AdminOptions::new()
             .request_timeout(Some(settings.patience))
             .operation_timeout(Some(settings.patience));
-        Ok(Admin {
-            client,
-            options,
-            runtime,
-        })
+        Ok(Admin { client, options, runtime })
     }
 
     fn describe(&self, name: &str) -> Result<ConfigResource, String> {
         let wanted = [ResourceSpecifier::Topic(name)];
         // Shorter than other requests: a broker that doesn't know it may not answer at all.
         let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
-        let answer = self
-            .runtime
-            .block_on(self.client.describe_configs(&wanted, &options));
+        let answer = self.runtime.block_on(self.client.describe_configs(&wanted, &options));
         match answer.map(|mut resources| resources.pop()) {
             Ok(Some(Ok(resource))) => Ok(resource),
             Ok(Some(Err(code))) => Err(describe(code)),
@@ -390,31 +372,22 @@ impl Admin {
         for (key, value) in &config {
             new = new.set(key, value);
         }
-        let answer = self
-            .runtime
-            .block_on(self.client.create_topics([&new], &self.options));
+        let answer = self.runtime.block_on(self.client.create_topics([&new], &self.options));
         let code = match answer.map(|mut results| results.pop()) {
             Ok(Some(Ok(_)) | None) => return Ok(()),
             Ok(Some(Err((_, code)))) => code,
             Err(error) => {
-                return Err(KafkaError::request(
-                    format!("create topic `{name}`"),
-                    &error,
-                ));
+                return Err(KafkaError::request(format!("create topic `{name}`"), &error));
             }
         };
         match code {
             // Somebody else was faster, another shard say.
             RDKafkaErrorCode::TopicAlreadyExists => Ok(()),
             RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::ClusterAuthorizationFailed => Err(KafkaError::Unauthorised {
-                action: "create",
-                topic: name,
-            }),
-            code => Err(KafkaError::Create {
-                topic: name,
-                cause: describe(code),
-            }),
+            | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+                Err(KafkaError::Unauthorised { action: "create", topic: name })
+            }
+            code => Err(KafkaError::Create { topic: name, cause: describe(code) }),
         }
     }
 }
@@ -460,32 +433,19 @@ mod tests {
     fn the_users_topic_configuration_wins_for_its_topic() {
         let policy = policy(&["telemetry:cleanup.policy=compact", "retention.ms=5"]);
         let telemetry = policy.config(Topic::Telemetry, &stamps(0, Some(0)));
-        assert_eq!(
-            (&*telemetry["cleanup.policy"], &*telemetry["retention.ms"]),
-            ("compact", "5")
-        );
-        assert_eq!(
-            policy.config(Topic::Usage, &stamps(0, Some(0)))["cleanup.policy"],
-            "delete"
-        );
+        assert_eq!((&*telemetry["cleanup.policy"], &*telemetry["retention.ms"]), ("compact", "5"));
+        assert_eq!(policy.config(Topic::Usage, &stamps(0, Some(0)))["cleanup.policy"], "delete");
         assert!("nosuch:a=b".parse::<TopicConfig>().is_err());
         assert!("retention.ms".parse::<TopicConfig>().is_err());
         // A colon in a value doesn't make what stands before it a topic.
-        assert!(
-            "follower.throttled.replicas=0:1"
-                .parse::<TopicConfig>()
-                .is_ok()
-        );
+        assert!("follower.throttled.replicas=0:1".parse::<TopicConfig>().is_ok());
     }
 
     #[test]
     fn a_topic_that_refuses_the_timestamps_is_named_with_its_limit() {
         let error = check_limits("t", Some(HOUR), None, &stamps(0, Some(2 * HOUR))).unwrap_err();
         let text = error.to_string();
-        assert!(
-            text.contains("`t`") && text.contains("1h") && text.contains("2h"),
-            "{text}"
-        );
+        assert!(text.contains("`t`") && text.contains("1h") && text.contains("2h"), "{text}");
         assert!(check_limits("t", Some(HOUR), None, &stamps(0, Some(HOUR))).is_ok());
         assert!(check_limits("t", Some(HOUR), None, &stamps(0, None)).is_err());
         assert!(check_limits("t", None, Some(HOUR), &stamps(-2 * HOUR, Some(0))).is_err());

@@ -34,10 +34,7 @@ pub(super) struct ApiError {
 
 impl ApiError {
     fn new(code: u32, message: impl Into<String>) -> ApiError {
-        ApiError {
-            code,
-            message: message.into(),
-        }
+        ApiError { code, message: message.into() }
     }
 
     pub(super) fn not_found() -> ApiError {
@@ -115,18 +112,11 @@ impl ApiError {
     }
 
     pub(super) fn full() -> ApiError {
-        ApiError::new(
-            50001,
-            "The embedded registry is full: it is meant for trying things out",
-        )
+        ApiError::new(50001, "The embedded registry is full: it is meant for trying things out")
     }
 
     fn status(&self) -> StatusCode {
-        let status = if self.code < 1000 {
-            self.code
-        } else {
-            self.code / 100
-        };
+        let status = if self.code < 1000 { self.code } else { self.code / 100 };
         u16::try_from(status)
             .ok()
             .and_then(|status| StatusCode::from_u16(status).ok())

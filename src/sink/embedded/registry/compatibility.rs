@@ -69,11 +69,7 @@ fn unreadable(writer: &Schema, reader: &Schema) -> Option<String> {
             Some("the reader can read only some of what the writer may write".to_owned())
         }
         Err(error) => {
-            let words: Vec<_> = error
-                .to_string()
-                .split_whitespace()
-                .map(String::from)
-                .collect();
+            let words: Vec<_> = error.to_string().split_whitespace().map(String::from).collect();
             Some(words.join(" ").chars().take(REASON_LIMIT).collect())
         }
     }
@@ -91,8 +87,6 @@ impl FromStr for Level {
 
     fn from_str(name: &str) -> Result<Level, ApiError> {
         let found = NAMES.iter().find(|(_, n)| n.eq_ignore_ascii_case(name));
-        found
-            .map(|(level, _)| *level)
-            .ok_or_else(ApiError::invalid_level)
+        found.map(|(level, _)| *level).ok_or_else(ApiError::invalid_level)
     }
 }

@@ -30,32 +30,17 @@ pub(super) fn router() -> Router {
         .route("/subjects/{subject}", post(look_up).delete(delete))
         .route("/subjects/{subject}/versions", get(versions).post(register))
         .route("/subjects/{subject}/versions/{version}", get(version))
-        .route(
-            "/subjects/{subject}/versions/{version}/schema",
-            get(version_text),
-        )
+        .route("/subjects/{subject}/versions/{version}/schema", get(version_text))
         .route("/schemas/types", get(async || Answer(json!(["AVRO"]))))
         .route("/schemas/ids/{id}", get(schema))
         .route("/schemas/ids/{id}/schema", get(schema_text))
         .route("/schemas/ids/{id}/versions", get(schema_versions))
         .route("/schemas/ids/{id}/subjects", get(schema_subjects))
-        .route(
-            "/compatibility/subjects/{subject}/versions",
-            post(compatible),
-        )
-        .route(
-            "/compatibility/subjects/{subject}/versions/{version}",
-            post(compatible_with),
-        )
+        .route("/compatibility/subjects/{subject}/versions", post(compatible))
+        .route("/compatibility/subjects/{subject}/versions/{version}", post(compatible_with))
         .route("/config", get(level).put(set_level))
-        .route(
-            "/config/{subject}",
-            get(subject_level).put(set_subject_level),
-        )
-        .route(
-            "/mode",
-            get(async || Answer(json!({ "mode": "READWRITE" }))),
-        )
+        .route("/config/{subject}", get(subject_level).put(set_subject_level))
+        .route("/mode", get(async || Answer(json!({ "mode": "READWRITE" }))))
         .fallback(async || ApiError::not_found())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(map_response(as_registry_error))
@@ -80,10 +65,7 @@ fn schema_in(body: &[u8]) -> Result<Parsed, ApiError> {
             return Err(ApiError::invalid_schema(problem));
         }
     }
-    if request
-        .references
-        .is_some_and(|references| !references.is_empty())
-    {
+    if request.references.is_some_and(|references| !references.is_empty()) {
         let problem = "Schema references are not supported by this registry";
         return Err(ApiError::invalid_schema(problem));
     }
@@ -152,9 +134,7 @@ async fn version_text(
 ) -> Result<SchemaText, ApiError> {
     let version = version_name(&version)?;
     let store = store.read();
-    Ok(SchemaText(
-        store.version(&subject, version)?.text.to_owned(),
-    ))
+    Ok(SchemaText(store.version(&subject, version)?.text.to_owned()))
 }
 
 async fn register(State(store): Shared, Path(subject): Path<String>, body: Bytes) -> Answered {
@@ -205,9 +185,7 @@ async fn schema_subjects(State(store): Shared, Path(id): Path<String>) -> Answer
     let store = store.read();
     let mut subjects: Vec<_> = store.users(id_in(&id)?)?;
     subjects.dedup_by_key(|(subject, _)| *subject);
-    Ok(Answer(
-        subjects.into_iter().map(|(subject, _)| subject).collect(),
-    ))
+    Ok(Answer(subjects.into_iter().map(|(subject, _)| subject).collect()))
 }
 
 async fn compatible(

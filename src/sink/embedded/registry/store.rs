@@ -34,11 +34,7 @@ impl Parsed {
         let schema = catch_unwind(|| Schema::parse(&value))
             .map_err(|_| invalid("it cannot be understood".to_owned()))?
             .map_err(|e| invalid(e.to_string()))?;
-        Ok(Parsed {
-            canonical: value.to_string(),
-            text,
-            schema,
-        })
+        Ok(Parsed { canonical: value.to_string(), text, schema })
     }
 }
 
@@ -148,20 +144,13 @@ impl Store {
             return Ok(None);
         };
         let version = subject.live().rev().find(|(_, version)| version.id == *id);
-        version
-            .map(|(number, _)| self.found(number, *id))
-            .transpose()
+        version.map(|(number, _)| self.found(number, *id)).transpose()
     }
 
     /// The names of the subjects that have versions.
     pub(super) fn subjects(&self, prefix: &str) -> Vec<&str> {
-        let live = self
-            .subjects
-            .iter()
-            .filter(|(_, s)| s.live().next().is_some());
-        live.map(|(name, _)| name.as_str())
-            .filter(|name| name.starts_with(prefix))
-            .collect()
+        let live = self.subjects.iter().filter(|(_, s)| s.live().next().is_some());
+        live.map(|(name, _)| name.as_str()).filter(|name| name.starts_with(prefix)).collect()
     }
 
     /// The numbers of a subject's versions.

@@ -83,52 +83,25 @@ fn the_client_registers_and_others_read() {
     let other = record(B_DEFAULT);
     assert_eq!(client.register("u-value", &other), Ok(SchemaId(2)));
     assert_eq!(client.register("u/u-value", &schema), Ok(SchemaId(1)));
-    assert!(matches!(
-        client.register("u-value", "{"),
-        Err(RegistryError::InvalidSchema { .. })
-    ));
+    assert!(matches!(client.register("u-value", "{"), Err(RegistryError::InvalidSchema { .. })));
     let refused = client.register("t-value", &record(B)).unwrap_err();
-    assert!(
-        matches!(refused, RegistryError::Incompatible { .. }),
-        "{refused}"
-    );
-    assert_eq!(
-        client.register("t-value", &record(B_DEFAULT)),
-        Ok(SchemaId(2))
-    );
+    assert!(matches!(refused, RegistryError::Incompatible { .. }), "{refused}");
+    assert_eq!(client.register("t-value", &record(B_DEFAULT)), Ok(SchemaId(2)));
 
     assert_eq!(fixture.get("/"), (200, json!({})));
     let all = json!(["t-value", "u-value", "u/u-value"]);
     assert_eq!(fixture.get("/subjects"), (200, all.clone()));
     assert_eq!(fixture.get("/subjects?subjectPrefix=%3A%2A%3A"), (200, all));
-    assert_eq!(
-        fixture.get("/subjects?subjectPrefix=u-"),
-        (200, json!(["u-value"]))
-    );
-    assert_eq!(
-        fixture.get("/subjects/t-value/versions"),
-        (200, json!([1, 2]))
-    );
+    assert_eq!(fixture.get("/subjects?subjectPrefix=u-"), (200, json!(["u-value"])));
+    assert_eq!(fixture.get("/subjects/t-value/versions"), (200, json!([1, 2])));
     let first = json!({ "subject": "t-value", "version": 1, "id": 1, "schema": schema });
-    assert_eq!(
-        fixture.get("/subjects/t-value/versions/1"),
-        (200, first.clone())
-    );
+    assert_eq!(fixture.get("/subjects/t-value/versions/1"), (200, first.clone()));
     let latest = json!({ "subject": "t-value", "version": 2, "id": 2, "schema": other });
-    assert_eq!(
-        fixture.get("/subjects/t-value/versions/latest"),
-        (200, latest.clone())
-    );
+    assert_eq!(fixture.get("/subjects/t-value/versions/latest"), (200, latest.clone()));
     assert_eq!(fixture.get("/subjects/t-value/versions/-1"), (200, latest));
     let text: Value = serde_json::from_str(&schema).unwrap();
-    assert_eq!(
-        fixture.get("/subjects/t-value/versions/1/schema"),
-        (200, text.clone())
-    );
-    assert_eq!(
-        fixture.get("/schemas/ids/1?deleted=true"),
-        (200, json!({ "schema": schema }))
-    );
+    assert_eq!(fixture.get("/subjects/t-value/versions/1/schema"), (200, text.clone()));
+    assert_eq!(fixture.get("/schemas/ids/1?deleted=true"), (200, json!({ "schema": schema })));
     assert_eq!(fixture.get("/schemas/ids/1/schema"), (200, text));
     assert_eq!(
         fixture.get("/schemas/ids/1/versions"),
@@ -140,16 +113,10 @@ fn the_client_registers_and_others_read() {
             ])
         )
     );
-    assert_eq!(
-        fixture.get("/schemas/ids/1/subjects"),
-        (200, json!(["t-value", "u/u-value"]))
-    );
+    assert_eq!(fixture.get("/schemas/ids/1/subjects"), (200, json!(["t-value", "u/u-value"])));
     assert_eq!(fixture.get("/schemas/types"), (200, json!(["AVRO"])));
     assert_eq!(fixture.get("/mode"), (200, json!({ "mode": "READWRITE" })));
-    assert_eq!(
-        fixture.post("/subjects/t-value", &json!({ "schema": schema })),
-        (200, first)
-    );
+    assert_eq!(fixture.post("/subjects/t-value", &json!({ "schema": schema })), (200, first));
 }
 
 #[test]
@@ -217,17 +184,10 @@ fn bad_requests_are_refused() {
     ] {
         assert_eq!(post(invalid), (422, 42201), "{invalid}");
     }
-    let deep = format!(
-        "{}\"long\"{}",
-        r#"{"type":"array","items":"#.repeat(10_000),
-        "}".repeat(10_000)
-    );
+    let deep =
+        format!("{}\"long\"{}", r#"{"type":"array","items":"#.repeat(10_000), "}".repeat(10_000));
     assert_eq!(error(fixture.register("s", &deep)), (422, 42201));
-    let deep = format!(
-        "{}\"long\"{}",
-        r#"{"type":"array","items":"#.repeat(120),
-        "}".repeat(120)
-    );
+    let deep = format!("{}\"long\"{}", r#"{"type":"array","items":"#.repeat(120), "}".repeat(120));
     assert_eq!(fixture.register("s", &deep).0, 200);
     let long = "x".repeat(2000);
     assert_eq!(error(fixture.register(&long, "\"string\"")), (422, 42208));
@@ -286,15 +246,9 @@ fn levels_are_kept_and_enforced() {
     };
     let level = |level: &str| (200, json!({ "compatibilityLevel": level }));
     assert_eq!(fixture.get("/config"), level("BACKWARD"));
-    assert_eq!(
-        put("/config", "forward"),
-        (200, json!({ "compatibility": "FORWARD" }))
-    );
+    assert_eq!(put("/config", "forward"), (200, json!({ "compatibility": "FORWARD" })));
     assert_eq!(fixture.get("/config"), level("FORWARD"));
-    assert_eq!(
-        fixture.get("/config/s?defaultToGlobal=true"),
-        level("FORWARD")
-    );
+    assert_eq!(fixture.get("/config/s?defaultToGlobal=true"), level("FORWARD"));
     assert_eq!(error(put("/config", "SIDEWARD")), (422, 42203));
     let nothing = fixture.send(Method::PUT, "/config/s", "{}");
     assert_eq!(error(nothing), (422, 42203));
@@ -310,10 +264,9 @@ fn levels_are_kept_and_enforced() {
         ("FULL", false, false),
         ("FULL_TRANSITIVE", false, false),
     ] {
-        for (name, old, new, allowed) in [
-            ("widen", record(A), wide.clone(), widen),
-            ("narrow", wide.clone(), record(A), narrow),
-        ] {
+        for (name, old, new, allowed) in
+            [("widen", record(A), wide.clone(), widen), ("narrow", wide.clone(), record(A), narrow)]
+        {
             let subject = format!("{level}-{name}");
             assert_eq!(put(&format!("/config/{subject}"), level).0, 200);
             assert_eq!(fixture.register(&subject, &old).0, 200);
@@ -396,10 +349,7 @@ fn many_clients_agree_on_ids() {
                 .collect::<Vec<_>>()
         };
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(client)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect::<Vec<_>>()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
     assert!(ids.iter().all(|others| *others == ids[0]));
     let mut distinct = ids[0].clone();
@@ -449,11 +399,9 @@ fn dropping_it_stops_it_soon() {
     // One connection is idle and one is amid a request that it never finishes.
     let mut idle = TcpStream::connect(address).unwrap();
     let mut amid = TcpStream::connect(address).unwrap();
-    idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        .unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     idle.read_exact(&mut [0; 12]).unwrap();
-    amid.write_all(b"PUT /config HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
-        .unwrap();
+    amid.write_all(b"PUT /config HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{").unwrap();
     let begun = Instant::now();
     drop(registry);
     assert!(begun.elapsed() < Duration::from_secs(3));
