@@ -135,7 +135,9 @@ impl Generator {
         let machine_id = machine.id.as_str();
         let hash = self.places[reading.at].1;
         let record = match (kind, event) {
-            (SlotKind::Telemetry, _) => Record::Telemetry(self.telemetry(machine, reading)),
+            (SlotKind::Telemetry, _) => {
+                Record::Telemetry(self.telemetry(machine, machine_id, reading))
+            }
             (SlotKind::Usage, _) => Record::Usage(usage(machine_id, reading)),
             (SlotKind::Event, Some(Event::Status { health, last_heartbeat })) => {
                 Record::Status(status(machine_id, health, last_heartbeat))
@@ -192,12 +194,17 @@ impl Generator {
         Keyed { record, key, partition, timestamp_ms }
     }
 
-    #[inline]
-    fn telemetry<'a>(&'a self, machine: &'a Simulated, reading: &Reading) -> Telemetry<'a> {
+    #[inline(always)]
+    fn telemetry<'a>(
+        &'a self,
+        machine: &'a Simulated,
+        machine_id: &'a str,
+        reading: &Reading,
+    ) -> Telemetry<'a> {
         let signals = &reading.signals;
         Telemetry {
             timestamp: reading.timestamp_ms,
-            machine_id: machine.id.as_str(),
+            machine_id,
             machine_type: &self.fleet.types()[usize::from(machine.type_index)].name,
             zone: &self.fleet.zones()[usize::from(machine.zone_index)],
             region: &self.fleet.regions()[usize::from(machine.region_index)],

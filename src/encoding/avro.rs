@@ -17,7 +17,7 @@ pub fn write(record: &Record<'_>, buffer: &mut Vec<u8>) {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn telemetry(r: &Telemetry<'_>, buffer: &mut Vec<u8>) {
     long(r.timestamp, buffer);
     string(r.machine_id, buffer);
@@ -69,13 +69,17 @@ fn machine(r: &MachineRecord<'_>, buffer: &mut Vec<u8>) {
 }
 
 /// An `int` or `long`: zig-zag, then seven bits a byte, the lowest first.
-#[inline]
+#[inline(always)]
 fn long(value: i64, buffer: &mut Vec<u8>) {
-    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-    if rest < 0x80 {
-        buffer.push(rest as u8);
-        return;
+    let zigzag = ((value << 1) ^ (value >> 63)) as u64;
+    if zigzag < 0x80 {
+        buffer.push(zigzag as u8);
+    } else {
+        several_bytes(zigzag, buffer);
     }
+}
+
+fn several_bytes(mut rest: u64, buffer: &mut Vec<u8>) {
     let mut bytes = [0; 10];
     let mut len = 0;
     while rest >= 0x80 {
@@ -87,18 +91,16 @@ fn long(value: i64, buffer: &mut Vec<u8>) {
     buffer.extend_from_slice(&bytes[..=len]);
 }
 
-#[inline]
+#[inline(always)]
 fn string(value: &str, buffer: &mut Vec<u8>) {
     long(value.len() as i64, buffer);
     buffer.extend_from_slice(value.as_bytes());
 }
 
 /// `double` fields that follow one another: eight bytes each, little-endian.
-#[inline]
+#[inline(always)]
 fn doubles<const N: usize>(values: [f64; N], buffer: &mut Vec<u8>) {
-    for value in values {
-        buffer.extend_from_slice(&value.to_le_bytes());
-    }
+    buffer.extend_from_slice(values.map(f64::to_le_bytes).as_flattened());
 }
 
 /// A union of null and a type, in that order.

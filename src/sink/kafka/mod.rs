@@ -22,7 +22,7 @@ use crate::record::Topic;
 
 pub use connect::Cluster;
 pub use error::KafkaError;
-pub use settings::{Acks, KafkaSettings, Property};
+pub use settings::{Acks, KafkaSettings, Property, Tuning};
 
 use delivery::Ticket;
 use poll::Poller;
@@ -31,6 +31,8 @@ use produce::{KafkaProducer, TopicHandle};
 /// How long a thread waits before it offers a record again to a full producer. At full speed the
 /// producer's queue holds tens of milliseconds of records, so it doesn't run dry meanwhile.
 const FULL_PAUSE: Duration = Duration::from_millis(1);
+/// More records than the bound in bytes lets a producer hold.
+const MOST_QUEUED: u32 = 1_000_000;
 /// After how many records a sink that polls looks for delivery reports.
 const POLL_EVERY: u32 = 256;
 
@@ -65,7 +67,7 @@ pub struct KafkaSink {
 
 impl Kafka {
     /// A producer with the cluster's settings for the topics named, in the order of
-    /// [`Topic::ALL`]. `largest_batch` is as in [`KafkaSettings::producer`].
+    /// [`Topic::ALL`]. `largest_batch` is as in [`Tuning`].
     ///
     /// # Errors
     /// [`KafkaError`] where the settings or a topic's name are refused.
@@ -77,7 +79,13 @@ impl Kafka {
         tally: &Arc<Tally>,
     ) -> Result<Kafka, KafkaError> {
         let delivery = delivery::Delivery::new(Arc::clone(tally));
-        let producer = cluster.settings().producer(delivery, largest_batch)?;
+        let queued_records = match polling {
+            Polling::Sinks => cluster.window(),
+            // The bound in bytes alone, for a stall that the schedule doesn't wait for.
+            Polling::Thread => MOST_QUEUED,
+        };
+        let tuning = Tuning { largest_batch, queued_records: Some(queued_records) };
+        let producer = cluster.settings().producer(delivery, tuning)?;
         // Connects before the first record, which would wait for it.
         if let Err(error) = producer.client().fetch_metadata(None, cluster.settings().patience) {
             return Err(KafkaError::request("read the cluster's metadata", &error));
@@ -155,6 +163,13 @@ impl Sink for KafkaSink {
         let Some(handle) = &self.handles[message.topic.index()] else {
             return Err(SinkError::Fatal(format!("topic {} was not opened", message.topic)));
         };
+        if let Some(records) = &mut self.until_poll {
+            *records -= 1;
+            if *records == 0 {
+                *records = POLL_EVERY;
+                self.producer.poll(Duration::ZERO);
+            }
+        }
         let ticket = Ticket { topic: message.topic, intended_ns: message.intended_ns }.pack();
         loop {
             let taken = handle.produce(

@@ -39,6 +39,15 @@ pub enum Acks {
     None,
 }
 
+/// What a producer is told about its run and its cluster; the user's own properties win over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tuning {
+    /// The most bytes of a batch, where the topics allow less than the producer would send.
+    pub largest_batch: Option<u64>,
+    /// The most records that wait in the producer, beside its bound in bytes.
+    pub queued_records: Option<u32>,
+}
+
 /// A property of librdkafka, as `-X key=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
@@ -88,11 +97,9 @@ impl Acks {
 
 /// Defaults that the user's own properties may override. Bounds are part of the program's promise
 /// of memory: librdkafka's own default would hold up to 1 GiB.
-const DEFAULTS: [(&str, &str); 7] = [
+const DEFAULTS: [(&str, &str); 6] = [
     ("client.id", "fleetstorm"),
     ("queue.buffering.max.kbytes", "65536"),
-    // Few enough to stay in the processor's caches: more cost time and gain nothing.
-    ("queue.buffering.max.messages", "50000"),
     ("linger.ms", "5"),
     // As Java's delivery.timeout.ms: after it a record is given up and counted as failed.
     ("message.timeout.ms", "120000"),
@@ -101,17 +108,16 @@ const DEFAULTS: [(&str, &str); 7] = [
 ];
 
 impl KafkaSettings {
-    /// A producer with these settings that reports to `delivery`. `largest_batch` bounds the bytes
-    /// of a batch, where the topics allow less than the producer would send.
+    /// A producer with these settings that reports to `delivery`.
     ///
     /// # Errors
     /// [`KafkaError::SetTwice`] and [`KafkaError::Settings`].
     pub fn producer(
         &self,
         delivery: Delivery,
-        largest_batch: Option<u64>,
+        tuning: Tuning,
     ) -> Result<KafkaProducer, KafkaError> {
-        let config = self.client_config(largest_batch)?;
+        let config = self.client_config(tuning)?;
         BaseProducer::from_config_and_context(&config, delivery)
             .map(KafkaProducer::new)
             .map_err(|error| KafkaError::Settings(error.to_string()))
@@ -121,13 +127,16 @@ impl KafkaSettings {
     ///
     /// # Errors
     /// [`KafkaError::SetTwice`].
-    pub fn client_config(&self, largest_batch: Option<u64>) -> Result<ClientConfig, KafkaError> {
+    pub fn client_config(&self, tuning: Tuning) -> Result<ClientConfig, KafkaError> {
         let mut own: BTreeMap<&str, String> =
             DEFAULTS.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         own.insert("acks", self.acks.property().to_owned());
         own.insert("enable.idempotence", (self.acks == Acks::All).to_string());
-        if let Some(bytes) = largest_batch {
+        if let Some(bytes) = tuning.largest_batch {
             own.insert("batch.size", bytes.to_string());
+        }
+        if let Some(records) = tuning.queued_records {
+            own.insert("queue.buffering.max.messages", records.to_string());
         }
         for Property { key, .. } in &self.properties {
             let option = match key.as_str() {
@@ -176,7 +185,8 @@ mod tests {
 
     #[test]
     fn the_users_properties_win_under_any_of_their_names() {
-        let config = settings(&["queue.buffering.max.ms=50"]).client_config(None).unwrap();
+        let config =
+            settings(&["queue.buffering.max.ms=50"]).client_config(Tuning::default()).unwrap();
         assert_eq!(config.get("queue.buffering.max.ms"), Some("50"));
         assert_eq!(config.get("linger.ms"), None);
         assert_eq!(config.get("queue.buffering.max.kbytes"), Some("65536"));
@@ -186,7 +196,7 @@ mod tests {
     fn what_an_option_sets_is_refused_as_a_property() {
         for property in ["acks=1", "enable.idempotence=false", "bootstrap.servers=a:1"] {
             assert!(matches!(
-                settings(&[property]).client_config(None),
+                settings(&[property]).client_config(Tuning::default()),
                 Err(KafkaError::SetTwice { .. })
             ));
         }
@@ -196,7 +206,8 @@ mod tests {
     fn unknown_properties_and_values_are_named() {
         let tally = std::sync::Arc::new(crate::sink::tally::Tally::new());
         for (property, named) in [("no.such=1", "no.such"), ("linger.ms=soon", "linger.ms")] {
-            let refused = settings(&[property]).producer(Delivery::new(tally.clone()), None);
+            let refused =
+                settings(&[property]).producer(Delivery::new(tally.clone()), Tuning::default());
             let text = refused.err().map(|error| error.to_string()).unwrap_or_default();
             assert!(text.contains(named), "{text}");
         }

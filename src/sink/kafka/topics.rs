@@ -12,7 +12,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::connect::{Cluster, Existing};
 use super::error::{KafkaError, describe};
-use super::settings::Property;
+use super::settings::{Property, Tuning};
 use crate::record::Topic;
 
 /// How topics are created where they are missing.
@@ -323,7 +323,7 @@ struct Admin {
 impl Admin {
     fn new(cluster: &Cluster) -> Result<Admin, KafkaError> {
         let settings = cluster.settings();
-        let config = settings.client_config(None)?;
+        let config = settings.client_config(Tuning::default())?;
         let client = AdminClient::from_config(&config)
             .map_err(|error| KafkaError::Settings(error.to_string()))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(
