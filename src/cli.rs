@@ -274,7 +274,7 @@ pub struct PaceOptions {
     /// Threads that simulate [default: 1; for --sink null one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
-    /// Simulate part I of N of the fleet; needs --seed and --start.
+    /// Simulate part I of N of the fleet; needs --seed and an absolute --start.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
 }

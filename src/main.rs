@@ -23,11 +23,16 @@ fn main() {
     let code = match execute(&cli, &stop) {
         Ok(code) => code,
         Err(error) => {
-            let _unheard = writeln!(io::stderr().lock(), "error: {error}");
+            complain(&error.to_string());
             error.exit_code()
         }
     };
     process::exit(code as i32);
+}
+
+/// Tells what went wrong. Nothing depends on it; stderr may be closed.
+fn complain(what: &str) {
+    let _unheard = writeln!(io::stderr().lock(), "error: {what}");
 }
 
 fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
@@ -35,6 +40,9 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
         Command::Run(options) => {
             let talk = if cli.quiet { Talk::Silent } else { Talk::Stderr };
             let report = run::run(options, stop, talk)?;
+            if let Some(loss) = run::loss(&report) {
+                complain(&loss);
+            }
             Ok(run::exit_code(&report))
         }
         Command::Schemas(command) => schemas(command, stop),

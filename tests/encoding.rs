@@ -1,7 +1,9 @@
 //! The straight-line encoders against apache-avro, and the record structs against the schemas.
 
+use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
-use apache_avro::{Schema, from_avro_datum, to_avro_datum};
+use apache_avro::writer::datum::GenericDatumWriter;
 use fleetstorm::encoding::schema::SCHEMAS;
 use fleetstorm::encoding::{Encoder, SchemaId, avro, json};
 use fleetstorm::record::{JobRecord, MachineRecord, Record, StatusRecord, Telemetry, Topic, Usage};
@@ -21,12 +23,18 @@ fn value(record: &Record<'_>, schema: &Schema) -> Value {
 fn assert_equal_bytes(record: &Record<'_>) -> Result<(), TestCaseError> {
     let schema = schema(record.topic());
     let value = value(record, &schema);
-    let expected = to_avro_datum(&schema, value.clone()).expect("apache-avro encodes it");
+    let expected = GenericDatumWriter::builder(&schema)
+        .build()
+        .and_then(|writer| writer.write_value_to_vec(value.clone()))
+        .expect("apache-avro encodes it");
     let mut ours = Vec::new();
     avro::write(record, &mut ours);
     prop_assert_eq!(&ours, &expected);
     let mut rest = ours.as_slice();
-    let decoded = from_avro_datum(&schema, &mut rest, None).expect("apache-avro decodes it");
+    let decoded = GenericDatumReader::builder(&schema)
+        .build()
+        .and_then(|reader| reader.read_value(&mut rest))
+        .expect("apache-avro decodes it");
     prop_assert_eq!(decoded, value);
     prop_assert!(rest.is_empty(), "nothing trails behind the datum");
     Ok(())

@@ -161,7 +161,7 @@ mod tests {
         }
         // 20 %, 50 % and 30 % within five standard deviations of a binomial.
         for (count, p) in mix.iter().zip([0.2, 0.5, 0.3]) {
-            let sd = (5000.0 * p * (1.0 - p) as f64).sqrt();
+            let sd = f64::sqrt(5000.0 * p * (1.0 - p));
             assert!((f64::from(*count) - 5000.0 * p).abs() < 5.0 * sd, "{mix:?}");
         }
     }

@@ -33,6 +33,8 @@ pub enum Ending {
     Interrupted,
     /// Who read its output went away.
     Closed,
+    /// The sink or the program failed.
+    Failed,
 }
 
 /// What became of the records of a topic.

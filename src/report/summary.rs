@@ -14,6 +14,7 @@ pub fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     let ending = match results.ended {
         Ending::Complete => "Done",
         Ending::Interrupted => "Interrupted",
+        Ending::Failed => "Failed",
         Ending::Closed => "The reader of the output went away",
     };
     writeln!(out, "{ending} after {:.3} s.", results.elapsed_s)?;

@@ -31,13 +31,13 @@ pub enum RunError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// The machines could not be announced, so nothing was sent that would refer to them.
-    #[error(
-        "failed to announce the machines: {undelivered} of {total} records were not delivered ({reasons}); nothing else was sent"
-    )]
+    #[error("failed to announce the machines: {undelivered} of {total} records of topic `{topic}` were not delivered ({reasons}), and nothing else was sent{}", advice(*.too_large, topic))]
     Announcement {
-        /// Records of the `machines` topic that failed or are still on their way.
+        /// The topic's full name.
+        topic: String,
+        /// Records of the topic that failed or are still on their way.
         undelivered: u64,
-        /// Records of the `machines` topic.
+        /// Records of the topic.
         total: u64,
         /// Kinds of error and their counts.
         reasons: String,
@@ -108,7 +108,10 @@ impl RunError {
                 KafkaError::Unauthenticated { .. } | KafkaError::Unauthorised { .. } => {
                     ExitCode::BrokerRefused
                 }
+                KafkaError::Interrupted { .. } => ExitCode::Interrupted,
                 KafkaError::Create { .. }
+                | KafkaError::Missing { .. }
+                | KafkaError::MissingOnEmbedded { .. }
                 | KafkaError::NotReady { .. }
                 | KafkaError::RefusesTimestamps { .. } => ExitCode::TopicUnfit,
                 KafkaError::Request { .. } => ExitCode::ProducerFailed,
@@ -141,5 +144,14 @@ fn registry(error: &RegistryError) -> ExitCode {
         | RegistryError::NotARegistry { .. }
         | RegistryError::ServerError { .. } => ExitCode::RegistryFailed,
         RegistryError::Interrupted { .. } => ExitCode::Interrupted,
+    }
+}
+
+/// What to do about records that are too large for `topic`.
+fn advice(too_large: bool, topic: &str) -> String {
+    if too_large {
+        format!(": raise max.message.bytes of topic `{topic}`, which the broker holds them against")
+    } else {
+        String::new()
     }
 }

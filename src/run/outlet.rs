@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
+use super::crew::Crew;
 use super::error::RunError;
 use super::plan::Plan;
 use super::{Talk, now_ms, tell};
@@ -103,16 +104,19 @@ impl Outlet {
         }
     }
 
-    /// Waits until every record is confirmed or given up, `patience` at most, and no longer than a
-    /// shutdown may take once the run is stopped; returns how many are neither.
-    pub fn flush(&self, patience: Duration, stop: &StopFlag) -> usize {
+    /// Waits until every record is confirmed or given up, `patience` at most; once the run is
+    /// stopped, no longer than a shutdown may take. Returns how many are neither.
+    pub fn flush(&self, patience: Duration, crew: &Crew<'_>) -> usize {
         let Outlet::Kafka(kafka) = self else { return 0 };
-        let deadline = Instant::now() + patience;
-        let stopped_before = stop.is_set();
+        let mut deadline = Instant::now() + patience;
+        let mut running = !crew.stop.is_set();
         loop {
             let left = kafka.producer.flush(Duration::from_millis(200));
-            let interrupted = stop.is_set() && !stopped_before;
-            if left == 0 || Instant::now() >= deadline || interrupted {
+            if running && crew.stop.is_set() {
+                running = false;
+                deadline = deadline.min(Instant::now() + crew.shutdown());
+            }
+            if left == 0 || Instant::now() >= deadline {
                 return left;
             }
         }
@@ -177,12 +181,15 @@ impl KafkaOutlet {
             tracing::warn!("--keep holds only an embedded broker open; there is none");
         }
 
-        let cluster = Cluster::connect(KafkaSettings {
-            bootstrap: bootstrap.clone(),
-            acks: destination.acks,
-            properties: destination.properties.clone(),
-            patience: destination.connect_timeout.duration(),
-        })?;
+        let cluster = Cluster::connect(
+            KafkaSettings {
+                bootstrap: bootstrap.clone(),
+                acks: destination.acks,
+                properties: destination.properties.clone(),
+                patience: destination.connect_timeout.duration(),
+            },
+            stop.clone(),
+        )?;
         let policy = TopicPolicy {
             prefix: options.topics.topic_prefix.clone(),
             partitions: options.topics.partitions,
@@ -230,10 +237,10 @@ impl KafkaOutlet {
         let embedded = self.embedded.broker.is_some();
         let kind = |embedded: bool| if embedded { "embedded, " } else { "" };
         tell(&format!(
-            "Broker:    {} ({}{} topics)",
+            "Broker:    {} ({}{})",
             self.bootstrap,
             kind(embedded),
-            manifest.topics.len()
+            plural(manifest.topics.len(), "topic")
         ));
         if let Some(registry) = &self.registry {
             let kind = if self.embedded.registry.is_some() { " (embedded)" } else { "" };
@@ -252,6 +259,11 @@ impl KafkaOutlet {
             tell(&format!("Note:      {CAVEAT}."));
         }
     }
+}
+
+/// A number with its noun.
+fn plural(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 /// The registry of a run: none for JSON, an embedded one beside an embedded broker.

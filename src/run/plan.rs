@@ -1,5 +1,6 @@
 //! From options to a plan: what they mean together, settled before anything is touched.
 
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -11,7 +12,7 @@ use crate::config::units::{RateLimit, Span, StartTime};
 use crate::config::{self, Scenario};
 use crate::encoding::Format;
 use crate::manifest::{Manifest, STREAM_VERSION, TopicEntry};
-use crate::pacing::{Pace, Profile, Time};
+use crate::pacing::{Pace, Profile, Slots, Time};
 use crate::record::TopicSet;
 use crate::sink::kafka::topics::Stamps;
 
@@ -48,6 +49,12 @@ impl Plan {
     /// # Errors
     /// [`RunError::Config`] and [`RunError::Usage`], which names the options that disagree.
     pub fn new(options: &RunOptions, now_ms: i64) -> Result<Plan, RunError> {
+        let to_stdout = options.keep.report.as_deref().is_some_and(|path| path == Path::new("-"));
+        if to_stdout && options.destination.sink == SinkKind::Stdout {
+            return usage(
+                "--sink stdout and --report - both write to standard output: give --report a file",
+            );
+        }
         let config::Resolved { config, mut notes } = configuration(options)?;
         let seed = config.seed.unwrap_or_else(drawn_seed);
         let (time, pace) = time_and_pace(options)?;
@@ -237,9 +244,9 @@ fn spread_jobs(manifest: &mut Manifest) -> Result<(), RunError> {
 fn start(options: &RunOptions, manifest: &mut Manifest, now_ms: i64) -> Result<Start, RunError> {
     let given = options.pace.start;
     if manifest.shard.count() > 1 {
-        if given.is_none() {
+        if !matches!(given, Some(StartTime::Absolute(_))) {
             return usage(
-                "--shard needs --start: shards that start by their own clocks would disagree",
+                "--shard needs --start with an instant, as 2026-01-01T00:00:00Z: shards that start by their own clocks would disagree",
             );
         }
         if manifest.config.seed.is_none() {
@@ -249,7 +256,15 @@ fn start(options: &RunOptions, manifest: &mut Manifest, now_ms: i64) -> Result<S
     let start_ms = match (given, manifest.time) {
         (None | Some(StartTime::Now), Time::Live) => return Ok(Start::Now),
         (None, Time::Simulated) => match manifest.fleet_time() {
-            Some(length) => now_ms.saturating_sub(length.as_millis() as i64).max(0),
+            Some(length) => {
+                // A reading stands in the middle of its part of the round, so that its last slot
+                // may reach beyond: (S - 2) / 2S of a part, for S slots.
+                let slots = Slots::new(manifest.topic_set()).len() as u32;
+                let part = manifest.interval.duration() / manifest.config.n_machines;
+                let beyond = part * slots.saturating_sub(2) / (2 * slots.max(1));
+                let length = (length + beyond).as_millis() as i64 + 1;
+                now_ms.saturating_sub(length).max(0)
+            }
             None => return Ok(Start::Now),
         },
         (Some(given), _) => {

@@ -7,11 +7,12 @@ use crate::fleet::Share;
 use crate::generator::{Generator, Keyed};
 use crate::manifest::Manifest;
 use crate::pacing::schedule::nanoseconds;
-use crate::pacing::{Pacer, StopFlag, Turn};
+use crate::pacing::{Pace, Pacer, StopFlag, Turn};
 use crate::record::Topic;
 use crate::sink::{Message, Sink, SinkError};
 
-/// A thread's part of a run.
+/// A thread's part of a run. Aligned so that no two threads' counts share a cache line.
+#[repr(align(128))]
 pub struct Worker<S> {
     generator: Generator,
     encoder: Encoder,
@@ -19,7 +20,10 @@ pub struct Worker<S> {
     buffer: Vec<u8>,
     sent: Sent,
     end_slot: u64,
+    /// The end on the clock of the pace: by intended instants, or by the clock itself where
+    /// nothing is paced.
     end_ns: u64,
+    paced: bool,
     start_ms: i64,
     refresh_ms: Option<i64>,
 }
@@ -82,9 +86,11 @@ impl<S: Sink> Worker<S> {
             sent: Sent::default(),
             end_slot: manifest.end_slot().unwrap_or(u64::MAX),
             end_ns: manifest.duration.map_or(u64::MAX, |d| nanoseconds(d.duration())),
+            paced: manifest.pace != Pace::Max,
             start_ms: manifest.start.timestamp_millis(),
             refresh_ms: manifest
                 .machines_refresh
+                .filter(|_| manifest.topic_set().contains(Topic::Machines))
                 .map(|span| i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX).max(1)),
         }
     }
@@ -200,7 +206,10 @@ impl<S: Sink> Worker<S> {
     /// Whether an unpaced run has lasted its time; asked of the clock once in a while.
     #[inline]
     fn over(&self, pacer: &Pacer, total: u64) -> bool {
-        self.end_ns != u64::MAX && total % 64 < 3 && pacer.now_ns() >= self.end_ns as i64
+        !self.paced
+            && self.end_ns != u64::MAX
+            && total % 64 < 3
+            && pacer.now_ns() >= self.end_ns as i64
     }
 
     /// Announces machine `at` again where its time has come since its reading before.

@@ -12,6 +12,7 @@ use super::error::{KafkaError, describe, plain};
 use super::poll::Poller;
 use super::produce::KafkaProducer;
 use super::settings::{KafkaSettings, Tuning};
+use crate::pacing::StopFlag;
 use crate::sink::tally::Tally;
 
 /// A cluster that has answered.
@@ -21,6 +22,7 @@ pub struct Cluster {
     // Takes the client's troubles.
     _poller: Poller,
     troubles: Arc<Troubles>,
+    stop: StopFlag,
 }
 
 /// A topic as the cluster's metadata shows it.
@@ -40,17 +42,17 @@ const FULL_SPEED: f64 = 1_000_000.0;
 const LINGER: Duration = Duration::from_millis(5);
 
 impl Cluster {
-    /// Connects to the cluster of `settings`.
+    /// Connects to the cluster of `settings`. A set `stop` ends every wait for it.
     ///
     /// # Errors
     /// [`KafkaError::Unreachable`] after the settings' patience, [`KafkaError::Unauthenticated`]
     /// as soon as a broker refuses, [`KafkaError::Settings`] before anything is tried.
-    pub fn connect(settings: KafkaSettings) -> Result<Cluster, KafkaError> {
+    pub fn connect(settings: KafkaSettings, stop: StopFlag) -> Result<Cluster, KafkaError> {
         let delivery = Delivery::new(Arc::new(Tally::new()));
         let troubles = delivery.troubles();
         let client = settings.producer(delivery, Tuning::default())?;
         let poller = Poller::start(&client)?;
-        let cluster = Cluster { settings, client, _poller: poller, troubles };
+        let cluster = Cluster { settings, client, _poller: poller, troubles, stop };
         cluster.metadata()?;
         Ok(cluster)
     }
@@ -71,6 +73,14 @@ impl Cluster {
         let round_trip = answers.min().unwrap_or(TURN);
         let seconds = (round_trip + LINGER).as_secs_f64();
         (2.0 * FULL_SPEED * seconds).clamp(10_000.0, 500_000.0) as u32
+    }
+
+    /// An error where the run was stopped.
+    pub(super) fn interrupted(&self) -> Result<(), KafkaError> {
+        if self.stop.is_set() {
+            return Err(KafkaError::Interrupted { bootstrap: self.settings.bootstrap.clone() });
+        }
+        Ok(())
     }
 
     /// Whether it is librdkafka's mock cluster: an embedded broker, of this process or another.
@@ -100,20 +110,21 @@ impl Cluster {
                 }
                 Err(error) => error,
             };
+            self.interrupted()?;
             let trouble = self.troubles.last();
             if let Some((code, reason)) = &trouble
                 && is_refusal(*code, reason)
             {
                 return Err(KafkaError::Unauthenticated {
                     bootstrap: self.settings.bootstrap.clone(),
-                    cause: reason.clone(),
+                    cause: without_details(reason),
                 });
             }
             if started.elapsed() >= self.settings.patience {
                 let cause = trouble.map_or_else(
                     || plain(&error),
                     |(code, reason)| {
-                        if reason.is_empty() { describe(code) } else { reason }
+                        if reason.is_empty() { describe(code) } else { without_details(&reason) }
                     },
                 );
                 return Err(KafkaError::Unreachable {
@@ -125,6 +136,11 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
+}
+
+/// A client's reason without the state and the repetitions that it adds in brackets.
+fn without_details(reason: &str) -> String {
+    reason.split(" (after ").next().unwrap_or(reason).to_owned()
 }
 
 /// Whether a trouble will not mend itself by waiting.

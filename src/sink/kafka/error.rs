@@ -24,7 +24,8 @@ pub enum KafkaError {
     /// No broker answered.
     #[error(
         "no broker answered at {bootstrap} within {waited:?}{}: check the address, that the \
-         broker runs, and that its advertised listeners can be reached from here",
+         broker runs, that its advertised listeners can be reached from here, and whether it wants \
+         `-X security.protocol=...`",
         reason(.cause)
     )]
     Unreachable {
@@ -34,6 +35,28 @@ pub enum KafkaError {
         waited: Duration,
         /// What the client said last.
         cause: Option<String>,
+    },
+    /// The run was stopped meanwhile.
+    #[error("interrupted while waiting for the brokers at {bootstrap}")]
+    Interrupted {
+        /// The addresses that were tried.
+        bootstrap: String,
+    },
+    /// A topic is missing and may not be created.
+    #[error(
+        "topic `{topic}` is missing, and --no-create-topics was given: create it, or leave out the option"
+    )]
+    Missing {
+        /// The topic.
+        topic: String,
+    },
+    /// A topic is missing on the embedded broker of another process.
+    #[error(
+        "topic `{topic}` is missing on this embedded broker, which creates topics only for the run that started it: start that one with the same --topics and --topic-prefix"
+    )]
+    MissingOnEmbedded {
+        /// The topic.
+        topic: String,
     },
     /// The broker doesn't let us in.
     #[error(
@@ -76,7 +99,9 @@ pub enum KafkaError {
         waited: Duration,
     },
     /// An existing topic would refuse the run's timestamps.
-    #[error("topic `{topic}` refuses records stamped {limit}, and this run's {records}: {mend}")]
+    #[error(
+        "topic `{topic}` refuses records stamped {limit}, and those of this run {records}: {mend}"
+    )]
     RefusesTimestamps {
         /// The topic.
         topic: String,

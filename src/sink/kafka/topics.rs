@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfig;
@@ -125,6 +126,17 @@ const RETENTION_MARGIN: i64 = 6 * 86_400_000;
 const BATCH_OVERHEAD: u64 = 512;
 
 impl Stamps {
+    /// The instants that records of `topic` carry: announcements carry the start, and are sent
+    /// before it where it lies ahead.
+    fn of(self, topic: Topic) -> Stamps {
+        match topic {
+            Topic::Machines => {
+                Stamps { latest: self.latest.map(|latest| latest.max(self.earliest)), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// How far the last timestamp may lie ahead of the clock, in milliseconds.
     fn ahead_of_clock(&self) -> i64 {
         self.latest.map_or(i64::MAX, |latest| latest.saturating_sub(self.now))
@@ -154,22 +166,20 @@ pub fn prepare(
 
     let mut prepared = Prepared::default();
     // An embedded broker has no configurations to show, and leaves the question unanswered.
-    let described = if cluster.is_embedded() { &[][..] } else { &present };
-    for &topic in described {
-        let name = policy.name(topic);
-        match admin.describe(&name) {
-            Ok(config) => check(topic, &name, &config, stamps, &mut prepared)?,
-            // Narrow ACLs don't show configurations; nothing is lost but the warnings.
-            Err(error) => {
-                tracing::debug!("the configuration of topic `{name}` is unknown: {error}")
-            }
-        }
+    let embedded = cluster.is_embedded();
+    if !present.is_empty() && !embedded {
+        admin.check(&present, policy, stamps, &mut prepared)?;
     }
-    if !missing.is_empty() {
-        for &topic in &missing {
-            admin.create(topic, policy, stamps)?;
-            prepared.created.push(policy.name(topic));
+    if let Some(&first) = missing.first() {
+        let topic = policy.name(first);
+        if embedded {
+            return Err(KafkaError::MissingOnEmbedded { topic });
         }
+        if !policy.create {
+            return Err(KafkaError::Missing { topic });
+        }
+        admin.create(&missing, policy, stamps)?;
+        prepared.created = missing.iter().map(|&topic| policy.name(topic)).collect();
     }
     let settled = settle(cluster, topics, policy, existing)?;
     prepared.partitions = settled;
@@ -201,6 +211,7 @@ fn settle(
         let Some(topic) = waiting else {
             return Ok(counts);
         };
+        cluster.interrupted()?;
         if started.elapsed() >= patience {
             return Err(KafkaError::NotReady { topic, waited: patience });
         }
@@ -283,7 +294,7 @@ fn check_limits(
     {
         let records = match stamps.latest {
             Some(latest) => format!("reach {} ahead", span(latest - stamps.now)),
-            None => "run ahead of it without a bound".to_owned(),
+            None => "run ahead without a bound".to_owned(),
         };
         return Err(KafkaError::RefusesTimestamps {
             topic: name.to_owned(),
@@ -338,57 +349,82 @@ impl Admin {
         Ok(Admin { client, options, runtime })
     }
 
-    fn describe(&self, name: &str) -> Result<ConfigResource, String> {
-        let wanted = [ResourceSpecifier::Topic(name)];
-        // Shorter than other requests: a broker that doesn't know it may not answer at all.
-        let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
-        let answer = self.runtime.block_on(self.client.describe_configs(&wanted, &options));
-        match answer.map(|mut resources| resources.pop()) {
-            Ok(Some(Ok(resource))) => Ok(resource),
-            Ok(Some(Err(code))) => Err(describe(code)),
-            Ok(None) => Err("the broker answered with nothing".to_owned()),
-            Err(error) => Err(super::error::plain(&error)),
+    /// Holds the configurations of topics that exist against the run.
+    fn check(
+        &self,
+        topics: &[Topic],
+        policy: &TopicPolicy,
+        stamps: &Stamps,
+        prepared: &mut Prepared,
+    ) -> Result<(), KafkaError> {
+        let names: Vec<String> = topics.iter().map(|&topic| policy.name(topic)).collect();
+        let wanted: Vec<ResourceSpecifier<'_>> =
+            names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        let answers =
+            match self.runtime.block_on(self.client.describe_configs(&wanted, &self.options)) {
+                Ok(answers) => answers,
+                Err(error) => {
+                    tracing::debug!("the topics' configurations are unknown: {error}");
+                    return Ok(());
+                }
+            };
+        for answer in answers {
+            let config = match answer {
+                Ok(config) => config,
+                // Narrow ACLs don't show configurations; nothing is lost but the warnings.
+                Err(code) => {
+                    tracing::debug!("a topic's configuration is unknown: {}", describe(code));
+                    continue;
+                }
+            };
+            let OwnedResourceSpecifier::Topic(name) = &config.specifier else { continue };
+            if let Some(at) = names.iter().position(|n| n == name) {
+                check(topics[at], name, &config, &stamps.of(topics[at]), prepared)?;
+            }
         }
+        Ok(())
     }
 
+    /// Creates topics, with one request.
     fn create(
         &self,
-        topic: Topic,
+        topics: &[Topic],
         policy: &TopicPolicy,
         stamps: &Stamps,
     ) -> Result<(), KafkaError> {
-        let name = policy.name(topic);
-        if !policy.create {
-            return Err(KafkaError::Create {
-                topic: name,
-                cause: "it is missing and --no-create-topics was given".to_owned(),
-            });
-        }
         let partitions = i32::try_from(policy.partitions).unwrap_or(i32::MAX);
         // -1: as the broker has it by default.
         let replicas = policy.replication_factor.map_or(-1, i32::from);
-        let config = policy.config(topic, stamps);
-        let mut new = NewTopic::new(&name, partitions, TopicReplication::Fixed(replicas));
-        for (key, value) in &config {
-            new = new.set(key, value);
-        }
-        let answer = self.runtime.block_on(self.client.create_topics([&new], &self.options));
-        let code = match answer.map(|mut results| results.pop()) {
-            Ok(Some(Ok(_)) | None) => return Ok(()),
-            Ok(Some(Err((_, code)))) => code,
-            Err(error) => {
-                return Err(KafkaError::request(format!("create topic `{name}`"), &error));
+        let wanted: Vec<(String, BTreeMap<String, String>)> = topics
+            .iter()
+            .map(|&topic| (policy.name(topic), policy.config(topic, &stamps.of(topic))))
+            .collect();
+        let new: Vec<NewTopic<'_>> = wanted
+            .iter()
+            .map(|(name, config)| {
+                let new = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
+                config.iter().fold(new, |new, (key, value)| new.set(key, value))
+            })
+            .collect();
+        let results = self
+            .runtime
+            .block_on(self.client.create_topics(&new, &self.options))
+            .map_err(|error| KafkaError::request("create the topics", &error))?;
+        for result in results {
+            match result {
+                // Somebody else may have been faster, another shard say.
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((
+                    topic,
+                    RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed,
+                )) => return Err(KafkaError::Unauthorised { action: "create", topic }),
+                Err((topic, code)) => {
+                    return Err(KafkaError::Create { topic, cause: describe(code) });
+                }
             }
-        };
-        match code {
-            // Somebody else was faster, another shard say.
-            RDKafkaErrorCode::TopicAlreadyExists => Ok(()),
-            RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::ClusterAuthorizationFailed => {
-                Err(KafkaError::Unauthorised { action: "create", topic: name })
-            }
-            code => Err(KafkaError::Create { topic: name, cause: describe(code) }),
         }
+        Ok(())
     }
 }
 

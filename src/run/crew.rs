@@ -1,0 +1,282 @@
+//! The threads of a run: they announce the machines, work the schedule off, and are looked after
+//! meanwhile.
+
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use super::error::RunError;
+use super::outlet::Outlet;
+use super::worker::{Ended, Progress, Sent, Worker};
+use super::{TOO_LARGE, Talk, now_ms};
+use crate::cli::RunOptions;
+use crate::fleet::{Groups, Share};
+use crate::manifest::Manifest;
+use crate::pacing::{Pacer, StopFlag, Time};
+use crate::record::Topic;
+use crate::report::live::{Glance, LiveLine};
+use crate::report::results::{
+    Ending, LatencyResults, Percentiles, RateResults, Results, TopicResults,
+};
+use crate::sink::tally::{Deliveries, Tally};
+use crate::sink::{Sink, SinkError};
+
+/// How often the live line is drawn and the producer looked after.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The threads of a run and what they share.
+pub struct Crew<'a> {
+    /// The run.
+    pub manifest: &'a Manifest,
+    /// Its options, for what decides no record.
+    pub options: &'a RunOptions,
+    /// Where the records go.
+    pub outlet: &'a Outlet,
+    /// Counts what becomes of them.
+    pub tally: &'a Tally,
+    /// Ends the run early.
+    pub stop: &'a StopFlag,
+    /// Whether a live line is shown.
+    pub talk: Talk,
+}
+
+/// What became of a run, and why it could not go on, if it could not.
+pub struct Outcome {
+    /// The figures.
+    pub results: Results,
+    /// The failure that ended it.
+    pub failure: Option<RunError>,
+}
+
+impl Crew<'_> {
+    /// Works the run off, with a sink a thread, and adds up what became of it.
+    ///
+    /// # Errors
+    /// [`RunError`] where the machines could not be announced, so that nothing else was sent.
+    pub fn work<S: Sink>(&self, sink: impl Fn() -> S) -> Result<Outcome, RunError> {
+        let mut workers = self.workers(sink)?;
+        if self.manifest.topic_set().contains(Topic::Machines) {
+            self.announce(&mut workers)?;
+        }
+        // Live time counts from the start that the manifest names, simulated time from now.
+        let elapsed_ns = match self.manifest.time {
+            Time::Live => {
+                (now_ms() - self.manifest.start.timestamp_millis()).saturating_mul(1_000_000)
+            }
+            Time::Simulated => 0,
+        };
+        let pacer = Pacer::new(elapsed_ns, self.stop.clone());
+        self.tally.begin(elapsed_ns);
+        let began_ns = pacer.now_ns();
+        let (ended, failure) = self.run(&mut workers, &pacer, began_ns);
+        let worked_ns = pacer.now_ns();
+        self.outlet.flush(if ended == Ending::Complete { FLUSH } else { self.shutdown() }, self);
+        let done_ns = pacer.now_ns();
+        let mut sent = Sent::default();
+        for worker in &workers {
+            sent.add(worker.sent());
+        }
+        // A future start is waited for, not worked.
+        let zero_ns = began_ns.max(0);
+        let duration_ns = self.manifest.duration.map_or(0, |d| d.duration().as_nanos() as i64);
+        let working_s = match ended {
+            // The time after the last slot belongs to a run that was given a duration.
+            Ending::Complete => seconds(worked_ns.max(duration_ns.min(done_ns)) - zero_ns),
+            _ => seconds(worked_ns - zero_ns),
+        };
+        let results = self.results(ended, &sent, working_s, seconds(done_ns - zero_ns));
+        Ok(Outcome { results, failure })
+    }
+
+    /// How long a run that was stopped may take to deliver what it has sent.
+    pub fn shutdown(&self) -> Duration {
+        self.options.destination.shutdown_timeout.duration()
+    }
+
+    fn workers<S: Sink>(&self, sink: impl Fn() -> S) -> Result<Vec<Worker<S>>, RunError> {
+        let threads = self.threads();
+        let shard = (self.manifest.shard.index(), self.manifest.shard.count());
+        let shares = (0..threads).map(|t| Share { shard, thread: (t, threads) });
+        let manifest = self.manifest;
+        // Built side by side, since a large fleet takes a moment.
+        thread::scope(|scope| {
+            let building: Vec<ScopedJoinHandle<'_, Worker<S>>> = shares
+                .map(|share| {
+                    let sink = sink();
+                    scope.spawn(move || Worker::new(manifest, share, sink))
+                })
+                .collect();
+            building.into_iter().map(join).collect()
+        })
+    }
+
+    fn threads(&self) -> u32 {
+        let groups = Groups::new(self.manifest.config.n_machines).len();
+        let wanted = self.options.pace.threads.unwrap_or_else(|| match self.outlet {
+            // One thread makes records several times as fast as a producer takes them, and keeps
+            // the lines of a seed in one order.
+            Outlet::Kafka(_) | Outlet::Stdout(_) => 1,
+            Outlet::Null => thread::available_parallelism().map_or(1, |n| n.get() as u32),
+        });
+        wanted.clamp(1, groups.max(1))
+    }
+
+    /// Announces the machines and waits until every record of it is acknowledged.
+    fn announce<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<(), RunError> {
+        let stop = self.stop;
+        thread::scope(|scope| {
+            let handles: Vec<_> =
+                workers.iter_mut().map(|w| scope.spawn(move || w.announce(stop))).collect();
+            handles.into_iter().try_for_each(|handle| match join(handle)? {
+                // A reader that has gone is met again, and reported, when the run goes on.
+                Ok(_) | Err(SinkError::Stopped | SinkError::Closed) => Ok(()),
+                Err(error) => Err(RunError::Sink(error)),
+            })
+        })?;
+        let left = self.outlet.flush(FLUSH, self) as u64;
+        let seen = self.tally.snapshot();
+        let failed = seen.topics[Topic::Machines.index()].failed;
+        if (left > 0 && !stop.is_set()) || failed > 0 {
+            let total = workers.iter().map(|w| w.sent().records[Topic::Machines.index()]).sum();
+            let topics = self.manifest.topics.iter();
+            let topic = topics.filter(|t| t.topic == Topic::Machines).map(|t| &t.name).next();
+            return Err(RunError::Announcement {
+                topic: topic.cloned().unwrap_or_default(),
+                undelivered: failed + left,
+                total,
+                reasons: reasons(&seen),
+                too_large: left == 0 && seen.errors.keys().all(|kind| kind == TOO_LARGE),
+            });
+        }
+        Ok(())
+    }
+
+    /// Lets the workers work while this thread looks after them.
+    fn run<S: Sink>(
+        &self,
+        workers: &mut [Worker<S>],
+        pacer: &Pacer,
+        began_ns: i64,
+    ) -> (Ending, Option<RunError>) {
+        let measured_ns = u64::try_from(began_ns).unwrap_or(0);
+        let progress: Vec<Progress> = workers.iter().map(|_| Progress::default()).collect();
+        // Beside lines on the same terminal it would only disturb.
+        let hidden = self.talk == Talk::Silent || matches!(self.outlet, Outlet::Stdout(_));
+        let mut line = LiveLine::new(hidden);
+        let mut ended = Ending::Complete;
+        let mut failure = None;
+        thread::scope(|scope| {
+            let handles: Vec<_> = workers
+                .iter_mut()
+                .zip(&progress)
+                .map(|(worker, progress)| {
+                    scope.spawn(move || worker.run(pacer, measured_ns, progress))
+                })
+                .collect();
+            while !handles.iter().all(ScopedJoinHandle::is_finished) {
+                wait_for(&handles, LOOK_EVERY);
+                line.show(&self.glance(&progress));
+                if let Some(reason) = self.outlet.fatal() {
+                    failure = Some(RunError::Sink(SinkError::Fatal(reason)));
+                    self.stop.stop();
+                }
+            }
+            for handle in handles {
+                match join(handle) {
+                    Ok(Ok(Ended::Finished)) => {}
+                    Ok(Ok(Ended::Stopped)) => ended = Ending::Interrupted,
+                    Ok(Err(SinkError::Closed)) => ended = Ending::Closed,
+                    Ok(Err(error)) => failure = failure.take().or(Some(RunError::Sink(error))),
+                    Err(error) => failure = failure.take().or(Some(error)),
+                }
+            }
+        });
+        line.finish();
+        if failure.is_some() { (Ending::Failed, failure) } else { (ended, None) }
+    }
+
+    fn glance(&self, progress: &[Progress]) -> Glance {
+        let sent = progress.iter().map(Progress::sent).sum();
+        let (acked, failed, p99) = self.tally.progress();
+        match self.outlet {
+            Outlet::Kafka(kafka) => {
+                Glance { sent, acked, in_flight: kafka.producer.in_flight() as u64, failed, p99 }
+            }
+            Outlet::Stdout(_) | Outlet::Null => Glance { sent, acked: sent, ..Glance::default() },
+        }
+    }
+
+    fn results(&self, ended: Ending, sent: &Sent, working_s: f64, elapsed_s: f64) -> Results {
+        let seen = self.tally.snapshot();
+        let confirms = matches!(self.outlet, Outlet::Kafka(_));
+        let records = self
+            .manifest
+            .topic_set()
+            .iter()
+            .map(|topic| {
+                let (i, counts) = (topic.index(), seen.topics[topic.index()]);
+                let acked = if confirms { counts.acked } else { sent.records[i] };
+                let bytes = if confirms { counts.bytes } else { sent.bytes[i] };
+                let results =
+                    TopicResults { sent: sent.records[i], acked, failed: counts.failed, bytes };
+                (topic.name().to_owned(), results)
+            })
+            .collect();
+        let machines = sent.records[Topic::Machines.index()];
+        let slots = match sent.measured() {
+            0 => sent.records.iter().sum::<u64>() - machines + sent.silent,
+            measured => measured,
+        };
+        Results {
+            ended,
+            records,
+            elapsed_s,
+            rate: RateResults {
+                target: self.share_of_target(),
+                achieved: if working_s > 0.0 { slots as f64 / working_s } else { 0.0 },
+                silent: sent.silent,
+                max_second_error: sent.max_second_error(),
+            },
+            latency_ms: LatencyResults {
+                intended: Percentiles::of(&seen.intended_us),
+                enqueued: Percentiles::of(&seen.enqueued_us),
+            },
+            errors: seen.errors,
+        }
+    }
+
+    /// The part of the run's rate that falls to this shard.
+    fn share_of_target(&self) -> Option<f64> {
+        let target = self.manifest.schedule().target_rate()?;
+        let shard = (self.manifest.shard.index(), self.manifest.shard.count());
+        let groups = Groups::new(self.manifest.config.n_machines);
+        let ours = groups.machines(Share { shard, thread: (0, 1) }).count();
+        Some(target * ours as f64 / f64::from(self.manifest.config.n_machines))
+    }
+}
+
+/// How long a run that came to its end waits for its last records: beyond the time after which
+/// the producer itself gives a record up, so that nothing is left undecided.
+const FLUSH: Duration = Duration::from_secs(180);
+
+fn seconds(ns: i64) -> f64 {
+    ns.max(0) as f64 / 1e9
+}
+
+/// Kinds of errors and their counts, on one line.
+fn reasons(seen: &Deliveries) -> String {
+    let listed: Vec<String> =
+        seen.errors.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+    if listed.is_empty() { "no answer in time".to_owned() } else { listed.join(", ") }
+}
+
+/// Waits a moment, less where every thread ends sooner.
+fn wait_for<T>(handles: &[ScopedJoinHandle<'_, T>], moment: Duration) {
+    let until = Instant::now() + moment;
+    while Instant::now() < until && !handles.iter().all(ScopedJoinHandle::is_finished) {
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn join<T>(handle: ScopedJoinHandle<'_, T>) -> Result<T, RunError> {
+    handle.join().map_err(|_| RunError::Internal("a thread of the simulation panicked".to_owned()))
+}

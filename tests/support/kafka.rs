@@ -1,0 +1,261 @@
+//! A Kafka client that shares no code with the program's way of writing, and the cluster that the
+//! real tests run against.
+
+use std::env;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::types::Value as Avro;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::OwnedMessage;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use serde_json::Value;
+
+use super::{Finished, Running, SOON, TOPICS};
+
+/// How long a broker may take to answer.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// A consumer of all partitions of one topic, from its beginning.
+pub struct Reader {
+    consumer: BaseConsumer,
+    pub partitions: i32,
+}
+
+impl Reader {
+    pub fn open(bootstrap: &str, topic: &str) -> Reader {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", bootstrap)
+            // Never joined, since partitions are assigned.
+            .set("group.id", "fleetstorm-tests")
+            .set("enable.auto.commit", "false")
+            .create()
+            .expect("a consumer can be made");
+        let metadata = consumer
+            .fetch_metadata(Some(topic), ANSWER)
+            .unwrap_or_else(|error| panic!("the broker at {bootstrap} answers: {error}"));
+        let partitions = metadata.topics()[0].partitions().len() as i32;
+        assert!(partitions > 0, "there is a topic {topic}");
+        let mut all = TopicPartitionList::new();
+        for partition in 0..partitions {
+            all.add_partition_offset(topic, partition, Offset::Beginning).expect("it is an offset");
+        }
+        consumer.assign(&all).expect("partitions can be assigned");
+        Reader { consumer, partitions }
+    }
+
+    /// The next record, waited for.
+    pub fn next(&self) -> OwnedMessage {
+        let deadline = Instant::now() + SOON;
+        while Instant::now() < deadline {
+            match self.consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => return message.detach(),
+                Some(Err(error)) => panic!("records can be read: {error}"),
+                None => {}
+            }
+        }
+        panic!("no record came within {SOON:?}");
+    }
+
+    /// The next `count` records.
+    pub fn take(&self, count: usize) -> Vec<OwnedMessage> {
+        (0..count).map(|_| self.next()).collect()
+    }
+}
+
+/// How many records a topic holds: the sum of its partitions' offsets, so without compaction.
+pub fn record_count(bootstrap: &str, topic: &str) -> u64 {
+    let reader = Reader::open(bootstrap, topic);
+    let count = |partition| {
+        let (low, high) = reader
+            .consumer
+            .fetch_watermarks(topic, partition, ANSWER)
+            .expect("the broker tells its offsets");
+        (high - low) as u64
+    };
+    (0..reader.partitions).map(count).sum()
+}
+
+/// The schema behind a value's header, by the registry's own word, and the record decoded by it.
+pub struct Decoder {
+    registry: String,
+    schemas: Vec<(u32, Schema)>,
+}
+
+impl Decoder {
+    pub fn new(registry: &str) -> Decoder {
+        Decoder { registry: registry.to_owned(), schemas: Vec::new() }
+    }
+
+    /// The fields of a value in Confluent's wire format, which must hold nothing else.
+    pub fn decode(&mut self, value: &[u8]) -> Vec<(String, Avro)> {
+        assert_eq!(value[0], 0, "the magic byte comes first");
+        let id = u32::from_be_bytes(value[1..5].try_into().expect("four bytes"));
+        let known = self.schemas.iter().position(|(known, _)| *known == id);
+        let at = known.unwrap_or_else(|| {
+            let answer = get(&format!("{}/schemas/ids/{id}", self.registry));
+            let text = answer["schema"].as_str().expect("the registry has the schema");
+            self.schemas.push((id, Schema::parse_str(text).expect("it is an Avro schema")));
+            self.schemas.len() - 1
+        });
+        let mut datum = &value[5..];
+        let decoded = GenericDatumReader::builder(&self.schemas[at].1)
+            .build()
+            .and_then(|reader| reader.read_value(&mut datum));
+        assert!(datum.is_empty(), "nothing trails behind the datum");
+        match decoded {
+            Ok(Avro::Record(fields)) => fields,
+            other => panic!("the value is a record: {other:?}"),
+        }
+    }
+}
+
+/// A field of a decoded record.
+#[track_caller]
+pub fn field<'a>(fields: &'a [(String, Avro)], name: &str) -> &'a Avro {
+    let found = fields.iter().find(|(field, _)| field == name);
+    &found.unwrap_or_else(|| panic!("the record has a field {name}")).1
+}
+
+/// The JSON that an address answers with.
+pub fn get(url: &str) -> Value {
+    let answer = reqwest::blocking::Client::new()
+        .get(url)
+        .timeout(ANSWER)
+        .send()
+        .and_then(|answer| answer.error_for_status())
+        .unwrap_or_else(|error| panic!("{url} answers: {error}"));
+    answer.json().unwrap_or_else(|error| panic!("{url} answers in JSON: {error}"))
+}
+
+/// The real cluster, as the environment names it.
+pub struct TestCluster {
+    pub bootstrap: String,
+    pub registry: String,
+}
+
+/// A variable that the real tests need.
+pub fn required(variable: &str) -> String {
+    env::var(variable).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| {
+        panic!(
+            "{variable} is not set, and this test needs a real cluster: run `tests/run`, or start \
+             one by `tests/cluster/cluster up --acl` and take the variables from its `env` file"
+        )
+    })
+}
+
+impl TestCluster {
+    pub fn from_environment() -> TestCluster {
+        TestCluster {
+            bootstrap: required("FLEETSTORM_TEST_BOOTSTRAP"),
+            registry: required("FLEETSTORM_TEST_REGISTRY"),
+        }
+    }
+
+    /// The arguments of a run against the cluster that reports on stdout, and `more`.
+    pub fn arguments(&self, prefix: &str, more: &[&str]) -> Vec<String> {
+        let mut arguments: Vec<String> =
+            ["run", "-b", &self.bootstrap, "-r", &self.registry, "--topic-prefix", prefix]
+                .into_iter()
+                .chain(["--report", "-"])
+                .chain(more.iter().copied())
+                .map(str::to_owned)
+                .collect();
+        arguments.retain(|argument| !argument.is_empty());
+        arguments
+    }
+
+    /// Starts a run against the cluster.
+    pub fn start(&self, prefix: &str, more: &[&str]) -> Running {
+        Running::start(&self.arguments(prefix, more))
+    }
+
+    /// Makes a run against the cluster.
+    pub fn run(&self, prefix: &str, more: &[&str]) -> Finished {
+        self.start(prefix, more).finish(SOON)
+    }
+
+    /// Reads topics back by tests/readers/read_topics.py, which checks every record by clients that
+    /// share no code with the program; returns its count of records by topic, without prefix.
+    pub fn read_back(&self, prefix: &str, more: &[&str]) -> Vec<(String, u64)> {
+        let python = required("FLEETSTORM_TEST_PYTHON");
+        let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/read_topics.py");
+        let mut command = Command::new(python);
+        command.args([reader, &self.bootstrap, &self.registry, "--topic-prefix", prefix]);
+        let read = Running::spawn(command.args(more)).finish(Duration::from_secs(150));
+        assert!(read.status.success(), "every record is right, but:\n{}", read.stderr);
+        let summary = read.report();
+        let counts = summary.as_object().expect("counts are by topic").iter();
+        counts
+            .map(|(name, counts)| {
+                let topic = name.strip_prefix(prefix).expect("names have the prefix");
+                (topic.to_owned(), counts["records"].as_u64().expect("records are counted"))
+            })
+            .collect()
+    }
+
+    /// Asserts that what can be read back is what a run reports to have sent.
+    #[track_caller]
+    pub fn assert_read_back(&self, prefix: &str, report: &Value, more: &[&str]) {
+        for (topic, count) in self.read_back(prefix, more) {
+            assert_eq!(count, super::sent(report, &topic), "records read back from {topic}");
+        }
+    }
+
+    /// Creates a topic with a configuration.
+    pub fn create(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) {
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        for (key, value) in config {
+            new = new.set(key, value);
+        }
+        let (admin, runtime) = self.admin();
+        let made = runtime
+            .block_on(admin.create_topics([&new], &AdminOptions::new()))
+            .expect("the broker answers");
+        assert_eq!(made, [Ok(topic.to_owned())]);
+    }
+
+    /// Creates all five topics with one configuration.
+    pub fn create_all(&self, prefix: &str, config: &[(&str, &str)]) {
+        for topic in TOPICS {
+            self.create(&format!("{prefix}{topic}"), 6, config);
+        }
+    }
+
+    /// A value of a topic's configuration.
+    pub fn topic_config(&self, topic: &str, key: &str) -> String {
+        let (admin, runtime) = self.admin();
+        let wanted = [ResourceSpecifier::Topic(topic)];
+        let answer = runtime
+            .block_on(admin.describe_configs(&wanted, &AdminOptions::new()))
+            .expect("the broker answers");
+        let resource = answer[0].as_ref().expect("the topic can be described");
+        let entry = resource.get(key).expect("the broker knows the key");
+        entry.value.clone().unwrap_or_default()
+    }
+
+    /// How many partitions a topic has, and how many replicas its first one.
+    pub fn shape(&self, topic: &str) -> (usize, usize) {
+        let reader = Reader::open(&self.bootstrap, topic);
+        let metadata =
+            reader.consumer.fetch_metadata(Some(topic), ANSWER).expect("the broker answers");
+        let partitions = metadata.topics()[0].partitions();
+        (partitions.len(), partitions[0].replicas().len())
+    }
+
+    fn admin(&self) -> (AdminClient<DefaultClientContext>, tokio::runtime::Runtime) {
+        let admin = ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .create()
+            .expect("an admin client can be made");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime can be made");
+        (admin, runtime)
+    }
+}
