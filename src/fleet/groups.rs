@@ -7,6 +7,10 @@ use crate::random::{Purpose, Stream};
 
 /// The most machines that a dependency group holds.
 pub const MAX_GROUP: u32 = 16;
+/// Fleets of this many machines on have a multiple of [`EVEN`] groups, so that as many threads or
+/// shards have the same to do; smaller fleets keep their groups large instead.
+const LARGE: u32 = 64;
+const EVEN: u32 = 8;
 
 /// The division of a fleet into dependency groups of consecutive machines, whose sizes differ by
 /// one at most.
@@ -41,7 +45,9 @@ impl Share {
 impl Groups {
     /// The groups of a fleet of `machines`, at least one.
     pub fn new(machines: u32) -> Groups {
-        Groups { machines, count: machines.div_ceil(MAX_GROUP) }
+        let least = machines.div_ceil(MAX_GROUP);
+        let count = if machines < LARGE { least } else { least.next_multiple_of(EVEN) };
+        Groups { machines, count }
     }
 
     /// How many groups there are.
@@ -56,8 +62,9 @@ impl Groups {
 
     /// The machines of group `group`.
     pub fn members(&self, group: u32) -> Range<u32> {
-        let edge =
-            |g: u32| (u64::from(g) * u64::from(self.machines) / u64::from(self.count)) as u32;
+        // The larger groups come first, so that dealing them in turn gives even hands.
+        let (size, larger) = (self.machines / self.count, self.machines % self.count);
+        let edge = |g: u32| g * size + g.min(larger);
         edge(group)..edge(group + 1)
     }
 
@@ -115,6 +122,18 @@ mod tests {
             }
         }
         assert!(seen.iter().all(|&n| n == 1));
+    }
+
+    #[test]
+    fn threads_of_the_default_fleet_have_the_same_to_do() {
+        let groups = Groups::new(100);
+        for threads in [2, 4, 8] {
+            let share = |t| Share { shard: (0, 1), thread: (t, threads) };
+            let sizes: Vec<usize> =
+                (0..threads).map(|t| groups.machines(share(t)).count()).collect();
+            let even = 100 / threads as usize;
+            assert!(sizes.iter().all(|&n| n == even || n == even + 1), "{sizes:?}");
+        }
     }
 
     #[test]
