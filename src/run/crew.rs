@@ -69,7 +69,7 @@ impl Crew<'_> {
         let began_ns = pacer.now_ns();
         let (ended, failure) = self.run(&mut workers, &pacer, began_ns);
         let worked_ns = pacer.now_ns();
-        self.outlet.flush(if ended == Ending::Complete { FLUSH } else { self.shutdown() }, self);
+        self.flush(if ended == Ending::Complete { FLUSH } else { self.shutdown() });
         let done_ns = pacer.now_ns();
         let mut sent = Sent::default();
         for worker in &workers {
@@ -87,8 +87,13 @@ impl Crew<'_> {
         Ok(Outcome { results, failure })
     }
 
+    /// Waits for the last records; returns how many are neither confirmed nor given up.
+    fn flush(&self, patience: Duration) -> usize {
+        self.outlet.flush(patience, self.shutdown(), self.stop)
+    }
+
     /// How long a run that was stopped may take to deliver what it has sent.
-    pub fn shutdown(&self) -> Duration {
+    fn shutdown(&self) -> Duration {
         self.options.destination.shutdown_timeout.duration()
     }
 
@@ -132,7 +137,7 @@ impl Crew<'_> {
                 Err(error) => Err(RunError::Sink(error)),
             })
         })?;
-        let left = self.outlet.flush(FLUSH, self) as u64;
+        let left = self.flush(FLUSH) as u64;
         let seen = self.tally.snapshot();
         let failed = seen.topics[Topic::Machines.index()].failed;
         if (left > 0 && !stop.is_set()) || failed > 0 {

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
-use super::crew::Crew;
 use super::error::RunError;
 use super::plan::Plan;
 use super::{Talk, now_ms, tell};
@@ -104,17 +103,17 @@ impl Outlet {
         }
     }
 
-    /// Waits until every record is confirmed or given up, `patience` at most; once the run is
-    /// stopped, no longer than a shutdown may take. Returns how many are neither.
-    pub fn flush(&self, patience: Duration, crew: &Crew<'_>) -> usize {
+    /// Waits until every record is confirmed or given up, `patience` at most; where the run is
+    /// stopped meanwhile, no longer than `shutdown` from then on. Returns how many are neither.
+    pub fn flush(&self, patience: Duration, shutdown: Duration, stop: &StopFlag) -> usize {
         let Outlet::Kafka(kafka) = self else { return 0 };
         let mut deadline = Instant::now() + patience;
-        let mut running = !crew.stop.is_set();
+        let mut running = !stop.is_set();
         loop {
             let left = kafka.producer.flush(Duration::from_millis(200));
-            if running && crew.stop.is_set() {
+            if running && stop.is_set() {
                 running = false;
-                deadline = deadline.min(Instant::now() + crew.shutdown());
+                deadline = deadline.min(Instant::now() + shutdown);
             }
             if left == 0 || Instant::now() >= deadline {
                 return left;
@@ -251,11 +250,7 @@ impl KafkaOutlet {
         }
         if embedded {
             let topic = manifest.topics.first().map_or("telemetry", |entry| &entry.name);
-            let reader = match &self.registry {
-                Some(registry) => format!("-s value=avro -r {registry}"),
-                None => String::new(),
-            };
-            tell(&format!("Read it:   kcat -b {} -t {topic} -C {reader}", self.bootstrap));
+            tell(&format!("Read it:   kcat -b {} -t {topic} -C", self.bootstrap));
             tell(&format!("Note:      {CAVEAT}."));
         }
     }
