@@ -8,6 +8,8 @@
 //! 3. The opaque is an integer carried as a pointer: nobody follows it.
 //! 4. `RD_KAFKA_MSG_F_COPY` makes librdkafka copy key and value before the call returns.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CString, NulError, c_void};
 use std::ptr;
 use std::time::Duration;
