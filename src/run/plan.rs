@@ -9,7 +9,7 @@ use super::error::RunError;
 use crate::cli::{RunOptions, SinkKind};
 use crate::config::layers::Layer;
 use crate::config::units::{RateLimit, Span, StartTime};
-use crate::config::{self, Scenario};
+use crate::config::{self, Config, Scenario};
 use crate::encoding::Format;
 use crate::manifest::{Manifest, STREAM_VERSION, TopicEntry};
 use crate::pacing::{Pace, Profile, Slots, Time};
@@ -56,6 +56,7 @@ impl Plan {
             );
         }
         let config::Resolved { config, mut notes } = configuration(options)?;
+        notes.extend(not_simulated(&config));
         let seed = config.seed.unwrap_or_else(drawn_seed);
         let (time, pace) = time_and_pace(options)?;
         let topics = options.topics.topics.iter().copied().collect::<TopicSet>();
@@ -160,6 +161,21 @@ fn configuration(options: &RunOptions) -> Result<config::Resolved, RunError> {
         }
     }
     Ok(config::resolve(layers)?)
+}
+
+/// What the configuration switches on and the simulation does not have yet.
+fn not_simulated(config: &Config) -> Vec<String> {
+    let patterns = &config.temporal_patterns;
+    [
+        ("anomalies.enable", config.anomalies.enable),
+        ("temporal_patterns.enable_diurnal", patterns.enable_diurnal),
+        ("temporal_patterns.enable_weekly", patterns.enable_weekly),
+        ("enable_failures", config.enable_failures),
+    ]
+    .into_iter()
+    .filter(|(_, on)| *on)
+    .map(|(key, _)| format!("`{key}` has no effect yet: this version doesn't simulate it"))
+    .collect()
 }
 
 /// A seed of 53 bits, which every JSON reader keeps exactly.
