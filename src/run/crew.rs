@@ -128,7 +128,7 @@ impl Crew<'_> {
     /// Announces the machines and waits until every record of it is acknowledged.
     fn announce<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<(), RunError> {
         let stop = self.stop;
-        thread::scope(|scope| {
+        let announced = thread::scope(|scope| {
             let handles: Vec<_> =
                 workers.iter_mut().map(|w| scope.spawn(move || w.announce(stop))).collect();
             handles.into_iter().try_for_each(|handle| match join(handle)? {
@@ -136,8 +136,10 @@ impl Crew<'_> {
                 Ok(_) | Err(SinkError::Stopped | SinkError::Closed) => Ok(()),
                 Err(error) => Err(RunError::Sink(error)),
             })
-        })?;
-        let left = self.flush(FLUSH) as u64;
+        });
+        // Whatever happened, what was taken is delivered before the producer goes.
+        let left = self.flush(if announced.is_ok() { FLUSH } else { self.shutdown() }) as u64;
+        announced?;
         let seen = self.tally.snapshot();
         let failed = seen.topics[Topic::Machines.index()].failed;
         if (left > 0 && !stop.is_set()) || failed > 0 {
