@@ -25,6 +25,16 @@ pub enum Purpose {
     Signals = 4,
     /// Arrival, length and outcome of jobs.
     Jobs = 5,
+    /// Beginning, length and strength of anomalies.
+    Anomalies = 6,
+    /// Failures, repairs and what they pass on.
+    Failures = 7,
+    /// A machine's maintenance in one night.
+    Maintenance = 8,
+    /// Pace and state of wear.
+    Wear = 9,
+    /// Bad times of zones.
+    Zones = 10,
 }
 
 /// One deterministic stream of random draws.
@@ -75,6 +85,18 @@ impl Stream {
         let bits = self.bits();
         let quantiles: &Quantiles = &QUANTILES;
         (quantiles.at((bits >> 32) as u32), quantiles.at(bits as u32))
+    }
+
+    /// How many trials fail before the first that succeeds with probability `p`: a geometric draw,
+    /// by inversion; `u64::MAX` for a `p` of 0.
+    pub fn geometric(&mut self, p: f64) -> u64 {
+        if p <= 0.0 {
+            return u64::MAX;
+        }
+        if p >= 1.0 {
+            return 0;
+        }
+        (libm::log(1.0 - self.uniform()) / libm::log1p(-p)) as u64
     }
 
     /// A log-normal draw with the given median and sigma (the standard deviation of its logarithm).

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use chrono_tz::{TZ_VARIANTS, Tz};
 use serde_json::{Map, Value};
 
 use super::error::{Problem, ProblemKind};
 use super::layers::Origin;
-use super::nearest::nearest_key;
+use super::nearest::{nearest, nearest_key};
 
 /// Every key by its dotted path. A test holds this table against the fields of `Config`.
 pub(super) const RULES: &[(&str, Rule)] = &[
@@ -23,21 +24,56 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("regions", Rule::Names),
     ("base_cpu_load", number(0.0, 1.0)),
     ("base_memory_load", number(0.0, 1.0)),
+    ("base_network_load", number(0.0, 1.0)),
     ("load_variance", number(0.0, 1.0)),
     ("anomalies.enable", Rule::Switch),
     ("anomalies.cpu_spike_probability", number(0.0, 1.0)),
+    ("anomalies.cpu_spike_magnitude", number(0.0, 100.0)),
+    ("anomalies.cpu_spike_duration", READINGS),
     ("anomalies.memory_leak_probability", number(0.0, 1.0)),
+    ("anomalies.memory_leak_rate", number(0.0, 100.0)),
+    ("anomalies.memory_leak_duration", READINGS),
     ("anomalies.network_saturation_probability", number(0.0, 1.0)),
+    ("anomalies.network_saturation_slowdown", number(1.0, 100.0)),
+    ("anomalies.network_saturation_duration", READINGS),
+    ("anomalies.disk_full_probability", number(0.0, 1.0)),
+    ("anomalies.disk_full_level", number(50.0, 100.0)),
+    ("anomalies.disk_full_duration", READINGS),
+    ("anomalies.multi_resource_probability", number(0.0, 1.0)),
+    ("anomalies.multi_resource_magnitude", number(0.0, 100.0)),
+    ("anomalies.multi_resource_duration", READINGS),
+    ("anomalies.sensor_drift_probability", number(0.0, 1.0)),
+    ("anomalies.sensor_drift_magnitude", number(0.0, 100.0)),
+    ("anomalies.sensor_drift_duration", READINGS),
     ("temporal_patterns.enable_diurnal", Rule::Switch),
     ("temporal_patterns.enable_weekly", Rule::Switch),
     ("temporal_patterns.peak_hour", integer(0, 23)),
     ("temporal_patterns.night_load_factor", number(0.0, 1.0)),
     ("temporal_patterns.weekend_load_factor", number(0.0, 1.0)),
+    ("temporal_patterns.time_zones", Rule::TimeZones),
     ("enable_failures", Rule::Switch),
     ("failure_probability", number(0.0, 1.0)),
     ("cascade_failure_probability", number(0.0, 1.0)),
+    ("failures.repair_readings", number(1.0, 1e6)),
+    ("failures.cascade_delay", READINGS),
+    ("failures.report_while_down", Rule::Switch),
+    ("maintenance.enable", Rule::Switch),
+    ("maintenance.hours", Rule::IntegerRange { min: 0, max: 24 }),
+    ("maintenance.minutes", Rule::IntegerRange { min: 1, max: 1440 }),
+    ("maintenance.share", number(0.0, 1.0)),
+    ("degradation.enable", Rule::Switch),
+    ("degradation.rate", number(1e-9, 1.0)),
+    ("degradation.threshold", number(1e-3, 1.0)),
+    ("degradation.recovery", number(1e-9, 1.0)),
+    ("growth.per_month", number(0.0, 10.0)),
+    ("zone_patterns.load_spread", number(0.0, 1.0)),
+    ("zone_patterns.trouble_every", optional(2, 1_000_000_000)),
+    ("zone_patterns.trouble_readings", integer(1, 1_000_000_000)),
+    ("zone_patterns.trouble_slowdown", number(1.0, 100.0)),
     ("jobs.arrival_probability", number(0.0, 0.2)),
 ];
+
+const READINGS: Rule = Rule::IntegerRange { min: 1, max: 1_000_000 };
 
 const NAMES_MAX: usize = 255;
 const NAME_BYTES_MAX: usize = 128;
@@ -55,6 +91,8 @@ pub(super) enum Rule {
     IntegerRange { min: u64, max: u64 },
     /// A list of different names.
     Names,
+    /// Names of regions, each with the IANA name of a time zone.
+    TimeZones,
 }
 
 /// Checks one layer's settings, an object that is to be merged into `defaults`, and adds what is
@@ -132,6 +170,13 @@ impl Rule {
                 },
                 None => false,
             },
+            Rule::TimeZones => match value.as_object() {
+                Some(zones) => match wrong_with_time_zones(zones) {
+                    Some(detail) => return Some(Some(detail)),
+                    None => true,
+                },
+                None => false,
+            },
         };
         if fits { None } else { Some(None) }
     }
@@ -153,6 +198,9 @@ impl fmt::Display for Rule {
                 f,
                 "a list of 1 to {NAMES_MAX} different names of 1 to {NAME_BYTES_MAX} bytes"
             ),
+            Rule::TimeZones => {
+                f.write_str("regions with the IANA name of a time zone each, as `{mars-1: Europe/Paris}`")
+            }
         }
     }
 }
@@ -200,4 +248,21 @@ fn wrong_with_names(names: &[Value]) -> Option<String> {
         }
     }
     None
+}
+
+fn wrong_with_time_zones(zones: &Map<String, Value>) -> Option<String> {
+    if zones.len() > NAMES_MAX {
+        return Some(format!("it holds {}", zones.len()));
+    }
+    zones.iter().find_map(|(region, zone)| {
+        let Value::String(zone) = zone else {
+            return Some(format!("that of `{region}` is not text"));
+        };
+        if zone.parse::<Tz>().is_ok() {
+            return None;
+        }
+        let known = TZ_VARIANTS.iter().map(|zone| zone.name());
+        let hint = nearest(zone, known).map(|near| format!("; did you mean `{near}`?"));
+        Some(format!("there is no time zone `{zone}`{}", hint.unwrap_or_default()))
+    })
 }

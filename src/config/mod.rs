@@ -1,7 +1,7 @@
 //! The configuration: the seed's `CrossfilterConfig` under its own names, where each value came
 //! from, and the units that the command line is written in.
 //!
-//! To add a key: add the field with its default below, one line to the table in `bounds.rs`, and,
+//! To add a key: add the field with its default below (or in `shape.rs`), one line to the table in `bounds.rs`, and,
 //! where a switch turns it on, one line to the table in `notes.rs`.
 
 mod bounds;
@@ -10,6 +10,7 @@ pub mod layers;
 mod nearest;
 mod notes;
 pub mod scenario;
+pub mod shape;
 pub mod units;
 mod yaml;
 
@@ -22,6 +23,9 @@ pub use error::{ConfigError, Problem, ProblemKind};
 pub use layers::{Layer, Origin, Resolved, resolve};
 pub use nearest::nearest;
 pub use scenario::Scenario;
+pub use shape::{
+    Anomalies, Degradation, Failures, Growth, Maintenance, TemporalPatterns, ZonePatterns,
+};
 pub use units::{ByteRate, Rate, RateLimit, Shard, Span, Speed, StartTime, UnitError};
 
 /// What is simulated. Every key may be left out; missing keys take their defaults.
@@ -57,6 +61,8 @@ pub struct Config {
     pub base_cpu_load: f64,
     /// Mean memory utilisation: a fraction from 0 to 1, default 0.5.
     pub base_memory_load: f64,
+    /// Mean network utilisation: a fraction from 0 to 1, default 0.3.
+    pub base_network_load: f64,
     /// How far loads stray from their mean: from 0 to 1, default 0.2.
     pub load_variance: f64,
     /// Anomalous episodes, labelled in the telemetry.
@@ -70,38 +76,18 @@ pub struct Config {
     /// Probability that a machine fails when one that it depends on has failed: from 0 to 1,
     /// default 0.3.
     pub cascade_failure_probability: f64,
+    /// How machines fail and come back.
+    pub failures: Failures,
+    /// Planned maintenance by night.
+    pub maintenance: Maintenance,
+    /// Wear and recovery.
+    pub degradation: Degradation,
+    /// Growth of the load over months.
+    pub growth: Growth,
+    /// What sets zones apart.
+    pub zone_patterns: ZonePatterns,
     /// The jobs that the machines run.
     pub jobs: Jobs,
-}
-
-/// Anomalous episodes. Probabilities are per machine and reading, that one starts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Anomalies {
-    /// Whether there are any: default false.
-    pub enable: bool,
-    /// Probability of a CPU spike: from 0 to 1, default 0.02.
-    pub cpu_spike_probability: f64,
-    /// Probability of a memory leak: from 0 to 1, default 0.01.
-    pub memory_leak_probability: f64,
-    /// Probability of a saturated network: from 0 to 1, default 0.01.
-    pub network_saturation_probability: f64,
-}
-
-/// Load by the hour of the day and the day of the week, in the region's local time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TemporalPatterns {
-    /// Whether load follows the hour of the day: default false.
-    pub enable_diurnal: bool,
-    /// Whether load follows the day of the week: default false.
-    pub enable_weekly: bool,
-    /// Hour at which load is highest: 0 to 23, default 14.
-    pub peak_hour: u8,
-    /// Load at its lowest of the day, as a fraction of that at the peak: from 0 to 1, default 0.3.
-    pub night_load_factor: f64,
-    /// Load at weekends, as a fraction of that on weekdays: from 0 to 1, default 0.5.
-    pub weekend_load_factor: f64,
 }
 
 /// The jobs that the machines run.
@@ -109,7 +95,7 @@ pub struct TemporalPatterns {
 #[serde(default, deny_unknown_fields)]
 pub struct Jobs {
     /// Probability that a job arrives, per machine and reading, where `n_jobs` is unset: from 0
-    /// to 0.2, default 0.01. A job changes its state up to three times and a reading carries one
+    /// to 0.2, default 0.01; load's daily and weekly curve lowers it. A job changes its state up to three times and a reading carries one
     /// event, so more would queue without end.
     pub arrival_probability: f64,
 }
@@ -147,36 +133,19 @@ impl Default for Config {
             regions: names(["us-east-1", "us-west-2", "eu-west-1"]),
             base_cpu_load: 0.3,
             base_memory_load: 0.5,
+            base_network_load: 0.3,
             load_variance: 0.2,
             anomalies: Anomalies::default(),
             temporal_patterns: TemporalPatterns::default(),
             enable_failures: false,
             failure_probability: 0.001,
             cascade_failure_probability: 0.3,
+            failures: Failures::default(),
+            maintenance: Maintenance::default(),
+            degradation: Degradation::default(),
+            growth: Growth::default(),
+            zone_patterns: ZonePatterns::default(),
             jobs: Jobs::default(),
-        }
-    }
-}
-
-impl Default for Anomalies {
-    fn default() -> Self {
-        Self {
-            enable: false,
-            cpu_spike_probability: 0.02,
-            memory_leak_probability: 0.01,
-            network_saturation_probability: 0.01,
-        }
-    }
-}
-
-impl Default for TemporalPatterns {
-    fn default() -> Self {
-        Self {
-            enable_diurnal: false,
-            enable_weekly: false,
-            peak_hour: 14,
-            night_load_factor: 0.3,
-            weekend_load_factor: 0.5,
         }
     }
 }

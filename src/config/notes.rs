@@ -12,6 +12,9 @@ const SWITCHES: &[(&str, &str)] = &[
     ("temporal_patterns.weekend_load_factor", "temporal_patterns.enable_weekly"),
     ("failure_probability", "enable_failures"),
     ("cascade_failure_probability", "enable_failures"),
+    ("failures.", "enable_failures"),
+    ("maintenance.", "maintenance.enable"),
+    ("degradation.", "degradation.enable"),
 ];
 
 /// One note for each key that the user set and that has no effect in `merged`.

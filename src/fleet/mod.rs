@@ -6,6 +6,9 @@ pub mod groups;
 pub mod identity;
 pub mod phases;
 pub mod profile;
+pub mod time_zones;
+
+use chrono_tz::Tz;
 
 use crate::config::Config;
 use crate::random::{Purpose, Stream};
@@ -25,6 +28,7 @@ pub struct Fleet {
     cores_range: (u32, u32),
     zones: Vec<String>,
     regions: Vec<String>,
+    time_zones: Vec<Tz>,
 }
 
 /// What never changes about one machine during a run.
@@ -58,6 +62,14 @@ impl Fleet {
             types: profile::profiles(&config.machine_types),
             cores_range: config.cores_range,
             zones: config.zones.clone(),
+            time_zones: config
+                .regions
+                .iter()
+                .map(|region| {
+                    time_zones::of_region(region, &config.temporal_patterns.time_zones)
+                        .unwrap_or(Tz::UTC)
+                })
+                .collect(),
             regions: config.regions.clone(),
         }
     }
@@ -92,6 +104,30 @@ impl Fleet {
         &self.regions
     }
 
+    /// The time zone of each region: UTC where none is known.
+    pub fn time_zones(&self) -> &[Tz] {
+        &self.time_zones
+    }
+
+    /// How much of the fleet is in each region; the parts add up to 1.
+    pub fn region_shares(&self) -> Vec<f64> {
+        // Zones are dealt out before regions: so many machines in a row are of one region.
+        let (zones, regions) = (self.zones.len() as u64, self.regions.len() as u64);
+        let cycle = zones * regions;
+        let (cycles, rest) = (u64::from(self.machines) / cycle, u64::from(self.machines) % cycle);
+        (0..regions)
+            .map(|region| {
+                let beyond = rest.saturating_sub(region * zones).min(zones);
+                (cycles * zones + beyond) as f64 / f64::from(self.machines)
+            })
+            .collect()
+    }
+
+    /// The name of machine `index`.
+    pub fn machine_id(&self, index: u32) -> MachineId {
+        MachineId::new(index, self.id_digits)
+    }
+
     /// Machine `index`, which must be below [`Fleet::len`].
     pub fn machine(&self, index: u32) -> Machine {
         let mut stream = Stream::new(self.seed, u64::from(index), Purpose::Character);
@@ -105,7 +141,7 @@ impl Fleet {
         let region = (index as usize / self.zones.len()) % self.regions.len();
         Machine {
             index,
-            id: MachineId::new(index, self.id_digits),
+            id: self.machine_id(index),
             type_index,
             zone_index: zone as u8,
             region_index: region as u8,
@@ -142,6 +178,17 @@ mod tests {
         }
         assert_eq!(counts.len(), 9);
         assert!(counts.values().all(|&n| n == 100));
+    }
+
+    #[test]
+    fn region_shares_count_the_machines_of_each_region() {
+        for n in [1, 4, 9, 100] {
+            let fleet = fleet(n);
+            let mut counts = vec![0.0; 3];
+            (0..n).for_each(|i| counts[usize::from(fleet.machine(i).region_index)] += 1.0);
+            let shares: Vec<f64> = counts.iter().map(|count| count / f64::from(n)).collect();
+            assert_eq!(fleet.region_shares(), shares);
+        }
     }
 
     #[test]

@@ -43,6 +43,7 @@ fn configs() -> impl Strategy<Value = Config> {
             cpu_spike_probability: fractions[3],
             memory_leak_probability: fractions[4],
             network_saturation_probability: fractions[5],
+            ..Anomalies::default()
         },
         temporal_patterns: TemporalPatterns {
             enable_diurnal: switches[1],
@@ -50,11 +51,13 @@ fn configs() -> impl Strategy<Value = Config> {
             peak_hour,
             night_load_factor: fractions[6],
             weekend_load_factor: fractions[7],
+            time_zones: [("mars-1".to_owned(), "Europe/Paris".to_owned())].into(),
         },
         enable_failures: switches[3],
         failure_probability: fractions[8],
         cascade_failure_probability: fractions[0],
         jobs: Jobs { arrival_probability: arrival },
+        ..Config::default()
     })
 }
 

@@ -1,0 +1,125 @@
+//! Incidents: the ground truth of what befalls a machine, from beginning to end.
+
+/// What befalls a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IncidentKind {
+    /// The processor is seized, then let go bit by bit.
+    CpuSpike,
+    /// A process takes ever more memory until it is restarted.
+    MemoryLeak,
+    /// The link is full.
+    NetworkSaturation,
+    /// The disk runs full until it is cleaned.
+    DiskFull,
+    /// Processor, memory and link run high together.
+    MultiResource,
+    /// A sensor reads ever farther from the truth until it is calibrated.
+    SensorDrift,
+    /// The machine fails by itself.
+    Failure,
+    /// The machine fails because one that it depends on did.
+    Cascade,
+    /// The machine is taken out of service on purpose.
+    Maintenance,
+    /// The machine has worn out and recovers.
+    Degradation,
+    /// The machine's zone has a bad time.
+    ZoneTrouble,
+}
+
+/// An incident's name: its machine's number in the fleet, and its number on the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IncidentRef {
+    /// Number of the machine in the fleet.
+    pub machine: u32,
+    /// Number of the incident on the machine, from 0.
+    pub number: u32,
+}
+
+/// The beginning or the end of an incident, with all that a record of it says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IncidentChange {
+    /// The incident's number on its machine, from 0.
+    pub number: u32,
+    /// What it is.
+    pub kind: IncidentKind,
+    /// The incident that caused it.
+    pub cause: Option<IncidentRef>,
+    /// When it began, in milliseconds since the epoch.
+    pub start_time: i64,
+    /// When it ended, in milliseconds since the epoch; none at its beginning.
+    pub end_time: Option<i64>,
+    /// How strong it is, in its kind's unit: see [`IncidentKind::unit`].
+    pub magnitude: f32,
+}
+
+/// An incident that has begun and not ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OpenIncident(IncidentChange);
+
+impl IncidentKind {
+    /// The kinds that are anomalies: `is_anomaly` is true exactly while one of them is open.
+    pub const ANOMALIES: [IncidentKind; 6] = [
+        IncidentKind::CpuSpike,
+        IncidentKind::MemoryLeak,
+        IncidentKind::NetworkSaturation,
+        IncidentKind::DiskFull,
+        IncidentKind::MultiResource,
+        IncidentKind::SensorDrift,
+    ];
+
+    /// The kind's name in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            IncidentKind::CpuSpike => "cpu_spike",
+            IncidentKind::MemoryLeak => "memory_leak",
+            IncidentKind::NetworkSaturation => "network_saturation",
+            IncidentKind::DiskFull => "disk_full",
+            IncidentKind::MultiResource => "multi_resource",
+            IncidentKind::SensorDrift => "sensor_drift",
+            IncidentKind::Failure => "failure",
+            IncidentKind::Cascade => "cascade",
+            IncidentKind::Maintenance => "maintenance",
+            IncidentKind::Degradation => "degradation",
+            IncidentKind::ZoneTrouble => "zone_trouble",
+        }
+    }
+
+    /// Whether it is an anomaly rather than a failure or something planned.
+    pub fn is_anomaly(self) -> bool {
+        IncidentKind::ANOMALIES.contains(&self)
+    }
+
+    /// What a magnitude of this kind counts.
+    pub fn unit(self) -> &'static str {
+        match self {
+            IncidentKind::CpuSpike | IncidentKind::MultiResource => "points",
+            IncidentKind::MemoryLeak => "points a reading",
+            IncidentKind::SensorDrift => "points, negative where it reads too low",
+            IncidentKind::DiskFull => "percent of the disk",
+            IncidentKind::NetworkSaturation | IncidentKind::ZoneTrouble => {
+                "times the usual response time"
+            }
+            IncidentKind::Failure | IncidentKind::Cascade => "readings until repaired",
+            IncidentKind::Maintenance => "minutes",
+            IncidentKind::Degradation => "wear from 0 to 1",
+        }
+    }
+}
+
+impl OpenIncident {
+    /// The incident that begins with `change`.
+    pub fn new(change: IncidentChange) -> OpenIncident {
+        OpenIncident(change)
+    }
+
+    /// Its number on its machine.
+    pub fn number(&self) -> u32 {
+        self.0.number
+    }
+
+    /// Its end at the instant `timestamp` (milliseconds since the epoch).
+    pub fn end(self, timestamp: i64) -> IncidentChange {
+        IncidentChange { end_time: Some(timestamp), ..self.0 }
+    }
+}

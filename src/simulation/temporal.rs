@@ -1,0 +1,140 @@
+//! The temporal curve: load by the hour of the day and the day of the week, in local time.
+
+use crate::config::Config;
+use crate::fleet::Fleet;
+
+use super::local_time::{DAY_MS, LocalClock, is_weekend};
+
+const MINUTE_MS: i64 = 60_000;
+const MINUTES: usize = 1440;
+/// How long load takes from a weekday's level to a weekend's, from midnight on.
+const EASE_MS: f64 = 3_600_000.0;
+
+/// The factor that the clock puts on every load: 1 at the peak of a weekday.
+///
+/// Over a day it is a cosine, n + (1 - n) (1 + cos(2 pi (h - peak) / 24)) / 2 at hour h for a night
+/// load factor n: 1 at the peak hour, n twelve hours later. On local Saturdays and Sundays it is
+/// multiplied by the weekend load factor, eased in and out over the hour after midnight.
+#[derive(Debug, Clone)]
+pub struct Curve {
+    /// The factor at each minute of a local day, and at the first of the next.
+    day: Box<[f32]>,
+    weekend: f64,
+    clocks: Vec<LocalClock>,
+    /// How much of the fleet is in each region.
+    weights: Vec<f64>,
+}
+
+impl Curve {
+    /// The curve that `config` asks for; none where load doesn't follow the clock.
+    pub fn new(config: &Config, fleet: &Fleet) -> Option<Curve> {
+        let patterns = &config.temporal_patterns;
+        if !patterns.enable_diurnal && !patterns.enable_weekly {
+            return None;
+        }
+        let night = if patterns.enable_diurnal { patterns.night_load_factor } else { 1.0 };
+        let factor = |minute: usize| {
+            let hours = minute as f64 / 60.0 - f64::from(patterns.peak_hour);
+            let wave = libm::cos(hours * std::f64::consts::TAU / 24.0);
+            (night + (1.0 - night) * (1.0 + wave) / 2.0) as f32
+        };
+        Some(Curve {
+            day: (0..=MINUTES).map(factor).collect(),
+            weekend: if patterns.enable_weekly { patterns.weekend_load_factor } else { 1.0 },
+            clocks: fleet.time_zones().iter().map(|&zone| LocalClock::new(zone)).collect(),
+            weights: fleet.region_shares(),
+        })
+    }
+
+    /// The factor in region `region` (an index into [`Fleet::regions`]) at the instant
+    /// `timestamp_ms` (milliseconds since the epoch), from 0 to 1.
+    #[inline]
+    pub fn factor(&mut self, region: usize, timestamp_ms: i64) -> f64 {
+        let local = self.clocks[region].local_ms(timestamp_ms);
+        let (day, within) = (local.div_euclid(DAY_MS), local.rem_euclid(DAY_MS));
+        let minute = (within / MINUTE_MS) as usize;
+        let part = (within % MINUTE_MS) as f32 / MINUTE_MS as f32;
+        let (low, high) = (self.day[minute], self.day[minute + 1]);
+        f64::from(low + (high - low) * part) * self.of_day(day, within)
+    }
+
+    /// The mean factor over the fleet from `from_ms` to `to_ms`, at instants evenly between.
+    pub fn mean(&mut self, from_ms: i64, to_ms: i64) -> f64 {
+        const INSTANTS: i64 = 4000;
+        let length = i128::from(to_ms.saturating_sub(from_ms).max(0));
+        let mut sum = 0.0;
+        for region in 0..self.clocks.len() {
+            let mut of_region = 0.0;
+            for i in 0..INSTANTS {
+                let offset = length * i128::from(2 * i + 1) / i128::from(2 * INSTANTS);
+                of_region += self.factor(region, from_ms + offset as i64);
+            }
+            sum += self.weights[region] * of_region / INSTANTS as f64;
+        }
+        sum
+    }
+
+    #[inline]
+    fn of_day(&self, day: i64, within: i64) -> f64 {
+        if self.weekend == 1.0 {
+            return 1.0;
+        }
+        let level = |day| if is_weekend(day) { self.weekend } else { 1.0 };
+        let now = level(day);
+        let eased = within as f64 / EASE_MS;
+        if eased >= 1.0 {
+            return now;
+        }
+        let before = level(day - 1);
+        before + (now - before) * eased * eased * (3.0 - 2.0 * eased)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-23, a Monday, at midnight UTC, in milliseconds since the epoch.
+    const MONDAY: i64 = 1_795_392_000_000;
+    const HOUR: i64 = 3_600_000;
+
+    fn curve(change: impl FnOnce(&mut Config)) -> Curve {
+        let mut config = Config { regions: vec!["UTC".into()], ..Config::default() };
+        config.temporal_patterns.enable_diurnal = true;
+        config.temporal_patterns.enable_weekly = true;
+        change(&mut config);
+        Curve::new(&config, &Fleet::new(&config, 1)).unwrap()
+    }
+
+    #[test]
+    fn the_peak_is_one_and_the_trough_the_night_factor_twelve_hours_later() {
+        let mut curve = curve(|_| {});
+        assert_eq!(curve.factor(0, MONDAY + 14 * HOUR), 1.0);
+        assert!((curve.factor(0, MONDAY + 26 * HOUR) - 0.3).abs() < 1e-6);
+        assert!((curve.factor(0, MONDAY + (5 * 24 + 14) * HOUR) - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn no_minute_brings_a_jump() {
+        let mut curve = curve(|_| {});
+        let of = |m: i64, curve: &mut Curve| curve.factor(0, MONDAY + m * MINUTE_MS);
+        for minute in 0..7 * 1440 {
+            let change = of(minute + 1, &mut curve) - of(minute, &mut curve);
+            // The cosine changes by at most 0.35 * 2 pi / 1440 a minute, the easing of half the
+            // load by 0.5 * 1.5 / 60.
+            assert!(change.abs() <= 0.35 * 6.3 / 1440.0 + 0.75 / 60.0, "{minute}: {change}");
+        }
+    }
+
+    #[test]
+    fn a_mean_weighs_the_whole_curve() {
+        let mut daily = curve(|c| c.temporal_patterns.enable_weekly = false);
+        assert!((daily.mean(MONDAY, MONDAY + 24 * HOUR) - 0.65).abs() < 1e-3);
+        let mut weekly = curve(|c| c.temporal_patterns.enable_diurnal = false);
+        assert!((weekly.mean(MONDAY, MONDAY + 7 * 24 * HOUR) - 6.0 / 7.0).abs() < 1e-3);
+        assert!(
+            Curve::new(&Config::default(), &Fleet::new(&Config::default(), 1)).is_none(),
+            "without patterns there is no curve"
+        );
+    }
+}
