@@ -6,8 +6,8 @@ use crate::fleet::{Fleet, Phases, Share};
 use crate::manifest::{JobKey, Manifest};
 use crate::pacing::{Schedule, SlotKind, SlotTime, Slots};
 use crate::record::{
-    JobId, JobRecord, KeyHash, MachineRecord, Record, StatusRecord, Telemetry, Topic, TopicSet,
-    Usage,
+    IncidentRecord, JobRecord, KeyHash, MachineRecord, Record, SerialId, StatusRecord, Telemetry,
+    Topic, TopicSet, Usage,
 };
 use crate::simulation::events::Event;
 use crate::simulation::jobs::{JOB_TYPES, JobChange};
@@ -24,6 +24,8 @@ pub struct Generator {
     schedule: Schedule,
     job_key: JobKey,
     start_ms: i64,
+    /// Whether machines that are down have readings, of zeros.
+    report_while_down: bool,
     partitions: [u32; Topic::COUNT],
     simulation: Simulation,
     /// Beside each simulated machine: how far into a round it reads, and the hash of its name.
@@ -64,7 +66,11 @@ impl Generator {
             &Phases::new(manifest.seed, fleet.len()),
             share,
             manifest.interval.duration().as_secs_f64(),
-            Reported { status: topics.contains(Topic::Status), jobs: topics.contains(Topic::Jobs) },
+            Reported {
+                status: topics.contains(Topic::Status),
+                jobs: topics.contains(Topic::Jobs),
+                incidents: topics.contains(Topic::Incidents),
+            },
         );
         let places = (0..simulation.len())
             .map(|at| {
@@ -76,6 +82,7 @@ impl Generator {
             slots: Slots::new(topics),
             job_key: manifest.job_key,
             start_ms: manifest.start.timestamp_millis(),
+            report_while_down: manifest.config.failures.report_while_down,
             partitions: manifest.partitions(),
             fleet,
             topics,
@@ -132,9 +139,15 @@ impl Generator {
             SlotKind::Telemetry | SlotKind::Usage => None,
         };
         let machine = self.simulation.machine(reading.at);
+        let health = machine.health();
         let machine_id = machine.id.as_str();
         let hash = self.places[reading.at].1;
         let record = match (kind, event) {
+            (SlotKind::Telemetry | SlotKind::Usage, _)
+                if health == Health::Down && !self.report_while_down =>
+            {
+                return take(None);
+            }
             (SlotKind::Telemetry, _) => {
                 Record::Telemetry(self.telemetry(machine, machine_id, reading))
             }
@@ -143,7 +156,7 @@ impl Generator {
                 Record::Status(status(machine_id, health, last_heartbeat))
             }
             (SlotKind::Event, Some(Event::Job(change))) => {
-                let job_id = JobId::new(&machine.id, change.number);
+                let job_id = SerialId::job(&machine.id, change.number);
                 let record = Record::Job(job(job_id.as_str(), machine_id, &change));
                 let (key, hash) = match self.job_key {
                     JobKey::MachineId => (machine_id, hash),
@@ -151,12 +164,27 @@ impl Generator {
                 };
                 return take(Some(self.keyed(record, key, hash, timestamp_ms)));
             }
+            (SlotKind::Event, Some(Event::Incident(change))) => {
+                let id = SerialId::incident(&machine.id, change.number);
+                let cause = change.cause.map(|cause| {
+                    SerialId::incident(&self.fleet.machine_id(cause.machine), cause.number)
+                });
+                let record = Record::Incident(IncidentRecord {
+                    incident_id: id.as_str(),
+                    machine_id,
+                    kind: change.kind.as_str(),
+                    cause: cause.as_ref().map(SerialId::as_str),
+                    start_time: change.start_time,
+                    end_time: change.end_time,
+                    magnitude: f64::from(change.magnitude),
+                });
+                return take(Some(self.keyed(record, machine_id, hash, timestamp_ms)));
+            }
             (SlotKind::Event, None) => {
-                let beats = machine.health != Health::Down && self.topics.contains(Topic::Status);
-                if !beats {
+                if health == Health::Down || !self.topics.contains(Topic::Status) {
                     return take(None);
                 }
-                Record::Status(status(machine_id, machine.health, reading.timestamp_ms))
+                Record::Status(status(machine_id, health, reading.timestamp_ms))
             }
         };
         take(Some(self.keyed(record, machine_id, hash, timestamp_ms)))

@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process;
 
 use clap::Parser;
-use fleetstorm::cli::{Cli, Command, SchemasCommand};
+use fleetstorm::cli::{Cli, Command, ScenariosCommand, SchemasCommand};
+use fleetstorm::config::scenario::{self, Scenario};
 use fleetstorm::pacing::StopFlag;
 use fleetstorm::run::{self, ExitCode, RunError, Talk};
 use fleetstorm::{encoding, record};
@@ -45,7 +46,21 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
             }
             Ok(run::exit_code(&report))
         }
+        Command::Scenarios(command) => scenarios(command),
         Command::Schemas(command) => schemas(command, stop),
+    }
+}
+
+fn scenarios(command: &ScenariosCommand) -> Result<ExitCode, RunError> {
+    match command {
+        ScenariosCommand::List => {
+            let line = |s: &Scenario| format!("{:<19} {}", s.name, s.description);
+            print(&scenario::all().iter().map(line).collect::<Vec<_>>())
+        }
+        ScenariosCommand::Show { name } => {
+            let yaml = scenario::find(name)?.to_yaml()?;
+            print(&[yaml.trim_end().to_owned()])
+        }
     }
 }
 

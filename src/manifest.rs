@@ -14,7 +14,7 @@ use crate::record::{Topic, TopicSet};
 
 /// The version of the record stream: it changes whenever the bytes of a given manifest would.
 /// Golden hashes in the tests guard it.
-pub const STREAM_VERSION: u32 = 1;
+pub const STREAM_VERSION: u32 = 2;
 
 /// The resolved run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TopicEntry {
-    /// Which of the five it is.
+    /// Which topic it is.
     pub topic: Topic,
     /// Its full name, prefix included.
     pub name: String,
@@ -152,5 +152,15 @@ impl Manifest {
             (a, b) => a.or(b),
         };
         seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+    /// How far the records' timestamps reach in `fleet_time`, in milliseconds: in live time at a
+    /// rate, that decides.
+    pub fn span_ms(&self, fleet_time: Duration) -> i64 {
+        let schedule = self.schedule();
+        let pace = match (self.time, schedule.target_rate()) {
+            (Time::Live, Some(rate)) if rate > 0.0 => schedule.natural_rate() / rate,
+            _ => 1.0,
+        };
+        (fleet_time.as_secs_f64() * pace * 1000.0) as i64
     }
 }

@@ -198,9 +198,9 @@ impl fmt::Display for Rule {
                 f,
                 "a list of 1 to {NAMES_MAX} different names of 1 to {NAME_BYTES_MAX} bytes"
             ),
-            Rule::TimeZones => {
-                f.write_str("regions with the IANA name of a time zone each, as `{mars-1: Europe/Paris}`")
-            }
+            Rule::TimeZones => f.write_str(
+                "regions with the IANA name of a time zone each, as `{mars-1: Europe/Paris}`",
+            ),
         }
     }
 }

@@ -209,11 +209,6 @@ impl Default for Growth {
 
 impl Default for ZonePatterns {
     fn default() -> Self {
-        Self {
-            load_spread: 0.0,
-            trouble_every: None,
-            trouble_readings: 120,
-            trouble_slowdown: 3.0,
-        }
+        Self { load_spread: 0.0, trouble_every: None, trouble_readings: 120, trouble_slowdown: 3.0 }
     }
 }

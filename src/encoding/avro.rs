@@ -3,7 +3,9 @@
 //! The order of writes is the order of fields in `schemas/*.avsc`; the property tests hold every
 //! writer to the bytes that `apache-avro` makes of the same record under that schema.
 
-use crate::record::{JobRecord, MachineRecord, Record, StatusRecord, Telemetry, Usage};
+use crate::record::{
+    IncidentRecord, JobRecord, MachineRecord, Record, StatusRecord, Telemetry, Usage,
+};
 
 /// Appends the Avro datum of `record` to `buffer`.
 #[inline]
@@ -14,6 +16,7 @@ pub fn write(record: &Record<'_>, buffer: &mut Vec<u8>) {
         Record::Status(r) => status(r, buffer),
         Record::Job(r) => job(r, buffer),
         Record::Machine(r) => machine(r, buffer),
+        Record::Incident(r) => incident(r, buffer),
     }
 }
 
@@ -66,6 +69,16 @@ fn machine(r: &MachineRecord<'_>, buffer: &mut Vec<u8>) {
     string(r.zone, buffer);
     string(r.region, buffer);
     long(r.created_at, buffer);
+}
+
+fn incident(r: &IncidentRecord<'_>, buffer: &mut Vec<u8>) {
+    string(r.incident_id, buffer);
+    string(r.machine_id, buffer);
+    string(r.kind, buffer);
+    optional(r.cause, buffer, string);
+    long(r.start_time, buffer);
+    optional(r.end_time, buffer, long);
+    doubles([r.magnitude], buffer);
 }
 
 /// An `int` or `long`: zig-zag, then seven bits a byte, the lowest first.

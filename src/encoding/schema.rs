@@ -40,6 +40,11 @@ pub const SCHEMAS: [Schema; Topic::COUNT] = [
         full_name: "fleetstorm.Machine",
         text: include_str!("../../schemas/machines.avsc"),
     },
+    Schema {
+        topic: Topic::Incidents,
+        full_name: "fleetstorm.Incident",
+        text: include_str!("../../schemas/incidents.avsc"),
+    },
 ];
 
 impl Topic {

@@ -26,7 +26,12 @@ impl Slots {
         let wanted = [
             (SlotKind::Telemetry, topics.contains(Topic::Telemetry)),
             (SlotKind::Usage, topics.contains(Topic::Usage)),
-            (SlotKind::Event, topics.contains(Topic::Status) || topics.contains(Topic::Jobs)),
+            (
+                SlotKind::Event,
+                [Topic::Status, Topic::Jobs, Topic::Incidents]
+                    .into_iter()
+                    .any(|topic| topics.contains(topic)),
+            ),
         ];
         let mut slots = Slots { kinds: [SlotKind::Event; 3], count: 0 };
         for (kind, wanted) in wanted {
@@ -68,6 +73,7 @@ mod tests {
         );
         let only = |topic| Slots::new([topic].into_iter().collect());
         assert_eq!(only(Topic::Jobs).kinds(), [SlotKind::Event]);
+        assert_eq!(only(Topic::Incidents).kinds(), [SlotKind::Event]);
         assert_eq!(only(Topic::Usage).kinds(), [SlotKind::Usage]);
         assert!(only(Topic::Machines).is_empty());
     }

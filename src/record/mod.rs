@@ -2,9 +2,11 @@
 //!
 //! The structs mirror `schemas/*.avsc` field by field, in order; a test holds the two together.
 
+pub mod incident;
 pub mod job;
 pub mod machine;
 pub mod partitioning;
+pub mod serial;
 pub mod status;
 pub mod telemetry;
 pub mod topic;
@@ -12,9 +14,11 @@ pub mod usage;
 
 use serde::Serialize;
 
-pub use job::{JobId, JobRecord};
+pub use incident::IncidentRecord;
+pub use job::JobRecord;
 pub use machine::MachineRecord;
 pub use partitioning::KeyHash;
+pub use serial::SerialId;
 pub use status::StatusRecord;
 pub use telemetry::Telemetry;
 pub use topic::{Topic, TopicSet};
@@ -34,6 +38,8 @@ pub enum Record<'a> {
     Job(JobRecord<'a>),
     /// What a machine is.
     Machine(MachineRecord<'a>),
+    /// The beginning or the end of an incident.
+    Incident(IncidentRecord<'a>),
 }
 
 impl Record<'_> {
@@ -46,6 +52,7 @@ impl Record<'_> {
             Record::Status(_) => Topic::Status,
             Record::Job(_) => Topic::Jobs,
             Record::Machine(_) => Topic::Machines,
+            Record::Incident(_) => Topic::Incidents,
         }
     }
 }

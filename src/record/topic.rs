@@ -1,4 +1,4 @@
-//! The five topics and sets of them.
+//! The topics and sets of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,6 +20,8 @@ pub enum Topic {
     Jobs,
     /// What each machine is. Compacted.
     Machines,
+    /// The beginning and the end of everything that befalls a machine. Not written unless asked for.
+    Incidents,
 }
 
 /// A set of topics; it keeps their order.
@@ -29,7 +31,7 @@ pub struct TopicSet(u8);
 /// A topic name that there isn't.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no topic `{name}`: choose from telemetry, usage, status, jobs and machines, separated by commas"
+    "there is no topic `{name}`: choose from telemetry, usage, status, jobs, machines and incidents, separated by commas"
 )]
 pub struct UnknownTopic {
     name: String,
@@ -37,11 +39,17 @@ pub struct UnknownTopic {
 
 impl Topic {
     /// How many topics there are.
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = 6;
 
     /// All topics, in order.
-    pub const ALL: [Topic; Topic::COUNT] =
-        [Topic::Telemetry, Topic::Usage, Topic::Status, Topic::Jobs, Topic::Machines];
+    pub const ALL: [Topic; Topic::COUNT] = [
+        Topic::Telemetry,
+        Topic::Usage,
+        Topic::Status,
+        Topic::Jobs,
+        Topic::Machines,
+        Topic::Incidents,
+    ];
 
     /// The topic's name, without a prefix.
     pub fn name(self) -> &'static str {
@@ -51,6 +59,7 @@ impl Topic {
             Topic::Status => "status",
             Topic::Jobs => "jobs",
             Topic::Machines => "machines",
+            Topic::Incidents => "incidents",
         }
     }
 
@@ -84,7 +93,7 @@ impl FromStr for Topic {
 }
 
 impl TopicSet {
-    /// All five.
+    /// All six.
     pub const ALL: TopicSet = TopicSet((1 << Topic::COUNT) - 1);
 
     /// Whether `topic` is in it.

@@ -11,9 +11,12 @@ use crate::config::layers::Layer;
 use crate::config::units::{RateLimit, Span, StartTime};
 use crate::config::{self, Config, Scenario};
 use crate::encoding::Format;
+use crate::fleet::{Fleet, time_zones};
 use crate::manifest::{Manifest, STREAM_VERSION, TopicEntry};
 use crate::pacing::{Pace, Profile, Slots, Time};
-use crate::record::TopicSet;
+use crate::record::{Topic, TopicSet};
+use crate::simulation::temporal::Curve;
+use crate::simulation::trouble::Hazards;
 use crate::sink::kafka::topics::Stamps;
 
 /// A run as far as its options decide it. Partitions and schema ids are still to come.
@@ -42,6 +45,8 @@ const LATE_START_MS: i64 = 60_000;
 /// The most arrivals a machine and reading that event slots can carry: see `jobs` in the
 /// configuration.
 const MOST_ARRIVALS: f64 = 0.2;
+/// The most events a reading, on average, that don't queue without end.
+const MOST_EVENTS: f64 = 0.9;
 
 impl Plan {
     /// The plan of `options` at the instant `now_ms` (milliseconds since the epoch).
@@ -56,7 +61,7 @@ impl Plan {
             );
         }
         let config::Resolved { config, mut notes } = configuration(options)?;
-        notes.extend(not_simulated(&config));
+        notes.extend(unknown_regions(&config));
         let seed = config.seed.unwrap_or_else(drawn_seed);
         let (time, pace) = time_and_pace(options)?;
         let topics = options.topics.topics.iter().copied().collect::<TopicSet>();
@@ -88,8 +93,13 @@ impl Plan {
                 .collect(),
             config,
         };
-        spread_jobs(&mut manifest)?;
         let start = start(options, &mut manifest, now_ms)?;
+        let start_ms = match start {
+            Start::Fixed => manifest.start.timestamp_millis(),
+            Start::Now => now_ms,
+        };
+        spread_jobs(&mut manifest, start_ms)?;
+        events_fit(&manifest)?;
         if options.destination.sink == SinkKind::Kafka
             && let Some(forfeits) = options.destination.acks.forfeits()
         {
@@ -163,19 +173,42 @@ fn configuration(options: &RunOptions) -> Result<config::Resolved, RunError> {
     Ok(config::resolve(layers)?)
 }
 
-/// What the configuration switches on and the simulation does not have yet.
-fn not_simulated(config: &Config) -> Vec<String> {
+/// Regions whose local time would count and isn't known.
+fn unknown_regions(config: &Config) -> Option<String> {
     let patterns = &config.temporal_patterns;
-    [
-        ("anomalies.enable", config.anomalies.enable),
-        ("temporal_patterns.enable_diurnal", patterns.enable_diurnal),
-        ("temporal_patterns.enable_weekly", patterns.enable_weekly),
-        ("enable_failures", config.enable_failures),
-    ]
-    .into_iter()
-    .filter(|(_, on)| *on)
-    .map(|(key, _)| format!("`{key}` has no effect yet: this version doesn't simulate it"))
-    .collect()
+    let counts = patterns.enable_diurnal || patterns.enable_weekly || config.maintenance.enable;
+    let unknown: Vec<&str> = config
+        .regions
+        .iter()
+        .filter(|region| time_zones::of_region(region, &patterns.time_zones).is_none())
+        .map(String::as_str)
+        .collect();
+    (counts && !unknown.is_empty()).then(|| {
+        format!(
+            "no time zone is known for {}: UTC stands in; name one in temporal_patterns.time_zones",
+            unknown.join(", ")
+        )
+    })
+}
+
+/// Refuses what would change state more often than event slots, one a reading, can carry.
+fn events_fit(manifest: &Manifest) -> Result<(), RunError> {
+    let topics = manifest.topic_set();
+    let config = &manifest.config;
+    let Some(hazards) = Hazards::new(config, &Fleet::new(config, manifest.seed)) else {
+        return Ok(());
+    };
+    let asked = |topic, events: f64| if topics.contains(topic) { events } else { 0.0 };
+    let incidents = hazards.incident_rate();
+    let events = asked(Topic::Incidents, 2.0 * incidents)
+        + asked(Topic::Jobs, 3.0 * config.jobs.arrival_probability)
+        + asked(Topic::Status, 4.0 * hazards.failure_rate());
+    if events > MOST_EVENTS {
+        return usage(format!(
+            "the fleet would change its state {events:.2} times a reading, more than the event slots, one a reading, can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
+        ));
+    }
+    Ok(())
 }
 
 /// A seed of 53 bits, which every JSON reader keeps exactly.
@@ -234,7 +267,7 @@ fn format(options: &RunOptions) -> Result<Format, RunError> {
 }
 
 /// Turns `n_jobs` into the probability of an arrival.
-fn spread_jobs(manifest: &mut Manifest) -> Result<(), RunError> {
+fn spread_jobs(manifest: &mut Manifest, start_ms: i64) -> Result<(), RunError> {
     let Some(jobs) = manifest.config.n_jobs else {
         return Ok(());
     };
@@ -244,7 +277,11 @@ fn spread_jobs(manifest: &mut Manifest) -> Result<(), RunError> {
         ));
     };
     let rounds = length.as_secs_f64() / manifest.interval.duration().as_secs_f64();
-    let readings = rounds * f64::from(manifest.config.n_machines);
+    // Where load follows the clock, jobs do: fewer readings bring one, and each more likely.
+    let fleet = Fleet::new(&manifest.config, manifest.seed);
+    let end_ms = start_ms.saturating_add(manifest.span_ms(length));
+    let curve = Curve::new(&manifest.config, &fleet).map_or(1.0, |mut c| c.mean(start_ms, end_ms));
+    let readings = rounds * f64::from(manifest.config.n_machines) * curve;
     let arrival = if jobs == 0 { 0.0 } else { jobs as f64 / readings };
     if arrival > MOST_ARRIVALS {
         return usage(format!(

@@ -8,6 +8,9 @@ const FILL_PERCENT: f64 = 0.02;
 /// The part of it that is written whatever the load: logs of an idle machine.
 const IDLE: f64 = 0.3;
 
+/// What a cleaning frees at least, in percent of the disk.
+const LEAST_CLEANED: f64 = 5.0;
+
 /// The disk of one machine, in percent.
 #[derive(Debug, Clone)]
 pub struct Disk {
@@ -30,12 +33,18 @@ impl Disk {
         }
     }
 
+    /// Is cleaned; `growth` is what the data that is kept has grown by, as a factor.
+    pub fn clean(&mut self, growth: f64) {
+        let kept = f64::from(self.floor) * growth;
+        self.used = kept.min(f64::from(self.ceiling) - LEAST_CLEANED);
+    }
+
     /// Moves on by one reading at a load between 0 and 1; returns the part in use, in percent.
     #[inline]
-    pub fn step(&mut self, load: f64) -> f64 {
+    pub fn step(&mut self, load: f64, growth: f64) -> f64 {
         self.used += f64::from(self.fill) * (IDLE + (1.0 - IDLE) * load);
         if self.used >= f64::from(self.ceiling) {
-            self.used = f64::from(self.floor);
+            self.clean(growth);
         }
         self.used
     }

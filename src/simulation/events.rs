@@ -2,6 +2,7 @@
 
 use slab::Slab;
 
+use super::incidents::IncidentChange;
 use super::jobs::JobChange;
 use super::status::Health;
 
@@ -17,6 +18,8 @@ pub enum Event {
     },
     /// A job of the machine changed its state.
     Job(JobChange),
+    /// An incident of the machine began or ended.
+    Incident(IncidentChange),
 }
 
 /// The end of a list in a slab.

@@ -87,6 +87,17 @@ pub struct Jobs {
     memory: f32,
 }
 
+/// How jobs come to a machine at a reading.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Arrivals {
+    /// The probability that one arrives, at the peak of load's temporal curve.
+    pub probability: f64,
+    /// The temporal curve, from 0 to 1.
+    pub curve: f64,
+    /// Whether the machine starts jobs; those that arrive meanwhile wait.
+    pub start: bool,
+}
+
 /// The unfinished jobs of all machines of a share, in one arena.
 #[derive(Debug, Default)]
 pub struct JobArena(Slab<Job>);
@@ -130,7 +141,7 @@ impl JobChange {
 impl Jobs {
     /// A machine without jobs, at which one arrives with probability `arrival` a reading.
     pub fn new(arrival: f64, mut stream: Stream) -> Jobs {
-        let next_arrival = gap(arrival, &mut stream);
+        let next_arrival = stream.geometric(arrival);
         Jobs {
             stream,
             next_arrival,
@@ -157,19 +168,20 @@ impl Jobs {
     }
 
     /// Moves on to `reading`, whose instant is `timestamp` (milliseconds since the epoch): jobs
-    /// that are due end, one may arrive, and those for which there is room start. Every change is
-    /// handed to `changed`, in order. `arrival` is the probability that a job arrives at a reading.
+    /// that are due end, one may arrive, and those for which there is room start, unless the
+    /// machine takes none. Every change is handed to `changed`, in order.
     #[inline]
     pub fn step(
         &mut self,
         reading: u64,
         timestamp: i64,
-        arrival: f64,
+        arrivals: Arrivals,
         arena: &mut JobArena,
         changed: impl FnMut(JobChange),
     ) {
-        if reading >= self.next_arrival.min(self.next_end) {
-            self.change(reading, timestamp, arrival, arena, changed);
+        let may_start = arrivals.start && self.waiting > 0 && self.running < RUNNING_AT_ONCE;
+        if reading >= self.next_arrival.min(self.next_end) || may_start {
+            self.change(reading, timestamp, arrivals, arena, changed);
         }
     }
 
@@ -179,35 +191,58 @@ impl Jobs {
         &mut self,
         reading: u64,
         timestamp: i64,
-        arrival: f64,
+        arrivals: Arrivals,
         arena: &mut JobArena,
         mut changed: impl FnMut(JobChange),
     ) {
-        self.end_due(reading, timestamp, arena, &mut changed);
+        let due = |run: &Run| (run.ends <= reading).then_some(run.outcome);
+        self.end(due, timestamp, arena, &mut changed);
         if reading >= self.next_arrival {
-            self.arrive(timestamp, arena, &mut changed);
-            self.next_arrival = reading.saturating_add(1 + gap(arrival, &mut self.stream));
+            // Candidates come evenly; as many of them are jobs as the curve of load is high.
+            if arrivals.curve >= 1.0 || self.stream.chance(arrivals.curve) {
+                self.arrive(timestamp, arena, &mut changed);
+            }
+            let gap = self.stream.geometric(arrivals.probability);
+            self.next_arrival = reading.saturating_add(1).saturating_add(gap);
         }
-        self.start_waiting(reading, timestamp, arena, &mut changed);
+        if arrivals.start {
+            self.start_waiting(reading, timestamp, arena, &mut changed);
+        }
         self.sum_up(arena);
     }
 
-    fn end_due(
+    /// Ends all running jobs at the instant `timestamp` with this outcome, as a machine that goes
+    /// down does.
+    pub fn end_running(
         &mut self,
-        reading: u64,
+        outcome: JobStatus,
         timestamp: i64,
         arena: &mut JobArena,
-        changed: &mut impl FnMut(JobChange),
+        changed: impl FnMut(JobChange),
+    ) {
+        if self.running > 0 {
+            self.end(|_| Some(outcome), timestamp, arena, changed);
+            self.sum_up(arena);
+        }
+    }
+
+    /// Ends those running jobs for which `outcome` gives one.
+    fn end(
+        &mut self,
+        outcome: impl Fn(&Run) -> Option<JobStatus>,
+        timestamp: i64,
+        arena: &mut JobArena,
+        mut changed: impl FnMut(JobChange),
     ) {
         let (mut previous, mut key) = (NONE, self.head);
         while let Some(job) = arena.0.get(key as usize) {
             let next = job.next;
-            match job.run {
-                Some(run) if run.ends <= reading => {
+            match job.run.and_then(|run| Some((run, outcome(&run)?))) {
+                Some((run, outcome)) => {
                     changed(JobChange {
                         number: job.number,
                         job_type: job.job_type,
-                        status: run.outcome,
+                        status: outcome,
                         start_time: Some(run.start_time),
                         end_time: Some(timestamp),
                     });
@@ -218,7 +253,7 @@ impl Jobs {
                         None => self.head = next,
                     }
                 }
-                _ => previous = key,
+                None => previous = key,
             }
             key = next;
         }
@@ -306,18 +341,6 @@ impl Jobs {
     }
 }
 
-/// Readings without an arrival before the next one: geometric, by inversion.
-fn gap(arrival: f64, stream: &mut Stream) -> u64 {
-    if arrival <= 0.0 {
-        return NEVER;
-    }
-    if arrival >= 1.0 {
-        return 0;
-    }
-    let readings = libm::log(1.0 - stream.uniform()) / libm::log1p(-arrival);
-    readings as u64
-}
-
 fn draw_type(stream: &mut Stream) -> u8 {
     let draw = stream.uniform();
     let mut sum = 0.0;
@@ -356,7 +379,8 @@ mod tests {
         let mut arena = JobArena::default();
         let mut changes = Vec::new();
         for reading in 0..readings {
-            jobs.step(reading, reading as i64 * 1000, arrival, &mut arena, |c| {
+            let arrivals = Arrivals { probability: arrival, curve: 1.0, start: true };
+            jobs.step(reading, reading as i64 * 1000, arrivals, &mut arena, |c| {
                 changes.push((reading, c));
             });
             assert!(jobs.running <= RUNNING_AT_ONCE && jobs.waiting <= WAITING_AT_MOST);

@@ -90,8 +90,7 @@ mod tests {
     #[test]
     fn weekends_are_saturday_and_sunday() {
         let day = |text: &str| ms(text).div_euclid(DAY_MS);
-        let week: Vec<bool> =
-            (0..7).map(|d| is_weekend(day("2026-11-23T00:00:00Z") + d)).collect();
+        let week: Vec<bool> = (0..7).map(|d| is_weekend(day("2026-11-23T00:00:00Z") + d)).collect();
         assert_eq!(week, [false, false, false, false, false, true, true]);
         assert!(is_weekend(day("1969-12-28T00:00:00Z")));
     }

@@ -13,6 +13,8 @@ const NOISE: f64 = 0.01;
 /// Spread (sigma of the logarithm) of the machines' own levels about their type's.
 const CHARACTER: f64 = 0.08;
 const HIGHEST_LEVEL: f64 = 0.9;
+/// What is left of the level right after a restart.
+const RESTARTED: f64 = 0.4;
 
 /// The memory of one machine, as a part of all it has.
 #[derive(Debug, Clone)]
@@ -30,12 +32,17 @@ impl Memory {
         Memory { level: level as f32, used: level }
     }
 
-    /// Moves on by one reading: `excess` is the load above the machine's own level, `jobs` what
-    /// its jobs hold. Returns the part of memory in use, not below 0.
+    /// Begins again from little, as after a restart.
+    pub fn restart(&mut self) {
+        self.used = f64::from(self.level) * RESTARTED;
+    }
+
+    /// Moves on by one reading: `excess` is the load above the machine's own level, `besides` what
+    /// its jobs and troubles hold. Returns the part of memory in use, not below 0.
     #[inline]
-    pub fn step(&mut self, excess: f64, jobs: f64, normal: f64) -> f64 {
+    pub fn step(&mut self, excess: f64, besides: f64, normal: f64) -> f64 {
         let target = f64::from(self.level) + PER_LOAD * excess + NOISE * normal;
         self.used += FOLLOW * (target - self.used);
-        (self.used + jobs).max(0.0)
+        (self.used + besides).max(0.0)
     }
 }

@@ -1,5 +1,6 @@
 //! Network traffic, which follows the work that a machine does.
 
+use crate::config::Config;
 use crate::fleet::TypeProfile;
 use crate::random::Stream;
 
@@ -12,25 +13,32 @@ const NOISE: f64 = 0.08;
 #[derive(Debug, Clone)]
 pub struct Network {
     link_mbps: f32,
+    /// The part of the link that a full load takes.
+    per_load: f32,
     out_per_in: f32,
 }
 
 impl Network {
     /// The traffic of a machine of type `profile`.
-    pub fn new(profile: &TypeProfile, stream: &mut Stream) -> Network {
+    pub fn new(config: &Config, profile: &TypeProfile, stream: &mut Stream) -> Network {
+        let (network, cpu) = (config.base_network_load, config.base_cpu_load);
         Network {
             link_mbps: (LINK_MBPS * profile.network) as f32,
+            per_load: if cpu > 0.0 { (network / cpu) as f32 } else { 0.0 },
             // Some machines mostly receive, some mostly send.
             out_per_in: stream.log_normal(0.8, 0.3) as f32,
         }
     }
 
-    /// Traffic received and sent in one reading, in Mbps, at a load between 0 and 1.
+    /// Traffic received and sent in one reading, in Mbps, at a load between 0 and 1; `full` is how
+    /// far troubles fill the link, from 0 to 1.
     #[inline]
-    pub fn step(&self, load: f64, normals: (f64, f64)) -> (f64, f64) {
+    pub fn step(&self, load: f64, full: f64, normals: (f64, f64)) -> (f64, f64) {
         let link = f64::from(self.link_mbps);
-        let inward = link * load * (1.0 + NOISE * normals.0);
-        let outward = link * load * f64::from(self.out_per_in) * (1.0 + NOISE * normals.1);
-        (inward.clamp(0.0, link), outward.clamp(0.0, link))
+        let usual = link * load * f64::from(self.per_load);
+        let inward = usual * (1.0 + NOISE * normals.0);
+        let outward = usual * f64::from(self.out_per_in) * (1.0 + NOISE * normals.1);
+        let filled = |usual: f64| usual + (link - usual) * full;
+        (filled(inward.clamp(0.0, link)), filled(outward.clamp(0.0, link)))
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::random::Stream;
 
+use super::effects::Effects;
+
 /// Requests a second that one core serves when it is fully busy.
 const REQUESTS_PER_CORE: f64 = 20.0;
 /// Above this use of the machine latency no longer grows: requests are refused instead.
@@ -49,18 +51,28 @@ impl Service {
     }
 
     /// One reading. `demand` is the load of the service itself, `load` that of the whole machine,
-    /// jobs included, which is what requests wait behind.
+    /// jobs included, which is what requests wait behind; troubles slow responses and fail
+    /// requests by `effects`.
     ///
     /// Response times are those of the M/M/1 queue, exponential with mean s / (1 - rho) for a
     /// service time s and a use rho (Kleinrock, Queueing Systems I, 1975, section 3.2), so that
     /// latency rises steeply near saturation and p99 is ln 100 / ln 2 times p50.
     #[inline]
-    pub fn step(&self, demand: f64, load: f64, normals: [f64; 3], stream: &mut Stream) -> Served {
+    pub fn step(
+        &self,
+        demand: f64,
+        load: f64,
+        effects: &Effects,
+        normals: [f64; 3],
+        stream: &mut Stream,
+    ) -> Served {
         let mean = f64::from(self.capacity) * demand.min(1.0);
         // A normal in place of a Poisson: the counts are large, and its draw is at hand.
         let requests = (mean + mean.sqrt() * normals[0] + 0.5).max(0.0) as u64;
-        let errors = stream.poisson(requests as f64 * error_rate(load)).min(requests);
-        let response_ms = f64::from(self.service_ms) / (1.0 - load.min(SATURATION));
+        let failing = (error_rate(load) + effects.errors).min(1.0);
+        let errors = stream.poisson(requests as f64 * failing).min(requests);
+        let response_ms =
+            effects.slowdown * f64::from(self.service_ms) / (1.0 - load.min(SATURATION));
         let p50_ms = response_ms * P50 * (1.0 + LATENCY_NOISE * normals[1]);
         let p99_ms = response_ms * P99 * (1.0 + LATENCY_NOISE * normals[2]);
         Served { requests, errors, p50_ms, p99_ms: p99_ms.max(p50_ms) }
