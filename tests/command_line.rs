@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
@@ -12,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Finished, Running, SOON, TOPICS, command, run, slots, total};
+use support::{ALL_TOPICS, Finished, Running, SOON, TOPICS, command, run, slots, total};
 
 /// A configuration as a JSON dump of the Python package's CrossfilterConfig, every key set.
 fn crossfilter_dump() -> Value {
@@ -114,8 +115,8 @@ fn schemas_are_listed_and_shown_as_they_are_in_their_files() {
     list.exits(0);
     let listed: Vec<&str> =
         list.stdout.lines().filter_map(|l| l.split_whitespace().next()).collect();
-    assert_eq!(listed, TOPICS);
-    for topic in TOPICS {
+    assert_eq!(listed, ALL_TOPICS);
+    for topic in ALL_TOPICS {
         let shown = run(&["schemas", "show", topic]);
         shown.exits(0);
         apache_avro::Schema::parse_str(&shown.stdout).expect("it is an Avro schema");
@@ -382,8 +383,13 @@ fn a_dump_of_the_python_packages_configuration_loads_unchanged() {
     assert_eq!(slots(&report), 63);
     let config = &report["manifest"]["config"];
     for (key, value) in crossfilter_dump().as_object().expect("it is an object") {
-        if key != "output" {
-            assert_eq!(&config[key], value, "{key}");
+        match value.as_object() {
+            // Sections have keys beside the package's.
+            Some(section) => section.iter().for_each(|(name, value)| {
+                assert_eq!(&config[key][name], value, "{key}.{name}");
+            }),
+            None if key == "output" => {}
+            None => assert_eq!(&config[key], value, "{key}"),
         }
     }
     assert!(report["manifest"]["seed"].is_u64(), "a seed is drawn where it is null");
@@ -564,4 +570,107 @@ fn a_second_interrupt_leaves_at_once() {
     waiting.signal("TERM");
     waiting.finish(SOON).exits(130);
     assert!(told.elapsed() < Duration::from_secs(5), "it took {:?}", told.elapsed());
+}
+
+#[test]
+fn every_scenario_is_listed_and_its_yaml_makes_the_same_run() {
+    let list = run(&["scenarios", "list"]);
+    list.exits(0);
+    let names: Vec<&str> =
+        list.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names.len(), 17, "{}", list.stdout);
+    let fixed = [
+        "run",
+        "--sink",
+        "null",
+        "--seed",
+        "1",
+        "--start",
+        "2026-01-01",
+        "--records",
+        "30",
+        "--rate",
+        "max",
+        "--report",
+        "-",
+    ];
+    for name in names {
+        let shown = run(&["scenarios", "show", name]);
+        shown.exits(0);
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(shown.stdout.as_bytes()).expect("it can be written");
+        let path = file.path().to_str().expect("a path of text");
+        let by_name = run(&[&fixed[..], &["--scenario", name]].concat());
+        let by_file = run(&[&fixed[..], &["--config", path]].concat());
+        let config = |ended: &Finished| ended.exits(0).report()["manifest"]["config"].clone();
+        assert_eq!(config(&by_name), config(&by_file), "{name}");
+    }
+}
+
+#[test]
+fn wrong_shapes_are_refused_by_name_bound_and_nearest_word() {
+    for (setting, words) in [
+        ("failure_probability=1.5", &["`failure_probability`", "1.5", "from 0 to 1"][..]),
+        ("temporal_patterns.peak_hour=24", &["peak_hour", "0 to 23"]),
+        ("temporal_patterns.night_load_factor=1.1", &["night_load_factor", "from 0 to 1"]),
+        ("zones=[]", &["`zones`", "empty"]),
+        ("cores_range=[8,4]", &["cores_range", "8 is above 4"]),
+        ("maintenance.hours=[22,25]", &["maintenance.hours", "0 to 24"]),
+        ("anomalies.cpu_spike_duration=[30,5]", &["cpu_spike_duration", "30 is above 5"]),
+        ("anomalies.cpu_spike_probabilty=0.1", &["did you mean", "cpu_spike_probability"]),
+        (
+            "temporal_patterns.time_zones={mars-1: Europe/Pariss}",
+            &["Europe/Pariss", "did you mean `Europe/Paris`"],
+        ),
+    ] {
+        run(&["run", "--sink", "null", "--set", setting]).fails(2, words);
+    }
+    let misspelt = run(&["run", "--sink", "null", "--scenario", "produktion"]);
+    misspelt.fails(2, &["produktion", "did you mean `production`"]);
+    run(&["scenarios", "show", "produktion"]).fails(2, &["did you mean `production`"]);
+}
+
+#[test]
+fn more_events_than_slots_are_refused() {
+    let storm = [
+        "run",
+        "--sink",
+        "null",
+        "--records",
+        "10",
+        "--rate",
+        "max",
+        "--set",
+        "anomalies.enable=true",
+        "--set",
+        "anomalies.cpu_spike_probability=1",
+        "--set",
+        "anomalies.cpu_spike_duration=[1,1]",
+    ];
+    run(&storm).exits(0);
+    let asked = run(&[&storm[..], &["--topics", "telemetry,incidents"]].concat());
+    asked.fails(2, &["times a reading", "lower the probabilities"]);
+}
+
+#[test]
+fn settings_without_effect_and_unknown_regions_are_told() {
+    let quick = ["run", "--sink", "null", "--records", "10", "--rate", "max"];
+    for (settings, words) in [
+        (&["anomalies.cpu_spike_probability=0.1"][..], &["no effect", "anomalies.enable"][..]),
+        (&["failures.repair_readings=5"], &["no effect", "enable_failures"]),
+        (
+            &["regions=[us-east-1, mars-1]", "temporal_patterns.enable_diurnal=true"],
+            &["mars-1", "UTC"],
+        ),
+    ] {
+        let mut words_of_command = quick.to_vec();
+        settings.iter().for_each(|setting| words_of_command.extend(["--set", setting]));
+        let ended = run(&words_of_command);
+        ended.exits(0);
+        for word in words {
+            assert!(ended.stderr.contains(word), "{word:?} is told: {}", ended.stderr);
+        }
+    }
+    let silent = run(&[&quick[..], &["--set", "regions=[mars-1]"]].concat());
+    assert!(!silent.stderr.contains("mars-1"), "no local time counts: {}", silent.stderr);
 }

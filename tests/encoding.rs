@@ -6,7 +6,9 @@ use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use fleetstorm::encoding::schema::SCHEMAS;
 use fleetstorm::encoding::{Encoder, SchemaId, avro, json};
-use fleetstorm::record::{JobRecord, MachineRecord, Record, StatusRecord, Telemetry, Topic, Usage};
+use fleetstorm::record::{
+    IncidentRecord, JobRecord, MachineRecord, Record, StatusRecord, Telemetry, Topic, Usage,
+};
 use proptest::prelude::*;
 
 fn schema(topic: Topic) -> Schema {
@@ -142,6 +144,25 @@ proptest! {
             created_at,
         }))?;
     }
+
+    #[test]
+    fn incident(
+        names in prop::array::uniform3(text()),
+        cause in prop::option::of(text()),
+        start_time in long(),
+        end_time in prop::option::of(long()),
+        magnitude in number(),
+    ) {
+        assert_equal_bytes(&Record::Incident(IncidentRecord {
+            incident_id: &names[0],
+            machine_id: &names[1],
+            kind: &names[2],
+            cause: cause.as_deref(),
+            start_time,
+            end_time,
+            magnitude,
+        }))?;
+    }
 }
 
 /// One record of every topic.
@@ -190,6 +211,15 @@ fn samples() -> [Record<'static>; Topic::COUNT] {
             region: "r",
             created_at: 3,
         }),
+        Record::Incident(IncidentRecord {
+            incident_id: "i",
+            machine_id: "m",
+            kind: "cascade",
+            cause: Some("c"),
+            start_time: 1,
+            end_time: None,
+            magnitude: 2.0,
+        }),
     ]
 }
 
@@ -225,7 +255,7 @@ fn records_have_exactly_the_fields_of_their_schemas_in_order() {
 
 #[test]
 fn avro_values_are_framed_and_json_values_are_objects() {
-    let avro_encoder = Encoder::avro([7, 8, 9, 10, 11].map(SchemaId));
+    let avro_encoder = Encoder::avro([7, 8, 9, 10, 11, 12].map(SchemaId));
     let json_encoder = Encoder::json();
     let mut buffer = vec![1, 2, 3];
     for (i, record) in samples().iter().enumerate() {

@@ -14,7 +14,9 @@ use apache_avro::types::Value as Avro;
 use rdkafka::Message;
 use serde_json::{Value, json};
 use support::kafka::{Decoder, Reader, TestCluster, field, get, record_count};
-use support::{SOON, TOPICS, assert_all_acked, now_ms, prefix, run, sent, slots, total};
+use support::{
+    ALL_TOPICS, SOON, TOPICS, assert_all_acked, now_ms, prefix, run, sent, slots, total,
+};
 
 /// An absolute instant, some milliseconds from now, as `--start` takes it.
 fn instant(from_now_ms: i64) -> String {
@@ -96,6 +98,20 @@ fn fewer_acknowledgements_lose_nothing_on_a_sound_broker() {
         .report();
     assert_all_acked(&report);
     cluster.assert_read_back(&prefix, &report, &[]);
+}
+
+#[test]
+fn chaos_and_its_ground_truth_are_read_back() {
+    let cluster = TestCluster::from_environment();
+    let prefix = prefix("chaos");
+    let topics = ["--topics", "telemetry,usage,status,jobs,machines,incidents"];
+    let options = ["--scenario", "chaos", "--rate", "max", "--records", "90000"];
+    let ended = cluster.run(&prefix, &[&options[..], &topics].concat());
+    let report = ended.exits(0).report();
+    assert_all_acked(&report);
+    assert_eq!(slots(&report), 90_000);
+    assert!(sent(&report, "incidents") > 1000 && sent(&report, "telemetry") < 30_000);
+    cluster.assert_read_back(&prefix, &report, &topics);
 }
 
 #[test]
@@ -259,8 +275,8 @@ fn registered_schemas_are_the_programs_own() {
     let prefix = prefix("register");
     let ended = run(&["schemas", "register", "-r", &cluster.registry, "--topic-prefix", &prefix]);
     ended.exits(0);
-    assert_eq!(ended.stdout.lines().count(), TOPICS.len(), "{}", ended.stdout);
-    for topic in TOPICS {
+    assert_eq!(ended.stdout.lines().count(), ALL_TOPICS.len(), "{}", ended.stdout);
+    for topic in ALL_TOPICS {
         let subject = format!("{prefix}{topic}-value");
         let latest = get(&format!("{}/subjects/{subject}/versions/latest", cluster.registry));
         let registered: Value =

@@ -135,7 +135,7 @@ fn payload_times(record: &Received) -> Vec<i64> {
     let names: &[&str] = match record.topic {
         Topic::Telemetry | Topic::Usage => &["timestamp"],
         Topic::Status => &["last_heartbeat"],
-        Topic::Jobs => &["start_time", "end_time"],
+        Topic::Jobs | Topic::Incidents => &["start_time", "end_time"],
         Topic::Machines => &["created_at"],
     };
     names.iter().filter_map(|name| record.value[name].as_i64()).collect()

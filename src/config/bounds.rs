@@ -128,7 +128,7 @@ fn check_section(
                 let keys: Vec<&str> = defaults.keys().map(String::as_str).collect();
                 ProblemKind::Invalid {
                     expected: format!("a section with keys among {}", keys.join(", ")),
-                    detail: None,
+                    detail: switch_of(&key).filter(|_| value.is_boolean()),
                 }
             }
             (None, _, value) => {
@@ -219,6 +219,14 @@ const fn number(min: f64, max: f64) -> Rule {
 
 fn rule(key: &str) -> Option<&'static Rule> {
     RULES.iter().find(|(path, _)| *path == key).map(|(_, rule)| rule)
+}
+
+/// What to say to whoever sets a whole section to true or false.
+fn switch_of(section: &str) -> Option<String> {
+    [format!("{section}.enable"), format!("enable_{section}")]
+        .into_iter()
+        .find(|key| rule(key).is_some())
+        .map(|key| format!("the switch is `{key}`"))
 }
 
 fn integer_within(value: &Value, min: u64, max: u64) -> Option<u64> {

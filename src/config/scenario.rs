@@ -66,7 +66,7 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
                 "regions": ["us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1"],
                 "temporal_patterns": {"enable_diurnal": true, "night_load_factor": 0.5},
                 "zone_patterns": {
-                    "load_spread": 0.4, "trouble_every": 600, "trouble_readings": 120,
+                    "load_spread": 0.4, "trouble_every": 300, "trouble_readings": 60,
                 },
             }),
         ),

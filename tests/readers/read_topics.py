@@ -29,14 +29,21 @@ FIELDS = {
     "status": "machine_id status last_heartbeat",
     "jobs": "job_id machine_id job_type status start_time end_time duration_seconds",
     "machines": "machine_id machine_type cores memory_gb zone region created_at",
+    "incidents": "incident_id machine_id kind cause start_time end_time magnitude",
 }
 FIELDS = {topic: fields.split() for topic, fields in FIELDS.items()}
+DEFAULT_TOPICS = "telemetry,usage,status,jobs,machines"
 TIMES = {"timestamp", "last_heartbeat", "start_time", "end_time", "created_at"}
 PERCENTS = ("cpu_percent", "memory_percent", "disk_percent")
 STATES = {
     "status": {"healthy", "degraded", "down"},
     "jobs": {"queued", "running", "succeeded", "failed", "cancelled"},
 }
+
+KINDS = {
+    "cpu_spike", "memory_leak", "network_saturation", "disk_full", "multi_resource",
+    "sensor_drift", "failure", "cascade", "maintenance", "degradation", "zone_trouble",
+}  # fmt: skip
 
 # A topic is given up when nothing arrives for this long.
 SILENCE_LIMIT_S = 30
@@ -129,6 +136,7 @@ class Checker:
         self.key_fields = {topic: "machine_id" for topic in FIELDS}
         self.key_fields["jobs"] = job_key
         self.keep_readings = both_telemetry_and_usage
+        self.incidents = {}  # those that have begun and not ended, by id
         self.readings = {}  # (machine_id, timestamp) of telemetry -> its percent columns
         self.partition_of = {}  # (key, partitions) -> partition
         self.last_timestamp = {}  # (topic, key) -> timestamp of its latest record
@@ -180,6 +188,8 @@ class Checker:
                 yield f"its cpu, memory and disk are {usage}, in telemetry {reading}"
         elif topic == "jobs":
             yield from self.wrong_job(record)
+        elif topic == "incidents":
+            yield from self.wrong_incident(record)
 
     def wrong_job(self, job):
         start, end, duration = job["start_time"], job["end_time"], job["duration_seconds"]
@@ -196,6 +206,23 @@ class Checker:
                 yield f"duration_seconds is {duration}, start_time {start}, end_time {end}"
             elif end < start or duration != (end - start) / 1000:
                 yield f"duration_seconds is {duration}, from {start} to {end}"
+
+    def wrong_incident(self, incident):
+        if incident["kind"] not in KINDS:
+            yield f"its kind is {incident['kind']!r}"
+        if (incident["cause"] is not None) != (incident["kind"] == "cascade"):
+            yield f"it is a {incident['kind']}, with the cause {incident['cause']}"
+        begun = self.incidents.pop(incident["incident_id"], None)
+        if incident["end_time"] is None:
+            if begun is not None:
+                yield "it begins twice"
+            self.incidents[incident["incident_id"]] = incident
+        elif begun is None:
+            yield "it ends without a beginning"
+        elif incident["end_time"] <= incident["start_time"]:
+            yield f"it ends at {incident['end_time']}, begun at {incident['start_time']}"
+        elif {**incident, "end_time": None} != begun:
+            yield f"it begins as {begun} and ends as {incident}"
 
 
 def open_consumer(bootstrap):
@@ -284,7 +311,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("bootstrap", metavar="BOOTSTRAP", help="brokers, HOST:PORT[,..]")
     parser.add_argument("registry", metavar="REGISTRY", help="its URL; '-' with --format json")
-    parser.add_argument("--topics", default=",".join(FIELDS), metavar="NAME[,..]")
+    parser.add_argument("--topics", default=DEFAULT_TOPICS, metavar="NAME[,..]")
     parser.add_argument("--topic-prefix", default="", metavar="PREFIX")
     parser.add_argument("--format", choices=("avro", "json"), default="avro")
     parser.add_argument("--job-key", choices=("machine_id", "job_id"), default="machine_id")

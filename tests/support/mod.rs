@@ -21,6 +21,9 @@ pub const SOON: Duration = Duration::from_secs(60);
 /// The program's topics, in its order.
 pub const TOPICS: [&str; 5] = ["telemetry", "usage", "status", "jobs", "machines"];
 
+/// All topics: those and the ground truth.
+pub const ALL_TOPICS: [&str; 6] = ["telemetry", "usage", "status", "jobs", "machines", "incidents"];
+
 /// A command line of the program, in an environment that chooses neither broker nor registry.
 pub fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleetstorm"));

@@ -20,7 +20,7 @@ fn an_unknown_key_names_itself_its_value_its_origin_and_the_nearest_key() {
         (set("jobs.n_jobs=5"), "n_jobs"),
         (set("cores=5"), "cores_range"),
         (set("cpu_spike_prob=0.1"), "anomalies.cpu_spike_probability"),
-        (set("failures=true"), "enable_failures"),
+        (set("failure=true"), "enable_failures"),
         (set("temporal={enable_diurnal: true}"), "temporal_patterns"),
         (set("anomaly.enable=true"), "anomalies"),
         (set("Base_CPU_load=0.1"), "base_cpu_load"),
@@ -29,6 +29,8 @@ fn an_unknown_key_names_itself_its_value_its_origin_and_the_nearest_key() {
         let error = error(vec![layer]);
         assert!(error.ends_with(&format!("; did you mean `{nearest}`?")), "{error} ({nearest})");
     }
+    let switched = error(vec![set("failures=true")]);
+    assert!(switched.ends_with("but the switch is `enable_failures`"), "{switched}");
     assert_eq!(
         error(vec![file("anomalies:\n  enabel: true\n")]),
         "unknown key `anomalies.enabel` = true (from fleet.yaml); did you mean `anomalies.enable`?"
