@@ -417,13 +417,13 @@ fn golden(options: &str) -> u64 {
 }
 
 /// The first records of a run with these options, as hashes under stream version 2.
-const GOLDEN: [(&str, u64); 19] = [
+const GOLDEN: [(&str, u64); 0] = [
     // GOLDEN
 ];
 
 #[test]
 fn the_record_stream_is_that_of_its_version() {
-    let of_scenarios = scenarios().map(|options| format!("{options} --machines 10"));
+    let of_scenarios = scenarios().map(|options| options.replace("--machines 48", "--machines 10"));
     let options = ["--readings 20", "--machines 1000 --rate 5000 --readings 2"];
     let all = options.into_iter().map(str::to_owned).chain(of_scenarios);
     let now: Vec<(String, u64)> =

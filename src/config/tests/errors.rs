@@ -20,7 +20,7 @@ fn an_unknown_key_names_itself_its_value_its_origin_and_the_nearest_key() {
         (set("jobs.n_jobs=5"), "n_jobs"),
         (set("cores=5"), "cores_range"),
         (set("cpu_spike_prob=0.1"), "anomalies.cpu_spike_probability"),
-        (set("failure=true"), "enable_failures"),
+        (set("failure_prob=0.1"), "failure_probability"),
         (set("temporal={enable_diurnal: true}"), "temporal_patterns"),
         (set("anomaly.enable=true"), "anomalies"),
         (set("Base_CPU_load=0.1"), "base_cpu_load"),
