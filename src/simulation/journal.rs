@@ -1,11 +1,21 @@
 //! The journal of a machine at one reading: what happens to it is written here, in order, and goes
 //! to the queue of its event slots as far as anybody asked for it.
 
-use super::Reported;
 use super::events::{Event, EventQueue, Events};
 use super::incidents::{IncidentChange, IncidentKind, IncidentRef, OpenIncident};
 use super::jobs::JobChange;
 use super::status::Health;
+
+/// Which state changes anybody asked for. Others happen all the same, unreported.
+#[derive(Debug, Clone, Copy)]
+pub struct Reported {
+    /// Changes of a machine's status.
+    pub status: bool,
+    /// Changes of a job's state.
+    pub jobs: bool,
+    /// Beginnings and ends of incidents.
+    pub incidents: bool,
+}
 
 /// Where state changes of one machine at one reading are written.
 #[derive(Debug)]

@@ -39,7 +39,7 @@ pub struct Maintenance {
 
 /// What maintenance means for the jobs of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub enum Availability {
     /// It is in service.
     In,
     /// It is being drained: jobs go on, none starts.
@@ -98,13 +98,13 @@ impl Maintenance {
         place: (u32, u8, u8),
         journal: &mut Journal<'_>,
         effects: &mut Effects,
-    ) -> Service {
+    ) -> Availability {
         let now = journal.timestamp;
         if now >= self.until_ms {
             self.plan(rules, place, journal);
         }
         if now < self.from_ms {
-            return Service::In;
+            return Availability::In;
         }
         if self.incident.is_none() {
             let minutes = (self.until_ms - self.from_ms) as f64 / MINUTE_MS;
@@ -113,7 +113,7 @@ impl Maintenance {
         let part = (now - self.from_ms) as f64 / (self.until_ms - self.from_ms) as f64;
         let out = (part / DRAIN).min((1.0 - part) / RETURN).clamp(0.0, 1.0);
         effects.demand *= 1.0 - (1.0 - IDLE) * out;
-        if part < DRAIN { Service::Draining } else { Service::Out }
+        if part < DRAIN { Availability::Draining } else { Availability::Out }
     }
 
     #[cold]

@@ -1,8 +1,9 @@
 //! The causal simulation: one state a machine, moved on reading by reading, of which every topic
 //! is a view.
 //!
-//! A machine's state depends on the seed, the configuration and its own readings alone, so any
-//! division of the fleet among threads and processes gives the same records.
+//! A machine's state depends on the seed, the configuration, the readings of its own dependency
+//! group, and time and place alone, so any division of the fleet among threads and processes gives
+//! the same records.
 
 pub mod anomalies;
 pub mod dependants;
@@ -15,6 +16,7 @@ pub mod jobs;
 pub mod journal;
 pub mod load;
 pub mod local_time;
+pub mod machine;
 pub mod maintenance;
 pub mod memory;
 pub mod network;
@@ -28,26 +30,22 @@ pub mod wear;
 pub mod zones;
 
 use crate::config::Config;
-use crate::fleet::{Fleet, Groups, Machine, MachineId, Phases, Share};
-use crate::random::{Purpose, Stream};
+use crate::fleet::{Fleet, Groups, Phases, Share};
 
 use dependants::Dependants;
-use disk::Disk;
 use effects::Effects;
-use events::{Event, EventQueue, Events};
+use events::{Event, Events};
 use failures::{Stage, Turn};
 use incidents::IncidentRef;
-use jobs::{Arrivals, JobArena, JobStatus, Jobs};
-use journal::Journal;
-use load::Load;
-use maintenance::Service as Availability;
-use memory::Memory;
-use network::Network;
-use service::Service;
-use signals::{Signals, percent, two_decimals};
+use jobs::{Arrivals, JobArena, JobStatus};
+use maintenance::Availability;
+use signals::Signals;
 use status::Health;
 use surroundings::{Climate, Surroundings};
 use trouble::{Hazards, Trouble};
+
+pub use journal::Reported;
+pub use machine::Simulated;
 
 /// The simulated machines of one share of the fleet, in the order in which they read in a round.
 #[derive(Debug)]
@@ -63,51 +61,6 @@ pub struct Simulation {
     troubles: Vec<Trouble>,
     /// Where machines fail.
     dependants: Option<Dependants>,
-}
-
-/// Which state changes anybody asked for. Others happen all the same, unreported.
-#[derive(Debug, Clone, Copy)]
-pub struct Reported {
-    /// Changes of a machine's status.
-    pub status: bool,
-    /// Changes of a job's state.
-    pub jobs: bool,
-    /// Beginnings and ends of incidents.
-    pub incidents: bool,
-}
-
-/// One machine: who it is, and its state.
-#[derive(Debug)]
-pub struct Simulated {
-    /// Its name.
-    pub id: MachineId,
-    /// Its number in the fleet.
-    pub index: u32,
-    /// Its position in each round.
-    pub position: u32,
-    /// Index into [`Fleet::types`].
-    pub type_index: u8,
-    /// Index into [`Fleet::zones`].
-    pub zone_index: u8,
-    /// Index into [`Fleet::regions`].
-    pub region_index: u8,
-    /// How many incidents it has had.
-    incidents: u32,
-    queue: EventQueue,
-    state: State,
-}
-
-/// The state of one machine.
-#[derive(Debug)]
-struct State {
-    health: Health,
-    stream: Stream,
-    load: Load,
-    memory: Memory,
-    disk: Disk,
-    network: Network,
-    service: Service,
-    jobs: Jobs,
 }
 
 impl Simulation {
@@ -212,11 +165,11 @@ impl Simulation {
             simulated.turn(Health::Down, condition.last_beat, &mut journal);
         }
         let ends = if down { Some(JobStatus::Failed) } else { None };
-        let out = condition.service == Availability::Out;
+        let out = condition.availability == Availability::Out;
         if let Some(outcome) = ends.or(out.then_some(JobStatus::Cancelled)) {
             simulated.jobs.end_running(outcome, timestamp, arena, |change| journal.job(change));
         }
-        let start = !down && condition.service == Availability::In;
+        let start = !down && condition.availability == Availability::In;
         let arrivals = Arrivals { probability: *arrival, curve: climate.curve, start };
         simulated.jobs.step(reading, timestamp, arrivals, arena, |change| journal.job(change));
         let signals = if down {
@@ -267,110 +220,6 @@ impl Simulation {
     /// Takes the oldest state change that waits on machine `at`, if any.
     #[inline]
     pub fn event(&mut self, at: usize) -> Option<Event> {
-        let queue = &mut self.machines[at].queue;
-        if queue.is_empty() { None } else { self.events.pop(queue) }
-    }
-}
-
-/// The standard deviation of an agent's error in reading the processor's use: half a percent.
-const CPU_NOISE: f64 = 0.005;
-
-impl Simulated {
-    /// Its health after its last reading.
-    #[inline]
-    pub fn health(&self) -> Health {
-        self.state.health
-    }
-
-    /// The machine, and the journal of one of its readings.
-    #[inline(always)]
-    fn open<'a>(
-        &'a mut self,
-        timestamp: i64,
-        reported: Reported,
-        events: &'a mut Events,
-    ) -> (&'a mut State, Journal<'a>) {
-        let Simulated { state, queue, incidents, .. } = self;
-        (state, Journal { timestamp, reported, events, queue, incidents })
-    }
-
-    fn new(
-        fleet: &Fleet,
-        config: &Config,
-        machine: &Machine,
-        position: u32,
-        interval_s: f64,
-    ) -> Simulated {
-        let stream = |purpose| Stream::new(fleet.seed(), u64::from(machine.index), purpose);
-        let profile = &fleet.types()[usize::from(machine.type_index)];
-        let mut signals = stream(Purpose::Signals);
-        Simulated {
-            id: machine.id,
-            index: machine.index,
-            position,
-            type_index: machine.type_index,
-            zone_index: machine.zone_index,
-            region_index: machine.region_index,
-            incidents: 0,
-            queue: EventQueue::default(),
-            state: State {
-                health: Health::Healthy,
-                load: Load::new(config, profile, &mut signals),
-                memory: Memory::new(config, profile, &mut signals),
-                disk: Disk::new(profile, &mut signals),
-                network: Network::new(config, profile, &mut signals),
-                service: Service::new(machine.cores, interval_s, &mut signals),
-                jobs: Jobs::new(config.jobs.arrival_probability, stream(Purpose::Jobs)),
-                stream: signals,
-            },
-        }
-    }
-}
-
-impl State {
-    /// What the machine measures at a reading under these conditions, and how busy it is, from 0
-    /// to 1.
-    #[inline(always)]
-    fn measure(&mut self, climate: Climate, effects: &Effects) -> (Signals, f64) {
-        let State { stream, load, memory, disk, network, service, jobs, .. } = self;
-        let (n0, n1) = stream.normals();
-        let demand = load.step(n0) * climate.load * effects.demand;
-        let busy = (demand + jobs.cpu() + effects.cpu).min(1.0);
-        if effects.restarted {
-            memory.restart();
-        }
-        let used = memory.step(demand - load.level(), jobs.memory() + effects.memory, n1);
-        let (inward, outward) = network.step(demand.min(1.0), effects.network, stream.normals());
-        let (n2, n3) = stream.normals();
-        let (n4, noise) = stream.normals();
-        let served = service.step(demand, busy, effects, [n2, n3, n4], stream);
-        if effects.cleaned {
-            disk.clean(climate.growth);
-        }
-        let stored = disk.step(busy, climate.growth);
-        let filled = stored + (effects.disk_level - stored).max(0.0) * effects.disk;
-        let signals = Signals {
-            cpu_percent: percent(busy + CPU_NOISE * noise),
-            memory_percent: percent(used),
-            disk_percent: two_decimals(filled),
-            network_in_mbps: two_decimals(inward),
-            network_out_mbps: two_decimals(outward),
-            request_count: served.requests as i64,
-            error_count: served.errors as i64,
-            latency_p50: two_decimals(served.p50_ms),
-            latency_p99: two_decimals(served.p99_ms),
-            is_anomaly: effects.is_anomaly,
-        };
-        (signals, busy)
-    }
-
-    /// Turns to this health, where it isn't of it already; the machine was last heard of at
-    /// `last_heartbeat`.
-    #[inline]
-    fn turn(&mut self, health: Health, last_heartbeat: i64, journal: &mut Journal<'_>) {
-        if health != self.health {
-            self.health = health;
-            journal.status(health, last_heartbeat);
-        }
+        self.machines[at].next_event(&mut self.events)
     }
 }

@@ -11,7 +11,7 @@ use super::failures::{FailureRules, Failures, Stage, Turn};
 use super::incidents::OpenIncident;
 use super::journal::Journal;
 use super::local_time::LocalClock;
-use super::maintenance::{Maintenance, MaintenanceRules, Service};
+use super::maintenance::{Availability, Maintenance, MaintenanceRules};
 use super::wear::{Wear, WearRules};
 use super::zones::Troubles;
 
@@ -48,7 +48,7 @@ pub struct Condition {
     /// Whether that changed in a way of which others must hear.
     pub turn: Option<Turn>,
     /// Whether it is in service.
-    pub service: Service,
+    pub availability: Availability,
     /// Whether it is degraded, whatever its load.
     pub degraded: bool,
     /// When it was last heard of before this reading, in milliseconds since the epoch.
@@ -126,10 +126,10 @@ impl Trouble {
             stage = failures.stage();
             degraded = stage != Stage::Up || failures.is_impacted();
         }
-        let mut service = Service::In;
+        let mut availability = Availability::In;
         if let Some(rules) = &mut hazards.maintenance {
-            service = self.maintenance.step(rules, place, journal, &mut effects);
-            degraded |= service != Service::In;
+            availability = self.maintenance.step(rules, place, journal, &mut effects);
+            degraded |= availability != Availability::In;
         }
         if let Some(troubles) = &mut hazards.zones {
             troubles.step(place.1, reading, &mut self.zone, journal, &mut effects);
@@ -139,7 +139,7 @@ impl Trouble {
             if turn.is_some() {
                 self.down_since = reading;
             }
-            return Condition { effects, stage, turn, service, degraded, last_beat };
+            return Condition { effects, stage, turn, availability, degraded, last_beat };
         }
         self.last_beat = journal.timestamp;
         if let (Some(wear), Some(rules)) = (&mut self.wear, &hazards.wear) {
@@ -151,7 +151,7 @@ impl Trouble {
             }
             episodes.step(kinds, reading, journal, &mut effects);
         }
-        Condition { effects, stage, turn, service, degraded, last_beat }
+        Condition { effects, stage, turn, availability, degraded, last_beat }
     }
 
     /// Ends what can't go on in a machine that went down at `reading`.

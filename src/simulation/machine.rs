@@ -1,0 +1,161 @@
+//! One machine: who it is, and the state that its readings are taken of.
+
+use crate::config::Config;
+use crate::fleet::{Fleet, Machine, MachineId};
+use crate::random::{Purpose, Stream};
+
+use super::disk::Disk;
+use super::effects::Effects;
+use super::events::{Event, EventQueue, Events};
+use super::jobs::Jobs;
+use super::journal::{Journal, Reported};
+use super::load::Load;
+use super::memory::Memory;
+use super::network::Network;
+use super::service::Service;
+use super::signals::{Signals, percent, two_decimals};
+use super::status::Health;
+use super::surroundings::Climate;
+
+/// One machine: who it is, and its state.
+#[derive(Debug)]
+pub struct Simulated {
+    /// Its name.
+    pub id: MachineId,
+    /// Its number in the fleet.
+    pub index: u32,
+    /// Its position in each round.
+    pub position: u32,
+    /// Index into [`Fleet::types`].
+    pub type_index: u8,
+    /// Index into [`Fleet::zones`].
+    pub zone_index: u8,
+    /// Index into [`Fleet::regions`].
+    pub region_index: u8,
+    /// How many incidents it has had.
+    incidents: u32,
+    queue: EventQueue,
+    state: State,
+}
+
+/// The state of one machine.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) health: Health,
+    stream: Stream,
+    load: Load,
+    memory: Memory,
+    disk: Disk,
+    network: Network,
+    service: Service,
+    pub(super) jobs: Jobs,
+}
+
+/// The standard deviation of an agent's error in reading the processor's use: half a percent.
+const CPU_NOISE: f64 = 0.005;
+
+impl Simulated {
+    /// Its health after its last reading.
+    #[inline]
+    pub fn health(&self) -> Health {
+        self.state.health
+    }
+
+    /// Takes the oldest state change that waits, if any.
+    #[inline]
+    pub(super) fn next_event(&mut self, events: &mut Events) -> Option<Event> {
+        if self.queue.is_empty() { None } else { events.pop(&mut self.queue) }
+    }
+
+    /// The machine, and the journal of one of its readings.
+    #[inline(always)]
+    pub(super) fn open<'a>(
+        &'a mut self,
+        timestamp: i64,
+        reported: Reported,
+        events: &'a mut Events,
+    ) -> (&'a mut State, Journal<'a>) {
+        let Simulated { state, queue, incidents, .. } = self;
+        (state, Journal { timestamp, reported, events, queue, incidents })
+    }
+
+    pub(super) fn new(
+        fleet: &Fleet,
+        config: &Config,
+        machine: &Machine,
+        position: u32,
+        interval_s: f64,
+    ) -> Simulated {
+        let stream = |purpose| Stream::new(fleet.seed(), u64::from(machine.index), purpose);
+        let profile = &fleet.types()[usize::from(machine.type_index)];
+        let mut signals = stream(Purpose::Signals);
+        Simulated {
+            id: machine.id,
+            index: machine.index,
+            position,
+            type_index: machine.type_index,
+            zone_index: machine.zone_index,
+            region_index: machine.region_index,
+            incidents: 0,
+            queue: EventQueue::default(),
+            state: State {
+                health: Health::Healthy,
+                load: Load::new(config, profile, &mut signals),
+                memory: Memory::new(config, profile, &mut signals),
+                disk: Disk::new(profile, &mut signals),
+                network: Network::new(config, profile, &mut signals),
+                service: Service::new(machine.cores, interval_s, &mut signals),
+                jobs: Jobs::new(config.jobs.arrival_probability, stream(Purpose::Jobs)),
+                stream: signals,
+            },
+        }
+    }
+}
+
+impl State {
+    /// What the machine measures at a reading under these conditions, and how busy it is, from 0
+    /// to 1.
+    #[inline(always)]
+    pub(super) fn measure(&mut self, climate: Climate, effects: &Effects) -> (Signals, f64) {
+        let State { stream, load, memory, disk, network, service, jobs, .. } = self;
+        let (n0, n1) = stream.normals();
+        let demand = load.step(n0) * climate.load * effects.demand;
+        let busy = (demand + jobs.cpu() + effects.cpu).min(1.0);
+        if effects.restarted {
+            memory.restart();
+        }
+        let used = memory.step(demand - load.level(), jobs.memory() + effects.memory, n1);
+        let (inward, outward) = network.step(demand.min(1.0), effects.network, stream.normals());
+        let (n2, n3) = stream.normals();
+        let (n4, noise) = stream.normals();
+        let served = service.step(demand, busy, effects, [n2, n3, n4], stream);
+        if effects.cleaned {
+            disk.clean(climate.growth);
+        }
+        let stored = disk.step(busy, climate.growth);
+        let filled = stored + (effects.disk_level - stored).max(0.0) * effects.disk;
+        let signals = Signals {
+            cpu_percent: percent(busy + CPU_NOISE * noise),
+            memory_percent: percent(used),
+            disk_percent: two_decimals(filled),
+            network_in_mbps: two_decimals(inward),
+            network_out_mbps: two_decimals(outward),
+            request_count: served.requests as i64,
+            error_count: served.errors as i64,
+            latency_p50: two_decimals(served.p50_ms),
+            latency_p99: two_decimals(served.p99_ms),
+            is_anomaly: effects.is_anomaly,
+        };
+        (signals, busy)
+    }
+
+    /// Turns to this health, where it isn't of it already; the machine was last heard of at
+    /// `last_heartbeat`.
+    #[inline]
+    pub(super) fn turn(&mut self, health: Health, last_heartbeat: i64, journal: &mut Journal<'_>) {
+        if health != self.health {
+            self.health = health;
+            journal.status(health, last_heartbeat);
+        }
+    }
+}
