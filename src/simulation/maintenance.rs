@@ -83,12 +83,14 @@ impl MaintenanceRules {
     }
 }
 
-impl Maintenance {
-    /// A machine in service, before its first reading.
-    pub fn new() -> Maintenance {
+/// A machine in service, before its first reading.
+impl Default for Maintenance {
+    fn default() -> Maintenance {
         Maintenance { from_ms: i64::MAX, until_ms: i64::MIN, incident: None }
     }
+}
 
+impl Maintenance {
     /// Moves on to the instant of the journal, and adds what maintenance means to `effects`.
     /// `place` is the machine's number, zone and region.
     #[inline]

@@ -97,7 +97,7 @@ impl Trouble {
             failures: failures
                 .map(|rules| Failures::new(rules, dependencies, stream(Purpose::Failures))),
             episodes: anomalies.map(|kinds| Episodes::new(kinds, stream(Purpose::Anomalies))),
-            maintenance: Maintenance::new(),
+            maintenance: Maintenance::default(),
             wear: hazards.wear.as_ref().map(|rules| Wear::new(rules, stream(Purpose::Wear))),
             zone: None,
             down_since: 0,
