@@ -160,7 +160,7 @@ pub fn watch_run(manifest: &Manifest) -> Vec<History> {
                 seconds: job.duration_seconds,
             }),
             (SlotKind::Event, Some(Record::Incident(i))) => {
-                let at = |time| history.at(time);
+                let begin = history.at(i.start_time);
                 match i.end_time {
                     None => {
                         let before = open.insert(i.incident_id.to_owned(), history.incidents.len());
@@ -169,14 +169,14 @@ pub fn watch_run(manifest: &Manifest) -> Vec<History> {
                             id: i.incident_id.to_owned(),
                             kind: i.kind.to_owned(),
                             cause: i.cause.map(str::to_owned),
-                            begin: at(i.start_time),
+                            begin,
                             end: None,
                             magnitude: i.magnitude,
                         });
                     }
                     Some(end) => {
                         let number = open[i.incident_id];
-                        let (begin, end) = (at(i.start_time), at(end));
+                        let end = history.at(end);
                         let incident = &mut history.incidents[number];
                         assert_eq!(incident.end, None, "{} ends twice", i.incident_id);
                         assert_eq!((incident.kind.as_str(), incident.begin), (i.kind, begin));
