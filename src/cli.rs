@@ -47,6 +47,9 @@ Exit codes:
 pub enum Command {
     /// Simulate the fleet and publish it.
     Run(Box<RunOptions>),
+    /// Show the shape of a run without a broker: in the terminal, as a picture, or as a sample of
+    /// its records.
+    Preview(Box<PreviewOptions>),
     /// Look at the presets that `--scenario` takes.
     #[command(subcommand)]
     Scenarios(ScenariosCommand),
@@ -109,6 +112,42 @@ pub struct RunOptions {
     /// What is kept of the run.
     #[command(flatten)]
     pub keep: KeepOptions,
+}
+
+/// The options of `fleetstorm preview`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PreviewOptions {
+    /// What is simulated.
+    #[command(flatten)]
+    pub fleet: FleetOptions,
+    /// Which time is shown.
+    #[command(flatten)]
+    pub span: PreviewSpan,
+    /// Write a picture to FILE, named .svg or .html, rather than draw in the terminal.
+    #[arg(long, value_name = "FILE", conflicts_with = "sample", help_heading = "What to show")]
+    pub out: Option<PathBuf>,
+    /// Print N records of all topics as JSON lines instead: as many of each topic as of any other,
+    /// where there are, spread evenly over the run.
+    #[arg(long, value_name = "N", help_heading = "What to show",
+        value_parser = clap::value_parser!(u64).range(1..))]
+    pub sample: Option<u64>,
+}
+
+/// Options on the time that a preview shows.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Which time")]
+pub struct PreviewSpan {
+    /// How much of the fleet's time is shown.
+    #[arg(long = "for", value_name = "TIME")]
+    #[arg(help = "How much of the fleet's time is shown [default: 48h]")]
+    pub length: Option<Span>,
+    /// Fleet time between two readings of a machine [default: gives 2000 to 3000 readings or so,
+    /// but no less than 1s].
+    #[arg(long, value_name = "TIME")]
+    pub interval: Option<Span>,
+    /// When it starts: -7d, 2026-01-01T00:00:00Z [default: so that it ends now].
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub start: Option<StartTime>,
 }
 
 /// Where records go.

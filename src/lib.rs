@@ -3,7 +3,7 @@
 //! A run is a pure function of its [`manifest`]: one simulated fleet of machines, published as
 //! records to separate topics. Data flows one way through the modules: [`config`], [`fleet`],
 //! [`simulation`], [`record`], [`encoding`], [`pacing`], [`sink`], [`report`]; [`generator`] joins
-//! what makes records, [`run`] wires the whole.
+//! what makes records, [`run`] wires the whole; [`preview`] shows a run without making it.
 
 #![deny(missing_docs)]
 // The one file that needs it says so: sink/kafka/produce.rs.
@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod generator;
 pub mod manifest;
 pub mod pacing;
+pub mod preview;
 pub mod random;
 pub mod record;
 pub mod report;

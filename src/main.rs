@@ -9,7 +9,7 @@ use fleetstorm::cli::{Cli, Command, ScenariosCommand, SchemasCommand};
 use fleetstorm::config::scenario::{self, Scenario};
 use fleetstorm::pacing::StopFlag;
 use fleetstorm::run::{self, ExitCode, RunError, Talk};
-use fleetstorm::{encoding, record};
+use fleetstorm::{encoding, preview, record};
 use signal_hook::consts::TERM_SIGNALS;
 use signal_hook::flag;
 use tracing_subscriber::EnvFilter;
@@ -45,6 +45,10 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
                 complain(&loss);
             }
             Ok(run::exit_code(&report))
+        }
+        Command::Preview(options) => {
+            let talk = if cli.quiet { Talk::Silent } else { Talk::Stderr };
+            preview::preview(options, stop, talk)
         }
         Command::Scenarios(command) => scenarios(command),
         Command::Schemas(command) => schemas(command, stop),

@@ -135,12 +135,12 @@ fn keep(file: Option<&ReportFile>, report: &Report) -> Result<(), RunError> {
 }
 
 /// Milliseconds since the epoch, by this machine's clock.
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Tells something to the person at the terminal. Nothing depends on it; stderr may be closed.
-fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     let _unheard = writeln!(io::stderr().lock(), "{text}");
 }

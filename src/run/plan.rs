@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::DateTime;
 
 use super::error::RunError;
-use crate::cli::{RunOptions, SinkKind};
+use crate::cli::{FleetOptions, RunOptions, SinkKind};
 use crate::config::layers::Layer;
 use crate::config::units::{RateLimit, Span, StartTime};
 use crate::config::{self, Config, Scenario};
@@ -38,6 +38,40 @@ enum Start {
     Now,
 }
 
+/// What is simulated, all layers resolved.
+#[derive(Debug, Clone)]
+pub struct Fixed {
+    /// The configuration.
+    pub config: Config,
+    /// The seed, drawn where none is given.
+    pub seed: u64,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Fixed {
+    /// What `fleet` describes.
+    ///
+    /// # Errors
+    /// [`RunError::Config`].
+    pub fn new(fleet: &FleetOptions) -> Result<Fixed, RunError> {
+        let config::Resolved { config, mut notes } = configuration(fleet)?;
+        notes.extend(unknown_regions(&config));
+        let seed = config.seed.unwrap_or_else(drawn_seed);
+        Ok(Fixed { config, seed, notes })
+    }
+}
+
+/// Settles what of the configuration depends on the run's length, for a start at `start_ms`, and
+/// refuses what the run's slots can't carry.
+///
+/// # Errors
+/// [`RunError::Usage`].
+pub fn settle(manifest: &mut Manifest, start_ms: i64) -> Result<(), RunError> {
+    spread_jobs(manifest, start_ms)?;
+    events_fit(manifest)
+}
+
 /// The default fleet time between two readings of a machine.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How far in the past a live start may lie beside a rate: shards start seconds apart.
@@ -60,9 +94,7 @@ impl Plan {
                 "--sink stdout and --report - both write to standard output: give --report a file",
             );
         }
-        let config::Resolved { config, mut notes } = configuration(options)?;
-        notes.extend(unknown_regions(&config));
-        let seed = config.seed.unwrap_or_else(drawn_seed);
+        let Fixed { config, seed, mut notes } = Fixed::new(&options.fleet)?;
         let (time, pace) = time_and_pace(options)?;
         let topics = options.topics.topics.iter().copied().collect::<TopicSet>();
         let mut manifest = Manifest {
@@ -98,8 +130,7 @@ impl Plan {
             Start::Fixed => manifest.start.timestamp_millis(),
             Start::Now => now_ms,
         };
-        spread_jobs(&mut manifest, start_ms)?;
-        events_fit(&manifest)?;
+        settle(&mut manifest, start_ms)?;
         if options.destination.sink == SinkKind::Kafka
             && let Some(forfeits) = options.destination.acks.forfeits()
         {
@@ -147,8 +178,7 @@ impl Plan {
     }
 }
 
-fn configuration(options: &RunOptions) -> Result<config::Resolved, RunError> {
-    let fleet = &options.fleet;
+fn configuration(fleet: &FleetOptions) -> Result<config::Resolved, RunError> {
     let mut layers = Vec::new();
     if let Some(name) = &fleet.scenario {
         layers.push(config::scenario::find(name).map(Scenario::layer)?);

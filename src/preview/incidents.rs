@@ -1,0 +1,152 @@
+//! The incidents of a run, gathered from the records of their beginnings and ends.
+
+use std::collections::HashMap;
+
+use crate::record::IncidentRecord;
+use crate::simulation::incidents::IncidentKind;
+
+use super::series::Columns;
+
+/// All kinds, in the order in which they are shown.
+pub const KINDS: [IncidentKind; 11] = [
+    IncidentKind::CpuSpike,
+    IncidentKind::MemoryLeak,
+    IncidentKind::NetworkSaturation,
+    IncidentKind::DiskFull,
+    IncidentKind::MultiResource,
+    IncidentKind::SensorDrift,
+    IncidentKind::Failure,
+    IncidentKind::Cascade,
+    IncidentKind::Maintenance,
+    IncidentKind::Degradation,
+    IncidentKind::ZoneTrouble,
+];
+
+/// One incident.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// Its machine's place in a round.
+    pub machine: usize,
+    /// What it is.
+    pub kind: IncidentKind,
+    /// When it began, in milliseconds since the epoch.
+    pub start_ms: i64,
+    /// When it ended; none where it is open at the end of the run.
+    pub end_ms: Option<i64>,
+    /// The incident that caused it, as its place in the list.
+    pub cause: Option<usize>,
+}
+
+/// Gathers incidents.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    incidents: Vec<Incident>,
+    places: HashMap<String, usize>,
+    causes: Vec<(usize, String)>,
+}
+
+impl Incident {
+    /// Whether the machine is down meanwhile.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.kind, IncidentKind::Failure | IncidentKind::Cascade)
+    }
+}
+
+impl Gathered {
+    /// Takes the record of a beginning or an end on `machine`.
+    pub fn take(&mut self, machine: usize, record: &IncidentRecord<'_>) {
+        if let Some(&place) = self.places.get(record.incident_id) {
+            self.incidents[place].end_ms = record.end_time;
+            return;
+        }
+        let Some(kind) = KINDS.into_iter().find(|kind| kind.as_str() == record.kind) else {
+            return;
+        };
+        let place = self.incidents.len();
+        self.places.insert(record.incident_id.to_owned(), place);
+        // A cause may be told of after its effect, where its machine has much to tell.
+        self.causes.extend(record.cause.map(|cause| (place, cause.to_owned())));
+        self.incidents.push(Incident {
+            machine,
+            kind,
+            start_ms: record.start_time,
+            end_ms: record.end_time,
+            cause: None,
+        });
+    }
+
+    /// All that were told of.
+    pub fn finish(self) -> Vec<Incident> {
+        let Gathered { mut incidents, places, causes } = self;
+        for (place, cause) in causes {
+            incidents[place].cause = places.get(&cause).copied();
+        }
+        incidents
+    }
+}
+
+/// How many incidents of each kind there are, without those of which there are none.
+pub fn counts(incidents: &[Incident]) -> Vec<(IncidentKind, usize)> {
+    let count = |kind| incidents.iter().filter(|incident| incident.kind == kind).count();
+    KINDS.into_iter().map(|kind| (kind, count(kind))).filter(|&(_, count)| count > 0).collect()
+}
+
+/// How many machines have an incident of `kind` open, as a mean over each column.
+pub fn open(incidents: &[Incident], kind: IncidentKind, columns: &Columns) -> Vec<Option<f64>> {
+    let mut sums = vec![0.0; columns.count];
+    let (first, last) = columns.span_ms();
+    for incident in incidents.iter().filter(|incident| incident.kind == kind) {
+        let start = (incident.start_ms as f64).max(first);
+        let end = incident.end_ms.map_or(last, |ms| (ms as f64).min(last));
+        let Some(from) = columns.of_time(start as i64) else { continue };
+        for (column, sum) in sums.iter_mut().enumerate().skip(from) {
+            let (left, right) = (columns.edge_ms(column), columns.edge_ms(column + 1));
+            if left >= end {
+                break;
+            }
+            *sum += (end.min(right) - start.max(left)).max(0.0) / (right - left);
+        }
+    }
+    sums.into_iter().map(Some).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn record<'a>(
+        id: &'a str,
+        cause: Option<&'a str>,
+        end_time: Option<i64>,
+    ) -> IncidentRecord<'a> {
+        let kind = if cause.is_some() { "cascade" } else { "failure" };
+        let (machine_id, start_time) = ("machine-000000", 500);
+        IncidentRecord {
+            incident_id: id,
+            machine_id,
+            kind,
+            cause,
+            start_time,
+            end_time,
+            magnitude: 1.0,
+        }
+    }
+
+    #[test]
+    fn beginnings_and_ends_are_joined_and_causes_found() {
+        let mut gathered = Gathered::default();
+        gathered.take(1, &record("b", Some("a"), None));
+        gathered.take(0, &record("a", None, None));
+        gathered.take(0, &record("a", None, Some(2500)));
+        let incidents = gathered.finish();
+        assert_eq!(incidents.len(), 2);
+        assert_eq!((incidents[0].cause, incidents[0].end_ms), (Some(1), None));
+        assert_eq!((incidents[1].cause, incidents[1].end_ms), (None, Some(2500)));
+        assert_eq!(counts(&incidents), [(IncidentKind::Failure, 1), (IncidentKind::Cascade, 1)]);
+        let columns = Columns::new(0, Duration::from_secs(1), 4);
+        let machines = |kind| open(&incidents, kind, &columns).into_iter().flatten();
+        assert!(machines(IncidentKind::Failure).eq([0.5, 1.0, 0.5, 0.0]));
+        assert!(machines(IncidentKind::Cascade).eq([0.5, 1.0, 1.0, 1.0]));
+    }
+}

@@ -1,0 +1,213 @@
+//! Which run is previewed: from options to a manifest, and how people are told of it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::cli::{PreviewOptions, PreviewSpan};
+use crate::config::scenario;
+use crate::config::units::{Shard, Span, StartTime};
+use crate::encoding::Format;
+use crate::manifest::{JobKey, Manifest, STREAM_VERSION, TopicEntry};
+use crate::pacing::{Pace, Time};
+use crate::record::Topic;
+use crate::run::RunError;
+use crate::run::plan::{self, Fixed};
+
+/// The run that is previewed.
+#[derive(Debug, Clone)]
+pub struct Outline {
+    /// The run.
+    pub manifest: Manifest,
+    /// The scenario's name, where it starts from one.
+    pub scenario: Option<&'static str>,
+    /// What it shows, in a few words.
+    pub description: &'static str,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// The readings a machine that are made at least, where that is not decided otherwise.
+const READINGS: u64 = 2000;
+const LENGTH: Duration = Duration::from_secs(48 * 3600);
+const MINUTE_MS: i64 = 60_000;
+const DAY_S: u64 = 86_400;
+/// Partitions as `run` makes them.
+const PARTITIONS: u32 = 6;
+/// Intervals that people think in, in seconds.
+const INTERVALS: [u64; 26] = [
+    1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1200, 1800, 3600,
+    7200, 21_600, 43_200,
+];
+
+impl Outline {
+    /// The run that `options` describe at the instant `now_ms` (milliseconds since the epoch).
+    ///
+    /// # Errors
+    /// [`RunError::Config`] and [`RunError::Usage`].
+    pub fn new(options: &PreviewOptions, now_ms: i64) -> Result<Outline, RunError> {
+        let scenario = match &options.fleet.scenario {
+            Some(name) => Some(scenario::find(name)?),
+            None => None,
+        };
+        let (interval, readings) = extent(&options.span, options.fleet.readings)?;
+        let mut fleet = options.fleet.clone();
+        fleet.readings = Some(readings);
+        let Fixed { config, seed, notes } = Fixed::new(&fleet)?;
+        let start_ms = start(options.span.start, interval, readings, now_ms)?;
+        let mut manifest = Manifest {
+            stream_version: STREAM_VERSION,
+            fleetstorm: env!("CARGO_PKG_VERSION").to_owned(),
+            seed,
+            start: DateTime::from_timestamp_millis(start_ms).unwrap_or(DateTime::UNIX_EPOCH),
+            time: Time::Simulated,
+            pace: Pace::Max,
+            interval,
+            machines_refresh: None,
+            records: None,
+            duration: None,
+            shard: Shard::default(),
+            format: Format::Json,
+            job_key: JobKey::MachineId,
+            topics: Topic::ALL
+                .into_iter()
+                .map(|topic| TopicEntry {
+                    topic,
+                    name: topic.name().to_owned(),
+                    partitions: PARTITIONS,
+                    schema_id: None,
+                })
+                .collect(),
+            config,
+        };
+        plan::settle(&mut manifest, start_ms)?;
+        let description = scenario.map_or("", |scenario| scenario.description);
+        Ok(Outline { manifest, scenario: scenario.map(|s| s.name), description, notes })
+    }
+
+    /// The scenario's name, or what stands for one.
+    pub fn title(&self) -> &'static str {
+        self.scenario.unwrap_or("fleetstorm")
+    }
+
+    /// Readings of each machine.
+    pub fn readings(&self) -> u64 {
+        self.manifest.config.n_readings.unwrap_or(1)
+    }
+
+    /// Fleet, span, interval and seed, in a line.
+    pub fn summary(&self) -> String {
+        let manifest = &self.manifest;
+        let machines = manifest.config.n_machines;
+        let length = length(manifest.interval, self.readings());
+        let start = manifest.start;
+        let end = start.checked_add_signed(delta(length));
+        format!(
+            "{machines} machine{}, {} to {} UTC, {} readings each (every {}), seed {}",
+            if machines == 1 { "" } else { "s" },
+            minute(start),
+            minute(end.unwrap_or(start)),
+            self.readings(),
+            manifest.interval,
+            manifest.seed
+        )
+    }
+}
+
+fn delta(length: Duration) -> chrono::TimeDelta {
+    chrono::TimeDelta::from_std(length).unwrap_or_default()
+}
+
+fn minute(instant: DateTime<Utc>) -> String {
+    instant.format("%Y-%m-%d %H:%M").to_string()
+}
+
+fn length(interval: Span, readings: u64) -> Duration {
+    Duration::try_from_secs_f64(interval.duration().as_secs_f64() * readings as f64)
+        .unwrap_or(Duration::MAX)
+}
+
+/// The interval and the number of readings: two of length, interval and readings decide the third.
+fn extent(span: &PreviewSpan, readings: Option<u64>) -> Result<(Span, u64), RunError> {
+    let usage = |text: &str| Err(RunError::Usage(text.to_owned()));
+    let length = span.length.map_or(LENGTH, Span::duration);
+    let interval = match (span.interval, readings) {
+        (Some(_), Some(_)) if span.length.is_some() => {
+            return usage("--for, --interval and --readings: two decide the third, leave out one");
+        }
+        (Some(interval), Some(readings)) => return Ok((interval, readings)),
+        (Some(interval), None) => interval,
+        (None, Some(readings)) => {
+            let part = length.as_nanos() / u128::from(readings.max(1));
+            let part = Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX));
+            let interval = Span::new(part).map_err(|e| RunError::Usage(e.to_string()))?;
+            return Ok((interval, readings));
+        }
+        (None, None) => chosen(length)?,
+    };
+    let count = length.as_nanos() / interval.duration().as_nanos().max(1);
+    match u64::try_from(count) {
+        Ok(0) => usage("--interval is longer than --for: there would be no reading"),
+        Ok(count) => Ok((interval, count)),
+        Err(_) => usage("--interval is too short for --for"),
+    }
+}
+
+/// The longest round interval that makes [`READINGS`], a second at least.
+fn chosen(length: Duration) -> Result<Span, RunError> {
+    let most = length.as_secs() / READINGS;
+    let seconds = match most / DAY_S {
+        0 => INTERVALS.into_iter().take_while(|&s| s <= most).last().unwrap_or(1),
+        days => days * DAY_S,
+    };
+    // A span that is shorter than a second has one reading.
+    let interval = Duration::from_secs(seconds).min(length);
+    Span::new(interval).map_err(|error| RunError::Usage(error.to_string()))
+}
+
+fn start(
+    given: Option<StartTime>,
+    interval: Span,
+    readings: u64,
+    now_ms: i64,
+) -> Result<i64, RunError> {
+    match given {
+        Some(given) => {
+            given.resolve(now_ms).map_err(|error| RunError::Usage(format!("--start: {error}")))
+        }
+        None => {
+            let length = i64::try_from(length(interval, readings).as_millis()).unwrap_or(i64::MAX);
+            Ok((now_ms.saturating_sub(length).max(0)) / MINUTE_MS * MINUTE_MS)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extent_of(length: &str) -> (String, u64) {
+        let span = PreviewSpan { length: length.parse().ok(), ..PreviewSpan::default() };
+        let (interval, readings) = extent(&span, None).unwrap();
+        (interval.to_string(), readings)
+    }
+
+    #[test]
+    fn the_chosen_interval_makes_some_thousand_readings() {
+        assert_eq!(extent_of("48h"), ("1m".to_owned(), 2880));
+        assert_eq!(extent_of("90d"), ("1h".to_owned(), 2160));
+        assert_eq!(extent_of("10m"), ("1s".to_owned(), 600));
+        assert_eq!(extent_of("36525d"), ("18d".to_owned(), 2029));
+        for hours in 1..2000 {
+            let (_, readings) = extent_of(&format!("{hours}h"));
+            assert!((2000..8000).contains(&readings) || hours == 1, "{hours}h: {readings}");
+        }
+    }
+
+    #[test]
+    fn the_span_ends_now_in_whole_minutes() {
+        let interval = "1m".parse().unwrap();
+        assert_eq!(start(None, interval, 60, 3_600_000 + 61_234).unwrap(), 60_000);
+        assert_eq!(start(None, interval, 60, 1000).unwrap(), 0);
+    }
+}

@@ -1,0 +1,106 @@
+//! A sample of a run's records, as JSON lines.
+
+use crate::manifest::Manifest;
+use crate::pacing::StopFlag;
+use crate::record::Topic;
+use crate::run::RunError;
+use crate::sink::stdout::LineSink;
+use crate::sink::{Message, Sink, SinkError};
+
+use super::stream::{Step, walk};
+
+/// Prints `count` of the run's records, or all where there are fewer, in their order: of each topic
+/// as many as of any other, where there are, spread evenly over the run.
+///
+/// # Errors
+/// [`RunError::Sink`] where they can't be written.
+pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), RunError> {
+    // Made twice: to spread them, one must know how many there are.
+    let mut there = [0; Topic::COUNT];
+    walk(manifest, stop, |_, step| {
+        if let Step::Announced(keyed) | Step::Filled(keyed) = step {
+            there[keyed.record.topic().index()] += 1;
+        }
+        Ok(())
+    })?;
+    if stop.is_set() {
+        return Ok(());
+    }
+    let names = Topic::ALL.map(|topic| topic.name().to_owned());
+    let mut sink = LineSink::stdout(names, false);
+    let mut picks = shares(there, count).map(|wanted| Picks { wanted, ..Picks::default() });
+    let encoder = manifest.encoder();
+    let mut buffer = Vec::new();
+    let written = walk(manifest, stop, |_, step| {
+        let (Step::Announced(keyed) | Step::Filled(keyed)) = step else { return Ok(()) };
+        let topic = keyed.record.topic();
+        if !picks[topic.index()].takes(there[topic.index()]) {
+            return Ok(());
+        }
+        encoder.encode(&keyed.record, &mut buffer);
+        sink.send(&Message {
+            topic,
+            partition: keyed.partition,
+            key: keyed.key,
+            timestamp_ms: keyed.timestamp_ms,
+            value: &buffer,
+            intended_ns: None,
+        })?;
+        Ok(())
+    });
+    match written.and_then(|()| Ok(sink.flush()?)) {
+        Err(RunError::Sink(SinkError::Closed)) => Ok(()),
+        other => other,
+    }
+}
+
+/// How many records of each topic are taken: even parts of `count`, as far as there are so many.
+fn shares(there: [u64; Topic::COUNT], count: u64) -> [u64; Topic::COUNT] {
+    let mut order: [usize; Topic::COUNT] = std::array::from_fn(|topic| topic);
+    order.sort_by_key(|&topic| there[topic]);
+    let (mut shares, mut left) = ([0; Topic::COUNT], count);
+    for (before, topic) in order.into_iter().enumerate() {
+        let topics = (Topic::COUNT - before) as u64;
+        shares[topic] = there[topic].min(left.div_ceil(topics));
+        left -= shares[topic];
+    }
+    shares
+}
+
+/// Which records of a topic are taken: `wanted` of them, evenly spread.
+#[derive(Debug, Clone, Copy, Default)]
+struct Picks {
+    wanted: u64,
+    seen: u64,
+}
+
+impl Picks {
+    /// Whether the next record is taken, of `there`.
+    fn takes(&mut self, there: u64) -> bool {
+        let taken =
+            |seen: u64| u128::from(seen) * u128::from(self.wanted) / u128::from(there.max(1));
+        let takes = taken(self.seen + 1) > taken(self.seen);
+        self.seen += 1;
+        takes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_topic_lacks_the_others_make_up_for() {
+        assert_eq!(shares([100, 100, 100, 2, 0, 100], 20).iter().sum::<u64>(), 20);
+        assert_eq!(shares([100, 100, 100, 2, 0, 100], 22), [5, 5, 5, 2, 0, 5]);
+        assert_eq!(shares([1, 1, 1, 1, 0, 1], 20), [1, 1, 1, 1, 0, 1]);
+    }
+
+    #[test]
+    fn exactly_the_wanted_records_are_taken() {
+        for (there, wanted) in [(10, 3), (7, 7), (1000, 1), (5, 0), (1_000_003, 17)] {
+            let mut picks = Picks { wanted, seen: 0 };
+            assert_eq!((0..there).filter(|_| picks.takes(there)).count() as u64, wanted);
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The shape of a run: its fleet's figures over time, by place and by machine, and what befell it.
+
+use crate::fleet::Fleet;
+use crate::manifest::Manifest;
+use crate::pacing::{SlotKind, StopFlag};
+use crate::record::{Record, Telemetry};
+use crate::run::RunError;
+use crate::simulation::incidents::IncidentKind;
+
+use super::cascade::{self, Cascade};
+use super::incidents::{self, Gathered, Incident};
+use super::series::{Columns, Line, Sums};
+use super::stream::{Step, walk};
+
+/// What a run does.
+#[derive(Debug)]
+pub struct Shape {
+    /// The columns of all lines.
+    pub columns: Columns,
+    /// The fleet's lines.
+    pub fleet: FleetLines,
+    /// Mean cpu of each zone.
+    pub zones: Vec<Line>,
+    /// Mean cpu of each region.
+    pub regions: Vec<Line>,
+    /// The cpu of a few machines, those that most befell.
+    pub machines: Vec<MachineLine>,
+    /// All incidents, by when they were told of.
+    pub incidents: Vec<Incident>,
+    /// The largest cascade, where there was one.
+    pub cascade: Option<Cascade>,
+}
+
+/// The fleet's lines: means over the machines that are up, unless they say otherwise.
+#[derive(Debug)]
+pub struct FleetLines {
+    /// Processor use.
+    pub cpu: Line,
+    /// Memory use.
+    pub memory: Line,
+    /// Disk use.
+    pub disk: Line,
+    /// Traffic of a machine, both ways.
+    pub network: Line,
+    /// 99th percentile of the response time.
+    pub latency: Line,
+    /// Jobs that started, an hour, over the fleet.
+    pub jobs: Line,
+    /// Share of the machines with an anomaly open.
+    pub anomalies: Line,
+    /// How many machines are down.
+    pub down: Line,
+    /// How many machines have another incident open: maintenance, degradation, zone trouble.
+    pub others: [Line; 3],
+}
+
+/// The cpu of one machine.
+#[derive(Debug)]
+pub struct MachineLine {
+    /// Its place in a round.
+    pub machine: usize,
+    /// Its name and mean use.
+    pub line: Line,
+}
+
+/// How many machines have a line of their own.
+const SHOWN: usize = 6;
+/// Of how many they are chosen: each candidate costs some kilobytes.
+const CANDIDATES: usize = 1000;
+
+impl Shape {
+    /// The shape of the run that `manifest` describes; cut short where `stop` is set.
+    ///
+    /// # Errors
+    /// None of its own.
+    pub fn of(manifest: &Manifest, stop: &StopFlag) -> Result<Shape, RunError> {
+        let mut collector = Collector::new(manifest);
+        walk(manifest, stop, |place, step| {
+            collector.take(place.round, place.machine, &step);
+            Ok(())
+        })?;
+        Ok(collector.finish(manifest))
+    }
+}
+
+struct Collector {
+    columns: Columns,
+    names: Vec<Named>,
+    measures: [Sums; 5],
+    jobs: Sums,
+    anomalies: Sums,
+    down: Sums,
+    zones: Vec<(String, Sums)>,
+    regions: Vec<(String, Sums)>,
+    machines: Vec<Sums>,
+    gathered: Gathered,
+}
+
+/// A machine's name, and the places of its zone and region.
+struct Named {
+    id: String,
+    zone: usize,
+    region: usize,
+}
+
+impl Collector {
+    fn new(manifest: &Manifest) -> Collector {
+        let start_ms = manifest.start.timestamp_millis();
+        let readings = manifest.config.n_readings.unwrap_or(1);
+        let columns = Columns::new(start_ms, manifest.interval.duration(), readings);
+        let sums = || Sums::new(&columns);
+        let by_name = |names: &[String]| names.iter().map(|n| (n.clone(), sums())).collect();
+        let candidates = CANDIDATES.min(manifest.config.n_machines as usize);
+        Collector {
+            names: Vec::new(),
+            measures: std::array::from_fn(|_| sums()),
+            jobs: sums(),
+            anomalies: sums(),
+            down: sums(),
+            zones: by_name(&manifest.config.zones),
+            regions: by_name(&manifest.config.regions),
+            machines: vec![sums(); candidates],
+            gathered: Gathered::default(),
+            columns,
+        }
+    }
+
+    fn take(&mut self, round: u64, machine: usize, step: &Step<'_>) {
+        let keyed = match step {
+            Step::Announced(keyed) | Step::Filled(keyed) => keyed,
+            Step::Silent(SlotKind::Telemetry) => {
+                return self.down.add(self.columns.of_round(round), 1.0);
+            }
+            Step::Silent(_) => return,
+        };
+        match &keyed.record {
+            Record::Machine(machine) => {
+                let place = |places: &[(String, Sums)], name: &str| {
+                    places.iter().position(|(known, _)| known == name).unwrap_or(0)
+                };
+                self.names.push(Named {
+                    id: machine.machine_id.to_owned(),
+                    zone: place(&self.zones, machine.zone),
+                    region: place(&self.regions, machine.region),
+                });
+            }
+            Record::Telemetry(telemetry) => self.reading(round, machine, telemetry),
+            Record::Job(job) if job.status == "running" => {
+                if let Some(column) = job.start_time.and_then(|ms| self.columns.of_time(ms)) {
+                    self.jobs.add(column, 1.0);
+                }
+            }
+            Record::Incident(incident) => self.gathered.take(machine, incident),
+            Record::Job(_) | Record::Usage(_) | Record::Status(_) => {}
+        }
+    }
+
+    fn reading(&mut self, round: u64, machine: usize, telemetry: &Telemetry<'_>) {
+        let column = self.columns.of_round(round);
+        // A machine that is down reads zeros where it reads at all.
+        if telemetry.memory_percent == 0.0 && telemetry.disk_percent == 0.0 {
+            return self.down.add(column, 1.0);
+        }
+        let values = [
+            telemetry.cpu_percent,
+            telemetry.memory_percent,
+            telemetry.disk_percent,
+            telemetry.network_in_mbps + telemetry.network_out_mbps,
+            telemetry.latency_p99,
+        ];
+        for (sums, value) in self.measures.iter_mut().zip(values) {
+            sums.add(column, value);
+        }
+        if telemetry.is_anomaly {
+            self.anomalies.add(column, 1.0);
+        }
+        let named = &self.names[machine];
+        self.zones[named.zone].1.add(column, telemetry.cpu_percent);
+        self.regions[named.region].1.add(column, telemetry.cpu_percent);
+        if let Some(sums) = self.machines.get_mut(machine) {
+            sums.add(column, telemetry.cpu_percent);
+        }
+    }
+
+    fn finish(self, manifest: &Manifest) -> Shape {
+        let Collector { columns, names, measures, gathered, .. } = self;
+        let fleet = Fleet::new(&manifest.config, manifest.seed);
+        let incidents = gathered.finish();
+        let line = |name: &str, unit, values| Line { name: name.to_owned(), unit, values };
+        let [cpu, memory, disk, network, latency] = measures.map(|sums| sums.means());
+        let machines = f64::from(manifest.config.n_machines);
+        let a_round = |column| 1.0 / columns.rounds(column) as f64;
+        let open = |name, kind| line(name, "machines", incidents::open(&incidents, kind, &columns));
+        let others = [
+            open("in maintenance", IncidentKind::Maintenance),
+            open("worn out", IncidentKind::Degradation),
+            open("in a troubled zone", IncidentKind::ZoneTrouble),
+        ];
+        let share = self.anomalies.scaled(|column| 100.0 * a_round(column) / machines);
+        let by_name = |places: Vec<(String, Sums)>| -> Vec<Line> {
+            places.into_iter().map(|(name, sums)| line(&name, "%", sums.means())).collect()
+        };
+        let fleet_lines = FleetLines {
+            cpu: line("cpu", "%", cpu),
+            memory: line("memory", "%", memory),
+            disk: line("disk", "%", disk),
+            network: line("network", "Mbps", network),
+            latency: line("response p99", "ms", latency),
+            jobs: line("jobs started", "/h", self.jobs.scaled(|c| 1.0 / columns.hours(c))),
+            anomalies: line("anomaly open", "%", share),
+            down: line("machines down", "machines", self.down.scaled(a_round)),
+            others,
+        };
+        let shown = chosen(self.machines.len().min(names.len()), &incidents);
+        let machines = shown
+            .into_iter()
+            .map(|at| MachineLine {
+                machine: at,
+                line: line(&names[at].id, "%", self.machines[at].means()),
+            })
+            .collect();
+        let numbers: Vec<u32> = names.iter().map(|named| number(&named.id)).collect();
+        Shape {
+            columns,
+            fleet: fleet_lines,
+            zones: by_name(self.zones),
+            regions: by_name(self.regions),
+            machines,
+            cascade: cascade::largest(&incidents, &fleet, &numbers),
+            incidents,
+        }
+    }
+}
+
+/// A machine's number in the fleet, which its name ends in.
+fn number(id: &str) -> u32 {
+    id.rsplit('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// The machines, of the first `candidates`, that the most kinds of incidents befell, and the most
+/// incidents; where nothing did, any.
+fn chosen(candidates: usize, incidents: &[Incident]) -> Vec<usize> {
+    let mut befell = vec![(0u32, 0u32); candidates];
+    for incident in incidents {
+        if let Some((kinds, count)) = befell.get_mut(incident.machine) {
+            *kinds |= 1 << incident.kind as u32;
+            *count += 1;
+        }
+    }
+    let mut order: Vec<usize> = (0..candidates).collect();
+    order.sort_by_key(|&at| {
+        let (kinds, count) = befell[at];
+        (std::cmp::Reverse((kinds.count_ones(), count)), at)
+    });
+    order.truncate(SHOWN);
+    order.sort_unstable();
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::PreviewOptions;
+    use crate::generator::Keyed;
+    use crate::preview::outline::Outline;
+
+    fn manifest() -> Manifest {
+        let mut options = PreviewOptions::default();
+        options.fleet.machines = Some(2);
+        options.fleet.readings = Some(2);
+        options.span.interval = "1h".parse().ok();
+        options.span.start = "1970-01-01".parse().ok();
+        Outline::new(&options, 0).unwrap().manifest
+    }
+
+    fn reading(cpu: f64, is_anomaly: bool) -> Telemetry<'static> {
+        Telemetry {
+            timestamp: 0,
+            machine_id: "machine-000000",
+            machine_type: "core",
+            zone: "zone-a",
+            region: "us-east-1",
+            cpu_percent: cpu,
+            memory_percent: 10.0,
+            disk_percent: 20.0,
+            network_in_mbps: 1.0,
+            network_out_mbps: 2.0,
+            request_count: 0,
+            error_count: 0,
+            latency_p50: 1.0,
+            latency_p99: 5.0,
+            is_anomaly,
+        }
+    }
+
+    #[test]
+    fn a_hand_made_stream_gives_its_means_and_counts() {
+        let manifest = manifest();
+        let mut collector = Collector::new(&manifest);
+        for id in ["machine-000001", "machine-000000"] {
+            collector.names.push(Named { id: id.to_owned(), zone: 0, region: 1 });
+        }
+        let mut take = |round, machine, telemetry| {
+            let record = Record::Telemetry(telemetry);
+            let keyed = Keyed { record, key: "", partition: 0, timestamp_ms: 0 };
+            collector.take(round, machine, &Step::Filled(keyed));
+        };
+        take(0, 0, reading(30.0, true));
+        take(0, 1, reading(50.0, false));
+        take(1, 0, reading(70.0, true));
+        collector.take(1, 1, &Step::Silent(SlotKind::Telemetry));
+        let shape = collector.finish(&manifest);
+        let lines = &shape.fleet;
+        assert_eq!(lines.cpu.values, [Some(40.0), Some(70.0)]);
+        assert_eq!(lines.network.values, [Some(3.0), Some(3.0)]);
+        assert_eq!(lines.anomalies.values, [Some(50.0), Some(50.0)]);
+        assert_eq!(lines.down.values, [Some(0.0), Some(1.0)]);
+        assert_eq!(shape.zones[0].values, [Some(40.0), Some(70.0)]);
+        assert_eq!(shape.regions[0].values, [None, None]);
+        assert_eq!(shape.machines[1].line.values, [Some(50.0), None]);
+        assert_eq!(shape.machines[0].line.name, "machine-000001");
+    }
+}
