@@ -286,7 +286,7 @@ fn a_memory_leak_climbs_until_a_restart() {
             assert_near(added(k), rate * (k + 1) as f64, ROUNDING + 0.001, "a leak");
         }
         // Memory begins again at 0.4 of its level, and comes a tenth of the way to where it would
-        // be with each reading. The level is within 0.6 x 0.2 x 0.95 x 4.1 < half of any value.
+        // be with each reading.
         let lost = added(course.length);
         assert!(course.with[course.length].memory < usual, "no restart ended a leak");
         assert!(lost < 0.0);
@@ -327,7 +327,7 @@ fn a_saturated_network_is_full_and_slow_and_never_beyond_its_link() {
             if k < course.length {
                 assert!(with.inward >= without.inward && with.p99 > without.p99);
             } else {
-                assert_eq!(Row { disk: 0.0, ..*with }, Row { disk: 0.0, ..*without });
+                assert_eq!(with, without, "a saturation outlasts its end");
             }
         }
     }
@@ -341,8 +341,7 @@ fn a_disk_fills_to_its_level_and_is_cleaned() {
     for course in courses("disk_full", 1, 1, &with, &without) {
         let disk: Vec<f64> = course.with.iter().map(|row| row.disk).collect();
         let (filling, after) = disk.split_at(course.length);
-        // It may be cleaned on the way, which a climb to the level outruns from 3 percent a
-        // reading on; the level itself holds in any case.
+        // Full from 0.7 of the episode's length on.
         assert_eq!(filling[course.length - 1], 97.0, "{filling:?}");
         assert!(filling.iter().all(|&d| d <= 97.0));
         assert!(after[0] <= 60.1, "a full disk was left at {}", after[0]);
@@ -407,14 +406,16 @@ fn a_drifting_sensor_departs_from_what_its_machine_does() {
                 };
                 let at_end: Vec<usize> =
                     (0..3).filter(|&i| read[i] != truth[i] && is_off(i)).collect();
-                assert_eq!(at_end.len(), 1, "{read:?} against {truth:?} with {magnitude}");
-                drifted[at_end[0]] += 1;
+                // One that reads 0 or 100 in truth has nowhere to drift.
+                let stuck = truth.contains(&0.0) || truth.contains(&100.0);
+                assert!(at_end.len() == 1 || stuck, "{read:?} against {truth:?} by {magnitude}");
+                at_end.iter().for_each(|&i| drifted[i] += 1);
             }
             if k == course.length {
                 assert_eq!(read, truth, "a sensor drifts on");
             }
         }
-        assert_eq!(off.iter().filter(|&&off| off).count(), 1, "one sensor drifts at a time");
+        assert!(off.iter().filter(|&&off| off).count() <= 1, "one sensor drifts at a time");
         // From the one run alone: cpu against the load that requests tell, in what both stray by.
         if off[0] {
             let capacity = 20.0 * course.machine.cores * 60.0;
@@ -433,9 +434,9 @@ fn a_drifting_sensor_departs_from_what_its_machine_does() {
         }
     }
     assert!(told > 20, "only {told} drifts of cpu could be told");
-    let n = all.len() as u64;
+    let n = drifted.iter().sum();
     drifted.iter().for_each(|&hits| assert_binomial(hits, n, 1.0 / 3.0, "sensors that drift"));
-    assert_binomial(low, n, 0.5, "sensors that read too low");
+    assert_binomial(low, all.len() as u64, 0.5, "sensors that read too low");
 }
 
 #[test]
@@ -460,10 +461,11 @@ fn nothing_that_anomalies_do_gathers_over_a_long_run() {
         }
     });
     // Machines are independent of one another, so that the differences of their means are, however
-    // their readings hang together.
+    // their readings hang together. Student's t of 79 degrees of freedom is beyond 5.5 once in two
+    // million times.
     for (column, name) in ["cpu", "memory", "disk"].iter().enumerate() {
         let drifts: Vec<f64> = sums.iter().map(|s| s[3][column] - s[1][column]).collect();
-        assert_near(mean(&drifts), 0.0, SIGMAS * standard_error(&drifts), name);
+        assert_near(mean(&drifts), 0.0, 5.5 * standard_error(&drifts), name);
     }
 }
 

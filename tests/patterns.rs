@@ -245,12 +245,10 @@ fn load_goes_up_and_down_without_steps() {
     for pair in fleet.windows(2) {
         assert!((pair[1] - pair[0]).abs() < steepest + noise, "a step of load: {pair:?}");
     }
-    // And over an hour on the slope it moves at every step alike: twelve of them together are the
-    // hour's, so that none waits for the hour.
-    let late = |from: usize| fleet[from + 6] - fleet[from];
-    let early = |from: usize| fleet[from + 12] - fleet[from + 6];
-    // 2026-01-01 begins at midnight: from 7 to 8 in the morning, the steepest is at 8.
-    let (first, second) = (late(7 * 12), early(7 * 12));
+    // On the slope it moves in the first half of an hour as in the second, so that it doesn't wait
+    // for the hour: six steps each, all within an hour of the steepest at 8 in the morning.
+    let rise = |from: usize| fleet[from + 6] - fleet[from];
+    let (first, second) = (rise(8 * 12), rise(8 * 12 + 6));
     assert!(first > 4.0 * steepest && second > 4.0 * steepest, "{first} and {second}");
 }
 
@@ -285,9 +283,10 @@ fn weekends_are_calm_by_the_local_date() {
             }
         }
     }
-    // 1970-01-01 was a Thursday, so that Fridays leave 1: two of them in two regions, with ten
-    // machines each, for 4.5 hours in India and 10 in New Zealand, less the hour of easing.
-    assert_eq!(early, 2 * 10 * (6 * 9 + 6 * 20) / 2, "readings on Saturdays that begin early");
+    // 1970-01-01 was a Thursday, so that Fridays leave 1. Two of them, in two regions of ten
+    // machines each: 5.5 hours in India and 13 in New Zealand's summer, less the hour of easing,
+    // six readings an hour.
+    assert_eq!(early, 2 * 10 * (27 + 72), "readings on Saturdays that begin early");
 }
 
 #[test]
