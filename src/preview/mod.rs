@@ -4,6 +4,7 @@
 pub mod axis;
 pub mod braille;
 pub mod cascade;
+pub mod detail;
 pub mod incidents;
 pub mod outline;
 pub mod picture;

@@ -17,7 +17,7 @@ use super::stream::{Step, walk};
 pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), RunError> {
     // Made twice: to spread them, one must know how many there are.
     let mut there = [0; Topic::COUNT];
-    walk(manifest, stop, |_, step| {
+    walk(manifest, u64::MAX, stop, |_, step| {
         if let Step::Announced(keyed) | Step::Filled(keyed) = step {
             there[keyed.record.topic().index()] += 1;
         }
@@ -31,7 +31,7 @@ pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), Run
     let mut picks = shares(there, count).map(|wanted| Picks { wanted, ..Picks::default() });
     let encoder = manifest.encoder();
     let mut buffer = Vec::new();
-    let written = walk(manifest, stop, |_, step| {
+    let written = walk(manifest, u64::MAX, stop, |_, step| {
         let (Step::Announced(keyed) | Step::Filled(keyed)) = step else { return Ok(()) };
         let topic = keyed.record.topic();
         if !picks[topic.index()].takes(there[topic.index()]) {

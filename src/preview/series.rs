@@ -43,6 +43,12 @@ impl Columns {
         Columns { start_ms, readings, count, interval_ms: interval.as_secs_f64() * 1000.0 }
     }
 
+    /// Columns of `readings` of these rounds, from round `first` on.
+    pub fn part(&self, interval: Duration, first: u64, readings: u64) -> Columns {
+        let start_ms = self.start_ms as f64 + first as f64 * self.interval_ms;
+        Columns::new(start_ms as i64, interval, readings)
+    }
+
     /// The column of a round.
     #[inline]
     pub fn of_round(&self, round: u64) -> usize {
@@ -172,7 +178,7 @@ mod tests {
     fn means_and_sums_are_by_column() {
         let columns = Columns::new(0, Duration::from_secs(1), 2);
         let mut sums = Sums::new(&columns);
-        [(0, 2.0), (0, 4.0), (0, 6.0)].map(|(column, value)| sums.add(column, value));
+        [2.0, 4.0, 6.0].into_iter().for_each(|value| sums.add(0, value));
         assert_eq!(sums.means(), [Some(4.0), None]);
         assert_eq!(sums.scaled(|_| 0.5), [Some(6.0), Some(0.0)]);
         let values = vec![Some(1.0), Some(3.0), None, None];

@@ -8,6 +8,7 @@ use crate::run::RunError;
 use crate::simulation::incidents::IncidentKind;
 
 use super::cascade::{self, Cascade};
+use super::detail::Detail;
 use super::incidents::{self, Gathered, Incident};
 use super::series::{Columns, Line, Sums};
 use super::stream::{Step, walk};
@@ -23,8 +24,8 @@ pub struct Shape {
     pub zones: Vec<Line>,
     /// Mean cpu of each region.
     pub regions: Vec<Line>,
-    /// The cpu of a few machines, those that most befell.
-    pub machines: Vec<MachineLine>,
+    /// A few machines, those that most befell.
+    pub detail: Detail,
     /// All incidents, by when they were told of.
     pub incidents: Vec<Incident>,
     /// The largest cascade, where there was one.
@@ -54,20 +55,6 @@ pub struct FleetLines {
     pub others: [Line; 3],
 }
 
-/// The cpu of one machine.
-#[derive(Debug)]
-pub struct MachineLine {
-    /// Its place in a round.
-    pub machine: usize,
-    /// Its name and mean use.
-    pub line: Line,
-}
-
-/// How many machines have a line of their own.
-const SHOWN: usize = 6;
-/// Of how many they are chosen: each candidate costs some kilobytes.
-const CANDIDATES: usize = 1000;
-
 impl Shape {
     /// The shape of the run that `manifest` describes; cut short where `stop` is set.
     ///
@@ -75,11 +62,11 @@ impl Shape {
     /// None of its own.
     pub fn of(manifest: &Manifest, stop: &StopFlag) -> Result<Shape, RunError> {
         let mut collector = Collector::new(manifest);
-        walk(manifest, stop, |place, step| {
+        walk(manifest, u64::MAX, stop, |place, step| {
             collector.take(place.round, place.machine, &step);
             Ok(())
         })?;
-        Ok(collector.finish(manifest))
+        collector.finish(manifest, stop)
     }
 }
 
@@ -92,7 +79,6 @@ struct Collector {
     down: Sums,
     zones: Vec<(String, Sums)>,
     regions: Vec<(String, Sums)>,
-    machines: Vec<Sums>,
     gathered: Gathered,
 }
 
@@ -110,7 +96,6 @@ impl Collector {
         let columns = Columns::new(start_ms, manifest.interval.duration(), readings);
         let sums = || Sums::new(&columns);
         let by_name = |names: &[String]| names.iter().map(|n| (n.clone(), sums())).collect();
-        let candidates = CANDIDATES.min(manifest.config.n_machines as usize);
         Collector {
             names: Vec::new(),
             measures: std::array::from_fn(|_| sums()),
@@ -119,7 +104,6 @@ impl Collector {
             down: sums(),
             zones: by_name(&manifest.config.zones),
             regions: by_name(&manifest.config.regions),
-            machines: vec![sums(); candidates],
             gathered: Gathered::default(),
             columns,
         }
@@ -177,12 +161,9 @@ impl Collector {
         let named = &self.names[machine];
         self.zones[named.zone].1.add(column, telemetry.cpu_percent);
         self.regions[named.region].1.add(column, telemetry.cpu_percent);
-        if let Some(sums) = self.machines.get_mut(machine) {
-            sums.add(column, telemetry.cpu_percent);
-        }
     }
 
-    fn finish(self, manifest: &Manifest) -> Shape {
+    fn finish(self, manifest: &Manifest, stop: &StopFlag) -> Result<Shape, RunError> {
         let Collector { columns, names, measures, gathered, .. } = self;
         let fleet = Fleet::new(&manifest.config, manifest.seed);
         let incidents = gathered.finish();
@@ -211,50 +192,25 @@ impl Collector {
             down: line("machines down", "machines", self.down.scaled(a_round)),
             others,
         };
-        let shown = chosen(self.machines.len().min(names.len()), &incidents);
-        let machines = shown
-            .into_iter()
-            .map(|at| MachineLine {
-                machine: at,
-                line: line(&names[at].id, "%", self.machines[at].means()),
-            })
-            .collect();
         let numbers: Vec<u32> = names.iter().map(|named| number(&named.id)).collect();
-        Shape {
+        let cascade = cascade::largest(&incidents, &fleet, &numbers);
+        let ids: Vec<&str> = names.iter().map(|named| named.id.as_str()).collect();
+        let focus_ms = cascade.as_ref().map(|cascade| cascade.start_ms);
+        Ok(Shape {
+            detail: Detail::of(manifest, &columns, &ids, &incidents, focus_ms, stop)?,
             columns,
             fleet: fleet_lines,
             zones: by_name(self.zones),
             regions: by_name(self.regions),
-            machines,
-            cascade: cascade::largest(&incidents, &fleet, &numbers),
+            cascade,
             incidents,
-        }
+        })
     }
 }
 
 /// A machine's number in the fleet, which its name ends in.
 fn number(id: &str) -> u32 {
     id.rsplit('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
-}
-
-/// The machines, of the first `candidates`, that the most kinds of incidents befell, and the most
-/// incidents; where nothing did, any.
-fn chosen(candidates: usize, incidents: &[Incident]) -> Vec<usize> {
-    let mut befell = vec![(0u32, 0u32); candidates];
-    for incident in incidents {
-        if let Some((kinds, count)) = befell.get_mut(incident.machine) {
-            *kinds |= 1 << incident.kind as u32;
-            *count += 1;
-        }
-    }
-    let mut order: Vec<usize> = (0..candidates).collect();
-    order.sort_by_key(|&at| {
-        let (kinds, count) = befell[at];
-        (std::cmp::Reverse((kinds.count_ones(), count)), at)
-    });
-    order.truncate(SHOWN);
-    order.sort_unstable();
-    order
 }
 
 #[cfg(test)]
@@ -309,7 +265,7 @@ mod tests {
         take(0, 1, reading(50.0, false));
         take(1, 0, reading(70.0, true));
         collector.take(1, 1, &Step::Silent(SlotKind::Telemetry));
-        let shape = collector.finish(&manifest);
+        let shape = collector.finish(&manifest, &StopFlag::default()).unwrap();
         let lines = &shape.fleet;
         assert_eq!(lines.cpu.values, [Some(40.0), Some(70.0)]);
         assert_eq!(lines.network.values, [Some(3.0), Some(3.0)]);
@@ -317,7 +273,7 @@ mod tests {
         assert_eq!(lines.down.values, [Some(0.0), Some(1.0)]);
         assert_eq!(shape.zones[0].values, [Some(40.0), Some(70.0)]);
         assert_eq!(shape.regions[0].values, [None, None]);
-        assert_eq!(shape.machines[1].line.values, [Some(50.0), None]);
-        assert_eq!(shape.machines[0].line.name, "machine-000001");
+        assert_eq!(shape.detail.machines.len(), 2);
+        assert_eq!(shape.detail.machines[0].line.name, "machine-000000");
     }
 }

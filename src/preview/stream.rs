@@ -26,12 +26,14 @@ pub struct Place {
     pub machine: usize,
 }
 
-/// Makes every record of the run and hands it to `take`, until all are made or `stop` is set.
+/// Makes every record of the run's first `rounds` and hands it to `take`, until all are made or
+/// `stop` is set.
 ///
 /// # Errors
 /// Those of `take`, which end it.
 pub fn walk(
     manifest: &Manifest,
+    rounds: u64,
     stop: &StopFlag,
     mut take: impl FnMut(Place, Step<'_>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
@@ -42,7 +44,7 @@ pub fn walk(
         let place = Place { round: 0, machine };
         generator.announce(machine, start_ms, |keyed| take(place, Step::Announced(keyed)))?;
     }
-    for round in 0..manifest.config.n_readings.unwrap_or(0) {
+    for round in 0..rounds.min(manifest.config.n_readings.unwrap_or(0)) {
         for machine in 0..generator.machines() {
             if stop.is_set() {
                 return Ok(());

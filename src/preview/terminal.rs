@@ -19,7 +19,7 @@ pub struct Look {
 }
 
 const LABEL: usize = 18;
-const RANGE: usize = 20;
+const RANGE: usize = 16;
 const NARROWEST: usize = 20;
 const WIDEST: usize = 240;
 const PLOT_ROWS: usize = 5;
@@ -39,13 +39,13 @@ pub fn draw(outline: &Outline, shape: &Shape, look: Look) -> String {
     }
     let befalls = [&lines.anomalies, &lines.down].into_iter().chain(&lines.others);
     for line in befalls.filter(|line| line.is_alive()) {
-        drawing.row(line, line.range().map(|(_, most)| (0.0, most)), "31");
+        drawing.befalls(line);
     }
     for (what, places) in [("zone", &shape.zones), ("region", &shape.regions)] {
         drawing.places(what, places);
     }
     drawing.machines(shape);
-    drawing.axis(&shape.columns);
+    drawing.axis(&shape.detail.columns);
     drawing.incidents(shape);
     drawing.text
 }
@@ -95,13 +95,20 @@ impl Drawing {
 
     /// A line as a sparkline; from its least to its largest value where no range is given.
     fn row(&mut self, line: &Line, range: Option<(f64, f64)>, colour: &str) {
+        let line = Line { values: line.resampled(self.width), ..line.clone() };
         let Some((least, most)) = range.or_else(|| line.range()) else { return };
-        let bars = spark(&line.resampled(self.width), least, most);
+        let bars = spark(&line.values, least, most);
         let bars = self.painted(&bars, colour);
         let name = plain(&line.name, LABEL - 1);
         let pad = " ".repeat(LABEL - name.chars().count().min(LABEL));
         let (least, most) = (number(least), number(most));
         self.line(&format!("{name}{pad}{bars} {least}..{most} {}", line.unit));
+    }
+
+    /// A line from 0 on.
+    fn befalls(&mut self, line: &Line) {
+        let line = Line { values: line.resampled(self.width), ..line.clone() };
+        self.row(&line, line.range().map(|(_, most)| (0.0, most)), "31");
     }
 
     fn places(&mut self, what: &str, lines: &[Line]) {
@@ -111,7 +118,7 @@ impl Drawing {
         self.line("");
         self.line(&format!("mean cpu by {what}"));
         let shown = &lines[..lines.len().min(PLACES)];
-        let range = common(shown.iter());
+        let range = self.common(shown.iter());
         for line in shown {
             self.row(line, range, "34");
         }
@@ -121,16 +128,16 @@ impl Drawing {
     }
 
     fn machines(&mut self, shape: &Shape) {
-        if shape.machines.is_empty() {
+        if shape.detail.machines.is_empty() {
             return;
         }
         self.line("");
         self.line("cpu of single machines, gaps while down, ^ while an anomaly is open");
-        let range = common(shape.machines.iter().map(|machine| &machine.line));
-        for machine in &shape.machines {
+        let range = self.common(shape.detail.machines.iter().map(|machine| &machine.line));
+        for machine in &shape.detail.machines {
             self.row(&machine.line, range, "34");
             let mut marks = vec![b' '; self.width];
-            let (start, end) = shape.columns.span_ms();
+            let (start, end) = shape.detail.columns.span_ms();
             let at = |ms: f64| {
                 let share = (ms - start) / (end - start) * self.width as f64;
                 (share.max(0.0) as usize).min(self.width - 1)
@@ -138,6 +145,9 @@ impl Drawing {
             let of_machine = shape.incidents.iter().filter(|i| i.machine == machine.machine);
             for incident in of_machine.filter(|i| i.kind.is_anomaly()) {
                 let until = incident.end_ms.map_or(end, |ms| ms as f64);
+                if until < start || incident.start_ms as f64 > end {
+                    continue;
+                }
                 marks[at(incident.start_ms as f64)..=at(until)].fill(b'^');
             }
             if marks.contains(&b'^') {
@@ -145,6 +155,14 @@ impl Drawing {
                 self.line(&format!("{:LABEL$}{marks}", ""));
             }
         }
+    }
+
+    /// The range of all `lines` as they are drawn.
+    fn common<'a>(&self, lines: impl Iterator<Item = &'a Line>) -> Option<(f64, f64)> {
+        lines
+            .map(|line| Line { values: line.resampled(self.width), ..line.clone() })
+            .filter_map(|line| line.range())
+            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     fn axis(&mut self, columns: &Columns) {
@@ -180,8 +198,4 @@ impl Drawing {
             ));
         }
     }
-}
-
-fn common<'a>(lines: impl Iterator<Item = &'a Line>) -> Option<(f64, f64)> {
-    lines.filter_map(Line::range).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }

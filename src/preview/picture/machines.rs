@@ -29,10 +29,11 @@ pub fn definitions() -> Definitions {
 
 /// The panel of machine number `at` of the shape, in `area`.
 pub fn machine(shape: &Shape, at: usize, area: Area) -> Group {
-    let machine = &shape.machines[at];
-    let panel = Panel::new(area, shape.columns, (0.0, 100.0));
+    let machine = &shape.detail.machines[at];
+    let panel = Panel::new(area, shape.detail.columns, (0.0, 100.0));
     let mut group = panel.frame(&machine.line.name, "cpu %", &[]);
     let of_machine = || shape.incidents.iter().filter(|i| i.machine == machine.machine);
+    let of_machine = || of_machine().filter(|i| is_inside(shape, i));
     for incident in of_machine().filter(|i| !i.is_failure()) {
         group = group.add(shade(&panel, incident));
     }
@@ -40,6 +41,12 @@ pub fn machine(shape: &Shape, at: usize, area: Area) -> Group {
         group = group.add(shade(&panel, incident));
     }
     group.add(panel.line(&machine.line, palette::INK).set("stroke-width", 1.2))
+}
+
+/// Whether it reaches into the time that is shown.
+fn is_inside(shape: &Shape, incident: &Incident) -> bool {
+    let (start, end) = shape.detail.columns.span_ms();
+    (incident.start_ms as f64) < end && incident.end_ms.is_none_or(|ms| ms as f64 > start)
 }
 
 fn shade(panel: &Panel, incident: &Incident) -> Group {
@@ -63,7 +70,9 @@ fn shade(panel: &Panel, incident: &Incident) -> Group {
 /// The kinds that befell the shown machines, in rows of `width`, and the height that it takes.
 pub fn legend(shape: &Shape, x: f64, y: f64, width: f64) -> (Group, f64) {
     let (mut group, mut at, mut row) = (Group::new(), x, y);
-    let is_shown = |i: &Incident| shape.machines.iter().any(|m| m.machine == i.machine);
+    let is_shown = |i: &Incident| {
+        is_inside(shape, i) && shape.detail.machines.iter().any(|m| m.machine == i.machine)
+    };
     let shown: Vec<&Incident> = shape.incidents.iter().filter(|i| is_shown(i)).collect();
     let kinds = KINDS.into_iter().filter(|&kind| shown.iter().any(|i| i.kind == kind));
     let mut entries: Vec<(String, String)> = Vec::new();

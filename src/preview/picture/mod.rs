@@ -119,7 +119,8 @@ impl Page {
     fn load(&mut self, shape: &Shape) {
         let lines = [&shape.fleet.cpu, &shape.fleet.memory, &shape.fleet.disk];
         let area = Area { x: MARGIN, y: self.y, width: INNER, height: 230.0 };
-        let panel = Panel::new(area, shape.columns, (0.0, 100.0));
+        let most = lines.iter().filter_map(|line| line.range()).map(|range| range.1);
+        let panel = Panel::new(area, shape.columns, (0.0, most.fold(10.0, f64::max)));
         self.add(several(&panel, "Fleet load, mean of the machines that are up", &lines));
         self.y += area.height + GAP;
     }
@@ -161,7 +162,11 @@ impl Page {
             (&lines.network, "Traffic of a machine, mean", palette::LINES[0], false),
             (&lines.jobs, "Jobs started", palette::LINES[5], true),
         ]);
-        for row in cells.chunks(3) {
+        let rows = cells.len().div_ceil(3);
+        let mut rest = cells.as_slice();
+        for left in (1..=rows).rev() {
+            let (row, others) = rest.split_at(rest.len().div_ceil(left));
+            rest = others;
             for (at, (line, title, colour, from_zero)) in row.iter().enumerate() {
                 let (least, most) = line.range().unwrap_or((0.0, 1.0));
                 let range = if *from_zero { (0.0, most) } else { (least, most) };
@@ -179,20 +184,22 @@ impl Page {
     }
 
     fn machines(&mut self, shape: &Shape) {
-        if shape.machines.is_empty() {
+        if shape.detail.machines.is_empty() {
             return;
         }
         self.y += GAP;
-        self.add(
-            text(MARGIN, self.y + 14.0, 16.0, palette::INK, "Single machines and what befell them")
-                .set("font-weight", 600),
-        );
+        let part = match shape.detail.columns.readings < shape.columns.readings {
+            true => ", a part of the time",
+            false => "",
+        };
+        let title = format!("Single machines and what befell them{part}");
+        self.add(text(MARGIN, self.y + 14.0, 16.0, palette::INK, &title).set("font-weight", 600));
         self.y += 38.0;
         let (legend, height) = machines::legend(shape, MARGIN, self.y, INNER);
         self.add(legend);
         self.y += height - GAP;
-        for first in (0..shape.machines.len()).step_by(3) {
-            let count = (shape.machines.len() - first).min(3);
+        for first in (0..shape.detail.machines.len()).step_by(3) {
+            let count = (shape.detail.machines.len() - first).min(3);
             for at in 0..count {
                 self.add(machines::machine(shape, first + at, self.cell(at, 3, 150.0)));
             }

@@ -8,7 +8,7 @@ use crate::preview::axis::{self, number, times};
 use crate::preview::series::{Columns, Line};
 
 /// The width of a character of text of `size`, on average.
-pub const CHARACTER: f64 = 0.55;
+pub const CHARACTER: f64 = 0.6;
 const TICK_SIZE: f64 = 11.0;
 
 /// A rectangle of the picture.
@@ -73,7 +73,7 @@ impl Panel {
         let mut group = Group::new().add(rectangle(self.plot, palette::PANEL));
         let heading = if unit.is_empty() { title.to_owned() } else { format!("{title}, {unit}") };
         group = group.add(text(x, y - 10.0, 13.0, palette::INK, &heading).set("font-weight", 600));
-        group = group.add(self.legend(x + heading.chars().count() as f64 * 7.6 + 18.0, legend));
+        group = group.add(self.legend(x + heading.chars().count() as f64 * 8.0 + 20.0, legend));
         let marks = ((self.high - self.low) / self.step).round() as usize;
         for mark in 0..=marks {
             let value = self.low + self.step * mark as f64;

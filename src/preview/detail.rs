@@ -1,0 +1,141 @@
+//! A few machines by themselves: those that the most befell, for as long as it can be told apart.
+
+use std::time::Duration;
+
+use crate::manifest::Manifest;
+use crate::pacing::StopFlag;
+use crate::record::Record;
+use crate::run::RunError;
+
+use super::incidents::Incident;
+use super::series::{Columns, Line, Sums};
+use super::stream::{Step, walk};
+
+/// The cpu of a few machines over a part of the run.
+#[derive(Debug)]
+pub struct Detail {
+    /// The columns of all lines: the run's, or a part of it with finer ones.
+    pub columns: Columns,
+    /// The machines, by number.
+    pub machines: Vec<MachineLine>,
+}
+
+/// The cpu of one machine.
+#[derive(Debug)]
+pub struct MachineLine {
+    /// Its place in a round.
+    pub machine: usize,
+    /// Its name and mean use.
+    pub line: Line,
+}
+
+/// How many machines are shown.
+const SHOWN: usize = 6;
+/// More incidents than this on one machine can't be told apart.
+const LEGIBLE: u64 = 30;
+/// The fewest readings that are shown, where there are so many.
+const FEWEST: u64 = 60;
+
+impl Detail {
+    /// The machines of the run that `manifest` describes that `incidents` befell the most; where
+    /// they are too many to be told apart, a part of the run from a little before `focus_ms` on.
+    ///
+    /// # Errors
+    /// None of its own.
+    pub fn of(
+        manifest: &Manifest,
+        whole: &Columns,
+        names: &[&str],
+        incidents: &[Incident],
+        focus_ms: Option<i64>,
+        stop: &StopFlag,
+    ) -> Result<Detail, RunError> {
+        let (chosen, most) = chosen(names, incidents);
+        let interval = manifest.interval.duration();
+        let (first, readings) = window(whole, interval, most, focus_ms);
+        let columns = whole.part(interval, first, readings);
+        let mut sums = vec![Sums::new(&columns); chosen.len()];
+        walk(manifest, first + readings, stop, |place, step| {
+            let Step::Filled(keyed) = step else { return Ok(()) };
+            let Record::Telemetry(telemetry) = &keyed.record else { return Ok(()) };
+            let Some(round) = place.round.checked_sub(first) else { return Ok(()) };
+            let is_up = telemetry.memory_percent > 0.0 || telemetry.disk_percent > 0.0;
+            if let Some(at) = chosen.iter().position(|&at| at == place.machine).filter(|_| is_up) {
+                sums[at].add(columns.of_round(round), telemetry.cpu_percent);
+            }
+            Ok(())
+        })?;
+        let lines = chosen.into_iter().zip(sums).map(|(machine, sums)| MachineLine {
+            machine,
+            line: Line { name: names[machine].to_owned(), unit: "%", values: sums.means() },
+        });
+        Ok(Detail { columns, machines: lines.collect() })
+    }
+}
+
+/// The first reading that is shown, and how many are.
+fn window(whole: &Columns, interval: Duration, most: u64, focus_ms: Option<i64>) -> (u64, u64) {
+    if most <= LEGIBLE * 2 {
+        return (0, whole.readings);
+    }
+    let fitting = (u128::from(whole.readings) * u128::from(LEGIBLE) / u128::from(most)) as u64;
+    let readings = fitting.max(FEWEST).min(whole.readings);
+    let since_ms = focus_ms.map_or(0.0, |ms| (ms - whole.start_ms) as f64);
+    let focus = (since_ms / (interval.as_secs_f64() * 1000.0)).max(0.0) as u64;
+    (focus.saturating_sub(readings / 3).min(whole.readings - readings), readings)
+}
+
+/// The machines that the most kinds of incidents befell, then the most incidents, by name; where
+/// nothing did, the first. And how many befell the one that most did, of those.
+fn chosen(names: &[&str], incidents: &[Incident]) -> (Vec<usize>, u64) {
+    let mut befell = vec![(0u32, 0u64); names.len()];
+    for incident in incidents {
+        if let Some((kinds, count)) = befell.get_mut(incident.machine) {
+            *kinds |= 1 << incident.kind as u32;
+            *count += 1;
+        }
+    }
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by_key(|&at| {
+        let (kinds, count) = befell[at];
+        (std::cmp::Reverse((kinds.count_ones(), count)), names[at])
+    });
+    order.truncate(SHOWN);
+    order.sort_unstable_by_key(|&at| names[at]);
+    let most = order.iter().map(|&at| befell[at].1).max().unwrap_or(0);
+    (order, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulation::incidents::IncidentKind;
+
+    #[test]
+    fn machines_with_most_kinds_come_before_those_with_most_incidents() {
+        let names = ["g", "f", "e", "d", "c", "b", "a"];
+        let incident =
+            |(machine, kind)| Incident { machine, kind, start_ms: 0, end_ms: None, cause: None };
+        let befell = [
+            (0, IncidentKind::CpuSpike),
+            (0, IncidentKind::CpuSpike),
+            (0, IncidentKind::CpuSpike),
+            (1, IncidentKind::CpuSpike),
+            (1, IncidentKind::Failure),
+        ];
+        let (order, most) = chosen(&names, &befell.map(incident));
+        // All but the last without any, by name.
+        assert_eq!((order, most), (vec![6, 5, 4, 3, 1, 0], 3));
+        assert_eq!(chosen(&[], &[]), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn what_befalls_too_often_is_shown_for_a_part_of_the_run() {
+        let minute = Duration::from_secs(60);
+        let whole = Columns::new(0, minute, 2880);
+        assert_eq!(window(&whole, minute, 10, None), (0, 2880));
+        assert_eq!(window(&whole, minute, 600, None), (0, 144));
+        assert_eq!(window(&whole, minute, 600, Some(1000 * 60_000)), (952, 144));
+        assert_eq!(window(&whole, minute, 60_000, Some(2879 * 60_000)), (2820, 60));
+    }
+}
