@@ -417,8 +417,26 @@ fn golden(options: &str) -> u64 {
 }
 
 /// The first records of a run with these options, as hashes under stream version 2.
-const GOLDEN: [(&str, u64); 0] = [
-    // GOLDEN
+const GOLDEN: [(&str, u64); 19] = [
+    ("--readings 20", 0x0c31_575f_9ddd_2ad5),
+    ("--machines 1000 --rate 5000 --readings 2", 0x4004_39be_1dbe_e64a),
+    ("baseline", 0xee76_c4a0_ea44_c7ff),
+    ("maintenance_window", 0xe598_94bb_8660_2a63),
+    ("capacity_planning", 0xcd6d_302a_e037_f887),
+    ("anomaly_detection", 0x1290_e7e3_0606_ec86),
+    ("multi_zone", 0xa265_d4f9_f206_ff17),
+    ("cpu_bound", 0x5c17_51b7_7229_0f2e),
+    ("memory_bound", 0xe105_198d_41ca_243a),
+    ("network_heavy", 0xdb82_46e7_d481_04d6),
+    ("degradation_cycle", 0x9e66_14ed_758a_d373),
+    ("production", 0x065a_ced9_c300_5884),
+    ("chaos", 0xe8b3_990a_d28a_46ce),
+    ("cpu_spikes", 0xce94_0b16_89d1_c46e),
+    ("memory_leak", 0xc407_3541_666a_b2e2),
+    ("network_congestion", 0x8534_cedc_831c_1e87),
+    ("disk_pressure", 0xf364_86f1_89c5_14dc),
+    ("cascade_failure", 0x554a_030f_60c2_b52e),
+    ("sensor_drift", 0x41a0_b111_4138_7f19),
 ];
 
 #[test]

@@ -50,10 +50,8 @@
 //!     `streams_of_neighbouring_subjects_and_purposes_do_not_overlap`.
 
 #[path = "support/statistics.rs"]
-#[allow(dead_code)]
 mod statistics;
 #[path = "support/stream.rs"]
-#[allow(dead_code)]
 mod stream;
 
 use std::collections::BTreeMap;
@@ -526,6 +524,9 @@ struct Day {
     changes: f64,
 }
 
+/// A figure of a machine's day.
+type Figure = fn(&Day) -> f64;
+
 const MACHINES: usize = 64;
 /// Readings ten minutes apart: in a day, and in the five fortnights of a run.
 const A_DAY: i64 = 144;
@@ -603,7 +604,7 @@ fn no_scenario_but_growth_drifts_and_no_queue_grows() {
         let days = days(name);
         let total: f64 = days.iter().flatten().map(|day| day.readings).sum();
         assert!(total > 0.3 * 10_080.0 * MACHINES as f64, "{name}: most readings are missing");
-        let values: [(&str, fn(&Day) -> f64); 4] = [
+        let values: [(&str, Figure); 4] = [
             ("cpu", |day| day.sums[0] / day.readings.max(1.0)),
             ("memory", |day| day.sums[1] / day.readings.max(1.0)),
             ("disk", |day| day.sums[2] / day.readings.max(1.0)),

@@ -184,9 +184,9 @@ mod tests {
     fn region_shares_count_the_machines_of_each_region() {
         for n in [1, 4, 9, 100] {
             let fleet = fleet(n);
-            let mut counts = vec![0.0; 3];
+            let mut counts = [0.0; 3];
             (0..n).for_each(|i| counts[usize::from(fleet.machine(i).region_index)] += 1.0);
-            let shares: Vec<f64> = counts.iter().map(|count| count / f64::from(n)).collect();
+            let shares = counts.map(|count| count / f64::from(n));
             assert_eq!(fleet.region_shares(), shares);
         }
     }
