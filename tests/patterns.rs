@@ -9,10 +9,8 @@
 //! the clocks of the simulation.
 
 #[path = "support/statistics.rs"]
-#[allow(dead_code)]
 mod statistics;
 #[path = "support/stream.rs"]
-#[allow(dead_code)]
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -448,8 +446,11 @@ fn plan(options: &str) -> Result<Plan, RunError> {
     Plan::new(&run, 0)
 }
 
-/// The records of the jobs topic: place of the machine, timestamp, type, status, start and end.
-fn jobs(options: &str) -> Vec<(usize, i64, String, String, Option<i64>, Option<i64>)> {
+/// Place of the machine, timestamp, type, status, start and end.
+type JobRow = (usize, i64, String, String, Option<i64>, Option<i64>);
+
+/// The records of the jobs topic.
+fn jobs(options: &str) -> Vec<JobRow> {
     let mut changes = Vec::new();
     simulate(options, |at, keyed| {
         if let Record::Job(job) = &keyed.record {
@@ -581,13 +582,16 @@ struct Incident {
     magnitude: f64,
 }
 
+/// Timestamp, cpu, requests, p50 and whether it is an anomaly, of one reading.
+type Row = (i64, f64, i64, f64, bool);
+
 /// Everything of a run that a test of incidents wants.
 #[derive(Default)]
 struct Run {
     /// Zone and region of each machine.
     places: Vec<(String, String)>,
-    /// Timestamp, cpu, requests, p50 and whether it is an anomaly, of every reading by machine.
-    rows: Vec<Vec<(i64, f64, i64, f64, bool)>>,
+    /// Every reading, by machine.
+    rows: Vec<Vec<Row>>,
     /// Those of the one kind, in order of their ends.
     incidents: Vec<Incident>,
     /// Instant and status, by machine.
