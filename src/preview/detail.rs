@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
+
 use crate::manifest::Manifest;
 use crate::pacing::StopFlag;
 use crate::record::Record;
@@ -71,6 +73,19 @@ impl Detail {
         });
         Ok(Detail { columns, machines: lines.collect() })
     }
+
+    /// From when to when it is, where that is a part of the `whole` only.
+    pub fn part(&self, whole: &Columns) -> Option<String> {
+        let (start, end) = self.columns.span_ms();
+        let is_part = self.columns.readings < whole.readings;
+        is_part.then(|| format!("from {} to {}", hour(start), hour(end)))
+    }
+}
+
+/// The day and the hour.
+fn hour(ms: f64) -> String {
+    let instant = DateTime::from_timestamp_millis(ms as i64).unwrap_or_default();
+    instant.format("%-d %b %H:%M").to_string()
 }
 
 /// The first reading that is shown, and how many are.

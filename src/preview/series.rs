@@ -33,12 +33,19 @@ pub struct Sums(Vec<(f64, u64)>);
 const FEWEST: u64 = 120;
 const MOST: u64 = 240;
 const USUAL: u64 = 200;
+const DAY_MS: u128 = 86_400_000;
 
 impl Columns {
     /// The columns of `readings` rounds from `start_ms` on, `interval` apart: 120 to 240, fewer
     /// where there are fewer rounds.
     pub fn new(start_ms: i64, interval: Duration, readings: u64) -> Columns {
-        let even = (FEWEST..=MOST).rev().find(|count| readings.is_multiple_of(*count));
+        let even = || (FEWEST..=MOST).rev().filter(|count| readings.is_multiple_of(*count));
+        // Days that begin in the middle of a column would seem to swing over weeks.
+        let is_part_of_day = |count: &u64| {
+            let column = interval.as_millis() * u128::from(readings / count);
+            column > 0 && DAY_MS.is_multiple_of(column)
+        };
+        let even = even().find(is_part_of_day).or_else(|| even().next());
         let count = even.unwrap_or(USUAL).min(readings).max(1) as usize;
         Columns { start_ms, readings, count, interval_ms: interval.as_secs_f64() * 1000.0 }
     }

@@ -175,7 +175,7 @@ impl Collector {
         let others = [
             open("in maintenance", IncidentKind::Maintenance),
             open("worn out", IncidentKind::Degradation),
-            open("in a troubled zone", IncidentKind::ZoneTrouble),
+            open("in zone trouble", IncidentKind::ZoneTrouble),
         ];
         let share = self.anomalies.scaled(|column| 100.0 * a_round(column) / machines);
         let by_name = |places: Vec<(String, Sums)>| -> Vec<Line> {

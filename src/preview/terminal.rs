@@ -132,7 +132,10 @@ impl Drawing {
             return;
         }
         self.line("");
-        self.line("cpu of single machines, gaps while down, ^ while an anomaly is open");
+        let part = shape.detail.part(&shape.columns).map_or(String::new(), |p| format!(" {p}"));
+        self.line(&format!(
+            "cpu of single machines{part}, gaps while down, ^ while an anomaly is open"
+        ));
         let range = self.common(shape.detail.machines.iter().map(|machine| &machine.line));
         for machine in &shape.detail.machines {
             self.row(&machine.line, range, "34");

@@ -127,7 +127,7 @@ impl Page {
 
     /// Mean cpu by zone and by region, where there are several.
     fn places(&mut self, shape: &Shape) {
-        let groups = [("Mean cpu by zone", &shape.zones), ("Mean cpu by region", &shape.regions)];
+        let groups = [("Cpu by zone", &shape.zones), ("Cpu by region", &shape.regions)];
         let groups: Vec<_> = groups.into_iter().filter(|(_, lines)| lines.len() > 1).collect();
         for (at, (title, lines)) in groups.iter().enumerate() {
             let area = self.cell(at, groups.len(), 170.0);
@@ -188,11 +188,9 @@ impl Page {
             return;
         }
         self.y += GAP;
-        let part = match shape.detail.columns.readings < shape.columns.readings {
-            true => ", a part of the time",
-            false => "",
-        };
-        let title = format!("Single machines and what befell them{part}");
+        let befell = if shape.incidents.is_empty() { "" } else { " and what befell them" };
+        let part = shape.detail.part(&shape.columns).map_or(String::new(), |p| format!(", {p}"));
+        let title = format!("Single machines{befell}{part}");
         self.add(text(MARGIN, self.y + 14.0, 16.0, palette::INK, &title).set("font-weight", 600));
         self.y += 38.0;
         let (legend, height) = machines::legend(shape, MARGIN, self.y, INNER);

@@ -8,8 +8,9 @@ use crate::preview::axis::{self, number, times};
 use crate::preview::series::{Columns, Line};
 
 /// The width of a character of text of `size`, on average.
-pub const CHARACTER: f64 = 0.6;
+pub const CHARACTER: f64 = 0.57;
 const TICK_SIZE: f64 = 11.0;
+const LEGEND_SIZE: f64 = 11.0;
 
 /// A rectangle of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,7 +74,7 @@ impl Panel {
         let mut group = Group::new().add(rectangle(self.plot, palette::PANEL));
         let heading = if unit.is_empty() { title.to_owned() } else { format!("{title}, {unit}") };
         group = group.add(text(x, y - 10.0, 13.0, palette::INK, &heading).set("font-weight", 600));
-        group = group.add(self.legend(x + heading.chars().count() as f64 * 8.0 + 20.0, legend));
+        group = group.add(self.legend(x + heading.chars().count() as f64 * 8.0 + 14.0, legend));
         let marks = ((self.high - self.low) / self.step).round() as usize;
         for mark in 0..=marks {
             let value = self.low + self.step * mark as f64;
@@ -100,16 +101,16 @@ impl Panel {
         let y = self.plot.y - 10.0;
         let mut group = Group::new();
         for (shown, (name, colour)) in entries.iter().enumerate() {
-            let width = 20.0 + name.chars().count() as f64 * 12.0 * CHARACTER + 12.0;
+            let width = 14.0 + name.chars().count() as f64 * LEGEND_SIZE * CHARACTER + 12.0;
             let left = entries.len() - shown;
             let room = self.plot.x + self.plot.width - x;
-            if width > room || (left > 1 && room < width + 30.0) {
+            if width > room || (left > 1 && room < width + 20.0) {
                 let rest = format!("+{left}");
-                return group.add(text(x, y, 12.0, palette::FAINT, &rest));
+                return group.add(text(x, y, LEGEND_SIZE, palette::FAINT, &rest));
             }
             group = group
-                .add(stroke((x, y - 4.0), (x + 14.0, y - 4.0), colour).set("stroke-width", 3))
-                .add(text(x + 19.0, y, 12.0, palette::INK, name));
+                .add(stroke((x, y - 4.0), (x + 10.0, y - 4.0), colour).set("stroke-width", 3))
+                .add(text(x + 14.0, y, LEGEND_SIZE, palette::INK, name));
             x += width;
         }
         group
