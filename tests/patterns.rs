@@ -1065,3 +1065,38 @@ fn a_region_without_a_time_zone_is_noted_where_local_time_counts() {
         assert_eq!(noted(&format!("--set {switch}=true {named}")), [""; 0], "{switch}");
     }
 }
+
+/// By how many readings changes wait for their slots over the last tenth of a run of 20,000.
+fn wait(options: &str) -> f64 {
+    let mut waits = Vec::new();
+    let mut end = 0;
+    simulate(&format!("--seed 26 --machines 8 --readings 20000 {options}"), |_, keyed| {
+        end = keyed.timestamp_ms;
+        let at = match &keyed.record {
+            Record::Incident(i) => i.end_time.unwrap_or(i.start_time),
+            Record::Status(s) => s.last_heartbeat,
+            _ => return,
+        };
+        waits.push((keyed.timestamp_ms, (keyed.timestamp_ms - at) as f64 / 1000.0));
+    });
+    let last = waits.iter().filter(|(ms, _)| end - ms < 2_000_000).map(|(_, wait)| *wait);
+    mean(&last.collect::<Vec<_>>())
+}
+
+#[test]
+fn what_comes_too_often_for_its_slots_is_refused() {
+    // A beginning and an end every other reading fill every slot, and jobs come besides. Of the
+    // zone's bad times one in four joins the one before, so that more jobs are needed.
+    let zones = "--topics jobs,incidents --set zones=[a] --set zone_patterns.trouble_every=2 \
+                 --set zone_patterns.trouble_readings=1 --set jobs.arrival_probability=0.15";
+    let wear = "--topics jobs,status --set degradation.enable=true --set degradation.rate=0.2 \
+                --set degradation.threshold=0.001 --set degradation.recovery=1";
+    for options in [zones, wear] {
+        match plan(&format!("--seed 26 {options}")) {
+            Err(error) => assert!(error.to_string().contains("event slots"), "{error}"),
+            // Bursts aside, what isn't refused doesn't wait: (0.9 + 19) / (2 (1 - 0.9)) readings at
+            // most, with 20 changes in a burst, as in tests/scenarios.rs.
+            Ok(_) => assert!(wait(options) < 100.0, "{options}: {} readings", wait(options)),
+        }
+    }
+}
