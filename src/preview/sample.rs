@@ -77,8 +77,10 @@ struct Picks {
 impl Picks {
     /// Whether the next record is taken, of `there`.
     fn takes(&mut self, there: u64) -> bool {
+        // Each from the middle of its part of the run.
+        let there = u128::from(there.max(1));
         let taken =
-            |seen: u64| u128::from(seen) * u128::from(self.wanted) / u128::from(there.max(1));
+            |seen: u64| (2 * u128::from(seen) * u128::from(self.wanted) + there) / (2 * there);
         let takes = taken(self.seen + 1) > taken(self.seen);
         self.seen += 1;
         takes

@@ -101,7 +101,7 @@ impl Panel {
         let y = self.plot.y - 10.0;
         let mut group = Group::new();
         for (shown, (name, colour)) in entries.iter().enumerate() {
-            let width = 14.0 + name.chars().count() as f64 * LEGEND_SIZE * CHARACTER + 12.0;
+            let width = 14.0 + characters(name) * LEGEND_SIZE * CHARACTER + 12.0;
             let left = entries.len() - shown;
             let room = self.plot.x + self.plot.width - x;
             if width > room || (left > 1 && room < width + 20.0) {
@@ -151,6 +151,11 @@ impl Panel {
         let data = data.line_to((tenth(self.plot.x + self.plot.width), base)).close();
         Path::new().set("d", data).set("fill", colour).set("fill-opacity", 0.75)
     }
+}
+
+/// How many characters of average width are as wide as `text`.
+fn characters(text: &str) -> f64 {
+    text.chars().map(|c| if matches!(c, 'm' | 'w' | 'M' | 'W') { 1.6 } else { 1.0 }).sum()
 }
 
 /// Rounded to a tenth, which keeps pictures small.
