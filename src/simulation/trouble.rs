@@ -79,6 +79,7 @@ impl Hazards {
         self.anomalies.as_ref().map_or(0.0, Kinds::rate)
             + self.failures.as_ref().map_or(0.0, FailureRules::rate)
             + self.wear.as_ref().map_or(0.0, WearRules::rate)
+            + self.zones.as_ref().map_or(0.0, Troubles::rate)
     }
 
     /// How many failures begin a machine and reading, at most.

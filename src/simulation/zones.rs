@@ -41,6 +41,11 @@ impl Troubles {
         })
     }
 
+    /// How many bad times begin a reading and machine: one zone's in each period.
+    pub fn rate(&self) -> f64 {
+        1.0 / (self.every * self.zones) as f64
+    }
+
     /// Adds what the bad time of `zone` (an index into those of the fleet) does at `reading` to
     /// `effects`; `open` is the machine's part in it.
     #[inline]
