@@ -232,7 +232,7 @@ fn events_fit(manifest: &Manifest) -> Result<(), RunError> {
     let incidents = hazards.incident_rate();
     let events = asked(Topic::Incidents, 2.0 * incidents)
         + asked(Topic::Jobs, 3.0 * config.jobs.arrival_probability)
-        + asked(Topic::Status, 4.0 * hazards.failure_rate());
+        + asked(Topic::Status, hazards.status_rate());
     if events > MOST_EVENTS {
         return usage(format!(
             "the fleet would change its state {events:.2} times a reading, more than the event slots, one a reading, can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"

@@ -77,11 +77,21 @@ impl Kinds {
     /// How many episodes begin a reading and machine, of all kinds: each kind's are 1 / (the mean
     /// wait + the mean length) apart.
     pub fn rate(&self) -> f64 {
-        let of = |kind: &Kind| {
-            let length = f64::from(kind.duration.0 + kind.duration.1) / 2.0;
-            if kind.probability > 0.0 { 1.0 / (1.0 / kind.probability + length) } else { 0.0 }
-        };
-        self.0.iter().map(of).sum()
+        self.0.iter().map(Kind::rate).sum()
+    }
+
+    /// The same, of those kinds that may seize the processor.
+    pub fn processor_rate(&self) -> f64 {
+        let seizes = |kind| matches!(kind, IncidentKind::CpuSpike | IncidentKind::MultiResource);
+        let named = IncidentKind::ANOMALIES.into_iter().zip(&self.0);
+        named.filter(|(name, _)| seizes(*name)).map(|(_, kind)| kind.rate()).sum()
+    }
+}
+
+impl Kind {
+    fn rate(&self) -> f64 {
+        let length = f64::from(self.duration.0 + self.duration.1) / 2.0;
+        if self.probability > 0.0 { 1.0 / (1.0 / self.probability + length) } else { 0.0 }
     }
 }
 

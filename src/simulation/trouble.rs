@@ -82,9 +82,13 @@ impl Hazards {
             + self.zones.as_ref().map_or(0.0, Troubles::rate)
     }
 
-    /// How many failures begin a machine and reading, at most.
-    pub fn failure_rate(&self) -> f64 {
-        self.failures.as_ref().map_or(0.0, FailureRules::rate)
+    /// How many times a machine's status changes a reading, about: four times a failure and twice
+    /// for each dependant (little more than one a machine), twice a recovery from wear, and twice
+    /// an episode that seizes the processor.
+    pub fn status_rate(&self) -> f64 {
+        7.0 * self.failures.as_ref().map_or(0.0, FailureRules::rate)
+            + 2.0 * self.wear.as_ref().map_or(0.0, WearRules::rate)
+            + 2.0 * self.anomalies.as_ref().map_or(0.0, Kinds::processor_rate)
     }
 }
 
