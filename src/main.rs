@@ -9,6 +9,7 @@ use fleetstorm::cli::{Cli, Command, ScenariosCommand, SchemasCommand};
 use fleetstorm::config::scenario::{self, Scenario};
 use fleetstorm::pacing::StopFlag;
 use fleetstorm::run::{self, ExitCode, RunError, Talk};
+use fleetstorm::sink::stdout;
 use fleetstorm::{encoding, preview, record};
 use signal_hook::consts::TERM_SIGNALS;
 use signal_hook::flag;
@@ -98,12 +99,8 @@ fn schemas(command: &SchemasCommand, stop: &StopFlag) -> Result<ExitCode, RunErr
 fn print(lines: &[String]) -> Result<ExitCode, RunError> {
     let mut text = lines.join("\n");
     text.push('\n');
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(RunError::Sink(fleetstorm::sink::SinkError::Write(error)))
-        }
-        _ => Ok(ExitCode::Done),
-    }
+    stdout::print(&text)?;
+    Ok(ExitCode::Done)
 }
 
 /// The first signal ends the run in good order, a second one leaves at once.

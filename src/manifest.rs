@@ -66,6 +66,13 @@ pub struct TopicEntry {
     pub schema_id: Option<SchemaId>,
 }
 
+impl TopicEntry {
+    /// A topic of a run before its schema is registered.
+    pub fn new(topic: Topic, prefix: &str, partitions: u32) -> TopicEntry {
+        TopicEntry { topic, name: format!("{prefix}{topic}"), partitions, schema_id: None }
+    }
+}
+
 /// What the jobs topic is keyed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]

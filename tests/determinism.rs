@@ -430,7 +430,7 @@ const GOLDEN: [(&str, u64); 19] = [
     ("network_heavy", 0xdb82_46e7_d481_04d6),
     ("degradation_cycle", 0x9e66_14ed_758a_d373),
     ("production", 0x065a_ced9_c300_5884),
-    ("chaos", 0xe8b3_990a_d28a_46ce),
+    ("chaos", 0x9340_c06a_f527_fad2),
     ("cpu_spikes", 0xce94_0b16_89d1_c46e),
     ("memory_leak", 0xc407_3541_666a_b2e2),
     ("network_congestion", 0x8534_cedc_831c_1e87),

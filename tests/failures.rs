@@ -593,12 +593,13 @@ fn dependants_suffer_while_what_they_depend_on_is_down_and_recover() {
                     // Errors of a machine at half of its work are those of one that isn't full.
                     failing += row.requests * (0.25 + 0.0005);
                     hit += 1.0;
-                    // A busy machine may even answer faster with half of its work, others take
-                    // 3 x (1 - 0.6) / (1 - 0.3) = 1.7 times as long.
-                    if same.cpu < 60.0 {
-                        assert!(row.p99 > same.p99 && row.p50 > same.p50, "{row:?}, {same:?}");
-                        slowed += 1;
-                    }
+                    // Three times as long, however busy: the noise is the same draw.
+                    let slower = |row: f64, same: f64| (row - 3.0 * same).abs() < 0.03;
+                    assert!(
+                        slower(row.p99, same.p99) && slower(row.p50, same.p50),
+                        "{row:?}, {same:?}"
+                    );
+                    slowed += 1;
                 }
                 since = 0;
             } else if since != usize::MAX {

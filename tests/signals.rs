@@ -9,15 +9,14 @@
 //!   sigma^2 (1 + rho) / ((1 - rho) n);
 //! - their sample variance has a relative variance of 2 (1 + rho^2) / ((1 - rho^2) n).
 
+#[path = "support/stream.rs"]
+mod stream;
+
 use std::collections::{BTreeMap, HashMap};
 
-use clap::Parser;
-use fleetstorm::cli::{Cli, Command};
-use fleetstorm::fleet::Share;
-use fleetstorm::generator::{Generator, Keyed};
-use fleetstorm::record::{Record, Telemetry, Topic};
-use fleetstorm::run::plan::Plan;
+use fleetstorm::record::{Record, Telemetry};
 use fleetstorm::simulation::jobs::JOB_TYPES;
+use stream::simulate;
 
 /// How many standard errors an estimate may stand from its expectation.
 const SIGMAS: f64 = 5.0;
@@ -40,36 +39,6 @@ const TYPES: [(&str, f64, f64); 3] =
     [("core", 0.2, 35.0), ("edge", 0.5, 20.0), ("worker", 0.3, 70.0)];
 
 const NO_JOBS: &str = "--set jobs.arrival_probability=0";
-
-/// Makes every record of the run with these options, machine by machine in each round, and hands
-/// it on with the number of its machine.
-fn simulate(options: &str, mut take: impl FnMut(usize, &Keyed<'_>)) {
-    let fixed = ["fleetstorm", "run", "--start", "2026-01-01", "--rate", "max"];
-    let words = fixed.into_iter().chain(options.split_whitespace());
-    let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{options}: {error}"));
-    let Command::Run(run) = cli.command else { panic!("`run` was asked for") };
-    let manifest = Plan::new(&run, 0).expect("the options make a plan").manifest;
-    let mut generator = Generator::new(&manifest, Share::WHOLE);
-    let slots = generator.slots();
-    if manifest.topic_set().contains(Topic::Machines) {
-        for at in 0..generator.machines() {
-            generator.announce(at, 0, |keyed| take(at, &keyed));
-        }
-    }
-    for round in 0..manifest.config.n_readings.expect("the run has an end") {
-        for at in 0..generator.machines() {
-            let reading = generator.read(round, at);
-            for (slot, &kind) in slots.kinds().iter().enumerate() {
-                let time = generator.time(&reading, slot);
-                generator.fill(&reading, kind, time.timestamp_ms, |keyed| {
-                    if let Some(keyed) = keyed {
-                        take(at, &keyed);
-                    }
-                });
-            }
-        }
-    }
-}
 
 /// A value of every telemetry record, by machine, in order.
 fn telemetry<T>(options: &str, value: impl Fn(&Telemetry<'_>) -> T) -> Vec<Vec<T>> {

@@ -15,6 +15,8 @@ const SWITCHES: &[(&str, &str)] = &[
     ("failures.", "enable_failures"),
     ("maintenance.", "maintenance.enable"),
     ("degradation.", "degradation.enable"),
+    ("zone_patterns.trouble_readings", "zone_patterns.trouble_every"),
+    ("zone_patterns.trouble_slowdown", "zone_patterns.trouble_every"),
 ];
 
 /// One note for each key that the user set and that has no effect in `merged`.
@@ -29,13 +31,14 @@ pub(super) fn contradictions(layers: &[Layer], merged: &Value, defaults: &Value)
             let Some(switch) = switch_of(&key) else {
                 continue;
             };
-            let is_on = get(merged, switch) == Some(&Value::Bool(true));
+            let state = get(merged, switch).unwrap_or(&Value::Null);
+            let is_on = !matches!(state, Value::Null | Value::Bool(false));
             // A dump of a whole configuration names every key: its defaults are no contradiction.
             let is_dumped_default =
                 get(&layer.value, switch).is_some() && get(defaults, &key) == Some(value);
             if !is_on && !is_dumped_default {
                 notes.push(format!(
-                    "`{key}` (from {}) has no effect while `{switch}` is false",
+                    "`{key}` (from {}) has no effect while `{switch}` is {state}",
                     layer.origin
                 ));
             }

@@ -192,6 +192,14 @@ fn what_has_no_effect_is_noted() {
         );
         assert!(notes(vec![set(text), set(&format!("{switch}=true"))]).is_empty());
     }
+    let unset = notes(vec![set("zone_patterns.trouble_readings=9")]);
+    assert!(
+        unset[0].ends_with("no effect while `zone_patterns.trouble_every` is null"),
+        "{unset:?}"
+    );
+    assert!(
+        notes(vec![file("zone_patterns: {trouble_every: 90, trouble_readings: 9}")]).is_empty()
+    );
     assert_eq!(
         notes(vec![
             file("anomalies: {enable: true, memory_leak_probability: 0.5}"),

@@ -11,7 +11,7 @@ use crate::run::RunError;
 
 use super::incidents::Incident;
 use super::series::{Columns, Line, Sums};
-use super::stream::{Step, walk};
+use super::stream::{Step, is_up, walk};
 
 /// The cpu of a few machines over a part of the run.
 #[derive(Debug)]
@@ -61,8 +61,9 @@ impl Detail {
             let Step::Filled(keyed) = step else { return Ok(()) };
             let Record::Telemetry(telemetry) = &keyed.record else { return Ok(()) };
             let Some(round) = place.round.checked_sub(first) else { return Ok(()) };
-            let is_up = telemetry.memory_percent > 0.0 || telemetry.disk_percent > 0.0;
-            if let Some(at) = chosen.iter().position(|&at| at == place.machine).filter(|_| is_up) {
+            if let Some(at) = chosen.iter().position(|&at| at == place.machine)
+                && is_up(telemetry)
+            {
                 sums[at].add(columns.of_round(round), telemetry.cpu_percent);
             }
             Ok(())

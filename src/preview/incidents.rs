@@ -7,21 +7,6 @@ use crate::simulation::incidents::IncidentKind;
 
 use super::series::Columns;
 
-/// All kinds, in the order in which they are shown.
-pub const KINDS: [IncidentKind; 11] = [
-    IncidentKind::CpuSpike,
-    IncidentKind::MemoryLeak,
-    IncidentKind::NetworkSaturation,
-    IncidentKind::DiskFull,
-    IncidentKind::MultiResource,
-    IncidentKind::SensorDrift,
-    IncidentKind::Failure,
-    IncidentKind::Cascade,
-    IncidentKind::Maintenance,
-    IncidentKind::Degradation,
-    IncidentKind::ZoneTrouble,
-];
-
 /// One incident.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incident {
@@ -59,7 +44,8 @@ impl Gathered {
             self.incidents[place].end_ms = record.end_time;
             return;
         }
-        let Some(kind) = KINDS.into_iter().find(|kind| kind.as_str() == record.kind) else {
+        let Some(kind) = IncidentKind::ALL.into_iter().find(|kind| kind.as_str() == record.kind)
+        else {
             return;
         };
         let place = self.incidents.len();
@@ -88,7 +74,11 @@ impl Gathered {
 /// How many incidents of each kind there are, without those of which there are none.
 pub fn counts(incidents: &[Incident]) -> Vec<(IncidentKind, usize)> {
     let count = |kind| incidents.iter().filter(|incident| incident.kind == kind).count();
-    KINDS.into_iter().map(|kind| (kind, count(kind))).filter(|&(_, count)| count > 0).collect()
+    IncidentKind::ALL
+        .into_iter()
+        .map(|kind| (kind, count(kind)))
+        .filter(|&(_, count)| count > 0)
+        .collect()
 }
 
 /// How many machines have an incident of `kind` open, as a mean over each column.

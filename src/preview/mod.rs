@@ -15,13 +15,13 @@ pub mod stream;
 pub mod terminal;
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use crate::cli::PreviewOptions;
 use crate::pacing::StopFlag;
 use crate::run::{self, ExitCode, RunError, Talk};
-use crate::sink::SinkError;
+use crate::sink::stdout;
 
 use outline::Outline;
 use shape::Shape;
@@ -57,7 +57,7 @@ pub fn preview(
         return Ok(ExitCode::Interrupted);
     }
     match picture {
-        None => print(&terminal::draw(&outline, &shape, look()))?,
+        None => stdout::print(&terminal::draw(&outline, &shape, look()))?,
         Some((kind, path)) => {
             let text = match kind {
                 Kind::Svg => picture::svg(&outline, &shape),
@@ -104,14 +104,5 @@ fn look() -> Look {
     Look {
         width: size.map_or(WIDTH, |(width, _)| usize::from(width.0)),
         colour: is_terminal && std::env::var_os("NO_COLOR").is_none(),
-    }
-}
-
-fn print(text: &str) -> Result<(), RunError> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(RunError::Sink(SinkError::Write(error)))
-        }
-        _ => Ok(()),
     }
 }

@@ -71,12 +71,7 @@ impl Outline {
             job_key: JobKey::MachineId,
             topics: Topic::ALL
                 .into_iter()
-                .map(|topic| TopicEntry {
-                    topic,
-                    name: topic.name().to_owned(),
-                    partitions: PARTITIONS,
-                    schema_id: None,
-                })
+                .map(|topic| TopicEntry::new(topic, "", PARTITIONS))
                 .collect(),
             config,
         };

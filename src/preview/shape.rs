@@ -11,7 +11,7 @@ use super::cascade::{self, Cascade};
 use super::detail::Detail;
 use super::incidents::{self, Gathered, Incident};
 use super::series::{Columns, Line, Sums};
-use super::stream::{Step, walk};
+use super::stream::{Step, is_up, walk};
 
 /// What a run does.
 #[derive(Debug)]
@@ -141,8 +141,7 @@ impl Collector {
 
     fn reading(&mut self, round: u64, machine: usize, telemetry: &Telemetry<'_>) {
         let column = self.columns.of_round(round);
-        // A machine that is down reads zeros where it reads at all.
-        if telemetry.memory_percent == 0.0 && telemetry.disk_percent == 0.0 {
+        if !is_up(telemetry) {
             return self.down.add(column, 1.0);
         }
         let values = [

@@ -4,6 +4,7 @@ use crate::fleet::Share;
 use crate::generator::{Generator, Keyed};
 use crate::manifest::Manifest;
 use crate::pacing::{SlotKind, StopFlag};
+use crate::record::Telemetry;
 use crate::run::RunError;
 
 /// What happens next in a run.
@@ -60,4 +61,9 @@ pub fn walk(
         }
     }
     Ok(())
+}
+
+/// Whether the machine worked at a reading: one that is down reads zeros, where it reads at all.
+pub fn is_up(telemetry: &Telemetry<'_>) -> bool {
+    telemetry.memory_percent > 0.0 || telemetry.disk_percent > 0.0
 }

@@ -116,11 +116,8 @@ impl Plan {
             job_key: options.topics.job_key,
             topics: topics
                 .iter()
-                .map(|topic| TopicEntry {
-                    topic,
-                    name: format!("{}{}", options.topics.topic_prefix, topic.name()),
-                    partitions: options.topics.partitions,
-                    schema_id: None,
+                .map(|topic| {
+                    TopicEntry::new(topic, &options.topics.topic_prefix, options.topics.partitions)
                 })
                 .collect(),
             config,

@@ -109,7 +109,7 @@ impl Episodes {
         episodes
     }
 
-    /// Moves on to `reading`, and adds what open episodes do to `effects`; true where one is open.
+    /// Moves on to `reading`, and adds what open episodes do to `effects`.
     #[inline]
     pub fn step(
         &mut self,
@@ -117,12 +117,12 @@ impl Episodes {
         reading: u64,
         journal: &mut Journal<'_>,
         effects: &mut Effects,
-    ) -> bool {
+    ) {
         if reading >= self.next {
             self.change(kinds, reading, journal, effects);
         }
         if self.open == 0 {
-            return false;
+            return;
         }
         for (i, episode) in self.of.iter().enumerate() {
             if self.open & (1 << i) != 0 {
@@ -130,7 +130,6 @@ impl Episodes {
             }
         }
         effects.is_anomaly = true;
-        true
     }
 
     /// Ends all open episodes, as a machine that goes down does; new ones may begin from `reading`

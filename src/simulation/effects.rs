@@ -6,8 +6,11 @@ use super::signals::Signals;
 /// What acts on a machine at one reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Effects {
-    /// The part of its work that still reaches the machine, 0 to 1.
+    /// The part of its usual work that the machine is given, 0 to 1.
     pub demand: f64,
+    /// The part of its requests that is lost before it is served, 0 to 1: they take none of the
+    /// machine's time, and those that are left wait as long as with them.
+    pub lost: f64,
     /// Load added to its processor, as a part of it.
     pub cpu: f64,
     /// Memory taken besides, as a part of all it has.
@@ -36,6 +39,7 @@ impl Effects {
     /// Nothing acts on the machine.
     pub const NONE: Effects = Effects {
         demand: 1.0,
+        lost: 0.0,
         cpu: 0.0,
         memory: 0.0,
         network: 0.0,

@@ -238,7 +238,7 @@ impl Failures {
         if self.impact < 0.01 {
             self.impact = 0.0;
         }
-        effects.demand *= 1.0 - LOST_REQUESTS * self.impact;
+        effects.lost = LOST_REQUESTS * self.impact;
         effects.errors += LOST_ERRORS * self.impact;
         effects.slowdown *= 1.0 + LOST_SLOWDOWN * self.impact;
     }

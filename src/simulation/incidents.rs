@@ -58,15 +58,26 @@ pub struct IncidentChange {
 pub struct OpenIncident(IncidentChange);
 
 impl IncidentKind {
-    /// The kinds that are anomalies: `is_anomaly` is true exactly while one of them is open.
-    pub const ANOMALIES: [IncidentKind; 6] = [
+    /// All kinds: first those that are anomalies, then the others.
+    pub const ALL: [IncidentKind; 11] = [
         IncidentKind::CpuSpike,
         IncidentKind::MemoryLeak,
         IncidentKind::NetworkSaturation,
         IncidentKind::DiskFull,
         IncidentKind::MultiResource,
         IncidentKind::SensorDrift,
+        IncidentKind::Failure,
+        IncidentKind::Cascade,
+        IncidentKind::Maintenance,
+        IncidentKind::Degradation,
+        IncidentKind::ZoneTrouble,
     ];
+
+    /// The kinds that are anomalies: `is_anomaly` is true exactly while one of them is open.
+    pub const ANOMALIES: [IncidentKind; 6] = {
+        let [a, b, c, d, e, f, ..] = IncidentKind::ALL;
+        [a, b, c, d, e, f]
+    };
 
     /// The kind's name in records.
     pub fn as_str(self) -> &'static str {

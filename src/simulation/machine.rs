@@ -119,8 +119,10 @@ impl State {
     pub(super) fn measure(&mut self, climate: Climate, effects: &Effects) -> (Signals, f64) {
         let State { stream, load, memory, disk, network, service, jobs, .. } = self;
         let (n0, n1) = stream.normals();
-        let demand = load.step(n0) * climate.load * effects.demand;
-        let busy = (demand + jobs.cpu() + effects.cpu).min(1.0);
+        let offered = load.step(n0) * climate.load * effects.demand;
+        let demand = offered * (1.0 - effects.lost);
+        let besides = jobs.cpu() + effects.cpu;
+        let (queued, busy) = ((offered + besides).min(1.0), (demand + besides).min(1.0));
         if effects.restarted {
             memory.restart();
         }
@@ -128,7 +130,7 @@ impl State {
         let (inward, outward) = network.step(demand.min(1.0), effects.network, stream.normals());
         let (n2, n3) = stream.normals();
         let (n4, noise) = stream.normals();
-        let served = service.step(demand, busy, effects, [n2, n3, n4], stream);
+        let served = service.step([demand, queued, busy], effects, [n2, n3, n4], stream);
         if effects.cleaned {
             disk.clean(climate.growth);
         }

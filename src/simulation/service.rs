@@ -50,9 +50,9 @@ impl Service {
         }
     }
 
-    /// One reading. `demand` is the load of the service itself, `load` that of the whole machine,
-    /// jobs included, which is what requests wait behind; troubles slow responses and fail
-    /// requests by `effects`.
+    /// One reading, at three loads: the service's own `demand`; what is `queued` at the whole
+    /// machine, jobs and requests that get lost included, which is what requests wait behind; and
+    /// how `busy` it is. Troubles slow responses and fail requests by `effects`.
     ///
     /// Response times are those of the M/M/1 queue, exponential with mean s / (1 - rho) for a
     /// service time s and a use rho (Kleinrock, Queueing Systems I, 1975, section 3.2), so that
@@ -60,8 +60,7 @@ impl Service {
     #[inline]
     pub fn step(
         &self,
-        demand: f64,
-        load: f64,
+        [demand, queued, busy]: [f64; 3],
         effects: &Effects,
         normals: [f64; 3],
         stream: &mut Stream,
@@ -69,10 +68,10 @@ impl Service {
         let mean = f64::from(self.capacity) * demand.min(1.0);
         // A normal in place of a Poisson: the counts are large, and its draw is at hand.
         let requests = (mean + mean.sqrt() * normals[0] + 0.5).max(0.0) as u64;
-        let failing = (error_rate(load) + effects.errors).min(1.0);
+        let failing = (error_rate(busy) + effects.errors).min(1.0);
         let errors = stream.poisson(requests as f64 * failing).min(requests);
         let response_ms =
-            effects.slowdown * f64::from(self.service_ms) / (1.0 - load.min(SATURATION));
+            effects.slowdown * f64::from(self.service_ms) / (1.0 - queued.min(SATURATION));
         let p50_ms = response_ms * P50 * (1.0 + LATENCY_NOISE * normals[1]);
         let p99_ms = response_ms * P99 * (1.0 + LATENCY_NOISE * normals[2]);
         Served { requests, errors, p50_ms, p99_ms: p99_ms.max(p50_ms) }

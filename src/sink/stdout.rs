@@ -65,6 +65,17 @@ impl<W: Write + Send> Sink for LineSink<W> {
     }
 }
 
+/// Prints a text; a reader that has read enough is no error.
+///
+/// # Errors
+/// [`SinkError::Write`] where it can't be written.
+pub fn print(text: &str) -> Result<(), SinkError> {
+    match io::stdout().lock().write_all(text.as_bytes()).map_err(closed_or_failed) {
+        Err(SinkError::Closed) => Ok(()),
+        printed => printed,
+    }
+}
+
 fn closed_or_failed(error: io::Error) -> SinkError {
     match error.kind() {
         ErrorKind::BrokenPipe => SinkError::Closed,

@@ -4,8 +4,9 @@ use svg::node::element::{Definitions, Group, Pattern};
 
 use super::palette;
 use super::panel::{Area, CHARACTER, Panel, rectangle, stroke, text};
-use crate::preview::incidents::{Incident, KINDS};
+use crate::preview::incidents::Incident;
 use crate::preview::shape::Shape;
+use crate::simulation::incidents::IncidentKind;
 
 /// What the hatching of down time is called.
 const HATCH: &str = "down";
@@ -23,7 +24,10 @@ pub fn definitions() -> Definitions {
         .set("patternUnits", "userSpaceOnUse")
         .set("patternTransform", "rotate(45)")
         .add(rectangle(Area { x: 0.0, y: 0.0, width: 5.0, height: 5.0 }, "#dcdfe3"))
-        .add(stroke((0.0, 0.0), (0.0, 5.0), palette::kind(KINDS[6])).set("stroke-width", 2.4));
+        .add(
+            stroke((0.0, 0.0), (0.0, 5.0), palette::kind(IncidentKind::Failure))
+                .set("stroke-width", 2.4),
+        );
     Definitions::new().add(hatch)
 }
 
@@ -74,7 +78,7 @@ pub fn legend(shape: &Shape, x: f64, y: f64, width: f64) -> (Group, f64) {
         is_inside(shape, i) && shape.detail.machines.iter().any(|m| m.machine == i.machine)
     };
     let shown: Vec<&Incident> = shape.incidents.iter().filter(|i| is_shown(i)).collect();
-    let kinds = KINDS.into_iter().filter(|&kind| shown.iter().any(|i| i.kind == kind));
+    let kinds = IncidentKind::ALL.into_iter().filter(|&kind| shown.iter().any(|i| i.kind == kind));
     let mut entries: Vec<(String, String)> = Vec::new();
     for kind in kinds {
         let failure = matches!(kind.as_str(), "failure" | "cascade");
