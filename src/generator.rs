@@ -134,38 +134,58 @@ impl Generator {
         timestamp_ms: i64,
         take: impl FnOnce(Option<Keyed<'_>>) -> T,
     ) -> T {
-        let event = match kind {
-            SlotKind::Event => self.simulation.event(reading.at),
-            SlotKind::Telemetry | SlotKind::Usage => None,
-        };
+        if kind == SlotKind::Event
+            && let Some(event) = self.simulation.event(reading.at)
+        {
+            return self.tell(reading.at, &event, timestamp_ms, take);
+        }
         let machine = self.simulation.machine(reading.at);
         let health = machine.health();
+        let speaks = match kind {
+            SlotKind::Telemetry | SlotKind::Usage => {
+                health != Health::Down || self.report_while_down
+            }
+            SlotKind::Event => health != Health::Down && self.topics.contains(Topic::Status),
+        };
+        if !speaks {
+            return take(None);
+        }
         let machine_id = machine.id.as_str();
-        let hash = self.places[reading.at].1;
-        let record = match (kind, event) {
-            (SlotKind::Telemetry | SlotKind::Usage, _)
-                if health == Health::Down && !self.report_while_down =>
-            {
-                return take(None);
+        let record = match kind {
+            SlotKind::Telemetry => Record::Telemetry(self.telemetry(machine, machine_id, reading)),
+            SlotKind::Usage => Record::Usage(usage(machine_id, reading)),
+            SlotKind::Event => Record::Status(status(machine_id, health, reading.timestamp_ms)),
+        };
+        take(Some(self.keyed(record, machine_id, self.places[reading.at].1, timestamp_ms)))
+    }
+
+    /// Makes the record of a state change of machine `at`, and hands it to `take`.
+    fn tell<T>(
+        &self,
+        at: usize,
+        event: &Event,
+        timestamp_ms: i64,
+        take: impl FnOnce(Option<Keyed<'_>>) -> T,
+    ) -> T {
+        let machine = &self.simulation.machine(at).id;
+        let machine_id = machine.as_str();
+        let hash = self.places[at].1;
+        match event {
+            Event::Status { health, last_heartbeat } => {
+                let record = Record::Status(status(machine_id, *health, *last_heartbeat));
+                take(Some(self.keyed(record, machine_id, hash, timestamp_ms)))
             }
-            (SlotKind::Telemetry, _) => {
-                Record::Telemetry(self.telemetry(machine, machine_id, reading))
-            }
-            (SlotKind::Usage, _) => Record::Usage(usage(machine_id, reading)),
-            (SlotKind::Event, Some(Event::Status { health, last_heartbeat })) => {
-                Record::Status(status(machine_id, health, last_heartbeat))
-            }
-            (SlotKind::Event, Some(Event::Job(change))) => {
-                let job_id = SerialId::job(&machine.id, change.number);
-                let record = Record::Job(job(job_id.as_str(), machine_id, &change));
+            Event::Job(change) => {
+                let job_id = SerialId::job(machine, change.number);
+                let record = Record::Job(job(job_id.as_str(), machine_id, change));
                 let (key, hash) = match self.job_key {
                     JobKey::MachineId => (machine_id, hash),
                     JobKey::JobId => (job_id.as_str(), KeyHash::of(job_id.as_str().as_bytes())),
                 };
-                return take(Some(self.keyed(record, key, hash, timestamp_ms)));
+                take(Some(self.keyed(record, key, hash, timestamp_ms)))
             }
-            (SlotKind::Event, Some(Event::Incident(change))) => {
-                let id = SerialId::incident(&machine.id, change.number);
+            Event::Incident(change) => {
+                let id = SerialId::incident(machine, change.number);
                 let cause = change.cause.map(|cause| {
                     SerialId::incident(&self.fleet.machine_id(cause.machine), cause.number)
                 });
@@ -178,16 +198,9 @@ impl Generator {
                     end_time: change.end_time,
                     magnitude: f64::from(change.magnitude),
                 });
-                return take(Some(self.keyed(record, machine_id, hash, timestamp_ms)));
+                take(Some(self.keyed(record, machine_id, hash, timestamp_ms)))
             }
-            (SlotKind::Event, None) => {
-                if health == Health::Down || !self.topics.contains(Topic::Status) {
-                    return take(None);
-                }
-                Record::Status(status(machine_id, health, reading.timestamp_ms))
-            }
-        };
-        take(Some(self.keyed(record, machine_id, hash, timestamp_ms)))
+        }
     }
 
     /// Makes the `machines` record of machine `at`, stamped `timestamp_ms`, and hands it to `take`.

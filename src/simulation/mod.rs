@@ -146,7 +146,9 @@ impl Simulation {
         signals
     }
 
-    /// [`Simulation::step`] where something can befall a machine.
+    /// [`Simulation::step`] where something can befall a machine: apart, so that the other path has
+    /// the effects of nothing folded away.
+    #[inline(never)]
     fn step_through_troubles(
         &mut self,
         at: usize,

@@ -57,7 +57,7 @@ impl Service {
     /// Response times are those of the M/M/1 queue, exponential with mean s / (1 - rho) for a
     /// service time s and a use rho (Kleinrock, Queueing Systems I, 1975, section 3.2), so that
     /// latency rises steeply near saturation and p99 is ln 100 / ln 2 times p50.
-    #[inline]
+    #[inline(always)]
     pub fn step(
         &self,
         [demand, queued, busy]: [f64; 3],
