@@ -6,11 +6,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::units::{RateLimit, Shard, Span, Speed, StartTime};
+use crate::config::units::{
+    ByteRate, Percent, Rate, RateLimit, ShardChoice, Span, Speed, StartTime,
+};
 use crate::encoding::Format;
 use crate::encoding::registry::SubjectStrategy;
 use crate::manifest::JobKey;
 use crate::pacing::Time;
+use crate::pacing::trace;
 use crate::record::Topic;
 use crate::sink::kafka::topics::TopicConfig;
 use crate::sink::kafka::{Acks, Property};
@@ -300,6 +303,28 @@ pub struct PaceOptions {
     /// Records a second over all topics (fractions allowed), or `max`.
     #[arg(long, value_name = "N|max")]
     pub rate: Option<RateLimit>,
+    /// Bytes a second of keys and values, as 10MB: made a rate of records by their mean size.
+    #[arg(long, value_name = "BYTES", conflicts_with = "rate")]
+    pub byte_rate: Option<ByteRate>,
+    /// Course of the rate: ramp:FROM..TO/TIME, steps:RATE@TIME,..., sine:MIN..MAX/PERIOD,
+    /// burst:BASE+PEAK/EVERY/LENGTH (bursts end the periods), or csv:FILE with lines of time,rate.
+    /// A ramp goes on at its last rate; steps and traces end the run.
+    #[arg(long, value_name = "PROFILE", conflicts_with_all = ["rate", "byte_rate"])]
+    pub rate_profile: Option<trace::Source>,
+    /// Begin the profile again where it ends.
+    #[arg(long, requires = "rate_profile")]
+    pub repeat: bool,
+    /// Records a second at the peak of the fleet's temporal curve (temporal_patterns), which the
+    /// rate follows.
+    #[arg(long, value_name = "N", conflicts_with_all = ["rate", "byte_rate", "rate_profile"])]
+    pub peak_rate: Option<Rate>,
+    /// Where the producer's queue is full: `wait` and catch up, or `drop` whole slots until it is
+    /// half empty, counted and listed in the report.
+    #[arg(long, value_enum, default_value = "wait")]
+    pub on_backlog: OnBacklog,
+    /// End with code 40 where the rate of the whole run is off by more, as 1%.
+    #[arg(long, value_name = "PERCENT")]
+    pub max_rate_error: Option<Percent>,
     /// Fleet time between two readings of a machine.
     #[arg(
         long,
@@ -328,9 +353,13 @@ pub struct PaceOptions {
     /// Threads that simulate [default: 1; for --sink null one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
-    /// Simulate part I of N of the fleet; needs --seed and an absolute --start.
+    /// Producers that the threads share [default: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub producers: Option<u32>,
+    /// Simulate part I of N of the fleet, I from 0, or `job` for JOB_COMPLETION_INDEX, as a
+    /// Kubernetes Indexed Job sets it; needs --seed and an absolute --start.
     #[arg(long, value_name = "I/N")]
-    pub shard: Option<Shard>,
+    pub shard: Option<ShardChoice>,
 }
 
 /// Options on what is kept of a run.
@@ -340,6 +369,19 @@ pub struct KeepOptions {
     /// Write manifest and results as JSON to a file, or to stdout with `-`.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Write latencies second by second, as an HdrHistogram log with a tag for each topic.
+    #[arg(long, value_name = "FILE")]
+    pub hdr_log: Option<PathBuf>,
+}
+
+/// What happens to slots that are due while the producer's queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OnBacklog {
+    /// They wait, and are sent late.
+    #[default]
+    Wait,
+    /// They are dropped.
+    Drop,
 }
 
 impl DestinationOptions {

@@ -102,6 +102,11 @@ impl Generator {
         self.slots
     }
 
+    /// The run's schedule.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
     /// Takes the reading of machine `at` (in the order of reading, below [`Generator::machines`])
     /// in `round`. Rounds are taken in order, and in each round machines in order.
     #[inline]

@@ -45,7 +45,10 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
             if let Some(loss) = run::loss(&report) {
                 complain(&loss);
             }
-            Ok(run::exit_code(&report))
+            if let Some(error) = run::rate_error(&report, options) {
+                complain(&error);
+            }
+            Ok(run::exit_code(&report, options))
         }
         Command::Preview(options) => {
             let talk = if cli.quiet { Talk::Silent } else { Talk::Stderr };

@@ -7,10 +7,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::config::units::{Shard, Span};
+use crate::config::units::{ByteRate, Rate, Shard, Span};
 use crate::encoding::{Encoder, Format, SchemaId};
-use crate::pacing::{Pace, Schedule, Slots, Time};
+use crate::fleet::Fleet;
+use crate::pacing::{Course, Grid, Pace, Schedule, Slots, Time, offered};
 use crate::record::{Topic, TopicSet};
+use crate::simulation::temporal::Curve;
 
 /// The version of the record stream: it changes whenever the bytes of a given manifest would.
 /// Golden hashes in the tests guard it.
@@ -32,6 +34,9 @@ pub struct Manifest {
     pub time: Time,
     /// How fast slots are worked off.
     pub pace: Pace,
+    /// The bytes that the pace was made of, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<BytesPace>,
     /// Fleet time between two readings of a machine.
     pub interval: Span,
     /// How often machines are announced again, in the records' time; none: only at the start.
@@ -50,6 +55,16 @@ pub struct Manifest {
     pub topics: Vec<TopicEntry>,
     /// The configuration of the fleet and its behaviour.
     pub config: Config,
+}
+
+/// A rate in bytes, which became one in records before the run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BytesPace {
+    /// The bytes a second of keys and values that were asked for.
+    pub per_second: ByteRate,
+    /// The bytes of key and value of a slot, on average over the first readings of the run.
+    pub mean_slot_bytes: f64,
 }
 
 /// A topic that a run writes.
@@ -99,16 +114,28 @@ impl Manifest {
         partitions
     }
 
+    /// The grid of the run's slots.
+    pub fn grid(&self) -> Grid {
+        Grid {
+            machines: self.config.n_machines,
+            slots: Slots::new(self.topic_set()).len(),
+            interval: self.interval.duration(),
+        }
+    }
+
     /// The run's schedule.
     pub fn schedule(&self) -> Schedule {
-        Schedule::new(
-            self.config.n_machines,
-            Slots::new(self.topic_set()).len(),
-            self.interval.duration(),
-            self.start.timestamp_millis(),
-            self.time,
-            self.pace.clone(),
-        )
+        let start_ms = self.start.timestamp_millis();
+        let offered = |peak| self.offered(peak, start_ms);
+        Schedule::new(self.grid(), start_ms, self.time, &self.pace, offered)
+    }
+
+    /// What the fleet's temporal curve makes of the rate `peak`.
+    fn offered(&self, peak: Rate, start_ms: i64) -> Course {
+        match Curve::new(&self.config, &Fleet::new(&self.config, self.seed)) {
+            Some(mut curve) => offered::course(peak, &mut curve, start_ms, self.time, self.grid()),
+            None => Course::constant(peak.per_second()),
+        }
     }
 
     /// The encoder of the run's values.
@@ -141,18 +168,15 @@ impl Manifest {
     /// before it runs: by `n_readings`, by `records`, or at the natural pace by `duration`.
     pub fn fleet_time(&self) -> Option<Duration> {
         let interval = self.interval.duration().as_secs_f64();
-        let slots_per_round = self.schedule().slots_in(1);
+        let schedule = self.schedule();
+        let slots_per_round = schedule.slots_in(1);
         let by_slots = self
             .end_slot()
             .filter(|_| slots_per_round > 0)
             .map(|slots| slots as f64 / slots_per_round as f64 * interval);
-        let by_duration = self.duration.and_then(|duration| match &self.pace {
-            Pace::Natural(speed) => Some(duration.duration().as_secs_f64() * speed),
-            Pace::Rate(_) => {
-                let rounds_a_second = self.schedule().target_rate()? / slots_per_round as f64;
-                Some(duration.duration().as_secs_f64() * rounds_a_second * interval)
-            }
-            Pace::Max => None,
+        let by_duration = self.ends_after().and_then(|seconds| {
+            let rounds = schedule.due(seconds)? / slots_per_round as f64;
+            rounds.is_finite().then_some(rounds * interval)
         });
         let seconds = match (by_slots, by_duration) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -160,14 +184,26 @@ impl Manifest {
         };
         seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
     }
+
+    /// How long the run lasts on the clock of its pace, in seconds: by `duration`, or by the end of
+    /// the profile; none where neither ends it.
+    pub fn ends_after(&self) -> Option<f64> {
+        let by_duration = self.duration.map(|duration| duration.duration().as_secs_f64());
+        match (by_duration, self.schedule().end()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
     /// How far the records' timestamps reach in `fleet_time`, in milliseconds: in live time at a
     /// rate, that decides.
     pub fn span_ms(&self, fleet_time: Duration) -> i64 {
         let schedule = self.schedule();
-        let pace = match (self.time, schedule.target_rate()) {
-            (Time::Live, Some(rate)) if rate > 0.0 => schedule.natural_rate() / rate,
-            _ => 1.0,
+        let records = schedule.natural_rate() * fleet_time.as_secs_f64();
+        let seconds = match self.time {
+            Time::Live => schedule.instant(records).filter(|seconds| seconds.is_finite()),
+            Time::Simulated => None,
         };
-        (fleet_time.as_secs_f64() * pace * 1000.0) as i64
+        (seconds.unwrap_or(fleet_time.as_secs_f64()) * 1000.0) as i64
     }
 }

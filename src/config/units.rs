@@ -1,6 +1,7 @@
 //! The units of the command line as types: read from text, written as text that reads back as
 //! the same value, and kept in the manifest.
 
+mod percent;
 mod rate;
 mod shard;
 mod span;
@@ -8,8 +9,9 @@ mod start;
 #[cfg(test)]
 mod tests;
 
-pub use rate::{ByteRate, Rate, RateLimit, Speed};
-pub use shard::Shard;
+pub use percent::Percent;
+pub use rate::{ByteRate, Level, Rate, RateLimit, Speed};
+pub use shard::{Shard, ShardChoice};
 pub use span::Span;
 pub use start::StartTime;
 

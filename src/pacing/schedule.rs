@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::course::Course;
 use super::profile::Profile;
+use crate::config::units::Rate;
 
 /// Which time the records carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -24,8 +26,21 @@ pub enum Pace {
     Natural(f64),
     /// At a rate in records a second, over all topics.
     Rate(Profile),
+    /// At what the fleet's temporal curve leaves of this rate: see [`super::offered`].
+    Load(Rate),
     /// As fast as they can be sent.
     Max,
+}
+
+/// The grid that slots lie on: the size of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    /// Machines of the fleet; at least one.
+    pub machines: u32,
+    /// Slots of a reading, at most 4.
+    pub slots: usize,
+    /// Fleet time between two readings of a machine.
+    pub interval: Duration,
 }
 
 /// When slots are due and what timestamps they carry.
@@ -42,7 +57,18 @@ pub struct Schedule {
     slot_steps_ns: [u64; 4],
     start_ms: i64,
     time: Time,
-    pace: Pace,
+    beat: Beat,
+}
+
+/// What decides when a slot is due.
+#[derive(Debug, Clone)]
+enum Beat {
+    /// The fleet's clock, so many times as fast.
+    Clock(f64),
+    /// The course of a rate.
+    Course(Course),
+    /// Nothing.
+    None,
 }
 
 /// Instant and timestamp of a slot.
@@ -54,25 +80,36 @@ pub struct SlotTime {
     pub timestamp_ms: i64,
 }
 
+impl Grid {
+    /// The records a second that it calls for when its clock keeps time.
+    pub fn natural_rate(&self) -> f64 {
+        f64::from(self.machines) * self.slots as f64 / self.interval.as_secs_f64()
+    }
+}
+
 impl Schedule {
-    /// The schedule of `machines` machines (at least one) with `slots` slots a reading (at most
-    /// 4), whose readings are `interval` apart in fleet time, from `start_ms` (milliseconds since
-    /// the epoch) on.
+    /// The schedule of the slots of `grid` from `start_ms` (milliseconds since the epoch) on.
+    /// `offered` is the course of [`Pace::Load`], and asked for there only.
     pub fn new(
-        machines: u32,
-        slots: usize,
-        interval: Duration,
+        grid: Grid,
         start_ms: i64,
         time: Time,
-        pace: Pace,
+        pace: &Pace,
+        offered: impl FnOnce(Rate) -> Course,
     ) -> Schedule {
-        let interval_ns = nanoseconds(interval);
-        let (machines, slots) = (u64::from(machines), slots as u64);
+        let interval_ns = nanoseconds(grid.interval);
+        let (machines, slots) = (u64::from(grid.machines), grid.slots as u64);
         let mut slot_steps_ns = [0; 4];
         for (s, step) in slot_steps_ns.iter_mut().enumerate() {
             *step = part_of(interval_ns, s as u64, machines * slots.max(1));
         }
-        Schedule { machines, slots, interval_ns, slot_steps_ns, start_ms, time, pace }
+        let beat = match pace {
+            Pace::Natural(speed) => Beat::Clock(*speed),
+            Pace::Rate(profile) => Beat::Course(profile.course()),
+            Pace::Load(peak) => Beat::Course(offered(*peak)),
+            Pace::Max => Beat::None,
+        };
+        Schedule { machines, slots, interval_ns, slot_steps_ns, start_ms, time, beat }
     }
 
     /// How far into a round position `position` reads, in nanoseconds of fleet time:
@@ -91,20 +128,19 @@ impl Schedule {
     #[inline]
     pub fn slot_time(&self, round: u64, position: u32, phase_ns: u64, slot: usize) -> SlotTime {
         let fleet_ns = || round * self.interval_ns + phase_ns + self.slot_steps_ns[slot];
-        let paced_ns = |profile: &Profile| {
+        let paced_ns = |course: &Course| {
             let number = self.slot_number(round, position, slot);
-            let records = number as f64 + self.slots as f64 / 2.0;
-            (profile.instant(records) * 1e9) as u64
+            (course.instant(self.due_before(number)) * 1e9) as u64
         };
-        let (intended_ns, timestamp_ns) = match (&self.pace, self.time) {
-            (Pace::Natural(speed), _) if *speed == 1.0 => (Some(fleet_ns()), fleet_ns()),
-            (Pace::Natural(speed), _) => (Some((fleet_ns() as f64 / speed) as u64), fleet_ns()),
-            (Pace::Rate(profile), Time::Live) => {
-                let due = paced_ns(profile);
+        let (intended_ns, timestamp_ns) = match (&self.beat, self.time) {
+            (Beat::Clock(speed), _) if *speed == 1.0 => (Some(fleet_ns()), fleet_ns()),
+            (Beat::Clock(speed), _) => (Some((fleet_ns() as f64 / speed) as u64), fleet_ns()),
+            (Beat::Course(course), Time::Live) => {
+                let due = paced_ns(course);
                 (Some(due), due)
             }
-            (Pace::Rate(profile), Time::Simulated) => (Some(paced_ns(profile)), fleet_ns()),
-            (Pace::Max, _) => (None, fleet_ns()),
+            (Beat::Course(course), Time::Simulated) => (Some(paced_ns(course)), fleet_ns()),
+            (Beat::None, _) => (None, fleet_ns()),
         };
         SlotTime { intended_ns, timestamp_ms: self.start_ms + (timestamp_ns / 1_000_000) as i64 }
     }
@@ -114,17 +150,55 @@ impl Schedule {
         readings.saturating_mul(self.machines).saturating_mul(self.slots)
     }
 
+    /// The records due in the first `seconds`, over the whole fleet; none where nothing is paced.
+    #[inline]
+    pub fn due(&self, seconds: f64) -> Option<f64> {
+        match &self.beat {
+            Beat::Clock(speed) => Some(self.natural_rate() * speed * seconds),
+            Beat::Course(course) => Some(course.integral(seconds)),
+            Beat::None => None,
+        }
+    }
+
+    /// The records due when slot `number` is.
+    #[inline]
+    pub fn due_before(&self, number: u64) -> f64 {
+        number as f64 + self.slots as f64 / 2.0
+    }
+
+    /// When `records` are due, in seconds; none where nothing is paced, infinite where so many never
+    /// are.
+    pub fn instant(&self, records: f64) -> Option<f64> {
+        match &self.beat {
+            Beat::Clock(speed) => Some(records / (self.natural_rate() * speed)),
+            Beat::Course(course) => Some(course.instant(records)),
+            Beat::None => None,
+        }
+    }
+
     /// The records a second that the schedule calls for at its natural pace.
     pub fn natural_rate(&self) -> f64 {
         (self.machines * self.slots) as f64 * 1e9 / self.interval_ns as f64
     }
 
-    /// The target in records a second; none where nothing is paced.
-    pub fn target_rate(&self) -> Option<f64> {
-        match &self.pace {
-            Pace::Natural(speed) => Some(self.natural_rate() * speed),
-            Pace::Rate(Profile::Constant(rate)) => Some(rate.per_second()),
-            Pace::Max => None,
+    /// The lowest and the highest rate that it calls for, in records a second; none where nothing is
+    /// paced.
+    pub fn rates(&self) -> Option<(f64, f64)> {
+        match &self.beat {
+            Beat::Clock(speed) => {
+                let rate = self.natural_rate() * speed;
+                Some((rate, rate))
+            }
+            Beat::Course(course) => Some((course.trough(), course.peak())),
+            Beat::None => None,
+        }
+    }
+
+    /// When its course ends, in seconds; none where it has no end.
+    pub fn end(&self) -> Option<f64> {
+        match &self.beat {
+            Beat::Course(course) => course.end(),
+            Beat::Clock(_) | Beat::None => None,
         }
     }
 }
@@ -144,7 +218,8 @@ mod tests {
     use super::*;
 
     fn schedule(time: Time, pace: Pace) -> Schedule {
-        Schedule::new(100, 3, Duration::from_secs(1), 1_000_000, time, pace)
+        let grid = Grid { machines: 100, slots: 3, interval: Duration::from_secs(1) };
+        Schedule::new(grid, 1_000_000, time, &pace, |peak| Course::constant(peak.per_second()))
     }
 
     fn rate(text: &str) -> Pace {

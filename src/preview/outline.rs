@@ -62,6 +62,7 @@ impl Outline {
             start: DateTime::from_timestamp_millis(start_ms).unwrap_or(DateTime::UNIX_EPOCH),
             time: Time::Simulated,
             pace: Pace::Max,
+            bytes: None,
             interval,
             machines_refresh: None,
             records: None,

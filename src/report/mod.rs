@@ -1,6 +1,9 @@
 //! What is told of a run: while it runs, at its end, and in a file.
 
 pub mod file;
+pub mod hdr_log;
+pub mod histogram;
+pub mod latency;
 pub mod live;
 pub mod results;
 pub mod summary;

@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
+
+use super::histogram;
+use crate::config::units::Shard;
+use crate::pacing::Behind;
+use crate::sink::latency::{Latencies, TopicLatency};
 
 /// What became of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,10 +23,16 @@ pub struct Results {
     pub elapsed_s: f64,
     /// The rate.
     pub rate: RateResults,
+    /// How far the run fell behind its schedule.
+    pub behind: BehindResults,
+    /// The spans of slots that were dropped, where that was asked for.
+    pub dropped: Vec<DroppedSpan>,
     /// Latencies, in milliseconds.
     pub latency_ms: LatencyResults,
     /// Records given up, by kind of error.
     pub errors: BTreeMap<String, u64>,
+    /// What the percentiles are of.
+    pub histograms: Histograms,
 }
 
 /// How a run ended.
@@ -46,32 +58,114 @@ pub struct TopicResults {
     pub acked: u64,
     /// Records that were given up.
     pub failed: u64,
+    /// Records that were dropped rather than sent late, as was asked for.
+    pub dropped: u64,
     /// Bytes of keys and values confirmed.
     pub bytes: u64,
 }
 
 /// The rate of a run, in records a second over all topics, without the announcement of machines.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RateResults {
-    /// The rate asked for; none where as fast as possible.
+    /// The rate asked for, on average over the time worked; none where as fast as possible.
     pub target: Option<f64>,
     /// Slots worked off a second, silent ones included, over the time in which they were; where
     /// paced, those that were due after the process was ready.
     pub achieved: f64,
+    /// The error of the whole run as a fraction of what was due; one record forgiven, which the end
+    /// decides. None where nothing was paced.
+    pub error: Option<f64>,
+    /// Bytes of keys and values handed over a second.
+    pub bytes_per_second: f64,
     /// Slots that carried nothing.
     pub silent: u64,
     /// The largest error of a whole second, as a fraction; none where nothing was paced or no
     /// second was whole.
     pub max_second_error: Option<f64>,
+    /// The most records that were due and not yet handed over at any moment, as a fraction of all
+    /// that were due by then; two forgiven. None where nothing was paced.
+    pub max_drift: Option<f64>,
+    /// From the instant at which a record was due to its hand-over, in milliseconds.
+    pub late_ms: Option<Percentiles>,
+    /// Records due and records handed over in each second of the schedule, of the first hour.
+    pub seconds: Vec<(u32, u32)>,
+}
+
+/// How far a run fell behind its schedule: records that were late by a fifth of a second or more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct BehindResults {
+    /// At their hand-over: the producer's queue was full, or the machine too slow.
+    pub handed_over: Lag,
+    /// At their acknowledgement.
+    pub acknowledged: Lag,
+}
+
+/// How far something fell behind, and for how long.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lag {
+    /// The longest that a record was late, in seconds.
+    pub longest_s: f64,
+    /// How long some record was overdue, in seconds.
+    pub total_s: f64,
+    /// How many times, with gaps between.
+    pub times: u64,
+}
+
+/// A span of slots of one thread, in which all that carried a record were dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DroppedSpan {
+    /// The part of the fleet: the shard.
+    pub shard: Shard,
+    /// The part of the shard: the thread's.
+    pub thread: Shard,
+    /// The number of the first slot over the whole fleet.
+    pub first_slot: u64,
+    /// The number of the last slot.
+    pub last_slot: u64,
+    /// When the first was due.
+    pub from: DateTime<Utc>,
+    /// When the last was due.
+    pub to: DateTime<Utc>,
+    /// The records dropped.
+    pub records: u64,
 }
 
 /// Latencies of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencyResults {
     /// From the instant at which a record was due to its acknowledgement.
     pub intended: Option<Percentiles>,
     /// From the hand-over to the producer to its acknowledgement.
     pub enqueued: Option<Percentiles>,
+    /// The same by topic name, without prefix.
+    pub topics: BTreeMap<String, TopicPercentiles>,
+}
+
+/// Latencies of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TopicPercentiles {
+    /// From the instant at which a record was due to its acknowledgement.
+    pub intended: Option<Percentiles>,
+    /// From the hand-over to the producer to its acknowledgement.
+    pub enqueued: Option<Percentiles>,
+}
+
+/// Histograms of microseconds, as [`super::histogram`] writes them; none of what there was none of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histograms {
+    /// From the instant at which a record was due to its hand-over.
+    pub late: Option<String>,
+    /// Latencies by topic name, without prefix.
+    pub topics: BTreeMap<String, TopicHistograms>,
+}
+
+/// Histograms of a topic's latencies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicHistograms {
+    /// From the instant at which a record was due to its acknowledgement.
+    pub intended: Option<String>,
+    /// From the hand-over to the producer to its acknowledgement.
+    pub enqueued: Option<String>,
 }
 
 /// Percentiles of a latency, in milliseconds.
@@ -85,6 +179,8 @@ pub struct Percentiles {
     pub p99: f64,
     /// 99.9 % are at most this.
     pub p999: f64,
+    /// 99.99 % are at most this.
+    pub p9999: f64,
     /// The longest.
     pub max: f64,
 }
@@ -106,6 +202,7 @@ impl Results {
             sent: sum.sent + topic.sent,
             acked: sum.acked + topic.acked,
             failed: sum.failed + topic.failed,
+            dropped: sum.dropped + topic.dropped,
             bytes: sum.bytes + topic.bytes,
         })
     }
@@ -120,7 +217,52 @@ impl Percentiles {
             p90: at(0.9),
             p99: at(0.99),
             p999: at(0.999),
+            p9999: at(0.9999),
             max: microseconds.max() as f64 / 1000.0,
         })
     }
+}
+
+impl Lag {
+    /// The lag that `behind` has noted.
+    pub fn of(behind: &Behind) -> Lag {
+        Lag {
+            longest_s: behind.longest_s(),
+            total_s: behind.total_s(),
+            times: behind.times() as u64,
+        }
+    }
+}
+
+impl LatencyResults {
+    /// The percentiles of `latencies`.
+    pub fn of(latencies: &Latencies) -> LatencyResults {
+        let total = latencies.total();
+        LatencyResults {
+            intended: Percentiles::of(&total.intended),
+            enqueued: Percentiles::of(&total.enqueued),
+            topics: named(latencies, |latency| TopicPercentiles {
+                intended: Percentiles::of(&latency.intended),
+                enqueued: Percentiles::of(&latency.enqueued),
+            }),
+        }
+    }
+}
+
+impl Histograms {
+    /// The histograms of `latencies`, and of how late records were handed over.
+    pub fn of(latencies: &Latencies, late_us: &Histogram<u64>) -> Histograms {
+        Histograms {
+            late: histogram::encode(late_us),
+            topics: named(latencies, |latency| TopicHistograms {
+                intended: histogram::encode(&latency.intended),
+                enqueued: histogram::encode(&latency.enqueued),
+            }),
+        }
+    }
+}
+
+/// What `of` makes of the latencies of each topic.
+fn named<T>(latencies: &Latencies, of: impl Fn(&TopicLatency) -> T) -> BTreeMap<String, T> {
+    latencies.topics().map(|(topic, latency)| (topic.name().to_owned(), of(latency))).collect()
 }

@@ -5,19 +5,21 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::error::RunError;
+use super::outcome::Counts;
 use super::outlet::Outlet;
-use super::worker::{Ended, Progress, Sent, Worker};
+use super::sent::Sent;
+use super::worker::{Ended, OnFull, Progress, Worker};
 use super::{TOO_LARGE, Talk, now_ms};
-use crate::cli::RunOptions;
+use crate::cli::{OnBacklog, RunOptions};
 use crate::fleet::{Groups, Share};
 use crate::manifest::Manifest;
 use crate::pacing::{Pacer, StopFlag, Time};
 use crate::record::Topic;
+use crate::report::hdr_log::HdrLog;
+use crate::report::latency::LatencyRecorder;
 use crate::report::live::{Glance, LiveLine};
-use crate::report::results::{
-    Ending, LatencyResults, Percentiles, RateResults, Results, TopicResults,
-};
-use crate::sink::tally::{Deliveries, Tally};
+use crate::report::results::{Ending, Results};
+use crate::sink::tally::Deliveries;
 use crate::sink::{Sink, SinkError};
 
 /// How often the live line is drawn and the producer looked after.
@@ -31,8 +33,6 @@ pub struct Crew<'a> {
     pub options: &'a RunOptions,
     /// Where the records go.
     pub outlet: &'a Outlet,
-    /// Counts what becomes of them.
-    pub tally: &'a Tally,
     /// Ends the run early.
     pub stop: &'a StopFlag,
     /// Whether a live line is shown.
@@ -48,11 +48,16 @@ pub struct Outcome {
 }
 
 impl Crew<'_> {
-    /// Works the run off, with a sink a thread, and adds up what became of it.
+    /// Works the run off, with the sink that `sink` gives each thread, and adds up what became of it.
+    /// Latencies go to `log` as well.
     ///
     /// # Errors
     /// [`RunError`] where the machines could not be announced, so that nothing else was sent.
-    pub fn work<S: Sink>(&self, sink: impl Fn() -> S) -> Result<Outcome, RunError> {
+    pub fn work<S: Sink>(
+        &self,
+        sink: impl Fn(u32) -> S,
+        log: Option<HdrLog>,
+    ) -> Result<Outcome, RunError> {
         let mut workers = self.workers(sink)?;
         if self.manifest.topic_set().contains(Topic::Machines) {
             self.announce(&mut workers)?;
@@ -65,26 +70,40 @@ impl Crew<'_> {
             Time::Simulated => 0,
         };
         let pacer = Pacer::new(elapsed_ns, self.stop.clone());
-        self.tally.begin(elapsed_ns);
+        self.outlet.tallies().for_each(|tally| tally.begin(elapsed_ns));
+        let mut latency = LatencyRecorder::new(log);
         let began_ns = pacer.now_ns();
-        let (ended, failure) = self.run(&mut workers, &pacer, began_ns);
+        let (ended, failure) = self.run(&mut workers, &pacer, began_ns, &mut latency);
         let worked_ns = pacer.now_ns();
         self.flush(if ended == Ending::Complete { FLUSH } else { self.shutdown() });
         let done_ns = pacer.now_ns();
-        let mut sent = Sent::default();
-        for worker in &workers {
-            sent.add(worker.sent());
-        }
+        latency.take(self.outlet.tallies());
+        let (latencies, log_failed) = latency.finish();
         // A future start is waited for, not worked.
         let zero_ns = began_ns.max(0);
-        let duration_ns = self.manifest.duration.map_or(0, |d| d.duration().as_nanos() as i64);
-        let working_s = match ended {
+        let duration_ns = self.manifest.ends_after().map_or(0, |seconds| (seconds * 1e9) as i64);
+        let worked_s = match ended {
             // The time after the last slot belongs to a run that was given a duration.
             Ending::Complete => seconds(worked_ns.max(duration_ns.min(done_ns)) - zero_ns),
             _ => seconds(worked_ns - zero_ns),
         };
-        let results = self.results(ended, &sent, working_s, seconds(done_ns - zero_ns));
-        Ok(Outcome { results, failure })
+        let sent: Vec<&Sent> = workers.iter().map(Worker::sent).collect();
+        let deliveries = self.outlet.deliveries();
+        let counts = Counts {
+            manifest: self.manifest,
+            ended,
+            sent: &sent,
+            deliveries: deliveries.as_ref(),
+            latencies: &latencies,
+            began_s: zero_ns as f64 / 1e9,
+            worked_s,
+            elapsed_s: seconds(done_ns - zero_ns),
+        };
+        let failure = failure.or_else(|| {
+            let path = self.options.keep.hdr_log.clone().unwrap_or_default();
+            log_failed.map(|source| RunError::HdrLog { path, source })
+        });
+        Ok(Outcome { results: counts.results(), failure })
     }
 
     /// Waits for the last records; returns how many are neither confirmed nor given up.
@@ -97,17 +116,21 @@ impl Crew<'_> {
         self.options.destination.shutdown_timeout.duration()
     }
 
-    fn workers<S: Sink>(&self, sink: impl Fn() -> S) -> Result<Vec<Worker<S>>, RunError> {
+    fn workers<S: Sink>(&self, sink: impl Fn(u32) -> S) -> Result<Vec<Worker<S>>, RunError> {
         let threads = self.threads();
         let shard = (self.manifest.shard.index(), self.manifest.shard.count());
         let shares = (0..threads).map(|t| Share { shard, thread: (t, threads) });
         let manifest = self.manifest;
+        let on_full = match self.options.pace.on_backlog {
+            OnBacklog::Wait => OnFull::Wait,
+            OnBacklog::Drop => OnFull::Drop,
+        };
         // Built side by side, since a large fleet takes a moment.
         thread::scope(|scope| {
             let building: Vec<ScopedJoinHandle<'_, Worker<S>>> = shares
                 .map(|share| {
-                    let sink = sink();
-                    scope.spawn(move || Worker::new(manifest, share, sink))
+                    let sink = sink(share.thread.0);
+                    scope.spawn(move || Worker::new(manifest, share, sink).on_full(on_full))
                 })
                 .collect();
             building.into_iter().map(join).collect()
@@ -140,7 +163,7 @@ impl Crew<'_> {
         // Whatever happened, what was taken is delivered before the producer goes.
         let left = self.flush(if announced.is_ok() { FLUSH } else { self.shutdown() }) as u64;
         announced?;
-        let seen = self.tally.snapshot();
+        let seen = self.outlet.deliveries().unwrap_or_default();
         let failed = seen.topics[Topic::Machines.index()].failed;
         if (left > 0 && !stop.is_set()) || failed > 0 {
             let total = workers.iter().map(|w| w.sent().records[Topic::Machines.index()]).sum();
@@ -163,6 +186,7 @@ impl Crew<'_> {
         workers: &mut [Worker<S>],
         pacer: &Pacer,
         began_ns: i64,
+        latency: &mut LatencyRecorder,
     ) -> (Ending, Option<RunError>) {
         let measured_ns = u64::try_from(began_ns).unwrap_or(0);
         let progress: Vec<Progress> = workers.iter().map(|_| Progress::default()).collect();
@@ -181,7 +205,8 @@ impl Crew<'_> {
                 .collect();
             while !handles.iter().all(ScopedJoinHandle::is_finished) {
                 wait_for(&handles, LOOK_EVERY);
-                line.show(&self.glance(&progress));
+                latency.look(self.outlet.tallies());
+                line.show(&self.glance(&progress, latency.p99()));
                 if let Some(reason) = self.outlet.fatal() {
                     failure = Some(RunError::Sink(SinkError::Fatal(reason)));
                     self.stop.stop();
@@ -201,63 +226,21 @@ impl Crew<'_> {
         if failure.is_some() { (Ending::Failed, failure) } else { (ended, None) }
     }
 
-    fn glance(&self, progress: &[Progress]) -> Glance {
+    fn glance(&self, progress: &[Progress], p99: Duration) -> Glance {
         let sent = progress.iter().map(Progress::sent).sum();
-        let (acked, failed, p99) = self.tally.progress();
         match self.outlet {
             Outlet::Kafka(kafka) => {
-                Glance { sent, acked, in_flight: kafka.producer.in_flight() as u64, failed, p99 }
+                let mut glance = Glance { sent, p99, ..Glance::default() };
+                for producer in &kafka.producers {
+                    let (acked, failed) = producer.tally().progress();
+                    glance.acked += acked;
+                    glance.failed += failed;
+                    glance.in_flight += producer.in_flight() as u64;
+                }
+                glance
             }
             Outlet::Stdout(_) | Outlet::Null => Glance { sent, acked: sent, ..Glance::default() },
         }
-    }
-
-    fn results(&self, ended: Ending, sent: &Sent, working_s: f64, elapsed_s: f64) -> Results {
-        let seen = self.tally.snapshot();
-        let confirms = matches!(self.outlet, Outlet::Kafka(_));
-        let records = self
-            .manifest
-            .topic_set()
-            .iter()
-            .map(|topic| {
-                let (i, counts) = (topic.index(), seen.topics[topic.index()]);
-                let acked = if confirms { counts.acked } else { sent.records[i] };
-                let bytes = if confirms { counts.bytes } else { sent.bytes[i] };
-                let results =
-                    TopicResults { sent: sent.records[i], acked, failed: counts.failed, bytes };
-                (topic.name().to_owned(), results)
-            })
-            .collect();
-        let machines = sent.records[Topic::Machines.index()];
-        let slots = match sent.measured() {
-            0 => sent.records.iter().sum::<u64>() - machines + sent.silent,
-            measured => measured,
-        };
-        Results {
-            ended,
-            records,
-            elapsed_s,
-            rate: RateResults {
-                target: self.share_of_target(),
-                achieved: if working_s > 0.0 { slots as f64 / working_s } else { 0.0 },
-                silent: sent.silent,
-                max_second_error: sent.max_second_error(),
-            },
-            latency_ms: LatencyResults {
-                intended: Percentiles::of(&seen.intended_us),
-                enqueued: Percentiles::of(&seen.enqueued_us),
-            },
-            errors: seen.errors,
-        }
-    }
-
-    /// The part of the run's rate that falls to this shard.
-    fn share_of_target(&self) -> Option<f64> {
-        let target = self.manifest.schedule().target_rate()?;
-        let shard = (self.manifest.shard.index(), self.manifest.shard.count());
-        let groups = Groups::new(self.manifest.config.n_machines);
-        let ours = groups.machines(Share { shard, thread: (0, 1) }).count();
-        Some(target * ours as f64 / f64::from(self.manifest.config.n_machines))
     }
 }
 

@@ -52,6 +52,14 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The log of latencies can't be written.
+    #[error("failed to write the log of latencies to {}: {source}", path.display())]
+    HdrLog {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The picture of a preview can't be written.
     #[error("failed to write the picture to {}: {source}", path.display())]
     Picture {
@@ -127,9 +135,10 @@ impl RunError {
             RunError::Registry(error) => registry(error),
             RunError::EmbeddedRegistry(_) => ExitCode::AddressTaken,
             RunError::Sink(SinkError::Fatal(_)) => ExitCode::ProducerFailed,
-            RunError::Sink(_) | RunError::Report { .. } | RunError::Picture { .. } => {
-                ExitCode::Output
-            }
+            RunError::Sink(_)
+            | RunError::Report { .. }
+            | RunError::HdrLog { .. }
+            | RunError::Picture { .. } => ExitCode::Output,
             RunError::Announcement { too_large: true, .. } => ExitCode::TooLarge,
             RunError::Announcement { .. } => ExitCode::Lost,
             RunError::Internal(_) => ExitCode::Internal,

@@ -1,22 +1,25 @@
 //! A run: options to plan, plan to manifest, then threads that work it off, and a report.
 
+mod bytes;
 pub mod crew;
 pub mod error;
+mod outcome;
 pub mod outlet;
 pub mod plan;
+pub mod sent;
 pub mod worker;
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::RunOptions;
 use crate::pacing::StopFlag;
 use crate::report::file::ReportFile;
+use crate::report::hdr_log::HdrLog;
 use crate::report::results::Ending;
 use crate::report::{Report, summary};
 use crate::sink::null::NullSink;
-use crate::sink::tally::Tally;
 
 pub use error::{ExitCode, RunError};
 
@@ -44,8 +47,8 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     for note in &plan.notes {
         tracing::warn!("{note}");
     }
-    let tally = Arc::new(Tally::new());
-    let outlet = Outlet::open(options, &mut plan, &tally, stop)?;
+    let hdr_log = options.keep.hdr_log.as_deref().map(hdr_log).transpose()?;
+    let outlet = Outlet::open(options, &mut plan, stop)?;
     if talk == Talk::Stderr {
         outlet.introduce(&plan.manifest);
     }
@@ -55,12 +58,11 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     let mut report = Report { manifest, results: None };
     keep(file.as_ref(), &report)?;
 
-    let crew =
-        Crew { manifest: &report.manifest, options, outlet: &outlet, tally: &tally, stop, talk };
+    let crew = Crew { manifest: &report.manifest, options, outlet: &outlet, stop, talk };
     let Outcome { results, failure } = match &outlet {
-        Outlet::Kafka(kafka) => crew.work(|| kafka.producer.sink(stop.clone()))?,
-        Outlet::Stdout(lines) => crew.work(|| lines.sink())?,
-        Outlet::Null => crew.work(|| NullSink)?,
+        Outlet::Kafka(kafka) => crew.work(|thread| kafka.sink(thread, stop), hdr_log)?,
+        Outlet::Stdout(lines) => crew.work(|_| lines.sink(), hdr_log)?,
+        Outlet::Null => crew.work(|_| NullSink, hdr_log)?,
     };
     if talk == Talk::Stderr {
         // Nothing depends on it; stderr may be closed.
@@ -75,8 +77,13 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     Ok(report)
 }
 
-/// The exit code of a run that was made.
-pub fn exit_code(report: &Report) -> ExitCode {
+/// Opens the log of latencies before anything is sent.
+fn hdr_log(path: &Path) -> Result<HdrLog, RunError> {
+    HdrLog::create(path).map_err(|source| RunError::HdrLog { path: path.to_owned(), source })
+}
+
+/// The exit code of a run that was made, which was to hold its rate as well as `options` say.
+pub fn exit_code(report: &Report, options: &RunOptions) -> ExitCode {
     let Some(results) = &report.results else {
         return ExitCode::Done;
     };
@@ -87,11 +94,27 @@ pub fn exit_code(report: &Report) -> ExitCode {
         }
         return ExitCode::Lost;
     }
+    if results.ended == Ending::Complete && rate_error(report, options).is_some() {
+        return ExitCode::RateNotHeld;
+    }
     match results.ended {
         Ending::Interrupted => ExitCode::Interrupted,
         Ending::Failed => ExitCode::ProducerFailed,
         Ending::Complete | Ending::Closed => ExitCode::Done,
     }
+}
+
+/// What is to be said of a rate that was not held as well as `options` ask for; none where it was.
+pub fn rate_error(report: &Report, options: &RunOptions) -> Option<String> {
+    let most = options.pace.max_rate_error?;
+    let rate = &report.results.as_ref()?.rate;
+    let error = rate.error.filter(|&error| error > most.fraction())?;
+    Some(format!(
+        "the rate was not held: {:.1} of {:.1} records/s, off by {:.3} % where {most} is allowed",
+        rate.achieved,
+        rate.target.unwrap_or_default(),
+        error * 100.0
+    ))
 }
 
 /// The kind of error of records that are larger than their topic takes.
@@ -109,11 +132,11 @@ pub fn loss(report: &Report) -> Option<String> {
     if unconfirmed > 0 {
         kinds.push(format!("never confirmed: {unconfirmed}"));
     }
-    let advice = match exit_code(report) {
-        ExitCode::TooLarge => {
-            "raise max.message.bytes of the topics, which the broker holds them against"
-        }
-        _ => "the report counts them by topic; -v tells what the client says meanwhile",
+    let too_large = results.errors.get(TOO_LARGE) == Some(&failed) && unconfirmed == 0;
+    let advice = if too_large {
+        "raise max.message.bytes of the topics, which the broker holds them against"
+    } else {
+        "the report counts them by topic; -v tells what the client says meanwhile"
     };
     let total = results.total().sent.max(failed + unconfirmed);
     Some(format!(

@@ -1,6 +1,5 @@
 //! The far end of a run: opened before it, flushed after it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
@@ -12,18 +11,18 @@ use crate::cli::{RegistryOptions, RunOptions, SinkKind};
 use crate::encoding::registry::{Registry, RegistryAuth, RegistrySettings};
 use crate::encoding::{Format, SchemaId};
 use crate::manifest::Manifest;
-use crate::pacing::{Pace, StopFlag};
+use crate::pacing::{Pace, Profile, StopFlag};
 use crate::record::Topic;
 use crate::sink::embedded::broker::CAVEAT;
 use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
 use crate::sink::kafka::topics::{self, TopicPolicy};
-use crate::sink::kafka::{Cluster, Kafka, KafkaSettings, Polling};
+use crate::sink::kafka::{Cluster, Kafka, KafkaSettings, KafkaSink, Polling};
 use crate::sink::stdout::LineSink;
-use crate::sink::tally::Tally;
+use crate::sink::tally::{Deliveries, Tally};
 
 /// Where the records of a run go.
 pub enum Outlet {
-    /// To a producer.
+    /// To producers.
     Kafka(Box<KafkaOutlet>),
     /// To standard output.
     Stdout(Lines),
@@ -31,15 +30,15 @@ pub enum Outlet {
     Null,
 }
 
-/// A producer, and what was started for it.
+/// Producers, and what was started for them.
 pub struct KafkaOutlet {
-    /// The producer.
-    pub producer: Kafka,
+    /// The producers, one at least.
+    pub producers: Vec<Kafka>,
     bootstrap: String,
     registry: Option<String>,
     keep: bool,
     created: Vec<String>,
-    // Dropped after the producer, which still talks to it.
+    // Dropped after the producers, which still talk to it.
     embedded: Embedded,
 }
 
@@ -64,17 +63,16 @@ impl Outlet {
     pub fn open(
         options: &RunOptions,
         plan: &mut Plan,
-        tally: &Arc<Tally>,
         stop: &StopFlag,
     ) -> Result<Outlet, RunError> {
         match options.destination.sink {
             SinkKind::Null => Ok(Outlet::Null),
             SinkKind::Stdout => Ok(Outlet::Stdout(Lines {
                 names: Topic::ALL.map(|t| format!("{}{t}", options.topics.topic_prefix)),
-                line_by_line: plan.manifest.schedule().target_rate().is_some(),
+                line_by_line: plan.manifest.pace != Pace::Max,
             })),
             SinkKind::Kafka => {
-                KafkaOutlet::open(options, plan, tally, stop).map(|k| Outlet::Kafka(Box::new(k)))
+                KafkaOutlet::open(options, plan, stop).map(|k| Outlet::Kafka(Box::new(k)))
             }
         }
     }
@@ -82,10 +80,7 @@ impl Outlet {
     /// Tells where the records can be read.
     pub fn introduce(&self, manifest: &Manifest) {
         let machines = manifest.config.n_machines;
-        let rate = match manifest.schedule().target_rate() {
-            Some(rate) => format!("{rate:.1} records/s"),
-            None => "as fast as possible".to_owned(),
-        };
+        let rate = pace(manifest);
         match self {
             Outlet::Kafka(kafka) => kafka.introduce(manifest),
             Outlet::Stdout(_) | Outlet::Null => {}
@@ -110,7 +105,8 @@ impl Outlet {
         let mut deadline = Instant::now() + patience;
         let mut running = !stop.is_set();
         loop {
-            let left = kafka.producer.flush(Duration::from_millis(200));
+            let turn = Duration::from_millis(200);
+            let left: usize = kafka.producers.iter().map(|producer| producer.flush(turn)).sum();
             if running && stop.is_set() {
                 running = false;
                 deadline = deadline.min(Instant::now() + shutdown);
@@ -124,9 +120,28 @@ impl Outlet {
     /// The fatal error that ended the producer, if one did.
     pub fn fatal(&self) -> Option<String> {
         match self {
-            Outlet::Kafka(kafka) => kafka.producer.fatal(),
+            Outlet::Kafka(kafka) => kafka.producers.iter().find_map(Kafka::fatal),
             Outlet::Stdout(_) | Outlet::Null => None,
         }
+    }
+
+    /// What the producers count.
+    pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        let producers = match self {
+            Outlet::Kafka(kafka) => kafka.producers.as_slice(),
+            Outlet::Stdout(_) | Outlet::Null => &[],
+        };
+        producers.iter().map(Kafka::tally)
+    }
+
+    /// What became of the records so far; none where nothing confirms them.
+    pub fn deliveries(&self) -> Option<Deliveries> {
+        let Outlet::Kafka(_) = self else { return None };
+        let mut sum = Deliveries::default();
+        for tally in self.tallies() {
+            sum.add(&tally.deliveries());
+        }
+        Some(sum)
     }
 
     /// Keeps what was started open until the run is stopped, where that was asked for.
@@ -155,10 +170,15 @@ impl Lines {
 }
 
 impl KafkaOutlet {
+    /// The sink of thread `thread`: threads are dealt to producers in turn, so that a machine's
+    /// records go through one.
+    pub fn sink(&self, thread: u32, stop: &StopFlag) -> KafkaSink {
+        self.producers[thread as usize % self.producers.len()].sink(stop.clone())
+    }
+
     fn open(
         options: &RunOptions,
         plan: &mut Plan,
-        tally: &Arc<Tally>,
         stop: &StopFlag,
     ) -> Result<KafkaOutlet, RunError> {
         let destination = &options.destination;
@@ -219,11 +239,14 @@ impl KafkaOutlet {
         }
         let polling = match plan.manifest.pace {
             Pace::Max => Polling::Sinks,
-            Pace::Natural(_) | Pace::Rate(_) => Polling::Thread,
+            Pace::Natural(_) | Pace::Rate(_) | Pace::Load(_) => Polling::Thread,
         };
-        let producer = Kafka::start(&cluster, &names, prepared.largest_batch, polling, tally)?;
+        let count = options.pace.producers.unwrap_or(1);
+        let producers = (0..count)
+            .map(|_| Kafka::start(&cluster, &names, prepared.largest_batch, polling, count))
+            .collect::<Result<_, _>>()?;
         Ok(KafkaOutlet {
-            producer,
+            producers,
             bootstrap,
             registry: client.map(|client| client.to_string()),
             keep: destination.keep,
@@ -253,6 +276,23 @@ impl KafkaOutlet {
             tell(&format!("Read it:   kcat -b {} -t {topic} -C", self.bootstrap));
             tell(&format!("Note:      {CAVEAT}."));
         }
+    }
+}
+
+/// The pace of a run in words.
+fn pace(manifest: &Manifest) -> String {
+    let number = |rate: f64| {
+        let text = format!("{rate:.1}");
+        text.strip_suffix(".0").unwrap_or(&text).to_owned()
+    };
+    match &manifest.pace {
+        Pace::Natural(_) | Pace::Rate(Profile::Constant(_)) => {
+            let rate = manifest.schedule().rates().map_or(0.0, |(_, highest)| highest);
+            format!("{} records/s", number(rate))
+        }
+        Pace::Rate(profile) => format!("{profile} records/s"),
+        Pace::Load(peak) => format!("{} records/s at the curve's peak", number(peak.per_second())),
+        Pace::Max => "as fast as possible".to_owned(),
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
+use super::bytes;
 use super::error::RunError;
-use crate::cli::{FleetOptions, RunOptions, SinkKind};
+use crate::cli::{FleetOptions, OnBacklog, RunOptions, SinkKind};
 use crate::config::layers::Layer;
-use crate::config::units::{RateLimit, Span, StartTime};
+use crate::config::units::{RateLimit, Shard, Span, StartTime};
 use crate::config::{self, Config, Scenario};
 use crate::encoding::Format;
 use crate::fleet::{Fleet, time_zones};
@@ -101,9 +102,11 @@ impl Plan {
             stream_version: STREAM_VERSION,
             fleetstorm: env!("CARGO_PKG_VERSION").to_owned(),
             seed,
-            start: DateTime::UNIX_EPOCH,
+            // Until it is settled: what the offered load is estimated by.
+            start: instant(now_ms),
             time,
             pace,
+            bytes: None,
             interval: match options.pace.interval {
                 Some(interval) => interval,
                 None => Span::new(INTERVAL).map_err(|error| RunError::Usage(error.to_string()))?,
@@ -111,7 +114,7 @@ impl Plan {
             machines_refresh: options.pace.machines_refresh,
             records: options.pace.records,
             duration: options.pace.duration,
-            shard: options.pace.shard.unwrap_or_default(),
+            shard: shard(options)?,
             format: format(options)?,
             job_key: options.topics.job_key,
             topics: topics
@@ -122,6 +125,10 @@ impl Plan {
                 .collect(),
             config,
         };
+        pace_fits(options, &manifest)?;
+        if let Some(per_second) = options.pace.byte_rate {
+            bytes::pace(&mut manifest, per_second)?;
+        }
         let start = start(options, &mut manifest, now_ms)?;
         let start_ms = match start {
             Start::Fixed => manifest.start.timestamp_millis(),
@@ -171,7 +178,7 @@ impl Plan {
     /// Whether simulated time passes faster than the clock.
     fn outruns_the_clock(&self) -> bool {
         let schedule = self.manifest.schedule();
-        schedule.target_rate().is_none_or(|target| target > schedule.natural_rate())
+        schedule.rates().is_none_or(|(_, highest)| highest > schedule.natural_rate())
     }
 }
 
@@ -249,14 +256,21 @@ fn usage<T>(text: impl Into<String>) -> Result<T, RunError> {
 
 fn time_and_pace(options: &RunOptions) -> Result<(Time, Pace), RunError> {
     let pace = &options.pace;
+    let by_rate = [
+        ("--rate", pace.rate.is_some()),
+        ("--byte-rate", pace.byte_rate.is_some()),
+        ("--rate-profile", pace.rate_profile.is_some()),
+        ("--peak-rate", pace.peak_rate.is_some()),
+    ];
+    let by_rate = by_rate.iter().find(|(_, given)| *given).map(|(option, _)| *option);
+    if let (Some(option), Some(_)) = (by_rate, pace.speed) {
+        return usage(format!(
+            "--speed and {option} exclude each other: a rate already decides how fast the fleet's clock runs"
+        ));
+    }
     let implied = match (pace.rate, pace.speed) {
-        (Some(_), Some(_)) => {
-            return usage(
-                "--speed and --rate exclude each other: a rate already decides how fast the fleet's clock runs",
-            );
-        }
-        (Some(RateLimit::Max), None) => Some("--rate max"),
-        (None, Some(_)) => Some("--speed"),
+        (Some(RateLimit::Max), _) => Some("--rate max"),
+        (_, Some(_)) => Some("--speed"),
         _ => None,
     };
     let time = match (pace.time, implied) {
@@ -269,19 +283,60 @@ fn time_and_pace(options: &RunOptions) -> Result<(Time, Pace), RunError> {
         (None, Some(_)) => Time::Simulated,
         (None, None) => Time::Live,
     };
-    if time == Time::Live && pace.rate.is_some() && pace.interval.is_some() {
-        return usage(
-            "--interval and --rate exclude each other in live time, where the rate decides how far apart readings are; leave out one, or say --time simulated",
-        );
+    if let (Time::Live, Some(option), Some(_)) = (time, by_rate, pace.interval) {
+        return usage(format!(
+            "--interval and {option} exclude each other in live time, where the rate decides how far apart readings are; leave out one, or say --time simulated"
+        ));
     }
-    let pace = match (pace.rate, pace.speed) {
-        (Some(RateLimit::Max), _) => Pace::Max,
-        (Some(RateLimit::At(rate)), _) => Pace::Rate(Profile::Constant(rate)),
-        (None, Some(speed)) => Pace::Natural(speed.factor()),
-        (None, None) => Pace::Natural(1.0),
+    let pace = match (&pace.rate_profile, pace.peak_rate, pace.rate, pace.speed) {
+        (Some(source), ..) => {
+            let profile = source.profile().map_err(|error| RunError::Usage(error.to_string()))?;
+            Pace::Rate(if pace.repeat { profile.repeated() } else { profile })
+        }
+        (None, Some(peak), ..) => Pace::Load(peak),
+        (None, None, Some(RateLimit::Max), _) => Pace::Max,
+        (None, None, Some(RateLimit::At(rate)), _) => Pace::Rate(Profile::Constant(rate)),
+        (None, None, None, Some(speed)) => Pace::Natural(speed.factor()),
+        (None, None, None, None) => Pace::Natural(1.0),
     };
     Ok((time, pace))
 }
+
+/// Refuses options on the pace that the run's pace has no use for.
+fn pace_fits(options: &RunOptions, manifest: &Manifest) -> Result<(), RunError> {
+    let patterns = &manifest.config.temporal_patterns;
+    if matches!(manifest.pace, Pace::Load(_)) && !patterns.enable_diurnal && !patterns.enable_weekly
+    {
+        return usage(
+            "--peak-rate follows the fleet's temporal curve, and there is none: set temporal_patterns.enable_diurnal=true, or choose a scenario that does, as production",
+        );
+    }
+    if manifest.pace == Pace::Max {
+        if options.pace.on_backlog == OnBacklog::Drop {
+            return usage(
+                "--on-backlog drop and --rate max exclude each other: where nothing is due at an instant, nothing falls behind",
+            );
+        }
+        if options.pace.max_rate_error.is_some() {
+            return usage(
+                "--max-rate-error and --rate max exclude each other: there is no rate to hold",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The shard: that of the options, with the index of a Kubernetes Indexed Job where they say so.
+fn shard(options: &RunOptions) -> Result<Shard, RunError> {
+    let Some(choice) = options.pace.shard else { return Ok(Shard::WHOLE) };
+    let index = std::env::var(JOB_INDEX).ok();
+    choice
+        .resolve(index.as_deref())
+        .map_err(|error| RunError::Usage(format!("--shard, {JOB_INDEX}: {error}")))
+}
+
+/// Where Kubernetes tells a pod of an Indexed Job which it is.
+const JOB_INDEX: &str = "JOB_COMPLETION_INDEX";
 
 fn format(options: &RunOptions) -> Result<Format, RunError> {
     match (options.destination.sink, options.topics.format) {
@@ -351,7 +406,7 @@ fn start(options: &RunOptions, manifest: &mut Manifest, now_ms: i64) -> Result<S
             given.resolve(now_ms).map_err(|error| RunError::Usage(format!("--start: {error}")))?
         }
     };
-    let paced_by_rate = matches!(manifest.pace, Pace::Rate(_));
+    let paced_by_rate = matches!(manifest.pace, Pace::Rate(_) | Pace::Load(_));
     if manifest.time == Time::Live && paced_by_rate && start_ms < now_ms - LATE_START_MS {
         return usage(
             "--start in the past and --rate exclude each other in live time: what lies behind is caught up at the natural pace only; leave out --rate, or say --time simulated",

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::sent::Sent;
 use crate::encoding::Encoder;
 use crate::fleet::Share;
-use crate::generator::{Generator, Keyed};
+use crate::generator::{Generator, Keyed, Reading};
 use crate::manifest::Manifest;
 use crate::pacing::schedule::nanoseconds;
-use crate::pacing::{Pace, Pacer, StopFlag, Turn};
+use crate::pacing::{Pace, Pacer, SlotKind, StopFlag, Turn};
 use crate::record::Topic;
 use crate::sink::{Message, Sink, SinkError};
 
@@ -24,32 +25,18 @@ pub struct Worker<S> {
     /// nothing is paced.
     end_ns: u64,
     paced: bool,
+    on_full: OnFull,
     start_ms: i64,
     refresh_ms: Option<i64>,
 }
 
-/// What a worker has handed to its sink.
-#[derive(Debug, Clone, Default)]
-pub struct Sent {
-    /// Records a topic, in the order of [`Topic::ALL`].
-    pub records: [u64; Topic::COUNT],
-    /// Bytes of keys and values a topic.
-    pub bytes: [u64; Topic::COUNT],
-    /// Slots that carried nothing.
-    pub silent: u64,
-    /// Slots due and slots worked off in each second of the schedule that was measured.
-    pub seconds: Vec<Second>,
-    /// The worst lateness of a slot, in nanoseconds.
-    pub latest_ns: u64,
-}
-
-/// One second of a schedule.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Second {
-    /// Records that were due in it.
-    pub due: u32,
-    /// Records that were handed over in it.
-    pub sent: u32,
+/// What a worker does with a slot that is due while its sink is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFull {
+    /// It waits.
+    Wait,
+    /// It drops the slot, and those after it until the sink has room for many.
+    Drop,
 }
 
 /// A worker's counts as others see them while it runs.
@@ -87,12 +74,18 @@ impl<S: Sink> Worker<S> {
             end_slot: manifest.end_slot().unwrap_or(u64::MAX),
             end_ns: manifest.duration.map_or(u64::MAX, |d| nanoseconds(d.duration())),
             paced: manifest.pace != Pace::Max,
+            on_full: OnFull::Wait,
             start_ms: manifest.start.timestamp_millis(),
             refresh_ms: manifest
                 .machines_refresh
                 .filter(|_| manifest.topic_set().contains(Topic::Machines))
                 .map(|span| i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX).max(1)),
         }
+    }
+
+    /// The worker with another way to meet a full sink.
+    pub fn on_full(self, on_full: OnFull) -> Worker<S> {
+        Worker { on_full, ..self }
     }
 
     /// How many machines the worker has.
@@ -122,8 +115,12 @@ impl<S: Sink> Worker<S> {
 
     fn announce_one(&mut self, at: usize, timestamp_ms: i64) -> Result<(), SinkError> {
         let Worker { generator, encoder, sink, buffer, sent, .. } = self;
-        generator
-            .announce(at, timestamp_ms, |keyed| send(&keyed, None, encoder, buffer, sink, sent))
+        generator.announce(at, timestamp_ms, |keyed| {
+            encoder.encode(&keyed.record, buffer);
+            sink.send(&message(&keyed, None, buffer))?;
+            sent.count(Topic::Machines, keyed.key.len() + buffer.len());
+            Ok(())
+        })
     }
 
     /// Works off its slots until the end of the run or until it is stopped. Latency and rate count
@@ -166,28 +163,21 @@ impl<S: Sink> Worker<S> {
                         return Ok(Ended::Finished);
                     }
                     let time = self.generator.time(&reading, slot);
-                    let measured = match time.intended_ns {
-                        Some(due) if due >= self.end_ns => return Ok(Ended::Finished),
-                        Some(due) => {
-                            let Turn::Send { now_ns } = pacer.wait(due) else {
-                                return Ok(Ended::Stopped);
-                            };
-                            let measured = due.checked_sub(measured_ns);
-                            if let Some(due) = measured {
-                                self.sent.clock(due, (now_ns as u64).saturating_sub(measured_ns));
-                            }
-                            measured.map(|_| due)
+                    let mut measured = None;
+                    if let Some(due) = time.intended_ns {
+                        if due >= self.end_ns {
+                            return Ok(Ended::Finished);
                         }
-                        None => None,
-                    };
-                    let Worker { generator, encoder, sink, buffer, sent, .. } = self;
-                    generator.fill(&reading, kind, time.timestamp_ms, |keyed| match keyed {
-                        Some(keyed) => send(&keyed, measured, encoder, buffer, sink, sent),
-                        None => {
-                            sent.silent += 1;
-                            Ok(())
+                        let Turn::Send { now_ns } = pacer.wait(due) else {
+                            return Ok(Ended::Stopped);
+                        };
+                        let number = self.generator.slot_number(&reading, slot);
+                        if due >= measured_ns {
+                            self.clock(number, due - measured_ns, now_ns, measured_ns);
+                            measured = Some(due);
                         }
-                    })?;
+                    }
+                    self.fill(&reading, slot, kind, time.timestamp_ms, measured)?;
                 }
                 total += slots.len() as u64;
                 progress.sent.store(total, Ordering::Relaxed);
@@ -201,6 +191,52 @@ impl<S: Sink> Worker<S> {
             }
         }
         Ok(Ended::Finished)
+    }
+
+    /// Fills a slot and hands its record over, due at `measured` where its latency counts.
+    #[inline]
+    fn fill(
+        &mut self,
+        reading: &Reading,
+        slot: usize,
+        kind: SlotKind,
+        timestamp_ms: i64,
+        measured: Option<u64>,
+    ) -> Result<(), SinkError> {
+        let Worker { generator, encoder, sink, buffer, sent, on_full, .. } = self;
+        let mut dropped = None;
+        let filled = generator.fill(reading, kind, timestamp_ms, |keyed| {
+            let Some(keyed) = keyed else {
+                sent.silent += 1;
+                return Ok(());
+            };
+            encoder.encode(&keyed.record, buffer);
+            let message = message(&keyed, measured, buffer);
+            let taken = match (*on_full, measured) {
+                (OnFull::Drop, Some(_)) => sink.offer(&message)?,
+                _ => sink.send(&message).map(|()| true)?,
+            };
+            if taken {
+                sent.count(message.topic, keyed.key.len() + buffer.len());
+            } else {
+                dropped = Some(message.topic);
+            }
+            Ok(())
+        });
+        if let (Some(topic), Some(due)) = (dropped, measured) {
+            sent.drop_slot(topic, generator.slot_number(reading, slot), due);
+        }
+        filled
+    }
+
+    /// Notes when slot `number` was due, in nanoseconds of the measured time, and worked off.
+    #[inline]
+    fn clock(&mut self, number: u64, due_ns: u64, now_ns: i64, measured_ns: u64) {
+        self.sent.clock(due_ns, (now_ns as u64).saturating_sub(measured_ns));
+        let schedule = self.generator.schedule();
+        if let Some(due) = schedule.due(now_ns as f64 / 1e9) {
+            self.sent.drift(due, due - schedule.due_before(number));
+        }
     }
 
     /// Whether an unpaced run has lasted its time; asked of the clock once in a while.
@@ -230,106 +266,13 @@ impl<S: Sink> Worker<S> {
 }
 
 #[inline]
-fn send<S: Sink>(
-    keyed: &Keyed<'_>,
-    intended_ns: Option<u64>,
-    encoder: &Encoder,
-    buffer: &mut Vec<u8>,
-    sink: &mut S,
-    sent: &mut Sent,
-) -> Result<(), SinkError> {
-    encoder.encode(&keyed.record, buffer);
-    let topic = keyed.record.topic();
-    sink.send(&Message {
-        topic,
+fn message<'a>(keyed: &Keyed<'a>, intended_ns: Option<u64>, value: &'a [u8]) -> Message<'a> {
+    Message {
+        topic: keyed.record.topic(),
         partition: keyed.partition,
         key: keyed.key,
         timestamp_ms: keyed.timestamp_ms,
-        value: buffer,
+        value,
         intended_ns,
-    })?;
-    sent.records[topic.index()] += 1;
-    sent.bytes[topic.index()] += (keyed.key.len() + buffer.len()) as u64;
-    Ok(())
-}
-
-impl Sent {
-    /// Adds what another worker sent.
-    pub fn add(&mut self, other: &Sent) {
-        for topic in Topic::ALL {
-            self.records[topic.index()] += other.records[topic.index()];
-            self.bytes[topic.index()] += other.bytes[topic.index()];
-        }
-        self.silent += other.silent;
-        self.latest_ns = self.latest_ns.max(other.latest_ns);
-        if self.seconds.len() < other.seconds.len() {
-            self.seconds.resize(other.seconds.len(), Second::default());
-        }
-        for (sum, second) in self.seconds.iter_mut().zip(&other.seconds) {
-            sum.due += second.due;
-            sum.sent += second.sent;
-        }
-    }
-
-    /// Notes a slot that was due at `due_ns` and worked off at `now_ns` of the measured time.
-    #[inline]
-    fn clock(&mut self, due_ns: u64, now_ns: u64) {
-        self.latest_ns = self.latest_ns.max(now_ns.saturating_sub(due_ns));
-        let (due, now) = ((due_ns / SECOND_NS) as usize, (now_ns / SECOND_NS) as usize);
-        let last = due.max(now);
-        if last >= self.seconds.len() {
-            self.seconds.resize(last + 1, Second::default());
-        }
-        self.seconds[due].due += 1;
-        self.seconds[now].sent += 1;
-    }
-
-    /// Slots worked off that were due while the run was measured; 0 where nothing was paced.
-    pub fn measured(&self) -> u64 {
-        self.seconds.iter().map(|second| u64::from(second.sent)).sum()
-    }
-
-    /// The largest error of the rate over whole seconds, as a fraction of what was due: the last
-    /// second, which may be cut, left out, and one record more or less forgiven, which the edge of
-    /// a second decides.
-    pub fn max_second_error(&self) -> Option<f64> {
-        let whole = self.seconds.len().checked_sub(1)?;
-        self.seconds[..whole]
-            .iter()
-            .map(|second| {
-                let off = second.due.abs_diff(second.sent);
-                if off <= 1 { 0.0 } else { f64::from(off) / f64::from(second.due.max(1)) }
-            })
-            .reduce(f64::max)
-    }
-}
-
-const SECOND_NS: u64 = 1_000_000_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seconds_are_compared_with_what_was_due() {
-        let mut sent = Sent::default();
-        for i in 0..1000u64 {
-            // Ten a second; those of second 3 come a second late.
-            let due = i * 100_000_000;
-            let late = if due / SECOND_NS == 3 { SECOND_NS } else { 0 };
-            sent.clock(due, due + late);
-        }
-        assert_eq!(sent.seconds[3], Second { due: 10, sent: 0 });
-        assert_eq!(sent.seconds[4], Second { due: 10, sent: 20 });
-        assert_eq!(sent.max_second_error(), Some(1.0));
-        assert_eq!(sent.latest_ns, SECOND_NS);
-    }
-
-    #[test]
-    fn one_record_over_the_edge_of_a_second_is_no_error() {
-        let mut sent = Sent::default();
-        sent.clock(SECOND_NS - 1, SECOND_NS + 1);
-        sent.clock(2 * SECOND_NS, 2 * SECOND_NS);
-        assert_eq!(sent.max_second_error(), Some(0.0));
     }
 }

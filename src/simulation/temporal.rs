@@ -58,6 +58,11 @@ impl Curve {
         f64::from(low + (high - low) * part) * self.of_day(day, within)
     }
 
+    /// The mean factor over the fleet at the instant `timestamp_ms`.
+    pub fn of_fleet(&mut self, timestamp_ms: i64) -> f64 {
+        (0..self.clocks.len()).map(|r| self.weights[r] * self.factor(r, timestamp_ms)).sum()
+    }
+
     /// The mean factor over the fleet from `from_ms` to `to_ms`, at instants evenly between.
     pub fn mean(&mut self, from_ms: i64, to_ms: i64) -> f64 {
         const INSTANTS: i64 = 4000;

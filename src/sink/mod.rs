@@ -2,6 +2,7 @@
 
 pub mod embedded;
 pub mod kafka;
+pub mod latency;
 pub mod null;
 pub mod stdout;
 pub mod tally;
@@ -34,6 +35,15 @@ pub trait Sink: Send {
     /// Where the sink will take no more records at all. The failure of one record is counted in
     /// the run's [`tally::Tally`] instead.
     fn send(&mut self, message: &Message<'_>) -> Result<(), SinkError>;
+
+    /// Takes a record where there is room, and says whether it did. A sink that was full takes none
+    /// until it has room for many.
+    ///
+    /// # Errors
+    /// As [`Sink::send`].
+    fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
+        self.send(message).map(|()| true)
+    }
 
     /// Passes on what the sink itself holds back.
     ///

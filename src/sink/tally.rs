@@ -5,30 +5,35 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-
+use super::latency::Latencies;
+use crate::pacing::Behind;
 use crate::record::Topic;
 
-/// Counts what was delivered and what failed. Shared by all threads; taken once a delivery, for a
-/// few nanoseconds.
+/// Counts what was delivered and what failed, of one producer: taken by the one thread that gets its
+/// delivery reports, for a few nanoseconds a record, and looked into now and then.
 #[derive(Debug)]
 pub struct Tally {
     base: Instant,
     zero_ns: AtomicI64,
-    inner: Mutex<Deliveries>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    deliveries: Deliveries,
+    /// Those since they were last taken.
+    latencies: Latencies,
 }
 
 /// What became of the records so far.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Deliveries {
     /// A topic's counts, in the order of [`Topic::ALL`].
     pub topics: [TopicCounts; Topic::COUNT],
     /// Failed records by kind of error.
     pub errors: BTreeMap<String, u64>,
-    /// From the intended instant to the acknowledgement, in microseconds.
-    pub intended_us: Histogram<u64>,
-    /// From the hand-over to the producer to the acknowledgement, in microseconds.
-    pub enqueued_us: Histogram<u64>,
+    /// When acknowledgements were behind the schedule.
+    pub behind: Behind,
 }
 
 /// What became of one topic's records so far.
@@ -42,9 +47,6 @@ pub struct TopicCounts {
     pub bytes: u64,
 }
 
-/// Latencies up to this are told apart; longer ones are counted as this long.
-const LONGEST: Duration = Duration::from_secs(3600);
-
 impl Default for Tally {
     fn default() -> Tally {
         Tally::new()
@@ -54,16 +56,7 @@ impl Default for Tally {
 impl Tally {
     /// A tally of nothing yet.
     pub fn new() -> Tally {
-        Tally {
-            base: Instant::now(),
-            zero_ns: AtomicI64::new(0),
-            inner: Mutex::new(Deliveries {
-                topics: [TopicCounts::default(); Topic::COUNT],
-                errors: BTreeMap::new(),
-                intended_us: histogram(),
-                enqueued_us: histogram(),
-            }),
-        }
+        Tally { base: Instant::now(), zero_ns: AtomicI64::new(0), inner: Mutex::default() }
     }
 
     /// Begins to measure latency: the schedule's zero was `elapsed_ns` nanoseconds ago. What was
@@ -71,9 +64,7 @@ impl Tally {
     pub fn begin(&self, elapsed_ns: i64) {
         let zero = self.base.elapsed().as_nanos() as i64 - elapsed_ns;
         self.zero_ns.store(zero, Ordering::Relaxed);
-        let mut deliveries = self.lock();
-        deliveries.intended_us.reset();
-        deliveries.enqueued_us.reset();
+        self.lock().latencies.clear();
     }
 
     /// Counts a record of `topic` as acknowledged: `bytes` of key and value, `enqueued` after its
@@ -85,61 +76,73 @@ impl Tally {
         enqueued: Duration,
         intended_ns: Option<u64>,
     ) {
-        let since_intended = intended_ns.map(|intended| {
+        let paced = intended_ns.map(|due_ns| {
             let zero = self.zero_ns.load(Ordering::Relaxed);
-            let now = self.base.elapsed().as_nanos() as i64 - zero;
-            (now - intended as i64).max(0) as u64 / 1000
+            (due_ns, (self.base.elapsed().as_nanos() as i64 - zero).max(0) as u64)
         });
-        let mut deliveries = self.lock();
+        let Inner { deliveries, latencies } = &mut *self.lock();
         let counts = &mut deliveries.topics[topic.index()];
         counts.acked += 1;
         counts.bytes += bytes as u64;
-        deliveries.enqueued_us.saturating_record(enqueued.as_micros() as u64);
-        if let Some(us) = since_intended {
-            deliveries.intended_us.saturating_record(us);
+        let mut since_due = None;
+        if let Some((due_ns, now_ns)) = paced {
+            deliveries.behind.note(due_ns, now_ns);
+            since_due = Some(Duration::from_nanos(now_ns.saturating_sub(due_ns)));
         }
+        latencies.record(topic, enqueued, since_due);
     }
 
     /// Counts a record of `topic` as given up for an error of this kind.
     pub fn fail(&self, topic: Topic, error: &str) {
-        let mut deliveries = self.lock();
+        let deliveries = &mut self.lock().deliveries;
         deliveries.topics[topic.index()].failed += 1;
-        match deliveries.errors.get_mut(error) {
-            Some(count) => *count += 1,
-            None => {
-                deliveries.errors.insert(error.to_owned(), 1);
-            }
-        }
+        deliveries.count_error(error, 1);
     }
 
-    /// The counts so far.
-    pub fn snapshot(&self) -> Deliveries {
-        self.lock().clone()
+    /// What became of the records so far.
+    pub fn deliveries(&self) -> Deliveries {
+        self.lock().deliveries.clone()
     }
 
-    /// Records acknowledged and given up so far, over all topics, and the 99th percentile of their
-    /// latency: from the intended instant where there is one, else from the hand-over.
-    pub fn progress(&self) -> (u64, u64, Duration) {
-        let deliveries = self.lock();
-        let acked = deliveries.topics.iter().map(|t| t.acked).sum();
-        let failed = deliveries.topics.iter().map(|t| t.failed).sum();
-        let latency = match deliveries.intended_us.len() {
-            0 => &deliveries.enqueued_us,
-            _ => &deliveries.intended_us,
-        };
-        (acked, failed, Duration::from_micros(latency.value_at_quantile(0.99)))
+    /// Records acknowledged and given up so far, over all topics.
+    pub fn progress(&self) -> (u64, u64) {
+        let topics = &self.lock().deliveries.topics;
+        (topics.iter().map(|t| t.acked).sum(), topics.iter().map(|t| t.failed).sum())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Deliveries> {
+    /// Exchanges the latencies since this was last called for `empty` ones.
+    pub fn take_latencies(&self, empty: &mut Latencies) {
+        std::mem::swap(&mut self.lock().latencies, empty);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // Counts stay usable whatever happened to a thread that held them.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn histogram() -> Histogram<u64> {
-    // Three digits; can only fail for bounds that aren't these.
-    Histogram::new_with_max(LONGEST.as_micros() as u64, 3)
-        .unwrap_or_else(|_| unreachable!("the bounds are constant"))
+impl Deliveries {
+    /// Adds what became of the records of another producer.
+    pub fn add(&mut self, other: &Deliveries) {
+        for (sum, counts) in self.topics.iter_mut().zip(&other.topics) {
+            sum.acked += counts.acked;
+            sum.failed += counts.failed;
+            sum.bytes += counts.bytes;
+        }
+        for (kind, &count) in &other.errors {
+            self.count_error(kind, count);
+        }
+        self.behind.add(&other.behind);
+    }
+
+    fn count_error(&mut self, kind: &str, count: u64) {
+        match self.errors.get_mut(kind) {
+            Some(sum) => *sum += count,
+            None => {
+                self.errors.insert(kind.to_owned(), count);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -154,13 +157,20 @@ mod tests {
         tally.acknowledge(Topic::Usage, 41, Duration::from_millis(4), None);
         tally.fail(Topic::Jobs, "MessageTimedOut");
         tally.fail(Topic::Jobs, "MessageTimedOut");
-        let seen = tally.snapshot();
+        let mut seen = tally.deliveries();
         let usage = TopicCounts { acked: 2, failed: 0, bytes: 81 };
         assert_eq!(seen.topics[Topic::Usage.index()], usage);
         assert_eq!(seen.errors["MessageTimedOut"], 2);
+        assert!(seen.behind.longest_s() >= 2.0);
         // Five seconds after zero, due at three: two seconds, whatever the producer says.
-        assert!(seen.intended_us.min() >= 1_998_000 && seen.intended_us.len() == 1);
-        assert!(seen.enqueued_us.max() < 5_000);
-        assert_eq!(tally.progress().0, 2);
+        let mut latencies = Latencies::default();
+        tally.take_latencies(&mut latencies);
+        let total = latencies.total();
+        assert!(total.intended.min() >= 1_998_000 && total.intended.len() == 1);
+        assert!(total.enqueued.max() < 5_000 && total.enqueued.len() == 2);
+        tally.take_latencies(&mut latencies);
+        assert_eq!(latencies.topics().count(), 0, "what was taken is taken");
+        seen.add(&tally.deliveries());
+        assert_eq!((seen.errors["MessageTimedOut"], tally.progress()), (4, (2, 2)));
     }
 }

@@ -15,6 +15,13 @@ use super::UnitError;
 #[serde(try_from = "NumberOrText", into = "f64")]
 pub struct Rate(f64);
 
+/// Records per second, or none at all: 0, or what [`Rate`] allows.
+///
+/// Reads what [`Rate`] reads and `0`; serialises as a number.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "NumberOrText", into = "f64")]
+pub struct Level(f64);
+
 /// A rate, or as fast as it goes.
 ///
 /// Reads what [`Rate`] reads and `max`; serialises as a number or `"max"`.
@@ -46,6 +53,7 @@ const MOST: f64 = 1e9;
 const MOST_BYTES: u64 = 1_000_000_000_000;
 
 const RATE_EXAMPLES: &str = "records per second, as 5000, 0.2, 5k or 1.5M";
+const LEVEL_EXAMPLES: &str = "records per second, as 0, 0.2, 5k or 1.5M";
 const LIMIT_EXAMPLES: &str = "records per second, as 5000, 0.2, 5k or 1.5M, or max";
 const SPEED_EXAMPLES: &str = "how many times as fast as the clock, as 60x or 1.5x";
 const BYTES_EXAMPLES: &str = "bytes per second, as 10MB/s or 512KiB/s";
@@ -57,6 +65,24 @@ impl Rate {
     /// If it isn't from a millionth to a billion.
     pub fn new(records_per_second: f64) -> Result<Self, UnitError> {
         bounded(records_per_second, RATE_EXAMPLES).map(Self)
+    }
+
+    /// Records per second.
+    pub fn per_second(self) -> f64 {
+        self.0
+    }
+}
+
+impl Level {
+    /// A level of so many records per second.
+    ///
+    /// # Errors
+    /// If it is neither 0 nor from a millionth to a billion.
+    pub fn new(records_per_second: f64) -> Result<Self, UnitError> {
+        if records_per_second == 0.0 {
+            return Ok(Self(0.0));
+        }
+        bounded(records_per_second, LEVEL_EXAMPLES).map(Self)
     }
 
     /// Records per second.
@@ -106,6 +132,14 @@ impl FromStr for Rate {
     }
 }
 
+impl FromStr for Level {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        Self::new(records(text, LEVEL_EXAMPLES)?)
+    }
+}
+
 impl FromStr for RateLimit {
     type Err = UnitError;
 
@@ -143,6 +177,12 @@ impl FromStr for ByteRate {
 }
 
 impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
@@ -193,13 +233,18 @@ fn bounded(number: f64, examples: &'static str) -> Result<f64, UnitError> {
 }
 
 fn rate(text: &str, examples: &'static str) -> Result<Rate, UnitError> {
+    bounded(records(text, examples)?, examples).map(Rate)
+}
+
+/// Records per second, with a scale or without, of any size.
+fn records(text: &str, examples: &'static str) -> Result<f64, UnitError> {
     let text = without_per_second(text);
     let (digits, scale) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (&text[..at], 1e3),
         Some((at, 'M')) => (&text[..at], 1e6),
         _ => (text, 1.0),
     };
-    bounded(decimal(digits, examples)? * scale, examples).map(Rate)
+    Ok(decimal(digits, examples)? * scale)
 }
 
 fn without_per_second(text: &str) -> &str {
@@ -233,6 +278,17 @@ enum U64OrText {
 }
 
 impl TryFrom<NumberOrText> for Rate {
+    type Error = UnitError;
+
+    fn try_from(value: NumberOrText) -> Result<Self, UnitError> {
+        match value {
+            NumberOrText::Number(number) => Self::new(number),
+            NumberOrText::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl TryFrom<NumberOrText> for Level {
     type Error = UnitError;
 
     fn try_from(value: NumberOrText) -> Result<Self, UnitError> {
@@ -279,6 +335,12 @@ impl TryFrom<U64OrText> for ByteRate {
 impl From<Rate> for f64 {
     fn from(rate: Rate) -> Self {
         rate.0
+    }
+}
+
+impl From<Level> for f64 {
+    fn from(level: Level) -> Self {
+        level.0
     }
 }
 

@@ -16,6 +16,17 @@ pub struct Shard {
 
 serde_as_text!(Shard);
 
+/// A shard as the command line gives it.
+///
+/// Reads what [`Shard`] reads, and `job/4`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShardChoice {
+    /// Named by its index.
+    Given(Shard),
+    /// One of so many (at least one), by an index that the environment tells.
+    ByJob(u32),
+}
+
 impl Shard {
     /// The whole fleet: `0/1`.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
@@ -42,6 +53,36 @@ impl Shard {
     /// How many shares there are: 1 at least.
     pub fn count(self) -> u32 {
         self.count
+    }
+}
+
+impl ShardChoice {
+    /// The shard, where the environment tells `index`.
+    ///
+    /// # Errors
+    /// If the index is needed, and there is none, or none below the count.
+    pub fn resolve(self, index: Option<&str>) -> Result<Shard, UnitError> {
+        match self {
+            Self::Given(shard) => Ok(shard),
+            Self::ByJob(count) => {
+                let index = index.ok_or_else(|| wrong("the environment tells no index"))?;
+                let index = number(index)
+                    .ok_or_else(|| wrong(format!("the environment's index {index:?} is none")))?;
+                Shard::new(index, count)
+            }
+        }
+    }
+}
+
+impl FromStr for ShardChoice {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let Some(count) = text.trim().strip_prefix("job/") else {
+            return text.parse().map(Self::Given);
+        };
+        let count = number(count).ok_or_else(|| wrong("not a count"))?;
+        Shard::new(0, count).map(|_| Self::ByJob(count))
     }
 }
 
@@ -72,7 +113,7 @@ impl fmt::Display for Shard {
 fn wrong(reason: impl Into<String>) -> UnitError {
     UnitError {
         reason: reason.into(),
-        examples: "I/N with I from 0 to N-1, as 0/4, 1/4, 2/4 and 3/4",
+        examples: "I/N with I from 0 to N-1, as 0/4 to 3/4, or job/4 in a Kubernetes Indexed Job",
     }
 }
 

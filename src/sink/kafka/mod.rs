@@ -33,10 +33,12 @@ use produce::{KafkaProducer, TopicHandle};
 const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// More records than the bound in bytes lets a producer hold.
 const MOST_QUEUED: u32 = 1_000_000;
+/// After how many refused records a sink asks again how many are in flight.
+const LOOK_EVERY: u32 = 16;
 /// After how many records a sink that polls looks for delivery reports.
 const POLL_EVERY: u32 = 256;
 
-/// A running producer, shared by the sinks of all threads.
+/// A running producer, shared by the sinks of some threads.
 pub struct Kafka {
     producer: KafkaProducer,
     poller: Option<Poller>,
@@ -63,11 +65,14 @@ pub struct KafkaSink {
     handles: Arc<[Option<TopicHandle>; Topic::COUNT]>,
     tally: Arc<Tally>,
     stop: StopFlag,
+    /// The records in flight at which a sink that was full takes some again, where it was.
+    refusing_above: Option<usize>,
+    refused: u32,
 }
 
 impl Kafka {
-    /// A producer with the cluster's settings for the topics named, in the order of
-    /// [`Topic::ALL`]. `largest_batch` is as in [`Tuning`].
+    /// One of `producers` producers of a run, with the cluster's settings, for the topics named, in
+    /// the order of [`Topic::ALL`]. `largest_batch` is as in [`Tuning`].
     ///
     /// # Errors
     /// [`KafkaError`] where the settings or a topic's name are refused.
@@ -76,15 +81,16 @@ impl Kafka {
         names: &[Option<String>; Topic::COUNT],
         largest_batch: Option<u64>,
         polling: Polling,
-        tally: &Arc<Tally>,
+        producers: u32,
     ) -> Result<Kafka, KafkaError> {
-        let delivery = delivery::Delivery::new(Arc::clone(tally));
+        let tally = Arc::new(Tally::new());
+        let delivery = delivery::Delivery::new(Arc::clone(&tally));
         let queued_records = match polling {
             Polling::Sinks => cluster.window(),
             // The bound in bytes alone, for a stall that the schedule doesn't wait for.
             Polling::Thread => MOST_QUEUED,
         };
-        let tuning = Tuning { largest_batch, queued_records: Some(queued_records) };
+        let tuning = Tuning { largest_batch, queued_records: Some(queued_records), producers };
         let producer = cluster.settings().producer(delivery, tuning)?;
         // Connects before the first record, which would wait for it.
         if let Err(error) = producer.client().fetch_metadata(None, cluster.settings().patience) {
@@ -105,7 +111,7 @@ impl Kafka {
             Polling::Thread => Some(Poller::start(&producer)?),
             Polling::Sinks => None,
         };
-        Ok(Kafka { producer, poller, handles: Arc::new(handles), tally: Arc::clone(tally) })
+        Ok(Kafka { producer, poller, handles: Arc::new(handles), tally })
     }
 
     /// A sink for one thread. A set `stop` ends its wait for room in a full producer.
@@ -116,7 +122,14 @@ impl Kafka {
             handles: Arc::clone(&self.handles),
             tally: Arc::clone(&self.tally),
             stop,
+            refusing_above: None,
+            refused: 0,
         }
+    }
+
+    /// Counts what becomes of its records.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Waits until every record has been acknowledged or given up, `patience` at most; returns how
@@ -124,7 +137,7 @@ impl Kafka {
     pub fn flush(&self, patience: Duration) -> usize {
         let deadline = Instant::now() + patience;
         loop {
-            let left = usize::try_from(self.producer.in_flight_count()).unwrap_or(0);
+            let left = self.in_flight();
             let now = Instant::now();
             if left == 0 || now >= deadline {
                 return left;
@@ -137,7 +150,7 @@ impl Kafka {
 
     /// How many records the producer holds that are neither acknowledged nor given up.
     pub fn in_flight(&self) -> usize {
-        usize::try_from(self.producer.in_flight_count()).unwrap_or(0)
+        in_flight(&self.producer)
     }
 
     /// The fatal error that ended the producer, if one did.
@@ -148,18 +161,10 @@ impl Kafka {
 }
 
 impl KafkaSink {
-    /// Waits a moment for a full producer to make room.
-    fn await_room(&self) {
-        match self.until_poll {
-            Some(_) => self.producer.poll(FULL_PAUSE),
-            None => std::thread::sleep(FULL_PAUSE),
-        }
-    }
-}
-
-impl Sink for KafkaSink {
+    /// Offers a record to the producer once, and says whether it took it; one that the producer
+    /// refuses for good is counted as failed, and so taken.
     #[inline]
-    fn send(&mut self, message: &Message<'_>) -> Result<(), SinkError> {
+    fn produce(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
         let Some(handle) = &self.handles[message.topic.index()] else {
             return Err(SinkError::Fatal(format!("topic {} was not opened", message.topic)));
         };
@@ -171,30 +176,67 @@ impl Sink for KafkaSink {
             }
         }
         let ticket = Ticket { topic: message.topic, intended_ns: message.intended_ns }.pack();
-        loop {
-            let taken = handle.produce(
-                message.partition,
-                message.key.as_bytes(),
-                message.value,
-                message.timestamp_ms,
-                ticket,
-            );
-            match taken {
-                Ok(()) => return Ok(()),
-                Err(RDKafkaErrorCode::QueueFull) => {
-                    if self.stop.is_set() {
-                        return Err(SinkError::Stopped);
-                    }
-                    self.await_room();
-                }
-                Err(code @ RDKafkaErrorCode::Fatal) => {
-                    return Err(SinkError::Fatal(error::describe(code)));
-                }
-                Err(code) => {
-                    self.tally.fail(message.topic, &format!("{code:?}"));
-                    return Ok(());
-                }
+        let taken = handle.produce(
+            message.partition,
+            message.key.as_bytes(),
+            message.value,
+            message.timestamp_ms,
+            ticket,
+        );
+        match taken {
+            Ok(()) => Ok(true),
+            Err(RDKafkaErrorCode::QueueFull) => Ok(false),
+            Err(code @ RDKafkaErrorCode::Fatal) => Err(SinkError::Fatal(error::describe(code))),
+            Err(code) => {
+                self.tally.fail(message.topic, &format!("{code:?}"));
+                Ok(true)
             }
         }
     }
+
+    /// Waits a moment for a full producer to make room.
+    fn await_room(&self) {
+        match self.until_poll {
+            Some(_) => self.producer.poll(FULL_PAUSE),
+            None => std::thread::sleep(FULL_PAUSE),
+        }
+    }
+
+    /// Whether a producer that was full has not yet half emptied; looked at once in a while.
+    fn refuses(&mut self) -> bool {
+        let Some(bound) = self.refusing_above else { return false };
+        self.refused = self.refused.wrapping_add(1);
+        if self.refused.is_multiple_of(LOOK_EVERY) && in_flight(&self.producer) <= bound {
+            self.refusing_above = None;
+        }
+        self.refusing_above.is_some()
+    }
+}
+
+impl Sink for KafkaSink {
+    #[inline]
+    fn send(&mut self, message: &Message<'_>) -> Result<(), SinkError> {
+        while !self.produce(message)? {
+            if self.stop.is_set() {
+                return Err(SinkError::Stopped);
+            }
+            self.await_room();
+        }
+        Ok(())
+    }
+
+    fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
+        if self.refuses() {
+            return Ok(false);
+        }
+        let taken = self.produce(message)?;
+        if !taken {
+            self.refusing_above = Some(in_flight(&self.producer) / 2);
+        }
+        Ok(taken)
+    }
+}
+
+fn in_flight(producer: &KafkaProducer) -> usize {
+    usize::try_from(producer.in_flight_count()).unwrap_or(0)
 }

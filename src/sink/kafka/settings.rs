@@ -40,12 +40,20 @@ pub enum Acks {
 }
 
 /// What a producer is told about its run and its cluster; the user's own properties win over it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
     /// The most bytes of a batch, where the topics allow less than the producer would send.
     pub largest_batch: Option<u64>,
     /// The most records that wait in the producer, beside its bound in bytes.
     pub queued_records: Option<u32>,
+    /// How many producers the run has, which share the bound in bytes; at least one.
+    pub producers: u32,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning { largest_batch: None, queued_records: None, producers: 1 }
+    }
 }
 
 /// A property of librdkafka, as `-X key=value`.
@@ -95,11 +103,13 @@ impl Acks {
     }
 }
 
-/// Defaults that the user's own properties may override. Bounds are part of the program's promise
-/// of memory: librdkafka's own default would hold up to 1 GiB.
-const DEFAULTS: [(&str, &str); 6] = [
+/// What all producers of a run may hold, in KiB: a part of the program's promise of memory.
+/// librdkafka's own default would be 1 GiB.
+const QUEUED_KIB: u32 = 65_536;
+
+/// Defaults that the user's own properties may override.
+const DEFAULTS: [(&str, &str); 5] = [
     ("client.id", "fleetstorm"),
-    ("queue.buffering.max.kbytes", "65536"),
     ("linger.ms", "5"),
     // As Java's delivery.timeout.ms: after it a record is given up and counted as failed.
     ("message.timeout.ms", "120000"),
@@ -132,6 +142,8 @@ impl KafkaSettings {
             DEFAULTS.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         own.insert("acks", self.acks.property().to_owned());
         own.insert("enable.idempotence", (self.acks == Acks::All).to_string());
+        let queued = QUEUED_KIB / tuning.producers.max(1);
+        own.insert("queue.buffering.max.kbytes", queued.to_string());
         if let Some(bytes) = tuning.largest_batch {
             own.insert("batch.size", bytes.to_string());
         }

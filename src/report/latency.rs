@@ -1,0 +1,132 @@
+//! The latencies of a run: gathered from its producers while it runs, second by second.
+
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::hdr_log::HdrLog;
+use crate::sink::latency::Latencies;
+use crate::sink::tally::Tally;
+
+/// Gathers latencies, and writes each second's to a log where there is one.
+#[derive(Debug)]
+pub struct LatencyRecorder {
+    total: Latencies,
+    interval: Latencies,
+    /// Swapped for what a producer has counted, which so never waits.
+    spare: Latencies,
+    log: Option<HdrLog>,
+    failed: Option<io::Error>,
+    started: Instant,
+    taken: Duration,
+    p99: Duration,
+}
+
+/// How often latencies are gathered.
+const EVERY: Duration = Duration::from_secs(1);
+
+impl LatencyRecorder {
+    /// A recorder that begins now.
+    pub fn new(mut log: Option<HdrLog>) -> LatencyRecorder {
+        let failed = log.as_mut().and_then(|log| log.begin(SystemTime::now()).err());
+        LatencyRecorder {
+            total: Latencies::default(),
+            interval: Latencies::default(),
+            spare: Latencies::default(),
+            log: log.filter(|_| failed.is_none()),
+            failed,
+            started: Instant::now(),
+            taken: Duration::ZERO,
+            p99: Duration::ZERO,
+        }
+    }
+
+    /// Gathers what `tallies` have counted, where a second has passed.
+    pub fn look<'a>(&mut self, tallies: impl Iterator<Item = &'a Tally>) {
+        if self.started.elapsed() >= self.taken + EVERY {
+            self.take(tallies);
+        }
+    }
+
+    /// Gathers what `tallies` have counted.
+    pub fn take<'a>(&mut self, tallies: impl Iterator<Item = &'a Tally>) {
+        self.interval.clear();
+        for tally in tallies {
+            tally.take_latencies(&mut self.spare);
+            self.interval.add(&self.spare);
+            self.spare.clear();
+        }
+        self.total.add(&self.interval);
+        let (from, to) = (self.taken, self.started.elapsed());
+        self.taken = to;
+        if let Some(log) = &mut self.log
+            && let Err(error) = log.interval(&self.interval, from, to)
+        {
+            self.failed = Some(error);
+            self.log = None;
+        }
+        let all = self.total.total();
+        let latency = if all.intended.is_empty() { &all.enqueued } else { &all.intended };
+        self.p99 = Duration::from_micros(latency.value_at_quantile(0.99));
+    }
+
+    /// The 99th percentile of what was gathered: from the intended instant where there is one, else
+    /// from the hand-over.
+    pub fn p99(&self) -> Duration {
+        self.p99
+    }
+
+    /// What was gathered, and why its log could not be written, if it could not.
+    pub fn finish(self) -> (Latencies, Option<io::Error>) {
+        (self.total, self.failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::Histogram;
+    use hdrhistogram::serialization::Deserializer;
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    use super::*;
+    use crate::record::Topic;
+
+    #[test]
+    fn the_log_holds_each_interval_and_the_total_all_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("latency.hlog");
+        let tallies = [Tally::new(), Tally::new()];
+        let mut recorder = LatencyRecorder::new(Some(HdrLog::create(&path).unwrap()));
+        for interval in 1..=3 {
+            for tally in &tallies {
+                for _ in 0..interval {
+                    tally.acknowledge(Topic::Usage, 1, Duration::from_millis(interval), None);
+                }
+            }
+            recorder.take(tallies.iter());
+        }
+        let (total, failed) = recorder.finish();
+        assert!(failed.is_none());
+        assert_eq!(total.total().enqueued.len(), 12);
+        let text = std::fs::read_to_string(&path).unwrap();
+        // The column names are Java's; the reader here knows none.
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('"')).collect();
+        let text = lines.join("\n") + "\n";
+        let intervals: Vec<(String, u64)> = IntervalLogIterator::new(text.as_bytes())
+            .filter_map(|entry| match entry.unwrap() {
+                LogEntry::Interval(interval) => {
+                    use base64::Engine;
+                    let bytes = base64::engine::general_purpose::STANDARD
+                        .decode(interval.encoded_histogram())
+                        .unwrap();
+                    let histogram: Histogram<u64> =
+                        Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
+                    let tag = interval.tag().map_or("", |tag| tag.as_str());
+                    Some((tag.to_owned(), histogram.len()))
+                }
+                _ => None,
+            })
+            .collect();
+        let tagged = |n| [(String::new(), n), ("usage.enqueued".to_owned(), n)];
+        assert_eq!(intervals, [tagged(2), tagged(4), tagged(6)].concat());
+    }
+}

@@ -1,0 +1,61 @@
+//! From a rate in bytes to one in records: by the mean size of the run's first slots.
+
+use super::error::RunError;
+use crate::config::units::{ByteRate, Rate};
+use crate::fleet::Share;
+use crate::generator::Generator;
+use crate::manifest::{BytesPace, Manifest};
+use crate::pacing::{Pace, Profile};
+
+/// As many machines as give the fleet's mix of names.
+const MACHINES: u32 = 1000;
+/// As many readings as give the mix of events.
+const READINGS: usize = 20_000;
+
+/// Gives `manifest` the pace of `per_second` bytes of keys and values.
+///
+/// # Errors
+/// [`RunError::Usage`] where no record takes bytes at a rate, or the rate is none in records.
+pub fn pace(manifest: &mut Manifest, per_second: ByteRate) -> Result<(), RunError> {
+    let mean_slot_bytes = mean_slot_bytes(manifest);
+    if mean_slot_bytes == 0.0 {
+        return Err(RunError::Usage(
+            "--byte-rate needs a topic that is paced: machines are announced as they are"
+                .to_owned(),
+        ));
+    }
+    let rate = Rate::new(per_second.per_second() as f64 / mean_slot_bytes)
+        .map_err(|error| RunError::Usage(format!("--byte-rate in records: {error}")))?;
+    manifest.pace = Pace::Rate(Profile::Constant(rate));
+    manifest.bytes = Some(BytesPace { per_second, mean_slot_bytes });
+    Ok(())
+}
+
+/// The bytes of key and value of a slot, on average over the first readings of a part of the fleet.
+fn mean_slot_bytes(manifest: &Manifest) -> f64 {
+    let shards = manifest.config.n_machines.div_ceil(MACHINES).max(1);
+    let mut generator = Generator::new(manifest, Share { shard: (0, shards), thread: (0, 1) });
+    let (machines, slots) = (generator.machines(), generator.slots());
+    if machines == 0 || slots.is_empty() {
+        return 0.0;
+    }
+    let encoder = manifest.encoder();
+    let mut buffer = Vec::new();
+    let (mut bytes, mut count) = (0, 0u64);
+    for round in 0..READINGS.div_ceil(machines) as u64 {
+        for at in 0..machines {
+            let reading = generator.read(round, at);
+            for (slot, &kind) in slots.kinds().iter().enumerate() {
+                let time = generator.time(&reading, slot);
+                generator.fill(&reading, kind, time.timestamp_ms, |keyed| {
+                    if let Some(keyed) = keyed {
+                        encoder.encode(&keyed.record, &mut buffer);
+                        bytes += keyed.key.len() + buffer.len();
+                    }
+                });
+                count += 1;
+            }
+        }
+    }
+    bytes as f64 / count as f64
+}

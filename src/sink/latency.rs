@@ -1,0 +1,103 @@
+//! Histograms of latency, a topic at a time.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::record::Topic;
+
+/// Latencies of the records of each topic. Histograms are made when the first record of their topic
+/// is counted.
+#[derive(Debug, Clone, Default)]
+pub struct Latencies {
+    topics: [Option<Box<TopicLatency>>; Topic::COUNT],
+}
+
+/// Latencies of records, in microseconds.
+#[derive(Debug, Clone)]
+pub struct TopicLatency {
+    /// From the intended instant to the acknowledgement.
+    pub intended: Histogram<u64>,
+    /// From the hand-over to the producer to the acknowledgement.
+    pub enqueued: Histogram<u64>,
+}
+
+/// Times up to this are told apart; longer ones are counted as this long.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// An empty histogram of microseconds: three digits, up to an hour.
+pub fn histogram() -> Histogram<u64> {
+    // Can only fail for bounds that aren't these.
+    Histogram::new_with_max(LONGEST.as_micros() as u64, 3)
+        .unwrap_or_else(|_| unreachable!("the bounds are constant"))
+}
+
+/// Adds the counts of one histogram of [`histogram`] to another.
+pub fn add(sum: &mut Histogram<u64>, other: &Histogram<u64>) {
+    if !other.is_empty() {
+        // Can only fail where `other` reaches further.
+        sum.add(other).unwrap_or_else(|_| unreachable!("all histograms have the same bounds"));
+    }
+}
+
+impl Latencies {
+    /// Counts a record of `topic`: acknowledged `enqueued` after its hand-over and, where it was
+    /// paced, `intended` after it was due.
+    #[inline]
+    pub fn record(&mut self, topic: Topic, enqueued: Duration, intended: Option<Duration>) {
+        let latency = self.topics[topic.index()].get_or_insert_with(Box::default);
+        latency.enqueued.saturating_record(enqueued.as_micros() as u64);
+        if let Some(intended) = intended {
+            latency.intended.saturating_record(intended.as_micros() as u64);
+        }
+    }
+
+    /// Adds the latencies of `other`.
+    pub fn add(&mut self, other: &Latencies) {
+        for (sum, other) in self.topics.iter_mut().zip(&other.topics) {
+            if let Some(other) = other {
+                sum.get_or_insert_with(Box::default).add(other);
+            }
+        }
+    }
+
+    /// Forgets all records, and keeps the room.
+    pub fn clear(&mut self) {
+        for latency in self.topics.iter_mut().flatten() {
+            latency.intended.reset();
+            latency.enqueued.reset();
+        }
+    }
+
+    /// The topics that have records, with their latencies.
+    pub fn topics(&self) -> impl Iterator<Item = (Topic, &TopicLatency)> {
+        Topic::ALL
+            .into_iter()
+            .zip(&self.topics)
+            .filter_map(|(topic, latency)| Some((topic, latency.as_deref()?)))
+            .filter(|(_, latency)| !latency.enqueued.is_empty())
+    }
+
+    /// The latencies of all topics together.
+    pub fn total(&self) -> TopicLatency {
+        let mut total = TopicLatency::default();
+        for (_, latency) in self.topics() {
+            total.add(latency);
+        }
+        total
+    }
+}
+
+impl TopicLatency {
+    /// Adds the latencies of `other`.
+    pub fn add(&mut self, other: &TopicLatency) {
+        add(&mut self.intended, &other.intended);
+        add(&mut self.enqueued, &other.enqueued);
+    }
+}
+
+impl Default for TopicLatency {
+    fn default() -> TopicLatency {
+        TopicLatency { intended: histogram(), enqueued: histogram() }
+    }
+}
