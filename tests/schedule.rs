@@ -1,134 +1,23 @@
 //! When records are due and what timestamps they carry, as a run's options decide it: spacing,
 //! slots and rounds, the two times, the start, the ends, and options that exclude each other.
-//!
-//! Runs are planned from options as a user gives them and worked off by the run's own worker into a
-//! collecting sink. The schedule's zero is put far into the past, so that nothing is waited for.
+
+#[path = "support/made.rs"]
+mod made;
 
 use std::collections::BTreeMap;
 
 use clap::Parser;
 use fleetstorm::cli::{Cli, Command};
-use fleetstorm::fleet::Share;
-use fleetstorm::manifest::Manifest;
-use fleetstorm::pacing::{Pace, Pacer, StopFlag, Time};
+use fleetstorm::pacing::{Pace, Time};
 use fleetstorm::record::Topic;
 use fleetstorm::run::RunError;
 use fleetstorm::run::plan::Plan;
-use fleetstorm::run::worker::{Ended, Progress, Worker};
-use fleetstorm::sink::{Message, Sink, SinkError};
+use made::{ELAPSED_NS, NOW_MS, Received, SECOND_NS, make, manifest, plan_at, work};
 use proptest::prelude::*;
 
-/// The process's clock when a plan is made: 2026-01-01.
-const NOW_MS: i64 = 1_767_225_600_000;
-const SECOND_NS: u64 = 1_000_000_000;
 const DAY_MS: i64 = 86_400_000;
-/// How long ago schedules began: longer than any run here lasts.
-const ELAPSED_NS: u64 = 30 * 86_400 * SECOND_NS;
 /// Options of live runs at a rate, whose start has to be near the process's clock.
 const LIVE: &str = "--seed 42 --start 2026-01-01";
-
-/// A record as a sink received it, its value as JSON.
-#[derive(Debug, Clone, PartialEq)]
-struct Received {
-    topic: Topic,
-    key: String,
-    partition: i32,
-    timestamp_ms: i64,
-    intended_ns: Option<u64>,
-    value: serde_json::Value,
-}
-
-/// What a run made.
-#[derive(Debug)]
-struct Made {
-    /// Records that own a slot, in the order in which they came.
-    records: Vec<Received>,
-    /// Announcements of machines.
-    announced: Vec<Received>,
-    /// Slots that carried nothing.
-    silent: u64,
-}
-
-struct Collector<'a>(&'a mut Vec<Received>);
-
-impl Sink for Collector<'_> {
-    fn send(&mut self, message: &Message<'_>) -> Result<(), SinkError> {
-        self.0.push(Received {
-            topic: message.topic,
-            key: message.key.to_owned(),
-            partition: message.partition,
-            timestamp_ms: message.timestamp_ms,
-            intended_ns: message.intended_ns,
-            value: serde_json::from_slice(message.value).expect("values are JSON"),
-        });
-        Ok(())
-    }
-}
-
-impl Made {
-    fn slots(&self) -> u64 {
-        self.records.len() as u64 + self.silent
-    }
-
-    fn of(&self, topic: Topic) -> impl Iterator<Item = &Received> {
-        self.records.iter().filter(move |record| record.topic == topic)
-    }
-
-    /// Records of each key of each topic, in order.
-    fn streams(&self) -> BTreeMap<(Topic, &str), Vec<&Received>> {
-        let mut streams: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for record in self.announced.iter().chain(&self.records) {
-            streams.entry((record.topic, record.key.as_str())).or_default().push(record);
-        }
-        streams
-    }
-
-    /// The instants of its records, which must all have one.
-    fn instants(&self) -> Vec<u64> {
-        self.records.iter().map(|r| r.intended_ns.expect("the run is paced")).collect()
-    }
-
-    /// The latest timestamp of any of its records.
-    fn last_ms(&self) -> i64 {
-        self.records.iter().map(|r| r.timestamp_ms).max().expect("the run has records")
-    }
-}
-
-fn plan_at(now_ms: i64, options: &str) -> Result<Plan, RunError> {
-    let words = ["fleetstorm", "run", "--format", "json"];
-    let words = words.into_iter().chain(options.split_whitespace());
-    let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{options}: {error}"));
-    let Command::Run(options) = cli.command else { panic!("`run` was asked for") };
-    Plan::new(&options, now_ms)
-}
-
-fn manifest(options: &str) -> Manifest {
-    plan_at(NOW_MS, options).unwrap_or_else(|error| panic!("{options}: {error}")).manifest
-}
-
-/// Works off a run whose schedule began `elapsed_ns` ago and is measured from `measured_ns` on.
-fn work(manifest: &Manifest, elapsed_ns: u64, measured_ns: u64) -> Made {
-    let stop = StopFlag::default();
-    let mut received = Vec::new();
-    let mut worker = Worker::new(manifest, Share::WHOLE, Collector(&mut received));
-    if manifest.topic_set().contains(Topic::Machines) {
-        assert_eq!(worker.announce(&stop).ok(), Some(Ended::Finished));
-    }
-    let pacer = Pacer::new(elapsed_ns as i64, stop);
-    let ended = worker.run(&pacer, measured_ns, &Progress::default());
-    assert_eq!(ended.ok(), Some(Ended::Finished));
-    let silent = worker.sent().silent;
-    let (announced, records) = received.into_iter().partition(|r| r.topic == Topic::Machines);
-    let made = Made { records, announced, silent };
-    // So that nothing below holds because there was nothing to look at.
-    let has_slots = manifest.topic_set().iter().any(|topic| topic != Topic::Machines);
-    assert_eq!(made.slots() > 0, has_slots, "a run of no slots");
-    made
-}
-
-fn make(options: &str) -> Made {
-    work(&manifest(options), ELAPSED_NS, 0)
-}
 
 /// The instants of change that a record's payload names.
 fn payload_times(record: &Received) -> Vec<i64> {
@@ -454,6 +343,17 @@ fn options_that_exclude_each_other_are_named() {
         ("--speed 60x --rate 100", ["--speed", "--rate"]),
         ("--speed 60x --rate max", ["--speed", "--rate"]),
         ("--speed 60x --rate 100 --time simulated", ["--speed", "--rate"]),
+        ("--speed 60x --byte-rate 1MB", ["--speed", "--byte-rate"]),
+        ("--speed 60x --rate-profile sine:1..2/5s", ["--speed", "--rate-profile"]),
+        ("--interval 5s --rate-profile sine:1..2/5s", ["--interval", "--rate-profile"]),
+        ("--interval 5s --scenario production --peak-rate 5", ["--interval", "--peak-rate"]),
+        ("--peak-rate 5", ["--peak-rate", "temporal_patterns"]),
+        ("--rate-profile csv:no-such-file", ["trace", "no-such-file"]),
+        ("--byte-rate 1MB --topics machines", ["--byte-rate", "topic"]),
+        ("--rate max --on-backlog drop", ["--on-backlog", "--rate max"]),
+        ("--rate max --max-rate-error 1%", ["--max-rate-error", "--rate max"]),
+        ("--shard job/3 --seed 1 --start 2026-01-01", ["--shard", "JOB_COMPLETION_INDEX"]),
+        ("--rate-profile sine:1..2/5s --start -1d", ["--rate", "--start"]),
         ("--shard 0/3 --seed 1", ["--shard", "--start"]),
         ("--shard 0/3 --start 2026-01-01", ["--shard", "--seed"]),
         ("--rate 100 --start -1d", ["--rate", "--start"]),
@@ -479,6 +379,9 @@ fn options_that_exclude_each_other_are_named() {
     }
     for options in [
         "--rate max --time simulated --interval 5s",
+        "--rate-profile sine:1..2/5s --time simulated --interval 5s",
+        "--scenario production --peak-rate 50 --time simulated --interval 5s",
+        "--rate-profile steps:5@5s,6@6s --repeat",
         "--rate 100 --start -1d --time simulated",
         "--rate max --start -1d",
         "--rate 100 --start +10s",

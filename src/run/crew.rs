@@ -69,7 +69,9 @@ impl Crew<'_> {
             }
             Time::Simulated => 0,
         };
-        let pacer = Pacer::new(elapsed_ns, self.stop.clone());
+        let rates = self.manifest.schedule().rates();
+        let busiest = rates.map_or(0.0, |(_, highest)| highest / workers.len() as f64);
+        let pacer = Pacer::new(elapsed_ns, self.stop.clone()).at_most(busiest);
         self.outlet.tallies().for_each(|tally| tally.begin(elapsed_ns));
         let mut latency = LatencyRecorder::new(log);
         let began_ns = pacer.now_ns();

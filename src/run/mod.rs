@@ -52,8 +52,8 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     if talk == Talk::Stderr {
         outlet.introduce(&plan.manifest);
     }
-    let announcing = outlet.announcing_time(&plan.manifest);
-    let manifest = plan.begin(now_ms(), announcing).clone();
+    let lead = outlet.lead(&plan.manifest);
+    let manifest = plan.begin(now_ms(), lead).clone();
     let file = options.keep.report.as_deref().map(ReportFile::new);
     let mut report = Report { manifest, results: None };
     keep(file.as_ref(), &report)?;

@@ -103,9 +103,10 @@ impl Counts<'_> {
             target,
             achieved: per_second(slots as f64),
             error: target.map(|rate| {
-                let due = rate * self.worked_s;
+                // The first slot is due a little after the zero of the schedule.
+                let due = rate * self.worked_s - self.manifest.schedule().due_before(0);
                 let off = (slots as f64 - due).abs();
-                if off <= 1.0 { 0.0 } else { off / due }
+                if off <= 1.0 { 0.0 } else { off / due.max(1.0) }
             }),
             bytes_per_second: per_second(bytes as f64),
             silent: sent.silent,

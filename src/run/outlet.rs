@@ -16,7 +16,7 @@ use crate::record::Topic;
 use crate::sink::embedded::broker::CAVEAT;
 use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
 use crate::sink::kafka::topics::{self, TopicPolicy};
-use crate::sink::kafka::{Cluster, Kafka, KafkaSettings, KafkaSink, Polling};
+use crate::sink::kafka::{Cluster, Kafka, KafkaSettings, KafkaSink, Needs, Polling};
 use crate::sink::stdout::LineSink;
 use crate::sink::tally::{Deliveries, Tally};
 
@@ -88,13 +88,14 @@ impl Outlet {
         tell(&format!("Simulating {machines} machines, {rate}, seed {}.", manifest.seed));
     }
 
-    /// How long announcing the machines may take, which a live start is put off by.
-    pub fn announcing_time(&self, manifest: &Manifest) -> Duration {
+    /// How long making and announcing the machines may take, which a live start is put off by.
+    pub fn lead(&self, manifest: &Manifest) -> Duration {
+        let machines = manifest.config.n_machines;
         match self {
             Outlet::Kafka(_) if manifest.topic_set().contains(Topic::Machines) => {
-                Duration::from_millis(500) + ANNOUNCING * manifest.config.n_machines
+                Duration::from_millis(500) + ANNOUNCING * machines
             }
-            _ => Duration::ZERO,
+            _ => Duration::from_millis(50) + MAKING * machines,
         }
     }
 
@@ -159,7 +160,12 @@ impl Outlet {
     }
 }
 
-/// What a machine's announcement may take of a producer's time.
+/// From this rate on, in records a second, a thread comes by often enough to take delivery reports
+/// between its records.
+const NEVER_IDLE: f64 = 100_000.0;
+/// What a machine takes to be made.
+const MAKING: Duration = Duration::from_micros(1);
+/// What a machine's announcement may take of a producer's time, its making included.
 const ANNOUNCING: Duration = Duration::from_micros(4);
 
 impl Lines {
@@ -237,13 +243,18 @@ impl KafkaOutlet {
             }
             names[entry.topic.index()] = Some(entry.name.clone());
         }
-        let polling = match plan.manifest.pace {
-            Pace::Max => Polling::Sinks,
-            Pace::Natural(_) | Pace::Rate(_) | Pace::Load(_) => Polling::Thread,
+        let polling = match plan.manifest.schedule().rates() {
+            Some((lowest, _)) if lowest < NEVER_IDLE => Polling::Thread,
+            Some(_) | None => Polling::Sinks,
         };
-        let count = options.pace.producers.unwrap_or(1);
-        let producers = (0..count)
-            .map(|_| Kafka::start(&cluster, &names, prepared.largest_batch, polling, count))
+        let needs = Needs {
+            largest_batch: prepared.largest_batch,
+            polling,
+            paced: plan.manifest.pace != Pace::Max,
+            producers: options.pace.producers.unwrap_or(1),
+        };
+        let producers = (0..needs.producers)
+            .map(|_| Kafka::start(&cluster, &names, needs))
             .collect::<Result<_, _>>()?;
         Ok(KafkaOutlet {
             producers,
@@ -290,7 +301,7 @@ fn pace(manifest: &Manifest) -> String {
             let rate = manifest.schedule().rates().map_or(0.0, |(_, highest)| highest);
             format!("{} records/s", number(rate))
         }
-        Pace::Rate(profile) => format!("{profile} records/s"),
+        Pace::Rate(profile) => format!("{profile}"),
         Pace::Load(peak) => format!("{} records/s at the curve's peak", number(peak.per_second())),
         Pace::Max => "as fast as possible".to_owned(),
     }

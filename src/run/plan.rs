@@ -163,11 +163,11 @@ impl Plan {
     }
 
     /// The manifest of a run whose records start now, or a moment from now, where the start
-    /// follows the clock: `now_ms` plus what announcing the machines may take.
-    pub fn begin(&mut self, now_ms: i64, announcing: Duration) -> &Manifest {
+    /// follows the clock: `now_ms` plus the time that everything may take to be ready.
+    pub fn begin(&mut self, now_ms: i64, lead: Duration) -> &Manifest {
         if self.start == Start::Now {
             let lead = match self.manifest.time {
-                Time::Live => announcing.as_millis() as i64,
+                Time::Live => lead.as_millis() as i64,
                 Time::Simulated => 0,
             };
             self.manifest.start = instant(now_ms + lead);

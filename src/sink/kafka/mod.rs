@@ -31,7 +31,8 @@ use produce::{KafkaProducer, TopicHandle};
 /// How long a thread waits before it offers a record again to a full producer. At full speed the
 /// producer's queue holds tens of milliseconds of records, so it doesn't run dry meanwhile.
 const FULL_PAUSE: Duration = Duration::from_millis(1);
-/// More records than the bound in bytes lets a producer hold.
+/// More records than the bound in bytes lets a producer hold, which alone counts where a stall finds
+/// the schedule going on.
 const MOST_QUEUED: u32 = 1_000_000;
 /// After how many refused records a sink asks again how many are in flight.
 const LOOK_EVERY: u32 = 16;
@@ -57,6 +58,19 @@ pub enum Polling {
     Sinks,
 }
 
+/// What a run needs of its producers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// The most bytes of a batch, as in [`Tuning`].
+    pub largest_batch: Option<u64>,
+    /// Who takes the delivery reports.
+    pub polling: Polling,
+    /// Whether records have instants, so that a stall should find room to queue.
+    pub paced: bool,
+    /// How many producers the run has.
+    pub producers: u32,
+}
+
 /// One thread's way to the producer.
 pub struct KafkaSink {
     producer: KafkaProducer,
@@ -71,26 +85,24 @@ pub struct KafkaSink {
 }
 
 impl Kafka {
-    /// One of `producers` producers of a run, with the cluster's settings, for the topics named, in
-    /// the order of [`Topic::ALL`]. `largest_batch` is as in [`Tuning`].
+    /// One of a run's producers, with the cluster's settings, for the topics named, in the order of
+    /// [`Topic::ALL`].
     ///
     /// # Errors
     /// [`KafkaError`] where the settings or a topic's name are refused.
     pub fn start(
         cluster: &Cluster,
         names: &[Option<String>; Topic::COUNT],
-        largest_batch: Option<u64>,
-        polling: Polling,
-        producers: u32,
+        needs: Needs,
     ) -> Result<Kafka, KafkaError> {
         let tally = Arc::new(Tally::new());
         let delivery = delivery::Delivery::new(Arc::clone(&tally));
-        let queued_records = match polling {
-            Polling::Sinks => cluster.window(),
-            // The bound in bytes alone, for a stall that the schedule doesn't wait for.
-            Polling::Thread => MOST_QUEUED,
+        let queued_records = if needs.paced { MOST_QUEUED } else { cluster.window() };
+        let tuning = Tuning {
+            largest_batch: needs.largest_batch,
+            queued_records: Some(queued_records),
+            producers: needs.producers,
         };
-        let tuning = Tuning { largest_batch, queued_records: Some(queued_records), producers };
         let producer = cluster.settings().producer(delivery, tuning)?;
         // Connects before the first record, which would wait for it.
         if let Err(error) = producer.client().fetch_metadata(None, cluster.settings().patience) {
@@ -107,7 +119,7 @@ impl Kafka {
                 *handle = Some(opened);
             }
         }
-        let poller = match polling {
+        let poller = match needs.polling {
             Polling::Thread => Some(Poller::start(&producer)?),
             Polling::Sinks => None,
         };
