@@ -21,15 +21,16 @@ use crate::sink::latency::Latencies;
 #[derive(Debug)]
 pub struct HdrLog {
     file: BufWriter<File>,
+    paced: bool,
 }
 
 impl HdrLog {
-    /// Opens a log at `path`, which is written over.
+    /// Opens a log at `path`, which is written over, of a run that is paced or not.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn create(path: &Path) -> io::Result<HdrLog> {
-        Ok(HdrLog { file: BufWriter::new(File::create(path)?) })
+    pub fn create(path: &Path, paced: bool) -> io::Result<HdrLog> {
+        Ok(HdrLog { file: BufWriter::new(File::create(path)?), paced })
     }
 
     /// Writes the head of the log: it begins at `start`.
@@ -58,7 +59,7 @@ impl HdrLog {
         to: Duration,
     ) -> io::Result<()> {
         let total = latencies.total();
-        let all = if total.intended.is_empty() { &total.enqueued } else { &total.intended };
+        let all = if self.paced { &total.intended } else { &total.enqueued };
         self.line(all, from, to, None)?;
         for (topic, latency) in latencies.topics() {
             self.line(&latency.intended, from, to, Some(&format!("{topic}.intended")))?;

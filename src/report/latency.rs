@@ -95,7 +95,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("latency.hlog");
         let tallies = [Tally::new(), Tally::new()];
-        let mut recorder = LatencyRecorder::new(Some(HdrLog::create(&path).unwrap()));
+        let mut recorder = LatencyRecorder::new(Some(HdrLog::create(&path, false).unwrap()));
         for interval in 1..=3 {
             for tally in &tallies {
                 for _ in 0..interval {

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::RunOptions;
-use crate::pacing::StopFlag;
+use crate::pacing::{Pace, StopFlag};
 use crate::report::file::ReportFile;
 use crate::report::hdr_log::HdrLog;
 use crate::report::results::Ending;
@@ -47,7 +47,8 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     for note in &plan.notes {
         tracing::warn!("{note}");
     }
-    let hdr_log = options.keep.hdr_log.as_deref().map(hdr_log).transpose()?;
+    let paced = plan.manifest.pace != Pace::Max;
+    let hdr_log = options.keep.hdr_log.as_deref().map(|path| hdr_log(path, paced)).transpose()?;
     let outlet = Outlet::open(options, &mut plan, stop)?;
     if talk == Talk::Stderr {
         outlet.introduce(&plan.manifest);
@@ -78,8 +79,8 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
 }
 
 /// Opens the log of latencies before anything is sent.
-fn hdr_log(path: &Path) -> Result<HdrLog, RunError> {
-    HdrLog::create(path).map_err(|source| RunError::HdrLog { path: path.to_owned(), source })
+fn hdr_log(path: &Path, paced: bool) -> Result<HdrLog, RunError> {
+    HdrLog::create(path, paced).map_err(|source| RunError::HdrLog { path: path.to_owned(), source })
 }
 
 /// The exit code of a run that was made, which was to hold its rate as well as `options` say.
