@@ -137,7 +137,7 @@ def measure(name):
     late = (rate["late_ms"] or {"p50": 0, "p99": 0, "max": 0})
 
     broker = "-"
-    if sent <= MOST_READ and constant:
+    if 0 < sent <= MOST_READ and constant:
         appended_in, _ = appended(prefix, sent)
         inner = range(1, max(appended_in))
         # The first append is the first record's; its second is the only one that is cut.

@@ -7,7 +7,6 @@ use crate::encoding::Encoder;
 use crate::fleet::Share;
 use crate::generator::{Generator, Keyed, Reading};
 use crate::manifest::Manifest;
-use crate::pacing::schedule::nanoseconds;
 use crate::pacing::{Pace, Pacer, SlotKind, StopFlag, Turn};
 use crate::record::Topic;
 use crate::sink::{Message, Sink, SinkError};
@@ -72,7 +71,7 @@ impl<S: Sink> Worker<S> {
             buffer: Vec::with_capacity(512),
             sent: Sent::default(),
             end_slot: manifest.end_slot().unwrap_or(u64::MAX),
-            end_ns: manifest.duration.map_or(u64::MAX, |d| nanoseconds(d.duration())),
+            end_ns: manifest.ends_after().map_or(u64::MAX, |seconds| (seconds * 1e9) as u64),
             paced: manifest.pace != Pace::Max,
             on_full: OnFull::Wait,
             start_ms: manifest.start.timestamp_millis(),
@@ -166,7 +165,7 @@ impl<S: Sink> Worker<S> {
                     let mut measured = None;
                     if let Some(due) = time.intended_ns {
                         if due >= self.end_ns {
-                            return Ok(Ended::Finished);
+                            return Ok(self.last_until_the_end(pacer));
                         }
                         let Turn::Send { now_ns } = pacer.wait(due) else {
                             return Ok(Ended::Stopped);
@@ -191,6 +190,18 @@ impl<S: Sink> Worker<S> {
             }
         }
         Ok(Ended::Finished)
+    }
+
+    /// Waits for the end of a run that has one, where its last slots have been before.
+    fn last_until_the_end(&self, pacer: &Pacer) -> Ended {
+        // Where the rate falls to nothing for ever, nothing is left to wait for.
+        if self.end_ns == u64::MAX {
+            return Ended::Finished;
+        }
+        match pacer.wait(self.end_ns) {
+            Turn::Send { .. } => Ended::Finished,
+            Turn::Stop => Ended::Stopped,
+        }
     }
 
     /// Fills a slot and hands its record over, due at `measured` where its latency counts.
