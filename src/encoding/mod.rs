@@ -40,9 +40,9 @@ impl Encoder {
         Encoder { format: Format::Json, headers: [WireHeader::new(SchemaId(0)); Topic::COUNT] }
     }
 
-    /// Replaces what `buffer` holds by the encoded record.
-    #[inline]
-    pub fn encode(&self, record: &Record<'_>, buffer: &mut Vec<u8>) {
+    /// Replaces what `buffer` holds by the encoded record, and returns it.
+    #[inline(always)]
+    pub fn encode<'a>(&self, record: &Record<'_>, buffer: &'a mut Vec<u8>) -> &'a [u8] {
         buffer.clear();
         match self.format {
             Format::Avro => {
@@ -51,5 +51,6 @@ impl Encoder {
             }
             Format::Json => json::write(record, buffer),
         }
+        buffer
     }
 }

@@ -115,9 +115,9 @@ impl<S: Sink> Worker<S> {
     fn announce_one(&mut self, at: usize, timestamp_ms: i64) -> Result<(), SinkError> {
         let Worker { generator, encoder, sink, buffer, sent, .. } = self;
         generator.announce(at, timestamp_ms, |keyed| {
-            encoder.encode(&keyed.record, buffer);
-            sink.send(&message(&keyed, None, buffer))?;
-            sent.count(Topic::Machines, keyed.key.len() + buffer.len());
+            let value = encoder.encode(&keyed.record, buffer);
+            sink.send(&message(&keyed, None, value))?;
+            sent.count(Topic::Machines, keyed.key.len() + value.len());
             Ok(())
         })
     }
@@ -221,14 +221,14 @@ impl<S: Sink> Worker<S> {
                 sent.silent += 1;
                 return Ok(());
             };
-            encoder.encode(&keyed.record, buffer);
-            let message = message(&keyed, measured, buffer);
+            let value = encoder.encode(&keyed.record, buffer);
+            let message = message(&keyed, measured, value);
             let taken = match (*on_full, measured) {
                 (OnFull::Drop, Some(_)) => sink.offer(&message)?,
                 _ => sink.send(&message).map(|()| true)?,
             };
             if taken {
-                sent.count(message.topic, keyed.key.len() + buffer.len());
+                sent.count(message.topic, keyed.key.len() + value.len());
             } else {
                 dropped = Some(message.topic);
             }
@@ -276,7 +276,7 @@ impl<S: Sink> Worker<S> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn message<'a>(keyed: &Keyed<'a>, intended_ns: Option<u64>, value: &'a [u8]) -> Message<'a> {
     Message {
         topic: keyed.record.topic(),
