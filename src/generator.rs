@@ -2,7 +2,7 @@
 //! pure function of the manifest. `run` sends what it yields; whoever wants to know what was sent
 //! makes it again.
 
-use crate::fleet::{Fleet, Phases, Share};
+use crate::fleet::{Fleet, MachineIds, Phases, Share};
 use crate::manifest::{JobKey, Manifest};
 use crate::pacing::{Schedule, SlotKind, SlotTime, Slots};
 use crate::record::{
@@ -28,6 +28,8 @@ pub struct Generator {
     report_while_down: bool,
     partitions: [u32; Topic::COUNT],
     simulation: Simulation,
+    /// Beside each simulated machine: its name.
+    ids: MachineIds,
     /// Beside each simulated machine: how far into a round it reads, and the hash of its name.
     places: Vec<(u64, KeyHash)>,
 }
@@ -72,10 +74,13 @@ impl Generator {
                 incidents: topics.contains(Topic::Incidents),
             },
         );
+        let ids = MachineIds::new(
+            (0..simulation.len()).map(|at| fleet.machine_id(simulation.machine(at).index)),
+        );
         let places = (0..simulation.len())
             .map(|at| {
-                let machine = simulation.machine(at);
-                (schedule.phase_ns(machine.position), KeyHash::of(machine.id.as_bytes()))
+                let phase_ns = schedule.phase_ns(simulation.machine(at).position);
+                (phase_ns, KeyHash::of(ids.get(at).as_bytes()))
             })
             .collect();
         Generator {
@@ -88,6 +93,7 @@ impl Generator {
             topics,
             schedule,
             simulation,
+            ids,
             places,
         }
     }
@@ -155,7 +161,7 @@ impl Generator {
         if !speaks {
             return take(None);
         }
-        let machine_id = machine.id.as_str();
+        let machine_id = self.ids.get(reading.at);
         let record = match kind {
             SlotKind::Telemetry => Record::Telemetry(self.telemetry(machine, machine_id, reading)),
             SlotKind::Usage => Record::Usage(usage(machine_id, reading)),
@@ -172,8 +178,8 @@ impl Generator {
         timestamp_ms: i64,
         take: impl FnOnce(Option<Keyed<'_>>) -> T,
     ) -> T {
-        let machine = &self.simulation.machine(at).id;
-        let machine_id = machine.as_str();
+        let machine = self.fleet.machine_id(self.simulation.machine(at).index);
+        let machine_id = self.ids.get(at);
         let hash = self.places[at].1;
         match event {
             Event::Status { health, last_heartbeat } => {
@@ -181,7 +187,7 @@ impl Generator {
                 take(Some(self.keyed(record, machine_id, hash, timestamp_ms)))
             }
             Event::Job(change) => {
-                let job_id = SerialId::job(machine, change.number);
+                let job_id = SerialId::job(&machine, change.number);
                 let record = Record::Job(job(job_id.as_str(), machine_id, change));
                 let (key, hash) = match self.job_key {
                     JobKey::MachineId => (machine_id, hash),
@@ -190,7 +196,7 @@ impl Generator {
                 take(Some(self.keyed(record, key, hash, timestamp_ms)))
             }
             Event::Incident(change) => {
-                let id = SerialId::incident(machine, change.number);
+                let id = SerialId::incident(&machine, change.number);
                 let cause = change.cause.map(|cause| {
                     SerialId::incident(&self.fleet.machine_id(cause.machine), cause.number)
                 });

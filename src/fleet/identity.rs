@@ -54,6 +54,35 @@ impl MachineId {
     }
 }
 
+/// The names of many machines of one fleet, one after the other in a single text: they are of one
+/// width, and a part of a text needn't be checked again.
+#[derive(Debug, Clone)]
+pub struct MachineIds {
+    text: Box<str>,
+    width: usize,
+}
+
+impl MachineIds {
+    /// These names, in this order.
+    pub fn new(ids: impl ExactSizeIterator<Item = MachineId>) -> MachineIds {
+        let count = ids.len();
+        let mut text = String::new();
+        for id in ids {
+            if text.is_empty() {
+                text.reserve_exact(count * id.as_bytes().len());
+            }
+            text.push_str(id.as_str());
+        }
+        MachineIds { width: text.len() / count.max(1), text: text.into_boxed_str() }
+    }
+
+    /// The name at place `at`, which must be below their number.
+    #[inline]
+    pub fn get(&self, at: usize) -> &str {
+        &self.text[at * self.width..(at + 1) * self.width]
+    }
+}
+
 impl fmt::Display for MachineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -78,5 +107,14 @@ mod tests {
         assert_eq!(MachineId::new(1_000_000, digits(1_000_001)).as_str(), "machine-1000000");
         assert_eq!(MachineId::new(u32::MAX, digits(u32::MAX)).as_str(), "machine-4294967295");
         assert_eq!(MachineId::new(42, 6).number(), b"000042");
+    }
+
+    #[test]
+    fn names_are_found_where_they_were_put() {
+        let indices = [7, 1_234_567, 0];
+        let ids = MachineIds::new(indices.iter().map(|&index| MachineId::new(index, 7)));
+        for (at, index) in indices.into_iter().enumerate() {
+            assert_eq!(ids.get(at), MachineId::new(index, 7).as_str());
+        }
     }
 }

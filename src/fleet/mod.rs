@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::random::{Purpose, Stream};
 
 pub use groups::{Groups, Share};
-pub use identity::MachineId;
+pub use identity::{MachineId, MachineIds};
 pub use phases::Phases;
 pub use profile::TypeProfile;
 

@@ -1,7 +1,7 @@
 //! One machine: who it is, and the state that its readings are taken of.
 
 use crate::config::Config;
-use crate::fleet::{Fleet, Machine, MachineId};
+use crate::fleet::{Fleet, Machine};
 use crate::random::{Purpose, Stream};
 
 use super::disk::Disk;
@@ -20,8 +20,6 @@ use super::surroundings::Climate;
 /// One machine: who it is, and its state.
 #[derive(Debug)]
 pub struct Simulated {
-    /// Its name.
-    pub id: MachineId,
     /// Its number in the fleet.
     pub index: u32,
     /// Its position in each round.
@@ -90,7 +88,6 @@ impl Simulated {
         let profile = &fleet.types()[usize::from(machine.type_index)];
         let mut signals = stream(Purpose::Signals);
         Simulated {
-            id: machine.id,
             index: machine.index,
             position,
             type_index: machine.type_index,
