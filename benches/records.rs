@@ -32,7 +32,7 @@ fn records(criterion: &mut Criterion) {
                         let time = generator.time(&reading, slot);
                         generator.fill(&reading, kind, time.timestamp_ms, |keyed| {
                             if let Some(keyed) = keyed {
-                                encoder.encode(&keyed.record, &mut buffer);
+                                encoder.encode(keyed.record, &mut buffer);
                                 black_box((&buffer, keyed.partition));
                             }
                         });

@@ -47,7 +47,7 @@ pub struct Reading {
 #[derive(Debug, Clone, Copy)]
 pub struct Keyed<'a> {
     /// The record.
-    pub record: Record<'a>,
+    pub record: &'a Record<'a>,
     /// Its key.
     pub key: &'a str,
     /// The partition of its key.
@@ -167,7 +167,7 @@ impl Generator {
             SlotKind::Usage => Record::Usage(usage(machine_id, reading)),
             SlotKind::Event => Record::Status(status(machine_id, health, reading.timestamp_ms)),
         };
-        take(Some(self.keyed(record, machine_id, self.places[reading.at].1, timestamp_ms)))
+        take(Some(self.keyed(&record, machine_id, self.places[reading.at].1, timestamp_ms)))
     }
 
     /// Makes the record of a state change of machine `at`, and hands it to `take`.
@@ -184,7 +184,7 @@ impl Generator {
         match event {
             Event::Status { health, last_heartbeat } => {
                 let record = Record::Status(status(machine_id, *health, *last_heartbeat));
-                take(Some(self.keyed(record, machine_id, hash, timestamp_ms)))
+                take(Some(self.keyed(&record, machine_id, hash, timestamp_ms)))
             }
             Event::Job(change) => {
                 let job_id = SerialId::job(&machine, change.number);
@@ -193,7 +193,7 @@ impl Generator {
                     JobKey::MachineId => (machine_id, hash),
                     JobKey::JobId => (job_id.as_str(), KeyHash::of(job_id.as_str().as_bytes())),
                 };
-                take(Some(self.keyed(record, key, hash, timestamp_ms)))
+                take(Some(self.keyed(&record, key, hash, timestamp_ms)))
             }
             Event::Incident(change) => {
                 let id = SerialId::incident(&machine, change.number);
@@ -209,7 +209,7 @@ impl Generator {
                     end_time: change.end_time,
                     magnitude: f64::from(change.magnitude),
                 });
-                take(Some(self.keyed(record, machine_id, hash, timestamp_ms)))
+                take(Some(self.keyed(&record, machine_id, hash, timestamp_ms)))
             }
         }
     }
@@ -231,13 +231,13 @@ impl Generator {
             region: &self.fleet.regions()[usize::from(machine.region_index)],
             created_at: self.start_ms - machine.age_ms,
         });
-        take(self.keyed(record, machine.id.as_str(), self.places[at].1, timestamp_ms))
+        take(self.keyed(&record, machine.id.as_str(), self.places[at].1, timestamp_ms))
     }
 
     #[inline]
     fn keyed<'a>(
         &self,
-        record: Record<'a>,
+        record: &'a Record<'a>,
         key: &'a str,
         hash: KeyHash,
         timestamp_ms: i64,

@@ -59,7 +59,7 @@ impl Detail {
         let mut sums = vec![Sums::new(&columns); chosen.len()];
         walk(manifest, first + readings, stop, |place, step| {
             let Step::Filled(keyed) = step else { return Ok(()) };
-            let Record::Telemetry(telemetry) = &keyed.record else { return Ok(()) };
+            let Record::Telemetry(telemetry) = keyed.record else { return Ok(()) };
             let Some(round) = place.round.checked_sub(first) else { return Ok(()) };
             if let Some(at) = chosen.iter().position(|&at| at == place.machine)
                 && is_up(telemetry)

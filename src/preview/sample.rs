@@ -37,7 +37,7 @@ pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), Run
         if !picks[topic.index()].takes(there[topic.index()]) {
             return Ok(());
         }
-        encoder.encode(&keyed.record, &mut buffer);
+        encoder.encode(keyed.record, &mut buffer);
         sink.send(&Message {
             topic,
             partition: keyed.partition,

@@ -117,7 +117,7 @@ impl Collector {
             }
             Step::Silent(_) => return,
         };
-        match &keyed.record {
+        match keyed.record {
             Record::Machine(machine) => {
                 let place = |places: &[(String, Sums)], name: &str| {
                     places.iter().position(|(known, _)| known == name).unwrap_or(0)
@@ -257,7 +257,7 @@ mod tests {
         }
         let mut take = |round, machine, telemetry| {
             let record = Record::Telemetry(telemetry);
-            let keyed = Keyed { record, key: "", partition: 0, timestamp_ms: 0 };
+            let keyed = Keyed { record: &record, key: "", partition: 0, timestamp_ms: 0 };
             collector.take(round, machine, &Step::Filled(keyed));
         };
         take(0, 0, reading(30.0, true));

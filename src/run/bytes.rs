@@ -49,7 +49,7 @@ fn mean_slot_bytes(manifest: &Manifest) -> f64 {
                 let time = generator.time(&reading, slot);
                 generator.fill(&reading, kind, time.timestamp_ms, |keyed| {
                     if let Some(keyed) = keyed {
-                        bytes += keyed.key.len() + encoder.encode(&keyed.record, &mut buffer).len();
+                        bytes += keyed.key.len() + encoder.encode(keyed.record, &mut buffer).len();
                     }
                 });
                 count += 1;

@@ -115,7 +115,7 @@ impl<S: Sink> Worker<S> {
     fn announce_one(&mut self, at: usize, timestamp_ms: i64) -> Result<(), SinkError> {
         let Worker { generator, encoder, sink, buffer, sent, .. } = self;
         generator.announce(at, timestamp_ms, |keyed| {
-            let value = encoder.encode(&keyed.record, buffer);
+            let value = encoder.encode(keyed.record, buffer);
             sink.send(&message(&keyed, None, value))?;
             sent.count(Topic::Machines, keyed.key.len() + value.len());
             Ok(())
@@ -221,7 +221,7 @@ impl<S: Sink> Worker<S> {
                 sent.silent += 1;
                 return Ok(());
             };
-            let value = encoder.encode(&keyed.record, buffer);
+            let value = encoder.encode(keyed.record, buffer);
             let message = message(&keyed, measured, value);
             let taken = match (*on_full, measured) {
                 (OnFull::Drop, Some(_)) => sink.offer(&message)?,
