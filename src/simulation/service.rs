@@ -32,9 +32,9 @@ pub struct Service {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Served {
     /// Requests taken.
-    pub requests: u64,
+    pub requests: i64,
     /// Requests failed, at most `requests`.
-    pub errors: u64,
+    pub errors: i64,
     /// Median response time, in milliseconds.
     pub p50_ms: f64,
     /// 99th percentile of the response time, in milliseconds.
@@ -67,9 +67,9 @@ impl Service {
     ) -> Served {
         let mean = f64::from(self.capacity) * demand.min(1.0);
         // A normal in place of a Poisson: the counts are large, and its draw is at hand.
-        let requests = (mean + mean.sqrt() * normals[0] + 0.5).max(0.0) as u64;
+        let requests = (mean + mean.sqrt() * normals[0] + 0.5).max(0.0) as i64;
         let failing = (error_rate(busy) + effects.errors).min(1.0);
-        let errors = stream.poisson(requests as f64 * failing).min(requests);
+        let errors = (stream.poisson(requests as f64 * failing) as i64).min(requests);
         let response_ms =
             effects.slowdown * f64::from(self.service_ms) / (1.0 - queued.min(SATURATION));
         let p50_ms = response_ms * P50 * (1.0 + LATENCY_NOISE * normals[1]);
