@@ -106,35 +106,35 @@ impl Stream {
 
     /// A Poisson draw with mean `mean`: exact (by inversion) up to a mean of 30, a rounded normal
     /// beyond, where the two differ by less than a reader of counts can see.
-    #[inline]
+    #[inline(always)]
     pub fn poisson(&mut self, mean: f64) -> u64 {
         if mean <= 0.0 {
             0
         } else if mean <= 30.0 {
-            self.poisson_by_inversion(mean)
+            let draw = self.uniform();
+            // 1 - mean <= exp(-mean): most draws of a small mean are settled without the
+            // exponential.
+            if draw < 1.0 - mean { 0 } else { poisson_by_inversion(mean, draw) }
         } else {
             let draw = mean + mean.sqrt() * self.normals().0 + 0.5;
             if draw > 0.0 { draw as u64 } else { 0 }
         }
     }
+}
 
-    fn poisson_by_inversion(&mut self, mean: f64) -> u64 {
-        let draw = self.uniform();
-        // 1 - mean <= exp(-mean): most draws of a small mean are settled without the exponential.
-        if draw < 1.0 - mean {
-            return 0;
-        }
-        let mut term = libm::exp(-mean);
-        let mut sum = term;
-        let mut count = 0u64;
-        // The bound stops a loop that rounding could leave short of a draw very near to 1.
-        while draw >= sum && count < 200 {
-            count += 1;
-            term *= mean / count as f64;
-            sum += term;
-        }
-        count
+/// The count at which the distribution function of a Poisson with mean `mean` passes `draw`.
+#[inline(never)]
+fn poisson_by_inversion(mean: f64, draw: f64) -> u64 {
+    let mut term = libm::exp(-mean);
+    let mut sum = term;
+    let mut count = 0u64;
+    // The bound stops a loop that rounding could leave short of a draw very near to 1.
+    while draw >= sum && count < 200 {
+        count += 1;
+        term *= mean / count as f64;
+        sum += term;
     }
+    count
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): spreads any change of its input over
