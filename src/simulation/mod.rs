@@ -129,7 +129,7 @@ impl Simulation {
 
     /// Takes reading number `reading` of machine `at`, at the instant `timestamp` (milliseconds
     /// since the epoch). State changes that it brings are queued for [`Simulation::event`].
-    #[inline]
+    #[inline(always)]
     pub fn step(&mut self, at: usize, reading: u64, timestamp: i64) -> Signals {
         let Simulation { machines, arena, events, arrival, reported, surroundings, .. } = self;
         let machine = &mut machines[at];
