@@ -8,7 +8,7 @@ const MIN_DIGITS: usize = 6;
 const MAX_LEN: usize = 18;
 
 /// A machine's name, `machine-000042`: ASCII, of one width over the fleet, so that it sorts by
-/// index. Held inline, since the fleet has one a machine.
+/// index. Held inline, without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MachineId {
     len: u8,
