@@ -206,12 +206,18 @@ impl KafkaSink {
         }
     }
 
-    /// Waits a moment for a full producer to make room.
+    /// Lets a full producer make room: takes the delivery reports that are there, and where there
+    /// are none waits a moment.
     fn await_room(&self) {
-        match self.until_poll {
-            Some(_) => self.producer.poll(FULL_PAUSE),
-            None => std::thread::sleep(FULL_PAUSE),
+        if self.until_poll.is_some() {
+            let full = in_flight(&self.producer);
+            self.producer.poll(Duration::ZERO);
+            if in_flight(&self.producer) < full {
+                return;
+            }
         }
+        // Not by a poll with a timeout, whose last millisecond the client spins away.
+        std::thread::sleep(FULL_PAUSE);
     }
 
     /// Whether a producer that was full has not yet half emptied; looked at once in a while.

@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::error::KafkaError;
 use super::produce::KafkaProducer;
 
+/// How long a poll lasts. The client spins for the last millisecond of it.
+const TURN: Duration = Duration::from_millis(500);
+
 /// Polls a producer until it is dropped.
 pub struct Poller {
     stop: Arc<AtomicBool>,
@@ -26,7 +29,7 @@ impl Poller {
             .name("deliveries".to_owned())
             .spawn(move || {
                 while !stopped.load(Ordering::Relaxed) {
-                    producer.poll(Duration::from_millis(100));
+                    producer.poll(TURN);
                 }
             })
             .map_err(|error| KafkaError::Request {
