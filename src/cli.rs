@@ -53,12 +53,29 @@ pub enum Command {
     /// Show the shape of a run without a broker: in the terminal, as a picture, or as a sample of
     /// its records.
     Preview(Box<PreviewOptions>),
+    /// Work on what `run --report` has written.
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Look at the presets that `--scenario` takes.
     #[command(subcommand)]
     Scenarios(ScenariosCommand),
     /// Look at the Avro schemas, or register them.
     #[command(subcommand)]
     Schemas(SchemasCommand),
+}
+
+/// What to do with reports.
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Make the reports of the shards of one run one report of the whole.
+    Merge {
+        /// The reports; one that was merged of some shards counts for all of them.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Write the merged report to FILE rather than to stdout.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// What to do with the scenarios.

@@ -2,12 +2,15 @@
 //! happened.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process;
 
 use clap::Parser;
-use fleetstorm::cli::{Cli, Command, ScenariosCommand, SchemasCommand};
+use fleetstorm::cli::{Cli, Command, ReportCommand, ScenariosCommand, SchemasCommand};
 use fleetstorm::config::scenario::{self, Scenario};
 use fleetstorm::pacing::StopFlag;
+use fleetstorm::report::file::{self, ReportFile};
+use fleetstorm::report::{merge, summary};
 use fleetstorm::run::{self, ExitCode, RunError, Talk};
 use fleetstorm::sink::stdout;
 use fleetstorm::{encoding, preview, record};
@@ -54,9 +57,30 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
             let talk = if cli.quiet { Talk::Silent } else { Talk::Stderr };
             preview::preview(options, stop, talk)
         }
+        Command::Report(command) => report(command, cli.quiet),
         Command::Scenarios(command) => scenarios(command),
         Command::Schemas(command) => schemas(command, stop),
     }
+}
+
+fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, RunError> {
+    let ReportCommand::Merge { files, out } = command;
+    let merged = merge::merge(files)?;
+    if let Some(missing) = merge::missing(&merged) {
+        tracing::warn!("{missing}");
+    }
+    let path = out.as_deref().unwrap_or(Path::new("-"));
+    let failed = |source| RunError::Report { path: path.to_owned(), source };
+    match ReportFile::new(path) {
+        // A reader that has read enough is no error.
+        ReportFile::Stdout => stdout::print(&file::text(&merged).map_err(failed)?)?,
+        file => file.write(&merged).map_err(failed)?,
+    }
+    if let Some(results) = merged.results.as_ref().filter(|_| !quiet) {
+        // Nothing depends on it; stderr may be closed.
+        let _unheard = summary::write(results, &mut io::stderr().lock());
+    }
+    Ok(ExitCode::Done)
 }
 
 fn scenarios(command: &ScenariosCommand) -> Result<ExitCode, RunError> {

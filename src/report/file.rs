@@ -15,6 +15,16 @@ pub enum ReportFile {
     Stdout,
 }
 
+/// A report as text.
+///
+/// # Errors
+/// Those of the writer of JSON.
+pub fn text(report: &Report) -> io::Result<String> {
+    let mut text = serde_json::to_string_pretty(report)?;
+    text.push('\n');
+    Ok(text)
+}
+
 impl ReportFile {
     /// The report file of an option's value: `-` is standard output.
     pub fn new(path: &Path) -> ReportFile {
@@ -27,16 +37,15 @@ impl ReportFile {
     /// # Errors
     /// Those of the file system.
     pub fn write(&self, report: &Report) -> io::Result<()> {
-        let mut text = serde_json::to_vec_pretty(report)?;
-        text.push(b'\n');
+        let text = text(report)?;
         match self {
             ReportFile::Stdout if report.results.is_none() => Ok(()),
             ReportFile::Stdout => {
                 let mut stdout = io::stdout().lock();
-                stdout.write_all(&text)?;
+                stdout.write_all(text.as_bytes())?;
                 stdout.flush()
             }
-            ReportFile::Path(path) => replace(path, &text),
+            ReportFile::Path(path) => replace(path, text.as_bytes()),
         }
     }
 }

@@ -5,11 +5,13 @@ pub mod hdr_log;
 pub mod histogram;
 pub mod latency;
 pub mod live;
+pub mod merge;
 pub mod results;
 pub mod summary;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::units::Shard;
 use crate::manifest::Manifest;
 
 pub use results::Results;
@@ -19,6 +21,10 @@ pub use results::Results;
 pub struct Report {
     /// The run, as resolved before its first record.
     pub manifest: Manifest,
+    /// The shards that it holds, where it was merged of several: `manifest.shard` is the whole fleet
+    /// where these are all of its shards, else the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<Vec<Shard>>,
     /// What became of it; none until it has ended.
     pub results: Option<Results>,
 }

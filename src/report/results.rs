@@ -185,6 +185,23 @@ pub struct Percentiles {
     pub max: f64,
 }
 
+/// The seconds that a report lists.
+pub const LISTED_SECONDS: usize = 3600;
+
+/// The largest error of the rate over whole seconds, of which `seconds` tell the records due and
+/// those handed over, as a fraction of what was due: the last second, which may be cut, left out,
+/// and one record more or less forgiven, which the edge of a second decides.
+pub fn max_second_error(seconds: impl ExactSizeIterator<Item = (u32, u32)>) -> Option<f64> {
+    let whole = seconds.len().checked_sub(1)?;
+    seconds
+        .take(whole)
+        .map(|(due, sent)| {
+            let off = due.abs_diff(sent);
+            if off <= 1 { 0.0 } else { f64::from(off) / f64::from(due.max(1)) }
+        })
+        .reduce(f64::max)
+}
+
 impl Results {
     /// Records given up, over all topics.
     pub fn failed(&self) -> u64 {
@@ -198,13 +215,21 @@ impl Results {
 
     /// The sum of all topics.
     pub fn total(&self) -> TopicResults {
-        self.records.values().fold(TopicResults::default(), |sum, topic| TopicResults {
-            sent: sum.sent + topic.sent,
-            acked: sum.acked + topic.acked,
-            failed: sum.failed + topic.failed,
-            dropped: sum.dropped + topic.dropped,
-            bytes: sum.bytes + topic.bytes,
-        })
+        self.records.values().fold(TopicResults::default(), |sum, topic| sum.plus(topic))
+    }
+}
+
+impl TopicResults {
+    /// These and `other` together.
+    #[must_use]
+    pub fn plus(self, other: &TopicResults) -> TopicResults {
+        TopicResults {
+            sent: self.sent.saturating_add(other.sent),
+            acked: self.acked.saturating_add(other.acked),
+            failed: self.failed.saturating_add(other.failed),
+            dropped: self.dropped.saturating_add(other.dropped),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::ConfigError;
 use crate::encoding::registry::RegistryError;
+use crate::report::merge::MergeError;
 use crate::sink::SinkError;
 use crate::sink::embedded::registry::EmbeddedRegistryError;
 use crate::sink::kafka::KafkaError;
@@ -52,6 +53,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// Reports can't be merged.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// The log of latencies can't be written.
     #[error("failed to write the log of latencies to {}: {source}", path.display())]
     HdrLog {
@@ -117,7 +121,7 @@ impl RunError {
     /// The exit code of the error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            RunError::Usage(_) | RunError::Config(_) => ExitCode::Usage,
+            RunError::Usage(_) | RunError::Config(_) | RunError::Merge(_) => ExitCode::Usage,
             RunError::Kafka(error) => match error {
                 KafkaError::Settings(_) | KafkaError::SetTwice { .. } => ExitCode::Usage,
                 KafkaError::Unreachable { .. } => ExitCode::BrokerUnreachable,

@@ -56,7 +56,7 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     let lead = outlet.lead(&plan.manifest);
     let manifest = plan.begin(now_ms(), lead).clone();
     let file = options.keep.report.as_deref().map(ReportFile::new);
-    let mut report = Report { manifest, results: None };
+    let mut report = Report { manifest, shards: None, results: None };
     keep(file.as_ref(), &report)?;
 
     let crew = Crew { manifest: &report.manifest, options, outlet: &outlet, stop, talk };

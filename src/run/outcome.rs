@@ -8,8 +8,8 @@ use crate::fleet::{Groups, Share};
 use crate::manifest::Manifest;
 use crate::record::Topic;
 use crate::report::results::{
-    BehindResults, DroppedSpan, Ending, Histograms, Lag, LatencyResults, Percentiles, RateResults,
-    Results, TopicResults,
+    BehindResults, DroppedSpan, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults,
+    Percentiles, RateResults, Results, TopicResults,
 };
 use crate::sink::latency::Latencies;
 use crate::sink::tally::Deliveries;
@@ -33,9 +33,6 @@ pub struct Counts<'a> {
     /// How long it took until all was delivered.
     pub elapsed_s: f64,
 }
-
-/// The seconds that a report lists.
-const LISTED_SECONDS: usize = 3600;
 
 impl Counts<'_> {
     /// The results that they make.

@@ -4,6 +4,7 @@ use hdrhistogram::Histogram;
 
 use crate::pacing::Behind;
 use crate::record::Topic;
+use crate::report::results::max_second_error;
 use crate::sink::latency;
 
 /// What a worker has handed to its sink.
@@ -159,18 +160,9 @@ impl Sent {
         }
     }
 
-    /// The largest error of the rate over whole seconds, as a fraction of what was due: the last
-    /// second, which may be cut, left out, and one record more or less forgiven, which the edge of
-    /// a second decides.
+    /// The largest error of a whole second: see [`max_second_error`].
     pub fn max_second_error(&self) -> Option<f64> {
-        let whole = self.seconds.len().checked_sub(1)?;
-        self.seconds[..whole]
-            .iter()
-            .map(|second| {
-                let off = second.due.abs_diff(second.sent);
-                if off <= 1 { 0.0 } else { f64::from(off) / f64::from(second.due.max(1)) }
-            })
-            .reduce(f64::max)
+        max_second_error(self.seconds.iter().map(|second| (second.due, second.sent)))
     }
 }
 

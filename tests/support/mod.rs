@@ -206,6 +206,19 @@ impl Finished {
     }
 }
 
+/// What `fleetstorm report merge` makes of the reports that runs have put on standard output.
+#[track_caller]
+pub fn merge(shards: &[Finished]) -> Value {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let mut arguments = vec!["report".to_owned(), "merge".to_owned()];
+    for (i, shard) in shards.iter().enumerate() {
+        let path = folder.path().join(format!("{i}.json"));
+        std::fs::write(&path, &shard.stdout).expect("a file can be written");
+        arguments.push(path.to_str().expect("its path is text").to_owned());
+    }
+    run(&arguments).exits(0).report()
+}
+
 /// A count of a report's `results.records`, over all topics.
 #[track_caller]
 pub fn total(report: &Value, count: &str) -> u64 {

@@ -1,0 +1,427 @@
+//! The reports of the shards of one run, made one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hdrhistogram::Histogram;
+use serde_json::Value;
+
+use super::results::{
+    BehindResults, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults, Percentiles,
+    RateResults, Results, TopicHistograms, TopicPercentiles, TopicResults, max_second_error,
+};
+use super::{Report, histogram};
+use crate::config::units::Shard;
+use crate::manifest::STREAM_VERSION;
+use crate::sink::latency::{self, TopicLatency};
+
+/// Why reports can't be merged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// No report was given.
+    #[error("there is no report to merge")]
+    Nothing,
+    /// A file can't be read.
+    #[error("failed to read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is no JSON.
+    #[error("{} is not JSON: {source}", path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A file is JSON, and not what a run writes.
+    #[error("{} is not a report that `run --report` has written: {reason}", path.display())]
+    NotAReport {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A report is of another version of the program.
+    #[error("{} is of stream version {found}, and this program knows {STREAM_VERSION}: merge with the fleetstorm that made the run", path.display())]
+    StreamVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its stream version.
+        found: String,
+    },
+    /// A run has not come to its end.
+    #[error("{} has no results: its run is still going, or was killed", path.display())]
+    NoResults {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The manifests are not those of one run.
+    #[error("{} and {} are not of one run: {field} is {} and {}", first.display(), second.display(), values.0, values.1)]
+    Differ {
+        /// A file.
+        first: PathBuf,
+        /// Another file.
+        second: PathBuf,
+        /// The first field that differs, as a path into the manifest.
+        field: String,
+        /// Its value in either.
+        values: (String, String),
+    },
+    /// A shard is there twice, so that its records would count twice.
+    #[error("{} and {} both hold shard {shard}", first.display(), second.display())]
+    Twice {
+        /// The shard.
+        shard: Shard,
+        /// A file.
+        first: PathBuf,
+        /// The other; the same where a file lists a shard twice.
+        second: PathBuf,
+    },
+}
+
+/// Merges the reports in `files`, one a shard of one run, into one of the same shape.
+///
+/// Counts are added, rates too; percentiles are those of all records together. The error of the rate
+/// is what all shards have sent against what was due of all of them, one record a shard forgiven,
+/// which the shards' ends decide. Seconds are added one by one, from each shard's own zero, which is
+/// the start for all that were ready by then; the worst second is the worst of these sums where all
+/// seconds are listed, else the worst of any shard. The largest drift stands for that of the whole,
+/// which can't be larger. So do the longest lag and, since reports don't say when it was, the largest
+/// total of lags and their largest number, which the whole's may exceed. A single report is given back.
+///
+/// # Errors
+/// [`MergeError`].
+pub fn merge(files: &[PathBuf]) -> Result<Report, MergeError> {
+    let parts = files.iter().map(|path| Part::read(path)).collect::<Result<Vec<_>, _>>()?;
+    merged(parts)
+}
+
+/// What is to be said of shards of the run that `report` does not hold; none where it holds all.
+pub fn missing(report: &Report) -> Option<String> {
+    let held: BTreeSet<u32> = held(report).into_iter().map(Shard::index).collect();
+    let count = held_of(report)?;
+    let mut missing = (0..count)
+        .filter(|index| !held.contains(index))
+        .filter_map(|index| Shard::new(index, count).ok());
+    let mut named: Vec<String> = missing.by_ref().take(MOST_NAMED).map(|s| s.to_string()).collect();
+    let more = (count as usize).saturating_sub(held.len() + named.len());
+    if more > 0 {
+        named.push(format!("{more} more"));
+    }
+    (!named.is_empty()).then(|| {
+        format!("shards of the run are missing, which nothing counts: {}", named.join(", "))
+    })
+}
+
+/// More than anybody reads.
+const MOST_NAMED: usize = 20;
+
+/// A report and where it comes from.
+struct Part {
+    path: PathBuf,
+    /// The manifest as it stands in the file, without its shard.
+    manifest: Value,
+    /// The shards that the report holds, of a number of them.
+    shards: Vec<Shard>,
+    of: u32,
+    report: Report,
+    results: Results,
+}
+
+impl Part {
+    fn read(path: &Path) -> Result<Part, MergeError> {
+        let bytes =
+            fs::read(path).map_err(|source| MergeError::Read { path: path.to_owned(), source })?;
+        Part::parse(path, &bytes)
+    }
+
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Part, MergeError> {
+        let path = path.to_owned();
+        let document: Value = match serde_json::from_slice(bytes) {
+            Ok(document) => document,
+            Err(source) => return Err(MergeError::NotJson { path, source }),
+        };
+        // Before the rest, which another version may shape otherwise.
+        let version = &document["manifest"]["stream_version"];
+        if !version.is_null() && version.as_u64() != Some(u64::from(STREAM_VERSION)) {
+            return Err(MergeError::StreamVersion { path, found: version.to_string() });
+        }
+        let mut manifest = document["manifest"].clone();
+        let mut report: Report = match serde_json::from_value(document) {
+            Ok(report) => report,
+            Err(error) => return Err(MergeError::NotAReport { path, reason: error.to_string() }),
+        };
+        if let Some(fields) = manifest.as_object_mut() {
+            fields.remove("shard");
+        }
+        let Some(of) = held_of(&report) else {
+            let reason = "the shards that it lists are not those of one run".to_owned();
+            return Err(MergeError::NotAReport { path, reason });
+        };
+        let Some(results) = report.results.take() else {
+            return Err(MergeError::NoResults { path });
+        };
+        Ok(Part { path, manifest, shards: held(&report), of, report, results })
+    }
+}
+
+/// The shards that a report holds.
+fn held(report: &Report) -> Vec<Shard> {
+    report.shards.clone().unwrap_or_else(|| vec![report.manifest.shard])
+}
+
+/// Of how many shards these are; none where a report lists none, or some of another number.
+fn held_of(report: &Report) -> Option<u32> {
+    let shards = held(report);
+    let count = shards.first()?.count();
+    shards.iter().all(|shard| shard.count() == count).then_some(count)
+}
+
+fn merged(mut parts: Vec<Part>) -> Result<Report, MergeError> {
+    let mut shards = shards_of_one_run(&parts)?;
+    shards.sort_by_key(|shard| shard.index());
+    // In one order, so that sums of fractions don't depend on that of the command line.
+    parts.sort_by_key(|part| part.shards.iter().map(|shard| shard.index()).min());
+    let results = match parts.as_slice() {
+        [only] => only.results.clone(),
+        several => results(several, shards.len())?,
+    };
+    let single = parts.len() == 1;
+    let Some(Part { mut report, of, .. }) = parts.into_iter().next() else {
+        return Err(MergeError::Nothing);
+    };
+    report.results = Some(results);
+    if !single {
+        let whole = shards.len() == of as usize;
+        report.manifest.shard = if whole { Shard::WHOLE } else { shards[0] };
+        report.shards = Some(shards);
+    }
+    Ok(report)
+}
+
+/// The shards that `parts` hold, where these are of one run, each of another shard.
+fn shards_of_one_run(parts: &[Part]) -> Result<Vec<Shard>, MergeError> {
+    let mut shards = Vec::new();
+    let mut holders: BTreeMap<u32, &Path> = BTreeMap::new();
+    for part in parts {
+        let first = &parts[0];
+        let divided = |part: &Part| Value::from(part.of);
+        let difference = difference(&first.manifest, &part.manifest, "")
+            .or_else(|| difference(&divided(first), &divided(part), "the number of shards"));
+        if let Some((field, values)) = difference {
+            let (first, second) = (first.path.clone(), part.path.clone());
+            return Err(MergeError::Differ { first, second, field, values });
+        }
+        for &shard in &part.shards {
+            if let Some(first) = holders.insert(shard.index(), &part.path) {
+                let (first, second) = (first.to_owned(), part.path.clone());
+                return Err(MergeError::Twice { shard, first, second });
+            }
+            shards.push(shard);
+        }
+    }
+    Ok(shards)
+}
+
+/// The first place, within `at`, at which two documents differ, and what either has there.
+fn difference(first: &Value, second: &Value, at: &str) -> Option<(String, (String, String))> {
+    let below = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
+    match (first, second) {
+        (Value::Object(a), Value::Object(b)) => {
+            let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            names.into_iter().find_map(|name| difference(&first[name], &second[name], &below(name)))
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            let mut pairs = a.iter().zip(b).enumerate();
+            pairs.find_map(|(i, (a, b))| difference(a, b, &below(&i.to_string())))
+        }
+        _ => (first != second).then(|| (at.to_owned(), (first.to_string(), second.to_string()))),
+    }
+}
+
+/// The results of several parts, which hold so many shards.
+fn results(parts: &[Part], shards: usize) -> Result<Results, MergeError> {
+    let all = || parts.iter().map(|part| &part.results);
+    let mut latencies = Latencies::default();
+    let mut measured = Vec::new();
+    for part in parts {
+        measured.push(latencies.add(&part.results.histograms).map_err(|reason| {
+            let reason = format!("a histogram can't be read: {reason}");
+            MergeError::NotAReport { path: part.path.clone(), reason }
+        })?);
+    }
+    let mut records = BTreeMap::new();
+    let mut errors = BTreeMap::new();
+    for results in all() {
+        for (topic, counts) in &results.records {
+            let sum: &mut TopicResults = records.entry(topic.clone()).or_default();
+            *sum = sum.plus(counts);
+        }
+        for (kind, &count) in &results.errors {
+            let sum: &mut u64 = errors.entry(kind.clone()).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+    let mut dropped: Vec<_> = all().flat_map(|results| results.dropped.clone()).collect();
+    dropped.sort_by_key(|span| (span.from, span.first_slot));
+    Ok(Results {
+        ended: all().map(|results| results.ended).max_by_key(badness).unwrap_or(Ending::Complete),
+        records,
+        elapsed_s: all().map(|results| results.elapsed_s).fold(0.0, f64::max),
+        rate: RateResults {
+            error: error(parts, &measured, shards),
+            late_ms: Percentiles::of(&latencies.late),
+            ..rate(parts)
+        },
+        behind: BehindResults {
+            handed_over: lag(all().map(|results| results.behind.handed_over)),
+            acknowledged: lag(all().map(|results| results.behind.acknowledged)),
+        },
+        dropped,
+        latency_ms: latencies.percentiles(),
+        errors,
+        histograms: latencies.histograms(),
+    })
+}
+
+/// How bad it is that a run ended so.
+fn badness(ended: &Ending) -> u8 {
+    match ended {
+        Ending::Complete => 0,
+        Ending::Closed => 1,
+        Ending::Interrupted => 2,
+        Ending::Failed => 3,
+    }
+}
+
+fn lag(lags: impl Iterator<Item = Lag>) -> Lag {
+    lags.fold(Lag::default(), |worst, lag| Lag {
+        longest_s: worst.longest_s.max(lag.longest_s),
+        total_s: worst.total_s.max(lag.total_s),
+        times: worst.times.max(lag.times),
+    })
+}
+
+/// The rate, but for what the histograms tell.
+fn rate(parts: &[Part]) -> RateResults {
+    let all = || parts.iter().map(|part| &part.results.rate);
+    let largest = |of: fn(&RateResults) -> Option<f64>| all().filter_map(of).reduce(f64::max);
+    let listed = all().map(|rate| rate.seconds.len()).max().unwrap_or(0);
+    let mut seconds = vec![(0u32, 0u32); listed];
+    for rate in all() {
+        for (sum, &(due, sent)) in seconds.iter_mut().zip(&rate.seconds) {
+            *sum = (sum.0.saturating_add(due), sum.1.saturating_add(sent));
+        }
+    }
+    RateResults {
+        target: all().map(|rate| rate.target).sum(),
+        achieved: all().map(|rate| rate.achieved).sum(),
+        error: None,
+        bytes_per_second: all().map(|rate| rate.bytes_per_second).sum(),
+        silent: all().fold(0, |sum, rate| sum.saturating_add(rate.silent)),
+        max_second_error: if listed < LISTED_SECONDS {
+            max_second_error(seconds.iter().copied())
+        } else {
+            largest(|rate| rate.max_second_error)
+        },
+        max_drift: largest(|rate| rate.max_drift),
+        late_ms: None,
+        seconds,
+    }
+}
+
+/// The error of the whole run, of which each part has worked off so many slots on the clock.
+fn error(parts: &[Part], measured: &[u64], shards: usize) -> Option<f64> {
+    let mut sums = Some((0.0, 0.0));
+    let mut largest = None;
+    for (part, &measured) in parts.iter().zip(measured) {
+        let rate = &part.results.rate;
+        let target = rate.target?;
+        largest = rate.error.into_iter().chain(largest).reduce(f64::max);
+        let slots = match measured {
+            // What no clock was beside is counted by what was sent, as the rate is.
+            0 => {
+                let announced = part.results.records.get("machines").map_or(0, |topic| topic.sent);
+                (part.results.total().sent.saturating_sub(announced) + rate.silent) as f64
+            }
+            measured => measured as f64,
+        };
+        // The time worked, by which the achieved rate was made of the slots.
+        let due = match (target > 0.0, rate.achieved > 0.0) {
+            (true, true) => Some(target * slots / rate.achieved),
+            (true, false) => None,
+            (false, _) => Some(0.0),
+        };
+        sums = sums.zip(due).map(|((all, all_due), due)| (all + slots, all_due + due));
+    }
+    let Some((slots, due)) = sums else { return largest };
+    let off = (slots - due).abs();
+    Some(if off <= shards as f64 { 0.0 } else { off / due })
+}
+
+/// Latencies of several reports.
+struct Latencies {
+    late: Histogram<u64>,
+    topics: BTreeMap<String, TopicLatency>,
+}
+
+impl Default for Latencies {
+    fn default() -> Latencies {
+        Latencies { late: latency::histogram(), topics: BTreeMap::new() }
+    }
+}
+
+impl Latencies {
+    /// Adds those of a report; returns how many slots its clock has measured.
+    fn add(&mut self, histograms: &Histograms) -> Result<u64, String> {
+        let add = |sum: &mut Histogram<u64>, text: &Option<String>| match text {
+            Some(text) => histogram::add_encoded(sum, text),
+            None => Ok(()),
+        };
+        let before = self.late.len();
+        add(&mut self.late, &histograms.late)?;
+        for (topic, texts) in &histograms.topics {
+            let latency = self.topics.entry(topic.clone()).or_default();
+            add(&mut latency.intended, &texts.intended)?;
+            add(&mut latency.enqueued, &texts.enqueued)?;
+        }
+        Ok(self.late.len() - before)
+    }
+
+    fn percentiles(&self) -> LatencyResults {
+        let mut total = TopicLatency::default();
+        self.topics.values().for_each(|latency| total.add(latency));
+        LatencyResults {
+            intended: Percentiles::of(&total.intended),
+            enqueued: Percentiles::of(&total.enqueued),
+            topics: self.each(|latency| TopicPercentiles {
+                intended: Percentiles::of(&latency.intended),
+                enqueued: Percentiles::of(&latency.enqueued),
+            }),
+        }
+    }
+
+    fn histograms(&self) -> Histograms {
+        Histograms {
+            late: histogram::encode(&self.late),
+            topics: self.each(|latency| TopicHistograms {
+                intended: histogram::encode(&latency.intended),
+                enqueued: histogram::encode(&latency.enqueued),
+            }),
+        }
+    }
+
+    fn each<T>(&self, of: impl Fn(&TopicLatency) -> T) -> BTreeMap<String, T> {
+        self.topics.iter().map(|(topic, latency)| (topic.clone(), of(latency))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! Reports made here, so that every figure is known.
+
+use clap::Parser;
+use serde_json::json;
+
+use super::*;
+use crate::cli::{Cli, Command};
+use crate::record::Topic;
+use crate::report::results::DroppedSpan;
+use crate::run::plan::Plan;
+
+/// The report of shard `index` of `count`: complete, nothing sent, paced at 100/s for each shard.
+fn report(index: u32, count: u32) -> Report {
+    let words = ["fleetstorm", "run", "--sink", "null", "--seed", "1", "--start", "2026-01-01"];
+    let shard = format!("{index}/{count}");
+    let cli = Cli::try_parse_from(words.into_iter().chain(["--speed", "1x", "--shard", &shard]));
+    let Ok(Cli { command: Command::Run(options), .. }) = cli else { panic!("`run` is asked for") };
+    let manifest = Plan::new(&options, 0).expect("the options agree").manifest;
+    let results = Results {
+        ended: Ending::Complete,
+        records: BTreeMap::new(),
+        elapsed_s: 0.0,
+        rate: RateResults {
+            target: Some(100.0),
+            achieved: 0.0,
+            error: Some(0.0),
+            bytes_per_second: 0.0,
+            silent: 0,
+            max_second_error: None,
+            max_drift: Some(0.0),
+            late_ms: None,
+            seconds: Vec::new(),
+        },
+        behind: BehindResults::default(),
+        dropped: Vec::new(),
+        latency_ms: LatencyResults::default(),
+        errors: BTreeMap::new(),
+        histograms: Histograms::default(),
+    };
+    Report { manifest, shards: None, results: Some(results) }
+}
+
+/// That report with its results changed.
+fn with(index: u32, count: u32, change: impl FnOnce(&mut Results)) -> Report {
+    let mut report = report(index, count);
+    change(report.results.as_mut().expect("there are results"));
+    report
+}
+
+fn merge_all(reports: &[Report]) -> Result<Report, MergeError> {
+    let parts = reports.iter().enumerate().map(|(i, report)| {
+        let text = serde_json::to_vec(report).expect("reports are JSON");
+        Part::parse(Path::new(&format!("{i}.json")), &text)
+    });
+    merged(parts.collect::<Result<_, _>>()?)
+}
+
+fn results_of(reports: &[Report]) -> Results {
+    merge_all(reports).expect("they are of one run").results.expect("there are results")
+}
+
+fn error_of(reports: &[Report]) -> String {
+    merge_all(reports).expect_err("they can't be merged").to_string()
+}
+
+#[test]
+fn counts_and_rates_are_added_and_the_worst_stands_for_the_rest() {
+    let counts =
+        |n| TopicResults { sent: n, acked: n - 1, failed: 1, dropped: n / 2, bytes: 9 * n };
+    let part = |index: u32, ended, n: u64| {
+        with(index, 3, |results| {
+            results.ended = ended;
+            results.elapsed_s = n as f64;
+            results.records = BTreeMap::from([("usage".to_owned(), counts(n))]);
+            results.errors = BTreeMap::from([(format!("E{}", n % 2), n), ("Both".to_owned(), 1)]);
+            results.rate.achieved = n as f64;
+            results.rate.bytes_per_second = 2.0 * n as f64;
+            results.rate.silent = n;
+            results.rate.max_drift = Some(n as f64 / 100.0);
+            let lag = Lag { longest_s: n as f64, total_s: 50.0 - n as f64, times: n };
+            results.behind.handed_over = lag;
+        })
+    };
+    let parts = [
+        part(1, Ending::Interrupted, 10),
+        part(0, Ending::Closed, 21),
+        part(2, Ending::Complete, 8),
+    ];
+    let merged = results_of(&parts);
+    assert_eq!(merged.ended, Ending::Interrupted);
+    let sum = TopicResults { sent: 39, acked: 36, failed: 3, dropped: 19, bytes: 351 };
+    assert_eq!(merged.records, BTreeMap::from([("usage".to_owned(), sum)]));
+    let errors = [("Both", 3), ("E0", 18), ("E1", 21)].map(|(kind, n)| (kind.to_owned(), n));
+    assert_eq!(merged.errors, BTreeMap::from(errors));
+    assert_eq!((merged.elapsed_s, merged.rate.silent), (21.0, 39));
+    let rate = &merged.rate;
+    assert_eq!((rate.target, rate.achieved, rate.bytes_per_second), (Some(300.0), 39.0, 78.0));
+    assert_eq!(rate.max_drift, Some(0.21));
+    assert_eq!(merged.behind.handed_over, Lag { longest_s: 21.0, total_s: 42.0, times: 21 });
+    assert_eq!(merged.behind.acknowledged, Lag::default());
+}
+
+#[test]
+fn percentiles_are_those_of_all_values_together() {
+    let values = |shard: u64| (0..3000).map(move |i| (i * 7919 + shard * 13) % 9973 * (shard + 1));
+    let mut all = latency::histogram();
+    let parts = [0, 1, 2].map(|shard| {
+        let mut own = latency::histogram();
+        values(u64::from(shard)).for_each(|us| {
+            own.record(us).expect("within an hour");
+            all.record(us).expect("within an hour");
+        });
+        with(shard, 3, |results| {
+            let text = histogram::encode(&own);
+            results.histograms.late = text.clone();
+            // Topics of one shard alone are kept as well.
+            let topic = Topic::ALL[shard as usize % 2].name().to_owned();
+            let texts = TopicHistograms { intended: text.clone(), enqueued: text };
+            results.histograms.topics.insert(topic, texts);
+        })
+    });
+    let merged = results_of(&parts);
+    let expected = Percentiles::of(&all);
+    assert!(expected.is_some());
+    assert_eq!(merged.rate.late_ms, expected);
+    assert_eq!((merged.latency_ms.intended, merged.latency_ms.enqueued), (expected, expected));
+    assert_eq!(merged.latency_ms.topics.len(), 2);
+    let late = merged.histograms.late.expect("values were late");
+    assert_eq!(histogram::decode(&late), Ok(all));
+}
+
+#[test]
+fn the_worst_second_is_that_of_the_sums_where_all_are_listed() {
+    let part = |index, error, seconds: &[(u32, u32)]| {
+        with(index, 2, |results| {
+            results.rate.max_second_error = Some(error);
+            results.rate.seconds = seconds.to_vec();
+        })
+    };
+    // What one sends less the other sends more; the last second may be cut.
+    let parts = [
+        part(0, 0.2, &[(10, 8), (10, 12), (10, 10)]),
+        part(1, 0.2, &[(10, 12), (10, 11), (10, 0)]),
+    ];
+    let merged = results_of(&parts).rate;
+    assert_eq!(merged.seconds, [(20, 20), (20, 23), (20, 10)]);
+    assert_eq!(merged.max_second_error, Some(0.15));
+    let parts = [part(0, 0.3, &[(10, 8); LISTED_SECONDS]), part(1, 0.2, &[(10, 12)])];
+    assert_eq!(results_of(&parts).rate.max_second_error, Some(0.3));
+}
+
+#[test]
+fn the_error_of_the_rate_is_that_of_all_slots() {
+    let slots = |index, count: u64, achieved| {
+        with(index, 2, |results| {
+            let mut late = latency::histogram();
+            late.record_n(100, count).expect("within an hour");
+            results.histograms.late = histogram::encode(&late);
+            results.rate.achieved = achieved;
+            results.rate.error = Some(0.05);
+        })
+    };
+    let error = |parts: &[Report]| results_of(parts).rate.error.expect("it was paced");
+    // Ten seconds at 100/s: 50 too few of one are 50 of 2000.
+    assert!((error(&[slots(0, 950, 95.0), slots(1, 1000, 100.0)]) - 0.025).abs() < 1e-12);
+    // A record at the end of each is no error.
+    assert_eq!(error(&[slots(0, 999, 99.9), slots(1, 999, 99.9)]), 0.0);
+    assert!(error(&[slots(0, 999, 99.9), slots(1, 998, 99.8)]) > 0.0);
+    // Of a shard that sent nothing nobody knows how long it took.
+    assert_eq!(error(&[slots(0, 1000, 100.0), slots(1, 0, 0.0)]), 0.05);
+    let unpaced = [0, 1].map(|index| with(index, 2, |results| results.rate.target = None));
+    assert_eq!(results_of(&unpaced).rate.error, None);
+}
+
+#[test]
+fn dropped_spans_are_in_the_order_of_their_time() {
+    let parts = [0, 1].map(|index: u32| {
+        let mut part = report(index, 2);
+        let (shard, start) = (part.manifest.shard, part.manifest.start);
+        let results = part.results.as_mut().expect("there are results");
+        results.dropped = [u64::from(index), u64::from(index) + 10]
+            .map(|slot| DroppedSpan {
+                shard,
+                thread: Shard::WHOLE,
+                first_slot: slot,
+                last_slot: slot,
+                from: start + chrono::TimeDelta::seconds(slot as i64),
+                to: start,
+                records: 1,
+            })
+            .to_vec();
+        part
+    });
+    let spans = results_of(&parts).dropped;
+    assert_eq!(spans.iter().map(|span| span.first_slot).collect::<Vec<_>>(), [0, 1, 10, 11]);
+    assert_eq!(spans[1].shard, parts[1].manifest.shard);
+}
+
+#[test]
+fn the_shards_held_are_named_and_those_missing_too() {
+    let shards = |report: &Report| held(report).iter().map(Shard::to_string).collect::<Vec<_>>();
+    let whole = merge_all(&[report(1, 2), report(0, 2)]).expect("they are of one run");
+    assert_eq!(
+        (shards(&whole), whole.manifest.shard),
+        (vec!["0/2".into(), "1/2".into()], Shard::WHOLE)
+    );
+    assert_eq!(missing(&whole), None);
+
+    let some = merge_all(&[report(3, 4), report(1, 4)]).expect("they are of one run");
+    assert_eq!(some.manifest.shard.to_string(), "1/4");
+    let said = missing(&some).expect("two are missing");
+    assert!(said.ends_with(": 0/4, 2/4"), "{said}");
+    // And merged again.
+    let rest = merge_all(&[report(0, 4), report(2, 4)]).expect("they are of one run");
+    let whole = merge_all(&[some.clone(), rest]).expect("they are of one run");
+    assert_eq!((shards(&whole).len(), whole.manifest.shard), (4, Shard::WHOLE));
+    assert_eq!(error_of(&[some, report(3, 4)]), "0.json and 1.json both hold shard 3/4");
+
+    let said = missing(&report(7, 4_000_000_000)).expect("many are missing");
+    assert!(said.ends_with("20/4000000000, 3999999979 more"), "{said}");
+}
+
+#[test]
+fn a_single_report_is_given_back() {
+    for mut only in [report(0, 1), report(1, 4)] {
+        assert_eq!(merge_all(&[only.clone()]).expect("it is one"), only);
+        only.shards = Some(vec![only.manifest.shard]);
+        assert_eq!(merge_all(&[only.clone()]).expect("it is one"), only);
+    }
+}
+
+#[test]
+fn the_first_field_that_differs_is_named() {
+    let mut other = report(1, 2);
+    other.manifest.config.zones.push("zone-z".to_owned());
+    other.manifest.seed = 2;
+    let zones = r#"["zone-a","zone-b","zone-c"] and ["zone-a","zone-b","zone-c","zone-z"]"#;
+    assert_eq!(
+        error_of(&[report(0, 2), other.clone()]),
+        format!("0.json and 1.json are not of one run: config.zones is {zones}")
+    );
+    other.manifest.config.zones.pop();
+    let said = error_of(&[report(0, 2), other]);
+    assert_eq!(said, "0.json and 1.json are not of one run: seed is 1 and 2");
+    let said = error_of(&[report(0, 2), report(1, 4)]);
+    assert_eq!(said, "0.json and 1.json are not of one run: the number of shards is 2 and 4");
+    // The whole run and a shard of it would count records twice.
+    assert!(error_of(&[report(0, 1), report(1, 4)]).contains("the number of shards is 1 and 4"));
+}
+
+#[test]
+fn what_is_no_report_with_results_is_refused() {
+    let said = |document: &Value| {
+        let text = document.to_string();
+        match Part::parse(Path::new("x.json"), text.as_bytes()) {
+            Ok(_) => panic!("it is refused: {text}"),
+            Err(error) => error.to_string(),
+        }
+    };
+    let good = serde_json::to_value(report(0, 2)).expect("reports are JSON");
+    let changed = |pointer: &str, value: Value| {
+        let mut document = good.clone();
+        *document.pointer_mut(pointer).expect("it is there") = value;
+        said(&document)
+    };
+    assert!(said(&json!([1])).contains("x.json is not a report"));
+    assert!(said(&json!({"manifest": {}})).contains("missing field"));
+    assert!(changed("/manifest/stream_version", json!(999)).contains("of stream version 999"));
+    assert!(changed("/results", Value::Null).contains("no results"));
+    assert!(changed("/results/rate/achieved", json!("fast")).contains("not a report"));
+    let mut listing = good.clone();
+    listing["shards"] = json!([]);
+    assert!(said(&listing).contains("shards"));
+    listing["shards"] = json!(["0/2", "0/4"]);
+    assert!(said(&listing).contains("shards"));
+
+    let broken = with(1, 2, |results| results.histograms.late = Some("no".to_owned()));
+    assert!(error_of(&[report(0, 2), broken]).contains("1.json is not a report"));
+    assert!(matches!(merge_all(&[]), Err(MergeError::Nothing)));
+}
