@@ -494,6 +494,27 @@ fn what_comes_first_ends_the_run() {
 }
 
 #[test]
+fn the_index_of_a_kubernetes_job_names_the_shard() {
+    let options = "run --sink null --report - --rate max --records 300 --seed 1 --start 2026-01-01";
+    let sharded = |shard: &str, index: Option<&str>| {
+        let mut command =
+            command(&options.split(' ').chain(["--shard", shard]).collect::<Vec<_>>());
+        if let Some(index) = index {
+            command.env("JOB_COMPLETION_INDEX", index);
+        }
+        Running::spawn(&mut command).finish(SOON)
+    };
+    let report = sharded("job/4", Some("2")).exits(0).report();
+    assert_eq!(report["manifest"]["shard"], "2/4");
+    assert_eq!(sharded("2/4", None).exits(0).report()["manifest"], report["manifest"]);
+    // A shard that is named needs no index, and heeds none.
+    assert_eq!(sharded("1/4", Some("2")).exits(0).report()["manifest"]["shard"], "1/4");
+    for index in [None, Some(""), Some("4"), Some("-1"), Some("two")] {
+        sharded("job/4", index).fails(2, &["--shard", "JOB_COMPLETION_INDEX"]);
+    }
+}
+
+#[test]
 fn selected_topics_alone_are_written() {
     let report =
         run_to_null(&["--rate", "max", "--records", "100", "--topics", "usage,telemetry"]).report();

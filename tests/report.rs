@@ -3,10 +3,11 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 
 use fleetstorm::report::histogram;
 use serde_json::{Value, json};
-use support::{Finished, Running, SOON, merge, now_ms, run, slots, total};
+use support::{Finished, Running, SOON, command, merge, now_ms, run, slots, total};
 
 /// Runs without a broker, all topics, with every kind of event.
 const RUN: &[&str] = &[
@@ -183,4 +184,47 @@ fn what_cannot_be_merged_is_refused_in_one_line() {
     assert_eq!(run(&["report", "merge"]).status.code(), Some(2), "files are needed");
     let nowhere = folder.path().join("missing").join("out.json").display().to_string();
     merging(&[&zero, "--out", &nowhere]).fails(50, &[&nowhere]);
+}
+
+#[test]
+fn the_kubernetes_job_makes_one_run() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("compose/kubernetes/job.yaml");
+    let text = fs::read_to_string(path).expect("the job is there");
+    let documents: Vec<Value> =
+        text.split("\n---\n").map(|yaml| serde_saphyr::from_str(yaml).expect("YAML")).collect();
+    let [map, job] = documents.as_slice() else { panic!("a ConfigMap and a Job") };
+    assert_eq!((&map["kind"], &job["kind"]), (&json!("ConfigMap"), &json!("Job")));
+    let spec = &job["spec"];
+    assert_eq!(spec["completionMode"], "Indexed");
+    assert_eq!((&spec["completions"], &spec["parallelism"]), (&json!(4), &json!(4)));
+    let container = &spec["template"]["spec"]["containers"][0];
+    let words: Vec<&str> =
+        container["args"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+
+    // Its placeholder is refused rather than taken for something.
+    let folder = folder();
+    let fleet = map["data"]["fleet.yaml"].as_str().expect("the fleet's configuration");
+    let fleet = file(&folder, "fleet.yaml", fleet);
+    let arguments = |start: &str| -> Vec<String> {
+        let word = |word: &&str| {
+            word.replace("/etc/fleetstorm/fleet.yaml", &fleet)
+                .replace("@START@", start)
+                // Ten seconds that are over, sent at once.
+                .replace("=10m", "=10s")
+        };
+        words.iter().map(word).chain(["--sink=null".to_owned()]).collect()
+    };
+    let shard = |start: &str, index: &str| {
+        let mut command = command(&arguments(start));
+        Running::spawn(command.env("JOB_COMPLETION_INDEX", index))
+    };
+    shard("@START@", "0").finish(SOON).exits(2);
+
+    let start = (now_ms() - 11_000).to_string();
+    let shards = ["0", "1", "2", "3"].map(|index| shard(&start, index).finish(SOON));
+    shards.iter().for_each(|shard| _ = shard.exits(0));
+    let merged = merge(&shards);
+    assert_eq!(merged["manifest"]["shard"], "0/1");
+    // 20,000/s for ten seconds: one more or less at the edge of each shard.
+    assert!(slots(&merged).abs_diff(200_000) <= 4, "{} slots", slots(&merged));
 }

@@ -35,6 +35,7 @@ pub fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
         "SCHEMA_REGISTRY_URL",
         "FLEETSTORM_REGISTRY_BASIC_AUTH",
         "FLEETSTORM_REGISTRY_TOKEN",
+        "JOB_COMPLETION_INDEX",
         "FLEETSTORM_LOG",
         "RUST_LOG",
     ] {
