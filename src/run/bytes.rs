@@ -58,3 +58,29 @@ fn mean_slot_bytes(manifest: &Manifest) -> f64 {
     }
     bytes as f64 / count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::{Cli, Command};
+    use crate::run::plan::Plan;
+
+    #[test]
+    fn shards_that_are_started_at_different_times_have_one_pace() {
+        // Load, and with it the digits of JSON, follows the time of day.
+        let words = "fleetstorm run --sink null --format json --scenario production --seed 1 \
+            --byte-rate 1MB --start 2026-01-01T12:00:00Z --shard";
+        let manifest = |shard, now_ms| {
+            let cli = Cli::try_parse_from(words.split_whitespace().chain([shard]));
+            let Ok(Cli { command: Command::Run(run), .. }) = cli else {
+                panic!("`run` is asked for")
+            };
+            Plan::new(&run, now_ms).expect("the options agree").manifest
+        };
+        let noon = 1_767_268_800_000;
+        let (first, second) = (manifest("0/2", noon - 30_000), manifest("1/2", noon - 4_000_000));
+        assert!(first.bytes.is_some());
+        assert_eq!((first.bytes, first.pace), (second.bytes, second.pace));
+    }
+}

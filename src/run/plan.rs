@@ -102,8 +102,11 @@ impl Plan {
             stream_version: STREAM_VERSION,
             fleetstorm: env!("CARGO_PKG_VERSION").to_owned(),
             seed,
-            // Until it is settled: what the offered load is estimated by.
-            start: instant(now_ms),
+            // Until it is settled: what the offered load and the size of records are estimated by,
+            // so that shards of one start agree.
+            start: instant(
+                options.pace.start.and_then(|s| s.resolve(now_ms).ok()).unwrap_or(now_ms),
+            ),
             time,
             pace,
             bytes: None,
