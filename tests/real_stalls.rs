@@ -144,6 +144,10 @@ fn stalled_slots_are_dropped_where_that_is_asked_for_and_all_others_arrive() {
     let waited = report["results"]["behind"]["handed_over"]["longest_s"].as_f64().unwrap();
     assert!(waited < STALL.as_secs_f64() / 2.0, "nothing waits for the broker, but {waited} s");
 
+    // What was dropped is missing from the rate: of 9,999 slots, one forgiven.
+    let error = report["results"]["rate"]["error"].as_f64().unwrap();
+    assert!(error >= (dropped - 1) as f64 / 10_000.0, "off by {error} with {dropped} dropped");
+
     // What arrived is the run as its manifest makes it, but for the slots of the spans.
     let manifest: Manifest = serde_json::from_value(report["manifest"].clone()).unwrap();
     let whole = made::work(&manifest, made::ELAPSED_NS, 0);

@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use super::results::{
     BehindResults, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults, Percentiles,
-    RateResults, Results, TopicHistograms, TopicPercentiles, TopicResults, max_second_error,
+    RateResults, Results, TopicResults, max_second_error,
 };
 use super::{Report, histogram};
 use crate::config::units::Shard;
 use crate::manifest::STREAM_VERSION;
-use crate::sink::latency::{self, TopicLatency};
+use crate::record::Topic;
+use crate::sink::latency::{self, Latencies};
 
 /// Why reports can't be merged.
 #[derive(Debug, thiserror::Error)]
@@ -249,10 +250,10 @@ fn difference(first: &Value, second: &Value, at: &str) -> Option<(String, (Strin
 /// The results of several parts, which hold so many shards.
 fn results(parts: &[Part], shards: usize) -> Result<Results, MergeError> {
     let all = || parts.iter().map(|part| &part.results);
-    let mut latencies = Latencies::default();
+    let mut added = Added::new();
     let mut measured = Vec::new();
     for part in parts {
-        measured.push(latencies.add(&part.results.histograms).map_err(|reason| {
+        measured.push(added.add(&part.results.histograms).map_err(|reason| {
             let reason = format!("a histogram can't be read: {reason}");
             MergeError::NotAReport { path: part.path.clone(), reason }
         })?);
@@ -277,7 +278,7 @@ fn results(parts: &[Part], shards: usize) -> Result<Results, MergeError> {
         elapsed_s: all().map(|results| results.elapsed_s).fold(0.0, f64::max),
         rate: RateResults {
             error: error(parts, &measured, shards),
-            late_ms: Percentiles::of(&latencies.late),
+            late_ms: Percentiles::of(&added.late),
             ..rate(parts)
         },
         behind: BehindResults {
@@ -285,9 +286,9 @@ fn results(parts: &[Part], shards: usize) -> Result<Results, MergeError> {
             acknowledged: lag(all().map(|results| results.behind.acknowledged)),
         },
         dropped,
-        latency_ms: latencies.percentiles(),
+        latency_ms: LatencyResults::of(&added.latencies),
         errors,
-        histograms: latencies.histograms(),
+        histograms: Histograms::of(&added.latencies, &added.late),
     })
 }
 
@@ -345,13 +346,14 @@ fn error(parts: &[Part], measured: &[u64], shards: usize) -> Option<f64> {
         let rate = &part.results.rate;
         let target = rate.target?;
         largest = rate.error.into_iter().chain(largest).reduce(f64::max);
+        let records = part.results.total();
         let slots = match measured {
             // What no clock was beside is counted by what was sent, as the rate is.
             0 => {
                 let announced = part.results.records.get("machines").map_or(0, |topic| topic.sent);
-                (part.results.total().sent.saturating_sub(announced) + rate.silent) as f64
+                (records.sent.saturating_sub(announced) + rate.silent) as f64
             }
-            measured => measured as f64,
+            measured => measured.saturating_sub(records.dropped) as f64,
         };
         // The time worked, by which the achieved rate was made of the slots.
         let due = match (target > 0.0, rate.achieved > 0.0) {
@@ -366,19 +368,17 @@ fn error(parts: &[Part], measured: &[u64], shards: usize) -> Option<f64> {
     Some(if off <= shards as f64 { 0.0 } else { off / due })
 }
 
-/// Latencies of several reports.
-struct Latencies {
+/// The histograms of several reports.
+struct Added {
     late: Histogram<u64>,
-    topics: BTreeMap<String, TopicLatency>,
+    latencies: Latencies,
 }
 
-impl Default for Latencies {
-    fn default() -> Latencies {
-        Latencies { late: latency::histogram(), topics: BTreeMap::new() }
+impl Added {
+    fn new() -> Added {
+        Added { late: latency::histogram(), latencies: Latencies::default() }
     }
-}
 
-impl Latencies {
     /// Adds those of a report; returns how many slots its clock has measured.
     fn add(&mut self, histograms: &Histograms) -> Result<u64, String> {
         let add = |sum: &mut Histogram<u64>, text: &Option<String>| match text {
@@ -387,39 +387,13 @@ impl Latencies {
         };
         let before = self.late.len();
         add(&mut self.late, &histograms.late)?;
-        for (topic, texts) in &histograms.topics {
-            let latency = self.topics.entry(topic.clone()).or_default();
+        for (name, texts) in &histograms.topics {
+            let topic: Topic = name.parse().map_err(|_| format!("{name:?} is no topic"))?;
+            let latency = self.latencies.topic(topic);
             add(&mut latency.intended, &texts.intended)?;
             add(&mut latency.enqueued, &texts.enqueued)?;
         }
         Ok(self.late.len() - before)
-    }
-
-    fn percentiles(&self) -> LatencyResults {
-        let mut total = TopicLatency::default();
-        self.topics.values().for_each(|latency| total.add(latency));
-        LatencyResults {
-            intended: Percentiles::of(&total.intended),
-            enqueued: Percentiles::of(&total.enqueued),
-            topics: self.each(|latency| TopicPercentiles {
-                intended: Percentiles::of(&latency.intended),
-                enqueued: Percentiles::of(&latency.enqueued),
-            }),
-        }
-    }
-
-    fn histograms(&self) -> Histograms {
-        Histograms {
-            late: histogram::encode(&self.late),
-            topics: self.each(|latency| TopicHistograms {
-                intended: histogram::encode(&latency.intended),
-                enqueued: histogram::encode(&latency.enqueued),
-            }),
-        }
-    }
-
-    fn each<T>(&self, of: impl Fn(&TopicLatency) -> T) -> BTreeMap<String, T> {
-        self.topics.iter().map(|(topic, latency)| (topic.clone(), of(latency))).collect()
     }
 }
 

@@ -69,7 +69,7 @@ pub struct TopicResults {
 pub struct RateResults {
     /// The rate asked for, on average over the time worked; none where as fast as possible.
     pub target: Option<f64>,
-    /// Slots worked off a second, silent ones included, over the time in which they were; where
+    /// Slots worked off a second, silent ones included and dropped ones not, over the time in which they were; where
     /// paced, those that were due after the process was ready.
     pub achieved: f64,
     /// The error of the whole run as a fraction of what was due; one record forgiven, which the end

@@ -6,6 +6,7 @@ use super::sent::{DroppedSlots, Sent};
 use crate::config::units::Shard;
 use crate::fleet::{Groups, Share};
 use crate::manifest::Manifest;
+use crate::pacing::Schedule;
 use crate::record::Topic;
 use crate::report::results::{
     BehindResults, DroppedSpan, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults,
@@ -90,18 +91,20 @@ impl Counts<'_> {
         let machines = Topic::Machines.index();
         let slots = match sent.measured {
             0 => sent.records.iter().sum::<u64>() - sent.records[machines] + sent.silent,
-            measured => measured,
+            // What was dropped was due, and not sent.
+            measured => measured - sent.dropped.iter().sum::<u64>(),
         };
         let bytes = sent.bytes.iter().sum::<u64>() - sent.bytes[machines];
         let per_second = |n: f64| if self.worked_s > 0.0 { n / self.worked_s } else { 0.0 };
-        let target = self.target();
+        let schedule = self.manifest.schedule();
+        let target = self.target(&schedule);
         let listed = sent.seconds.len().min(LISTED_SECONDS);
         RateResults {
             target,
             achieved: per_second(slots as f64),
             error: target.map(|rate| {
                 // The first slot is due a little after the zero of the schedule.
-                let due = rate * self.worked_s - self.manifest.schedule().due_before(0);
+                let due = rate * self.worked_s - schedule.due_before(0);
                 let off = (slots as f64 - due).abs();
                 if off <= 1.0 { 0.0 } else { off / due.max(1.0) }
             }),
@@ -115,8 +118,7 @@ impl Counts<'_> {
     }
 
     /// The part of the run's rate that falls to this shard, on average over the time worked.
-    fn target(&self) -> Option<f64> {
-        let schedule = self.manifest.schedule();
+    fn target(&self, schedule: &Schedule) -> Option<f64> {
         let (lowest, highest) = schedule.rates()?;
         let mean = if lowest == highest || self.worked_s <= 0.0 {
             highest

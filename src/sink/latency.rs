@@ -45,19 +45,23 @@ impl Latencies {
     /// paced, `intended` after it was due.
     #[inline]
     pub fn record(&mut self, topic: Topic, enqueued: Duration, intended: Option<Duration>) {
-        let latency = self.topics[topic.index()].get_or_insert_with(Box::default);
+        let latency = self.topic(topic);
         latency.enqueued.saturating_record(enqueued.as_micros() as u64);
         if let Some(intended) = intended {
             latency.intended.saturating_record(intended.as_micros() as u64);
         }
     }
 
+    /// The latencies of `topic`, to be added to.
+    #[inline]
+    pub fn topic(&mut self, topic: Topic) -> &mut TopicLatency {
+        self.topics[topic.index()].get_or_insert_with(Box::default)
+    }
+
     /// Adds the latencies of `other`.
     pub fn add(&mut self, other: &Latencies) {
-        for (sum, other) in self.topics.iter_mut().zip(&other.topics) {
-            if let Some(other) = other {
-                sum.get_or_insert_with(Box::default).add(other);
-            }
+        for (topic, latency) in other.topics() {
+            self.topic(topic).add(latency);
         }
     }
 

@@ -277,27 +277,22 @@ enum U64OrText {
     Text(String),
 }
 
-impl TryFrom<NumberOrText> for Rate {
-    type Error = UnitError;
+/// Reads a unit from its number or from its text.
+macro_rules! from_number_or_text {
+    ($($unit:ty),*) => {$(
+        impl TryFrom<NumberOrText> for $unit {
+            type Error = UnitError;
 
-    fn try_from(value: NumberOrText) -> Result<Self, UnitError> {
-        match value {
-            NumberOrText::Number(number) => Self::new(number),
-            NumberOrText::Text(text) => text.parse(),
+            fn try_from(value: NumberOrText) -> Result<Self, UnitError> {
+                match value {
+                    NumberOrText::Number(number) => Self::new(number),
+                    NumberOrText::Text(text) => text.parse(),
+                }
+            }
         }
-    }
+    )*};
 }
-
-impl TryFrom<NumberOrText> for Level {
-    type Error = UnitError;
-
-    fn try_from(value: NumberOrText) -> Result<Self, UnitError> {
-        match value {
-            NumberOrText::Number(number) => Self::new(number),
-            NumberOrText::Text(text) => text.parse(),
-        }
-    }
-}
+from_number_or_text!(Rate, Level, Speed);
 
 impl TryFrom<NumberOrText> for RateLimit {
     type Error = UnitError;
@@ -305,17 +300,6 @@ impl TryFrom<NumberOrText> for RateLimit {
     fn try_from(value: NumberOrText) -> Result<Self, UnitError> {
         match value {
             NumberOrText::Number(number) => Rate::new(number).map(Self::At),
-            NumberOrText::Text(text) => text.parse(),
-        }
-    }
-}
-
-impl TryFrom<NumberOrText> for Speed {
-    type Error = UnitError;
-
-    fn try_from(value: NumberOrText) -> Result<Self, UnitError> {
-        match value {
-            NumberOrText::Number(number) => Self::new(number),
             NumberOrText::Text(text) => text.parse(),
         }
     }

@@ -7,6 +7,7 @@ use super::*;
 use crate::cli::{Cli, Command};
 use crate::record::Topic;
 use crate::report::results::DroppedSpan;
+use crate::report::results::TopicHistograms;
 use crate::run::plan::Plan;
 
 /// The report of shard `index` of `count`: complete, nothing sent, paced at 100/s for each shard.
