@@ -1,8 +1,10 @@
 //! The threads of a run: they announce the machines, work the schedule off, and are looked after
 //! meanwhile.
 
+use std::convert::Infallible;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, ScopedJoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::RunError;
 use super::outcome::Counts;
@@ -13,6 +15,7 @@ use super::{TOO_LARGE, Talk, now_ms};
 use crate::cli::{OnBacklog, RunOptions};
 use crate::fleet::{Groups, Share};
 use crate::manifest::Manifest;
+use crate::pacing::pacer::wake_in_time;
 use crate::pacing::{Pacer, StopFlag, Time};
 use crate::record::Topic;
 use crate::report::hdr_log::HdrLog;
@@ -198,15 +201,23 @@ impl Crew<'_> {
         let mut ended = Ending::Complete;
         let mut failure = None;
         thread::scope(|scope| {
+            // Each thread holds an end of the channel, which nothing is sent through: it closes when
+            // the last of them has ended.
+            let (working, all_ended) = mpsc::channel::<Infallible>();
             let handles: Vec<_> = workers
                 .iter_mut()
                 .zip(&progress)
                 .map(|(worker, progress)| {
-                    scope.spawn(move || worker.run(pacer, measured_ns, progress))
+                    let working = working.clone();
+                    scope.spawn(move || {
+                        let _until_the_end = working;
+                        wake_in_time();
+                        worker.run(pacer, measured_ns, progress)
+                    })
                 })
                 .collect();
-            while !handles.iter().all(ScopedJoinHandle::is_finished) {
-                wait_for(&handles, LOOK_EVERY);
+            drop(working);
+            while all_ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
                 latency.look(self.outlet.tallies());
                 line.show(&self.glance(&progress, latency.p99()));
                 if let Some(reason) = self.outlet.fatal() {
@@ -259,14 +270,6 @@ fn reasons(seen: &Deliveries) -> String {
     let listed: Vec<String> =
         seen.errors.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
     if listed.is_empty() { "no answer in time".to_owned() } else { listed.join(", ") }
-}
-
-/// Waits a moment, less where every thread ends sooner.
-fn wait_for<T>(handles: &[ScopedJoinHandle<'_, T>], moment: Duration) {
-    let until = Instant::now() + moment;
-    while Instant::now() < until && !handles.iter().all(ScopedJoinHandle::is_finished) {
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn join<T>(handle: ScopedJoinHandle<'_, T>) -> Result<T, RunError> {

@@ -92,9 +92,8 @@ impl Outlet {
     pub fn lead(&self, manifest: &Manifest) -> Duration {
         let machines = manifest.config.n_machines;
         match self {
-            Outlet::Kafka(_) if manifest.topic_set().contains(Topic::Machines) => {
-                Duration::from_millis(500) + ANNOUNCING * machines
-            }
+            // A broker that has just created the topics is busy for a moment.
+            Outlet::Kafka(_) => Duration::from_millis(500) + ANNOUNCING * machines,
             _ => Duration::from_millis(50) + MAKING * machines,
         }
     }

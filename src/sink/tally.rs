@@ -25,6 +25,12 @@ struct Inner {
     latencies: Latencies,
 }
 
+/// A tally held by whoever counts the records of one moment.
+pub struct Counting<'a> {
+    now_ns: u64,
+    inner: MutexGuard<'a, Inner>,
+}
+
 /// What became of the records so far.
 #[derive(Debug, Clone, Default)]
 pub struct Deliveries {
@@ -67,36 +73,15 @@ impl Tally {
         self.lock().latencies.clear();
     }
 
-    /// Counts a record of `topic` as acknowledged: `bytes` of key and value, `enqueued` after its
-    /// hand-over, due at `intended_ns` from the schedule's zero where it was paced.
-    pub fn acknowledge(
-        &self,
-        topic: Topic,
-        bytes: usize,
-        enqueued: Duration,
-        intended_ns: Option<u64>,
-    ) {
-        let paced = intended_ns.map(|due_ns| {
-            let zero = self.zero_ns.load(Ordering::Relaxed);
-            (due_ns, (self.base.elapsed().as_nanos() as i64 - zero).max(0) as u64)
-        });
-        let Inner { deliveries, latencies } = &mut *self.lock();
-        let counts = &mut deliveries.topics[topic.index()];
-        counts.acked += 1;
-        counts.bytes += bytes as u64;
-        let mut since_due = None;
-        if let Some((due_ns, now_ns)) = paced {
-            deliveries.behind.note(due_ns, now_ns);
-            since_due = Some(Duration::from_nanos(now_ns.saturating_sub(due_ns)));
-        }
-        latencies.record(topic, enqueued, since_due);
+    /// Counts records that were heard of just now.
+    pub fn counting(&self) -> Counting<'_> {
+        let now = self.base.elapsed().as_nanos() as i64 - self.zero_ns.load(Ordering::Relaxed);
+        Counting { now_ns: u64::try_from(now).unwrap_or(0), inner: self.lock() }
     }
 
     /// Counts a record of `topic` as given up for an error of this kind.
     pub fn fail(&self, topic: Topic, error: &str) {
-        let deliveries = &mut self.lock().deliveries;
-        deliveries.topics[topic.index()].failed += 1;
-        deliveries.count_error(error, 1);
+        self.counting().fail(topic, error);
     }
 
     /// What became of the records so far.
@@ -118,6 +103,36 @@ impl Tally {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Counts stay usable whatever happened to a thread that held them.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counting<'_> {
+    /// Counts a record of `topic` as acknowledged: `bytes` of key and value, `enqueued` after its
+    /// hand-over, due at `intended_ns` from the schedule's zero where it was paced.
+    #[inline]
+    pub fn acknowledge(
+        &mut self,
+        topic: Topic,
+        bytes: usize,
+        enqueued: Duration,
+        intended_ns: Option<u64>,
+    ) {
+        let Inner { deliveries, latencies } = &mut *self.inner;
+        let counts = &mut deliveries.topics[topic.index()];
+        counts.acked += 1;
+        counts.bytes += bytes as u64;
+        let since_due = intended_ns.map(|due_ns| {
+            deliveries.behind.note(due_ns, self.now_ns);
+            Duration::from_nanos(self.now_ns.saturating_sub(due_ns))
+        });
+        latencies.record(topic, enqueued, since_due);
+    }
+
+    /// Counts a record of `topic` as given up for an error of this kind.
+    pub fn fail(&mut self, topic: Topic, error: &str) {
+        let deliveries = &mut self.inner.deliveries;
+        deliveries.topics[topic.index()].failed += 1;
+        deliveries.count_error(error, 1);
     }
 }
 
@@ -153,9 +168,11 @@ mod tests {
     fn counts_add_up_and_latency_is_measured_from_the_intended_instant() {
         let tally = Tally::new();
         tally.begin(5_000_000_000);
-        tally.acknowledge(Topic::Usage, 40, Duration::from_millis(2), Some(3_000_000_000));
-        tally.acknowledge(Topic::Usage, 41, Duration::from_millis(4), None);
-        tally.fail(Topic::Jobs, "MessageTimedOut");
+        let mut now = tally.counting();
+        now.acknowledge(Topic::Usage, 40, Duration::from_millis(2), Some(3_000_000_000));
+        now.acknowledge(Topic::Usage, 41, Duration::from_millis(4), None);
+        now.fail(Topic::Jobs, "MessageTimedOut");
+        drop(now);
         tally.fail(Topic::Jobs, "MessageTimedOut");
         let mut seen = tally.deliveries();
         let usage = TopicCounts { acked: 2, failed: 0, bytes: 81 };

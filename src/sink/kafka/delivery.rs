@@ -8,7 +8,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
 
-use super::produce::since_enqueued;
+use super::produce::{DeliveryReport, since_enqueued};
 use crate::record::Topic;
 use crate::sink::tally::Tally;
 
@@ -65,6 +65,23 @@ impl Delivery {
         Delivery { tally, troubles: Arc::default() }
     }
 
+    /// Counts the records of an event.
+    pub fn take<'a>(&self, reports: impl Iterator<Item = DeliveryReport<'a>>) {
+        let mut tally = self.tally.counting();
+        for report in reports {
+            let ticket = Ticket::unpack(report.opaque());
+            match report.error() {
+                None => tally.acknowledge(
+                    ticket.topic,
+                    report.bytes(),
+                    report.since_enqueued(),
+                    ticket.intended_ns,
+                ),
+                Some(code) => tally.fail(ticket.topic, &format!("{code:?}")),
+            }
+        }
+    }
+
     /// What the client has to say about its connection.
     pub fn troubles(&self) -> Arc<Troubles> {
         Arc::clone(&self.troubles)
@@ -111,11 +128,13 @@ impl ProducerContext for Delivery {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
+        // Only while a producer is flushed; otherwise its events are taken as they are.
         let ticket = Ticket::unpack(opaque);
+        let mut tally = self.tally.counting();
         match result {
             Ok(message) => {
                 let bytes = message.payload_len() + message.key_len();
-                self.tally.acknowledge(
+                tally.acknowledge(
                     ticket.topic,
                     bytes,
                     since_enqueued(message),
@@ -124,7 +143,7 @@ impl ProducerContext for Delivery {
             }
             Err((error, _)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-                self.tally.fail(ticket.topic, &format!("{code:?}"));
+                tally.fail(ticket.topic, &format!("{code:?}"));
             }
         }
     }

@@ -26,7 +26,7 @@ pub use settings::{Acks, KafkaSettings, Property, Tuning};
 
 use delivery::Ticket;
 use poll::Poller;
-use produce::{KafkaProducer, TopicHandle};
+use produce::{EventQueue, KafkaProducer, TopicHandle};
 
 /// How long a thread waits before it offers a record again to a full producer. At full speed the
 /// producer's queue holds tens of milliseconds of records, so it doesn't run dry meanwhile.
@@ -38,10 +38,13 @@ const MOST_QUEUED: u32 = 1_000_000;
 const LOOK_EVERY: u32 = 16;
 /// After how many records a sink that polls looks for delivery reports.
 const POLL_EVERY: u32 = 256;
+/// How many events it takes then at most.
+const MOST_EVENTS: u32 = 16;
 
 /// A running producer, shared by the sinks of some threads.
 pub struct Kafka {
     producer: KafkaProducer,
+    events: Arc<EventQueue>,
     poller: Option<Poller>,
     handles: Arc<[Option<TopicHandle>; Topic::COUNT]>,
     tally: Arc<Tally>,
@@ -74,6 +77,7 @@ pub struct Needs {
 /// One thread's way to the producer.
 pub struct KafkaSink {
     producer: KafkaProducer,
+    events: Arc<EventQueue>,
     /// Records until the next poll; none where a thread of its own polls.
     until_poll: Option<u32>,
     handles: Arc<[Option<TopicHandle>; Topic::COUNT]>,
@@ -123,13 +127,15 @@ impl Kafka {
             Polling::Thread => Some(Poller::start(&producer)?),
             Polling::Sinks => None,
         };
-        Ok(Kafka { producer, poller, handles: Arc::new(handles), tally })
+        let events = Arc::new(poll::queue(&producer)?);
+        Ok(Kafka { producer, events, poller, handles: Arc::new(handles), tally })
     }
 
     /// A sink for one thread. A set `stop` ends its wait for room in a full producer.
     pub fn sink(&self, stop: StopFlag) -> KafkaSink {
         KafkaSink {
             producer: Arc::clone(&self.producer),
+            events: Arc::clone(&self.events),
             until_poll: self.poller.is_none().then_some(POLL_EVERY),
             handles: Arc::clone(&self.handles),
             tally: Arc::clone(&self.tally),
@@ -184,7 +190,12 @@ impl KafkaSink {
             *records -= 1;
             if *records == 0 {
                 *records = POLL_EVERY;
-                self.producer.poll(Duration::ZERO);
+                // Each has a batch of records, so a few keep up with what is sent meanwhile.
+                for _ in 0..MOST_EVENTS {
+                    if !self.events.serve(Duration::ZERO) {
+                        break;
+                    }
+                }
             }
         }
         let ticket = Ticket { topic: message.topic, intended_ns: message.intended_ns }.pack();
@@ -209,14 +220,9 @@ impl KafkaSink {
     /// Lets a full producer make room: takes the delivery reports that are there, and where there
     /// are none waits a moment.
     fn await_room(&self) {
-        if self.until_poll.is_some() {
-            let full = in_flight(&self.producer);
-            self.producer.poll(Duration::ZERO);
-            if in_flight(&self.producer) < full {
-                return;
-            }
+        if self.until_poll.is_some() && self.events.serve(Duration::ZERO) {
+            return;
         }
-        // Not by a poll with a timeout, whose last millisecond the client spins away.
         std::thread::sleep(FULL_PAUSE);
     }
 

@@ -6,10 +6,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::error::KafkaError;
-use super::produce::KafkaProducer;
+use super::produce::{EventQueue, KafkaProducer};
 
-/// How long a poll lasts. The client spins for the last millisecond of it.
-const TURN: Duration = Duration::from_millis(500);
+/// How long a wait for an event lasts at most.
+const TURN: Duration = Duration::from_millis(100);
 
 /// Polls a producer until it is dropped.
 pub struct Poller {
@@ -24,12 +24,13 @@ impl Poller {
     /// [`KafkaError::Request`] where the system has no thread left.
     pub fn start(producer: &KafkaProducer) -> Result<Poller, KafkaError> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (producer, stopped) = (Arc::clone(producer), Arc::clone(&stop));
+        let events = queue(producer)?;
+        let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new()
             .name("deliveries".to_owned())
             .spawn(move || {
                 while !stopped.load(Ordering::Relaxed) {
-                    producer.poll(TURN);
+                    events.serve(TURN);
                 }
             })
             .map_err(|error| KafkaError::Request {
@@ -38,6 +39,17 @@ impl Poller {
             })?;
         Ok(Poller { stop, thread: Some(thread) })
     }
+}
+
+/// The queue of a producer's events.
+///
+/// # Errors
+/// [`KafkaError::Request`] where it has none.
+pub fn queue(producer: &KafkaProducer) -> Result<EventQueue, KafkaError> {
+    EventQueue::of(producer).ok_or_else(|| KafkaError::Request {
+        action: "open the producer's queue of events".to_owned(),
+        cause: "the client has none".to_owned(),
+    })
 }
 
 impl Drop for Poller {

@@ -1,24 +1,30 @@
-//! The only `unsafe` code of the crate: handing a record to librdkafka by topic handle, with its
-//! partition and timestamp, which rust-rdkafka's own `send` does at twice the cost because it
-//! looks the topic up by name for every record.
+//! The only `unsafe` code of the crate: handing records to librdkafka and taking their delivery
+//! reports. rust-rdkafka's own `send` looks the topic up by name for every record, and its `poll`
+//! allocates for every report, reads the clock for each and spins for the last millisecond of its
+//! timeout.
 //!
 //! Invariants, on which every block below rests:
-//! 1. A [`TopicHandle`] holds a clone of the producer, so that the native client outlives it.
-//! 2. librdkafka's topic and produce functions may be called from any thread.
+//! 1. A [`TopicHandle`] and an [`EventQueue`] hold a clone of the producer, so that the native client
+//!    outlives them.
+//! 2. librdkafka's topic, produce and queue functions may be called from any thread.
 //! 3. The opaque is an integer carried as a pointer: nobody follows it.
 //! 4. `RD_KAFKA_MSG_F_COPY` makes librdkafka copy key and value before the call returns.
+//! 5. What an event points to lives as long as the event, which [`Event`] owns; a [`DeliveryReport`]
+//!    borrows it.
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CString, NulError, c_void};
-use std::ptr;
+use std::ffi::{CStr, CString, NulError, c_char, c_void};
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings as native;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
-use std::sync::Arc;
-
 use rdkafka::producer::{BaseProducer, Producer};
 
 use super::delivery::Delivery;
@@ -118,10 +124,185 @@ impl std::fmt::Debug for TopicHandle {
     }
 }
 
+/// Where a producer's delivery reports and its words about its connections come out.
+pub struct EventQueue {
+    producer: KafkaProducer,
+    queue: NonNull<native::rd_kafka_queue_t>,
+}
+
+// SAFETY: invariant 2; the queue has locks of its own.
+unsafe impl Send for EventQueue {}
+// SAFETY: as above.
+unsafe impl Sync for EventQueue {}
+
+impl EventQueue {
+    /// The queue of `producer`; none where librdkafka has none, which it doesn't do to producers.
+    pub fn of(producer: &KafkaProducer) -> Option<EventQueue> {
+        // SAFETY: the client is alive; the queue that it gives is a reference of our own.
+        let queue = unsafe { native::rd_kafka_queue_get_main(producer.client().native_ptr()) };
+        NonNull::new(queue).map(|queue| EventQueue { producer: Arc::clone(producer), queue })
+    }
+
+    /// Takes the next event, waiting up to `patience` (whole milliseconds) for it, and tells the
+    /// producer's [`Delivery`] of it. Returns whether there was one.
+    pub fn serve(&self, patience: Duration) -> bool {
+        let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the queue is alive until it is dropped; the event, if any, is ours.
+        let event = unsafe { native::rd_kafka_queue_poll(self.queue.as_ptr(), patience) };
+        let Some(event) = NonNull::new(event).map(Event) else { return false };
+        let delivery = self.producer.client().context();
+        match event.kind() {
+            native::RD_KAFKA_EVENT_DR => delivery.take(event.reports()),
+            native::RD_KAFKA_EVENT_ERROR => {
+                let (code, reason) = event.error();
+                delivery.error(KafkaError::Global(code), &reason);
+            }
+            native::RD_KAFKA_EVENT_LOG => {
+                if let Some((level, facility, message)) = event.log() {
+                    delivery.log(level, &facility, &message);
+                }
+            }
+            _ => {}
+        }
+        true
+    }
+}
+
+impl Drop for EventQueue {
+    fn drop(&mut self) {
+        // SAFETY: gives back once the reference that `rd_kafka_queue_get_main` gave.
+        unsafe { native::rd_kafka_queue_destroy(self.queue.as_ptr()) };
+    }
+}
+
+/// An event of librdkafka's.
+struct Event(NonNull<native::rd_kafka_event_t>);
+
+impl Event {
+    fn kind(&self) -> i32 {
+        // SAFETY: the event is alive.
+        unsafe { native::rd_kafka_event_type(self.0.as_ptr()) }
+    }
+
+    /// The delivery reports of an event that has some.
+    fn reports(&self) -> impl Iterator<Item = DeliveryReport<'_>> {
+        std::iter::from_fn(|| {
+            // SAFETY: the event is alive; the message, if any, lives as long (invariant 5).
+            let message = unsafe { native::rd_kafka_event_message_next(self.0.as_ptr()) };
+            NonNull::new(message.cast_mut())
+                .map(|message| DeliveryReport { message, event: PhantomData })
+        })
+    }
+
+    /// The error that an event is about.
+    fn error(&self) -> (RDKafkaErrorCode, String) {
+        // SAFETY: the event is alive; its text is copied (invariant 5).
+        unsafe {
+            let code = native::rd_kafka_event_error(self.0.as_ptr());
+            (code.into(), text(native::rd_kafka_event_error_string(self.0.as_ptr())))
+        }
+    }
+
+    /// The line of the log that an event is, with its level and facility.
+    fn log(&self) -> Option<(RDKafkaLogLevel, String, String)> {
+        let (mut facility, mut message, mut level) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: the event is alive; the texts are copied (invariant 5).
+        unsafe {
+            let event = self.0.as_ptr();
+            if native::rd_kafka_event_log(event, &mut facility, &mut message, &mut level) != 0 {
+                return None;
+            }
+            Some((log_level(level), text(facility), text(message)))
+        }
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: the event is ours and destroyed once.
+        unsafe { native::rd_kafka_event_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// A level of syslog's.
+fn log_level(level: i32) -> RDKafkaLogLevel {
+    match level {
+        ..=0 => RDKafkaLogLevel::Emerg,
+        1 => RDKafkaLogLevel::Alert,
+        2 => RDKafkaLogLevel::Critical,
+        3 => RDKafkaLogLevel::Error,
+        4 => RDKafkaLogLevel::Warning,
+        5 => RDKafkaLogLevel::Notice,
+        6 => RDKafkaLogLevel::Info,
+        7.. => RDKafkaLogLevel::Debug,
+    }
+}
+
+/// A copy of a text of librdkafka's.
+///
+/// # Safety
+/// `text` is null or a C string that is alive.
+unsafe fn text(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().trim().to_owned()
+}
+
+/// What became of one record.
+#[derive(Debug, Clone, Copy)]
+pub struct DeliveryReport<'a> {
+    message: NonNull<native::rd_kafka_message_t>,
+    event: PhantomData<&'a Event>,
+}
+
+impl DeliveryReport<'_> {
+    /// The error that the record was given up for, if it was.
+    #[inline]
+    pub fn error(&self) -> Option<RDKafkaErrorCode> {
+        // SAFETY: invariant 5.
+        let code = unsafe { self.message.as_ref() }.err;
+        (code != native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| code.into())
+    }
+
+    /// The bytes of its key and value.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        // SAFETY: invariant 5.
+        let message = unsafe { self.message.as_ref() };
+        message.key_len + message.len
+    }
+
+    /// The opaque that it was handed over with.
+    #[inline]
+    pub fn opaque(&self) -> usize {
+        // SAFETY: invariant 5; the pointer is an integer (invariant 3).
+        unsafe { self.message.as_ref() }._private as usize
+    }
+
+    /// How long ago it was handed over.
+    #[inline]
+    pub fn since_enqueued(&self) -> Duration {
+        // SAFETY: invariant 5.
+        unsafe { latency(self.message.as_ptr()) }
+    }
+}
+
 /// How long ago the record of a delivery report was handed to the producer.
 #[inline]
 pub fn since_enqueued(report: &BorrowedMessage<'_>) -> Duration {
     // SAFETY: the message of a delivery report is valid as long as its borrow.
-    let micros = unsafe { native::rd_kafka_message_latency(report.ptr()) };
+    unsafe { latency(report.ptr()) }
+}
+
+/// How long ago `message` was handed to the producer.
+///
+/// # Safety
+/// `message` is the alive one of a delivery report.
+#[inline]
+unsafe fn latency(message: *const native::rd_kafka_message_t) -> Duration {
+    // SAFETY: the caller's promise.
+    let micros = unsafe { native::rd_kafka_message_latency(message) };
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
