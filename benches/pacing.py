@@ -145,7 +145,7 @@ def measure(name):
         broker = percent(by_broker)
 
     print(f"| {name} | {sent:,} | {percent(error)} | {percent(second) if constant else '-'} | "
-          f"{broker} | {percent(max(drift, rate['max_drift']))} | "
+          f"{broker} | {percent(drift)} / {percent(rate['max_drift'])} | "
           f"{late['p50']:.3f} / {late['p99']:.3f} / {late['max']:.1f} ms | "
           f"{cpu / results['elapsed_s'] * 100:.1f} % |", flush=True)
     if constant:
@@ -154,19 +154,20 @@ def measure(name):
         if float(name) <= 50_000:
             check(f"{name}: p99 of the hand-over, in ms", late["p99"], 1.0)
     else:
-        check(f"{name}: distance from the integral", max(drift, rate["max_drift"]), 0.002)
+        check(f"{name}: distance from the integral at whole seconds", drift, 0.002)
+        check(f"{name}: distance from the integral at any instant", rate["max_drift"], 0.002)
     if name == "1000":
         check("1000: processor time", cpu / results["elapsed_s"], 0.03)
 
 
 def maximum():
-    rates = [run(f"max-{turn}-{int(time.time())}-", "--rate", "max", "--duration", "8s")[0]
-             for turn in range(3)]
-    return statistics.median(results["rate"]["achieved"] for results in rates)
+    """What is sustained: a broker takes more while its log fits the page cache's dirty part."""
+    results, _ = run(f"max-{int(time.time())}-", "--rate", "max", "--duration", f"{seconds}s")
+    return sum(topic["acked"] for topic in results["records"].values()) / results["elapsed_s"]
 
 
 print("| rate or profile | records | error of the run | worst second | the same by the broker's "
-      "clock | furthest from the integral | hand-over after due, p50 / p99 / max | of a core |")
+      "clock | furthest from the integral, at whole seconds / at any instant | hand-over after due, p50 / p99 / max | of a core |")
 print("|---|---|---|---|---|---|---|---|")
 for name in wanted:
     if name.endswith("%"):

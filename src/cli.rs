@@ -43,6 +43,7 @@ Exit codes:
    13  the producer failed         23  the registry answers with errors or isn't one
    30  records were lost           24  the embedded registry's address is taken
    31  records are too large       40  the rate was not held
+   32  topics differ from the run
    50  output can't be written    130  interrupted";
 
 /// The commands.
@@ -53,6 +54,8 @@ pub enum Command {
     /// Show the shape of a run without a broker: in the terminal, as a picture, or as a sample of
     /// its records.
     Preview(Box<PreviewOptions>),
+    /// Read a run's topics back and prove that nothing was lost, altered or sent twice.
+    Verify(Box<VerifyOptions>),
     /// Work on what `run --report` has written.
     #[command(subcommand)]
     Report(ReportCommand),
@@ -134,6 +137,26 @@ pub struct RunOptions {
     pub keep: KeepOptions,
 }
 
+/// The options of `fleetstorm verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyOptions {
+    /// What `run --report` has written; of several shards, all their files.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1.., help_heading = "What")]
+    pub manifest: Vec<PathBuf>,
+    /// The brokers.
+    #[command(flatten)]
+    pub broker: BrokerOptions,
+    /// The schema registry: without one, schemas aren't compared.
+    #[command(flatten)]
+    pub registry: RegistryOptions,
+    /// Threads that make the records again [default: one a core].
+    #[arg(long, value_name = "N", help_heading = "How", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Write the verdict as JSON to a file, or to stdout with `-`.
+    #[arg(long, value_name = "FILE", help_heading = "What to keep")]
+    pub report: Option<PathBuf>,
+}
+
 /// The options of `fleetstorm preview`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct PreviewOptions {
@@ -170,6 +193,21 @@ pub struct PreviewSpan {
     pub start: Option<StartTime>,
 }
 
+/// Options on the brokers.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Where to")]
+pub struct BrokerOptions {
+    /// Brokers to connect to.
+    #[arg(short, long, value_name = "HOST:PORT[,...]", help = BOOTSTRAP_HELP)]
+    pub bootstrap_server: Option<String>,
+    /// Set a librdkafka property; repeatable.
+    #[arg(short = 'X', value_name = "KEY=VALUE")]
+    pub properties: Vec<Property>,
+    /// How long brokers and topics may take to answer.
+    #[arg(long, value_name = "TIME", default_value = "15s")]
+    pub connect_timeout: Span,
+}
+
 /// Where records go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SinkKind {
@@ -185,9 +223,9 @@ pub enum SinkKind {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where to")]
 pub struct DestinationOptions {
-    /// Brokers to connect to; without one, an embedded broker and registry start on loopback.
-    #[arg(short, long, value_name = "HOST:PORT[,...]", help = BOOTSTRAP_HELP)]
-    pub bootstrap_server: Option<String>,
+    /// The brokers; without any, an embedded broker and registry start on loopback.
+    #[command(flatten)]
+    pub broker: BrokerOptions,
     /// Kind of sink.
     #[arg(long, value_enum, default_value = "kafka")]
     pub sink: SinkKind,
@@ -200,19 +238,13 @@ pub struct DestinationOptions {
     /// Acknowledgements: `all` is idempotent; 1 and 0 give that up.
     #[arg(long, value_enum, default_value = "all")]
     pub acks: Acks,
-    /// Set a librdkafka property; repeatable.
-    #[arg(short = 'X', value_name = "KEY=VALUE")]
-    pub properties: Vec<Property>,
-    /// How long brokers and topics may take to answer.
-    #[arg(long, value_name = "TIME", default_value = "15s")]
-    pub connect_timeout: Span,
     /// How long an interrupted run may take to deliver what it has sent.
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub shutdown_timeout: Span,
 }
 
 const BOOTSTRAP_HELP: &str = "Brokers to connect to [env: FLEETSTORM_BOOTSTRAP_SERVER, \
-    KAFKA_BOOTSTRAP_SERVERS]; without any, an embedded broker and registry start on loopback";
+    KAFKA_BOOTSTRAP_SERVERS]; a run without any starts an embedded broker and registry on loopback";
 const REGISTRY_HELP: &str =
     "Schema registry, Confluent API [env: FLEETSTORM_SCHEMA_REGISTRY, SCHEMA_REGISTRY_URL]";
 
@@ -401,7 +433,7 @@ pub enum OnBacklog {
     Drop,
 }
 
-impl DestinationOptions {
+impl BrokerOptions {
     /// The brokers: the option, else the environment.
     pub fn brokers(&self) -> Option<String> {
         self.bootstrap_server.clone().or_else(|| {

@@ -24,6 +24,8 @@ pub struct Generator {
     schedule: Schedule,
     job_key: JobKey,
     start_ms: i64,
+    /// How often machines are announced again, in milliseconds of their timestamps.
+    refresh_ms: Option<i64>,
     /// Whether machines that are down have readings, of zeros.
     report_while_down: bool,
     partitions: [u32; Topic::COUNT],
@@ -50,6 +52,8 @@ pub struct Keyed<'a> {
     pub record: &'a Record<'a>,
     /// Its key.
     pub key: &'a str,
+    /// Whether the key is the machine's name.
+    pub by_machine: bool,
     /// The partition of its key.
     pub partition: i32,
     /// The Kafka record's timestamp, in milliseconds since the epoch.
@@ -87,6 +91,10 @@ impl Generator {
             slots: Slots::new(topics),
             job_key: manifest.job_key,
             start_ms: manifest.start.timestamp_millis(),
+            refresh_ms: manifest
+                .machines_refresh
+                .filter(|_| topics.contains(Topic::Machines))
+                .map(|span| i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX).max(1)),
             report_while_down: manifest.config.failures.report_while_down,
             partitions: manifest.partitions(),
             fleet,
@@ -101,6 +109,11 @@ impl Generator {
     /// How many machines the share has.
     pub fn machines(&self) -> usize {
         self.simulation.len()
+    }
+
+    /// The name of the machine `at` in the order of reading.
+    pub fn machine_id(&self, at: usize) -> &str {
+        self.ids.get(at)
     }
 
     /// The slots of each reading.
@@ -214,6 +227,15 @@ impl Generator {
         }
     }
 
+    /// The timestamp of the announcement that follows the reading of machine `at` in `round`, where
+    /// its time to be announced again has come since the reading before.
+    pub fn announced_again(&self, round: u64, at: usize) -> Option<i64> {
+        let every = self.refresh_ms?;
+        let (before, now) = (self.timestamp(round.checked_sub(1)?, at), self.timestamp(round, at));
+        let count = |timestamp: i64| (timestamp - self.start_ms) / every;
+        (count(now) > count(before)).then_some(now)
+    }
+
     /// Makes the `machines` record of machine `at`, stamped `timestamp_ms`, and hands it to `take`.
     pub fn announce<T>(
         &self,
@@ -243,7 +265,8 @@ impl Generator {
         timestamp_ms: i64,
     ) -> Keyed<'a> {
         let partition = hash.partition(self.partitions[record.topic().index()]);
-        Keyed { record, key, partition, timestamp_ms }
+        let by_machine = self.job_key == JobKey::MachineId || record.topic() != Topic::Jobs;
+        Keyed { record, key, by_machine, partition, timestamp_ms }
     }
 
     #[inline(always)]

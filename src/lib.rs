@@ -3,7 +3,8 @@
 //! A run is a pure function of its [`manifest`]: one simulated fleet of machines, published as
 //! records to separate topics. Data flows one way through the modules: [`config`], [`fleet`],
 //! [`simulation`], [`record`], [`encoding`], [`pacing`], [`sink`], [`report`]; [`generator`] joins
-//! what makes records, [`run`] wires the whole; [`preview`] shows a run without making it.
+//! what makes records, [`run`] wires the whole; [`preview`] shows a run without making it, [`verify`] proves what one
+//! delivered.
 
 #![deny(missing_docs)]
 // The one file that needs it says so: sink/kafka/produce.rs.
@@ -23,3 +24,4 @@ pub mod report;
 pub mod run;
 pub mod simulation;
 pub mod sink;
+pub mod verify;

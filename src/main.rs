@@ -6,13 +6,17 @@ use std::path::Path;
 use std::process;
 
 use clap::Parser;
-use fleetstorm::cli::{Cli, Command, ReportCommand, ScenariosCommand, SchemasCommand};
+use fleetstorm::cli::{
+    Cli, Command, ReportCommand, ScenariosCommand, SchemasCommand, VerifyOptions,
+};
 use fleetstorm::config::scenario::{self, Scenario};
 use fleetstorm::pacing::StopFlag;
 use fleetstorm::report::file::{self, ReportFile};
 use fleetstorm::report::{merge, summary};
 use fleetstorm::run::{self, ExitCode, RunError, Talk};
+use fleetstorm::sink::kafka::Acks;
 use fleetstorm::sink::stdout;
+use fleetstorm::verify::verdict::Verdict;
 use fleetstorm::{encoding, preview, record};
 use signal_hook::consts::TERM_SIGNALS;
 use signal_hook::flag;
@@ -57,10 +61,36 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
             let talk = if cli.quiet { Talk::Silent } else { Talk::Stderr };
             preview::preview(options, stop, talk)
         }
+        Command::Verify(options) => verify(options, stop, cli.quiet),
         Command::Report(command) => report(command, cli.quiet),
         Command::Scenarios(command) => scenarios(command),
         Command::Schemas(command) => schemas(command, stop),
     }
+}
+
+fn verify(options: &VerifyOptions, stop: &StopFlag, quiet: bool) -> Result<ExitCode, RunError> {
+    let bootstrap = options.broker.brokers().ok_or_else(|| {
+        RunError::Usage("give the run's brokers by --bootstrap-server".to_owned())
+    })?;
+    let url = options.registry.url();
+    let registry =
+        url.map(|url| run::outlet::client(&options.registry, &url, stop)).transpose()?;
+    let settings = run::outlet::settings(&options.broker, bootstrap, Acks::All);
+    let verdict = fleetstorm::verify::verify(options, settings, registry.as_ref(), stop)?;
+    if let Some(path) = &options.report {
+        let failed = |source| RunError::Report { path: path.clone(), source };
+        let text = serde_json::to_string_pretty(&verdict).map_err(|e| failed(e.into()))? + "\n";
+        ReportFile::new(path).put(&text).map_err(failed)?;
+    }
+    if !quiet {
+        // Nothing depends on it; stderr may be closed.
+        let _unheard = verdict.write(&mut io::stderr().lock());
+    }
+    Ok(match verdict {
+        Verdict { matches: true, .. } => ExitCode::Done,
+        Verdict { total, .. } if total.lost > 0 => ExitCode::Lost,
+        _ => ExitCode::Differs,
+    })
 }
 
 fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, RunError> {

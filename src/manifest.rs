@@ -79,12 +79,22 @@ pub struct TopicEntry {
     pub partitions: u32,
     /// The id of its values' schema; none for JSON.
     pub schema_id: Option<SchemaId>,
+    /// Where each of its partitions ended when the run began: offsets of the first record that may be
+    /// the run's. None where no broker was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_offsets: Option<Vec<i64>>,
 }
 
 impl TopicEntry {
     /// A topic of a run before its schema is registered.
     pub fn new(topic: Topic, prefix: &str, partitions: u32) -> TopicEntry {
-        TopicEntry { topic, name: format!("{prefix}{topic}"), partitions, schema_id: None }
+        TopicEntry {
+            topic,
+            name: format!("{prefix}{topic}"),
+            partitions,
+            schema_id: None,
+            start_offsets: None,
+        }
     }
 }
 
@@ -193,6 +203,11 @@ impl Manifest {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// The same in nanoseconds from the schedule's zero: what is due from then on is not sent.
+    pub fn end_ns(&self) -> Option<u64> {
+        self.ends_after().map(|seconds| (seconds * 1e9) as u64)
     }
 
     /// How far the records' timestamps reach in `fleet_time`, in milliseconds: in live time at a

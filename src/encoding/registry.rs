@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use schema_registry_converter::blocking::schema_registry::{SrSettings, post_schema};
+use schema_registry_converter::blocking::schema_registry::{SrSettings, get_schema_by_id, post_schema};
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
 
@@ -48,6 +48,21 @@ const STOP_CHECK: Duration = Duration::from_millis(50);
 
 /// What a subject keeps literally in a URL's path.
 const SUBJECT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A schema as a registry has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSchema(String);
+
+impl StoredSchema {
+    /// Whether data written with it and with the Avro schema `text` are the same: by the canonical
+    /// forms of both.
+    pub fn is_same_as(&self, text: &str) -> bool {
+        let canonical =
+            |text: &str| apache_avro::Schema::parse_str(text).map(|s| s.canonical_form()).ok();
+        let own = canonical(text);
+        own.is_some() && own == canonical(&self.0)
+    }
+}
 
 /// A client of one schema registry, which may have several addresses.
 ///
@@ -93,6 +108,16 @@ impl Registry {
             post_schema(settings, path.clone(), schema)
         })
         .map(|registered| SchemaId(registered.id))
+    }
+
+    /// The schema that the registry has under an id.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn schema(&self, id: SchemaId) -> Result<StoredSchema, RegistryError> {
+        let what = format!("schema {id}");
+        self.call(&what, |settings| get_schema_by_id(id.0, settings))
+            .map(|registered| StoredSchema(registered.schema))
     }
 
     /// Makes a request until an address answers it, a failure is final, or time is up.

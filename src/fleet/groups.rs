@@ -68,6 +68,13 @@ impl Groups {
         edge(group)..edge(group + 1)
     }
 
+    /// The group of machine `index`, which must be of the fleet.
+    pub fn of(&self, index: u32) -> u32 {
+        let (size, larger) = (self.machines / self.count, self.machines % self.count);
+        let in_larger = larger * (size + 1);
+        if index < in_larger { index / (size + 1) } else { larger + (index - in_larger) / size }
+    }
+
     /// The machines of `share`, group by group.
     pub fn machines(self, share: Share) -> impl Iterator<Item = u32> {
         (0..self.count).filter(move |&g| share.holds(g)).flat_map(move |g| self.members(g))
@@ -102,6 +109,7 @@ mod tests {
         for machines in [1, 2, 15, 16, 17, 100, 1000, 1003] {
             let groups = Groups::new(machines);
             let all: Vec<u32> = groups.machines(Share::WHOLE).collect();
+            assert!(all.iter().all(|&m| groups.members(groups.of(m)).contains(&m)));
             assert_eq!(all, (0..machines).collect::<Vec<_>>());
             let sizes: Vec<usize> = (0..groups.len()).map(|g| groups.members(g).len()).collect();
             let (least, most) = (sizes.iter().min(), sizes.iter().max());

@@ -48,6 +48,21 @@ impl MachineId {
         &self.bytes[..usize::from(self.len)]
     }
 
+    /// The index of the machine that a key names: its own name, or one derived from it. None where the
+    /// key is no such name.
+    pub fn index_in(key: &[u8]) -> Option<u32> {
+        let text = std::str::from_utf8(key).ok()?;
+        let mut parts = text.split('-');
+        let (kind, digits, number) = (parts.next()?, parts.next()?, parts.next());
+        let form = match kind {
+            "machine" => number.is_none(),
+            "job" | "incident" => number.is_some() && parts.next().is_none(),
+            _ => false,
+        };
+        let plain = digits.len() >= MIN_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if form && plain { digits.parse().ok() } else { None }
+    }
+
     /// The digits alone, which names derived from this one (a job's) carry.
     pub fn number(&self) -> &[u8] {
         &self.as_bytes()[PREFIX.len()..]
@@ -107,6 +122,15 @@ mod tests {
         assert_eq!(MachineId::new(1_000_000, digits(1_000_001)).as_str(), "machine-1000000");
         assert_eq!(MachineId::new(u32::MAX, digits(u32::MAX)).as_str(), "machine-4294967295");
         assert_eq!(MachineId::new(42, 6).number(), b"000042");
+    }
+
+    #[test]
+    fn keys_name_their_machine() {
+        assert_eq!(MachineId::index_in(b"machine-000042"), Some(42));
+        assert_eq!(MachineId::index_in(b"job-000042-000007"), Some(42));
+        for other in ["machine-42", "machine-000042-1", "job-000042", "car-000042", "machine-+00042"] {
+            assert_eq!(MachineId::index_in(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

@@ -37,9 +37,18 @@ impl ReportFile {
     /// # Errors
     /// Those of the file system.
     pub fn write(&self, report: &Report) -> io::Result<()> {
-        let text = text(report)?;
         match self {
             ReportFile::Stdout if report.results.is_none() => Ok(()),
+            _ => self.put(&text(report)?),
+        }
+    }
+
+    /// Writes a text, a file as a whole.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn put(&self, text: &str) -> io::Result<()> {
+        match self {
             ReportFile::Stdout => {
                 let mut stdout = io::stdout().lock();
                 stdout.write_all(text.as_bytes())?;

@@ -1,8 +1,6 @@
 //! The reports of the shards of one run, made one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use hdrhistogram::Histogram;
@@ -12,9 +10,10 @@ use super::results::{
     BehindResults, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults, Percentiles,
     RateResults, Results, TopicResults, max_second_error,
 };
+use super::read::{self, ReadError, ReadReport};
 use super::{Report, histogram};
 use crate::config::units::Shard;
-use crate::manifest::STREAM_VERSION;
+use crate::manifest::TopicEntry;
 use crate::record::Topic;
 use crate::sink::latency::{self, Latencies};
 
@@ -25,38 +24,9 @@ pub enum MergeError {
     /// No report was given.
     #[error("there is no report to merge")]
     Nothing,
-    /// A file can't be read.
-    #[error("failed to read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file is no JSON.
-    #[error("{} is not JSON: {source}", path.display())]
-    NotJson {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A file is JSON, and not what a run writes.
-    #[error("{} is not a report that `run --report` has written: {reason}", path.display())]
-    NotAReport {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// A report is of another version of the program.
-    #[error("{} is of stream version {found}, and this program knows {STREAM_VERSION}: merge with the fleetstorm that made the run", path.display())]
-    StreamVersion {
-        /// The file.
-        path: PathBuf,
-        /// Its stream version.
-        found: String,
-    },
+    /// A file is no report.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// A run has not come to its end.
     #[error("{} has no results: its run is still going, or was killed", path.display())]
     NoResults {
@@ -100,7 +70,7 @@ pub enum MergeError {
 /// # Errors
 /// [`MergeError`].
 pub fn merge(files: &[PathBuf]) -> Result<Report, MergeError> {
-    let parts = files.iter().map(|path| Part::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let parts = files.iter().map(|path| Part::new(path, read::file(path)?)).collect::<Result<Vec<_>, _>>()?;
     merged(parts)
 }
 
@@ -137,34 +107,21 @@ struct Part {
 }
 
 impl Part {
-    fn read(path: &Path) -> Result<Part, MergeError> {
-        let bytes =
-            fs::read(path).map_err(|source| MergeError::Read { path: path.to_owned(), source })?;
-        Part::parse(path, &bytes)
-    }
-
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Part, MergeError> {
+    fn new(path: &Path, read: ReadReport) -> Result<Part, MergeError> {
         let path = path.to_owned();
-        let document: Value = match serde_json::from_slice(bytes) {
-            Ok(document) => document,
-            Err(source) => return Err(MergeError::NotJson { path, source }),
-        };
-        // Before the rest, which another version may shape otherwise.
-        let version = &document["manifest"]["stream_version"];
-        if !version.is_null() && version.as_u64() != Some(u64::from(STREAM_VERSION)) {
-            return Err(MergeError::StreamVersion { path, found: version.to_string() });
-        }
+        let ReadReport { document, mut report } = read;
         let mut manifest = document["manifest"].clone();
-        let mut report: Report = match serde_json::from_value(document) {
-            Ok(report) => report,
-            Err(error) => return Err(MergeError::NotAReport { path, reason: error.to_string() }),
-        };
         if let Some(fields) = manifest.as_object_mut() {
             fields.remove("shard");
+            // Shards find the topics at different ends.
+            let topics = fields.get_mut("topics").and_then(Value::as_array_mut);
+            for entry in topics.into_iter().flatten().filter_map(Value::as_object_mut) {
+                entry.remove("start_offsets");
+            }
         }
         let Some(of) = held_of(&report) else {
             let reason = "the shards that it lists are not those of one run".to_owned();
-            return Err(MergeError::NotAReport { path, reason });
+            return Err(ReadError::NotAReport { path, reason }.into());
         };
         let Some(results) = report.results.take() else {
             return Err(MergeError::NoResults { path });
@@ -194,11 +151,18 @@ fn merged(mut parts: Vec<Part>) -> Result<Report, MergeError> {
         [only] => only.results.clone(),
         several => results(several, shards.len())?,
     };
+    let starts: Vec<Vec<TopicEntry>> =
+        parts.iter().map(|part| part.report.manifest.topics.clone()).collect();
     let single = parts.len() == 1;
     let Some(Part { mut report, of, .. }) = parts.into_iter().next() else {
         return Err(MergeError::Nothing);
     };
     report.results = Some(results);
+    for topics in starts {
+        for (entry, other) in report.manifest.topics.iter_mut().zip(topics) {
+            entry.start_offsets = both(entry.start_offsets.take(), other.start_offsets, i64::min);
+        }
+    }
     if !single {
         let whole = shards.len() == of as usize;
         report.manifest.shard = if whole { Shard::WHOLE } else { shards[0] };
@@ -255,7 +219,7 @@ fn results(parts: &[Part], shards: usize) -> Result<Results, MergeError> {
     for part in parts {
         measured.push(added.add(&part.results.histograms).map_err(|reason| {
             let reason = format!("a histogram can't be read: {reason}");
-            MergeError::NotAReport { path: part.path.clone(), reason }
+            ReadError::NotAReport { path: part.path.clone(), reason }
         })?);
     }
     let mut records = BTreeMap::new();
@@ -288,8 +252,31 @@ fn results(parts: &[Part], shards: usize) -> Result<Results, MergeError> {
         dropped,
         latency_ms: LatencyResults::of(&added.latencies),
         errors,
+        end_offsets: end_offsets(all()),
         histograms: Histograms::of(&added.latencies, &added.late),
     })
+}
+
+/// Offsets of two reports by partition, where both have some, joined by `of`.
+fn both(
+    one: Option<Vec<i64>>,
+    other: Option<Vec<i64>>,
+    of: fn(i64, i64) -> i64,
+) -> Option<Vec<i64>> {
+    Some(one?.into_iter().zip(other?).map(|(a, b)| of(a, b)).collect())
+}
+
+/// Where the topics ended: behind the last record of any part.
+fn end_offsets<'a>(all: impl Iterator<Item = &'a Results>) -> BTreeMap<String, Vec<i64>> {
+    all.map(|results| results.end_offsets.clone())
+        .reduce(|one, mut other| {
+            let ends = one.into_iter().filter_map(|(topic, offsets)| {
+                let both = both(Some(offsets), other.remove(&topic), i64::max)?;
+                Some((topic, both))
+            });
+            ends.collect()
+        })
+        .unwrap_or_default()
 }
 
 /// How bad it is that a run ended so.

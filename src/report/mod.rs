@@ -6,6 +6,7 @@ pub mod histogram;
 pub mod latency;
 pub mod live;
 pub mod merge;
+pub mod read;
 pub mod results;
 pub mod summary;
 

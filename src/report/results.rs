@@ -31,6 +31,10 @@ pub struct Results {
     pub latency_ms: LatencyResults,
     /// Records given up, by kind of error.
     pub errors: BTreeMap<String, u64>,
+    /// Where the partitions of each topic ended when the run did, by topic name without prefix:
+    /// offsets behind the run's last records. Topics that don't tell are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub end_offsets: BTreeMap<String, Vec<i64>>,
     /// What the percentiles are of.
     pub histograms: Histograms,
 }

@@ -99,6 +99,7 @@ impl Crew<'_> {
             ended,
             sent: &sent,
             deliveries: deliveries.as_ref(),
+            end_offsets: &self.outlet.end_offsets(self.manifest),
             latencies: &latencies,
             began_s: zero_ns as f64 / 1e9,
             worked_s,

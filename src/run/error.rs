@@ -8,6 +8,7 @@ use crate::report::merge::MergeError;
 use crate::sink::SinkError;
 use crate::sink::embedded::registry::EmbeddedRegistryError;
 use crate::sink::kafka::KafkaError;
+use crate::verify::VerifyError;
 
 /// Why a run could not be made, or not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The run can't be verified.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// Reports can't be merged.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -109,6 +113,8 @@ pub enum ExitCode {
     Lost = 30,
     /// Records were not delivered, all of them for their size.
     TooLarge = 31,
+    /// Topics hold other records than the run's, or schemas are other than its.
+    Differs = 32,
     /// The rate was not held, where that was asked for.
     RateNotHeld = 40,
     /// Output or a report can't be written.
@@ -122,21 +128,9 @@ impl RunError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             RunError::Usage(_) | RunError::Config(_) | RunError::Merge(_) => ExitCode::Usage,
-            RunError::Kafka(error) => match error {
-                KafkaError::Settings(_) | KafkaError::SetTwice { .. } => ExitCode::Usage,
-                KafkaError::Unreachable { .. } => ExitCode::BrokerUnreachable,
-                KafkaError::Unauthenticated { .. } | KafkaError::Unauthorised { .. } => {
-                    ExitCode::BrokerRefused
-                }
-                KafkaError::Interrupted { .. } => ExitCode::Interrupted,
-                KafkaError::Create { .. }
-                | KafkaError::Missing { .. }
-                | KafkaError::MissingOnEmbedded { .. }
-                | KafkaError::NotReady { .. }
-                | KafkaError::RefusesTimestamps { .. } => ExitCode::TopicUnfit,
-                KafkaError::Request { .. } => ExitCode::ProducerFailed,
-            },
+            RunError::Kafka(error) => kafka(error),
             RunError::Registry(error) => registry(error),
+            RunError::Verify(error) => verify(error),
             RunError::EmbeddedRegistry(_) => ExitCode::AddressTaken,
             RunError::Sink(SinkError::Fatal(_)) => ExitCode::ProducerFailed,
             RunError::Sink(_)
@@ -147,6 +141,41 @@ impl RunError {
             RunError::Announcement { .. } => ExitCode::Lost,
             RunError::Internal(_) => ExitCode::Internal,
         }
+    }
+}
+
+fn kafka(error: &KafkaError) -> ExitCode {
+    match error {
+        KafkaError::Settings(_) | KafkaError::SetTwice { .. } => ExitCode::Usage,
+        KafkaError::Unreachable { .. } => ExitCode::BrokerUnreachable,
+        KafkaError::Unauthenticated { .. } | KafkaError::Unauthorised { .. } => {
+            ExitCode::BrokerRefused
+        }
+        KafkaError::Interrupted { .. } => ExitCode::Interrupted,
+        KafkaError::Create { .. }
+        | KafkaError::Missing { .. }
+        | KafkaError::MissingOnEmbedded { .. }
+        | KafkaError::NotReady { .. }
+        | KafkaError::RefusesTimestamps { .. } => ExitCode::TopicUnfit,
+        KafkaError::Request { .. } => ExitCode::ProducerFailed,
+    }
+}
+
+fn verify(error: &VerifyError) -> ExitCode {
+    match error {
+        VerifyError::Report(_)
+        | VerifyError::NotOneRun { .. }
+        | VerifyError::Twice { .. }
+        | VerifyError::NothingWritten => ExitCode::Usage,
+        VerifyError::Kafka(error) => kafka(error),
+        VerifyError::Registry(error) => registry(error),
+        VerifyError::Schema { .. } => ExitCode::Differs,
+        VerifyError::Topic { .. } => ExitCode::TopicUnfit,
+        VerifyError::Partition { .. } | VerifyError::Client(_) | VerifyError::Silent { .. } => {
+            ExitCode::BrokerUnreachable
+        }
+        VerifyError::Interrupted => ExitCode::Interrupted,
+        VerifyError::Panicked => ExitCode::Internal,
     }
 }
 

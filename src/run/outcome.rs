@@ -1,5 +1,7 @@
 //! From what was counted to the results of a run.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::sent::{DroppedSlots, Sent};
@@ -25,6 +27,8 @@ pub struct Counts<'a> {
     pub sent: &'a [&'a Sent],
     /// By the producers: what became of it; none where the sink confirms nothing.
     pub deliveries: Option<&'a Deliveries>,
+    /// Where the topics end now.
+    pub end_offsets: &'a BTreeMap<String, Vec<i64>>,
     /// How long the deliveries took.
     pub latencies: &'a Latencies,
     /// When the work began, in seconds from the schedule's zero, 0 at least.
@@ -62,6 +66,7 @@ impl Counts<'_> {
             dropped: self.dropped(),
             latency_ms: LatencyResults::of(self.latencies),
             errors: deliveries.errors.clone(),
+            end_offsets: self.end_offsets.clone(),
             histograms: Histograms::of(self.latencies, &sent.late_us),
         }
     }

@@ -1,5 +1,6 @@
 //! The far end of a run: opened before it, flushed after it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
@@ -7,7 +8,7 @@ use secrecy::SecretString;
 use super::error::RunError;
 use super::plan::Plan;
 use super::{Talk, now_ms, tell};
-use crate::cli::{RegistryOptions, RunOptions, SinkKind};
+use crate::cli::{BrokerOptions, RegistryOptions, RunOptions, SinkKind};
 use crate::encoding::registry::{Registry, RegistryAuth, RegistrySettings};
 use crate::encoding::{Format, SchemaId};
 use crate::manifest::Manifest;
@@ -16,7 +17,7 @@ use crate::record::Topic;
 use crate::sink::embedded::broker::CAVEAT;
 use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
 use crate::sink::kafka::topics::{self, TopicPolicy};
-use crate::sink::kafka::{Cluster, Kafka, KafkaSettings, KafkaSink, Needs, Polling};
+use crate::sink::kafka::{Acks, Cluster, Kafka, KafkaSettings, KafkaSink, Needs, Polling};
 use crate::sink::stdout::LineSink;
 use crate::sink::tally::{Deliveries, Tally};
 
@@ -144,6 +145,18 @@ impl Outlet {
         Some(sum)
     }
 
+    /// Where the partitions of the run's topics end now, by topic name without prefix; topics that
+    /// don't tell are left out.
+    pub fn end_offsets(&self, manifest: &Manifest) -> BTreeMap<String, Vec<i64>> {
+        let Outlet::Kafka(kafka) = self else { return BTreeMap::new() };
+        let Some(producer) = kafka.producers.first() else { return BTreeMap::new() };
+        let ends = manifest.topics.iter().filter_map(|entry| {
+            let offsets = producer.end_offsets(&entry.name, entry.partitions)?;
+            Some((entry.topic.name().to_owned(), offsets))
+        });
+        ends.collect()
+    }
+
     /// Keeps what was started open until the run is stopped, where that was asked for.
     pub fn hold_open(&self, stop: &StopFlag, talk: Talk) {
         let Outlet::Kafka(kafka) = self else { return };
@@ -188,7 +201,7 @@ impl KafkaOutlet {
     ) -> Result<KafkaOutlet, RunError> {
         let destination = &options.destination;
         let mut embedded = Embedded::default();
-        let bootstrap = match destination.brokers() {
+        let bootstrap = match destination.broker.brokers() {
             Some(bootstrap) => bootstrap,
             None => {
                 let broker = EmbeddedBroker::start()?;
@@ -206,12 +219,7 @@ impl KafkaOutlet {
         }
 
         let cluster = Cluster::connect(
-            KafkaSettings {
-                bootstrap: bootstrap.clone(),
-                acks: destination.acks,
-                properties: destination.properties.clone(),
-                patience: destination.connect_timeout.duration(),
-            },
+            settings(&destination.broker, bootstrap.clone(), destination.acks),
             stop.clone(),
         )?;
         let policy = TopicPolicy {
@@ -233,6 +241,11 @@ impl KafkaOutlet {
             if let Some(&count) = prepared.partitions.get(&entry.topic) {
                 entry.partitions = count;
             }
+            entry.start_offsets = if prepared.created.contains(&entry.name) {
+                Some(vec![0; entry.partitions as usize])
+            } else {
+                cluster.end_offsets(&entry.name, entry.partitions)
+            };
             if let Some(client) = &client {
                 let schema = entry.topic.schema();
                 let strategy = &options.registry.subject_strategy;
@@ -303,6 +316,16 @@ fn pace(manifest: &Manifest) -> String {
         Pace::Rate(profile) => format!("{profile}"),
         Pace::Load(peak) => format!("{} records/s at the curve's peak", number(peak.per_second())),
         Pace::Max => "as fast as possible".to_owned(),
+    }
+}
+
+/// How the brokers at `bootstrap` are reached.
+pub fn settings(broker: &BrokerOptions, bootstrap: String, acks: Acks) -> KafkaSettings {
+    KafkaSettings {
+        bootstrap,
+        acks,
+        properties: broker.properties.clone(),
+        patience: broker.connect_timeout.duration(),
     }
 }
 

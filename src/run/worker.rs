@@ -26,7 +26,6 @@ pub struct Worker<S> {
     paced: bool,
     on_full: OnFull,
     start_ms: i64,
-    refresh_ms: Option<i64>,
 }
 
 /// What a worker does with a slot that is due while its sink is full.
@@ -71,14 +70,10 @@ impl<S: Sink> Worker<S> {
             buffer: Vec::with_capacity(512),
             sent: Sent::default(),
             end_slot: manifest.end_slot().unwrap_or(u64::MAX),
-            end_ns: manifest.ends_after().map_or(u64::MAX, |seconds| (seconds * 1e9) as u64),
+            end_ns: manifest.end_ns().unwrap_or(u64::MAX),
             paced: manifest.pace != Pace::Max,
             on_full: OnFull::Wait,
             start_ms: manifest.start.timestamp_millis(),
-            refresh_ms: manifest
-                .machines_refresh
-                .filter(|_| manifest.topic_set().contains(Topic::Machines))
-                .map(|span| i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX).max(1)),
         }
     }
 
@@ -180,7 +175,9 @@ impl<S: Sink> Worker<S> {
                 }
                 total += slots.len() as u64;
                 progress.sent.store(total, Ordering::Relaxed);
-                self.refresh(round, at)?;
+                if let Some(timestamp_ms) = self.generator.announced_again(round, at) {
+                    self.announce_one(at, timestamp_ms)?;
+                }
                 if self.over(pacer, total) {
                     return Ok(Ended::Finished);
                 }
@@ -257,22 +254,6 @@ impl<S: Sink> Worker<S> {
             && self.end_ns != u64::MAX
             && total % 64 < 3
             && pacer.now_ns() >= self.end_ns as i64
-    }
-
-    /// Announces machine `at` again where its time has come since its reading before.
-    fn refresh(&mut self, round: u64, at: usize) -> Result<(), SinkError> {
-        let Some(every) = self.refresh_ms else {
-            return Ok(());
-        };
-        let Some(before) = round.checked_sub(1) else {
-            return Ok(());
-        };
-        let now = self.generator.timestamp(round, at);
-        let count = |timestamp: i64| (timestamp - self.start_ms) / every;
-        if count(now) > count(self.generator.timestamp(before, at)) {
-            self.announce_one(at, now)?;
-        }
-        Ok(())
     }
 }
 

@@ -36,6 +36,7 @@ fn report(index: u32, count: u32) -> Report {
         dropped: Vec::new(),
         latency_ms: LatencyResults::default(),
         errors: BTreeMap::new(),
+        end_offsets: BTreeMap::new(),
         histograms: Histograms::default(),
     };
     Report { manifest, shards: None, results: Some(results) }

@@ -83,6 +83,19 @@ impl Cluster {
         Ok(())
     }
 
+    /// How many partitions `topic` has; none where there is no such topic.
+    ///
+    /// # Errors
+    /// As [`Cluster::connect`].
+    pub fn partitions(&self, topic: &str) -> Result<Option<u32>, KafkaError> {
+        Ok(self.metadata()?.get(topic).map(|existing| existing.partitions))
+    }
+
+    /// Where each of the partitions of `topic` ends; none where the cluster doesn't tell.
+    pub fn end_offsets(&self, topic: &str, partitions: u32) -> Option<Vec<i64>> {
+        end_offsets(&self.client, topic, partitions, self.settings.patience)
+    }
+
     /// Whether it is librdkafka's mock cluster: an embedded broker, of this process or another.
     pub(super) fn is_embedded(&self) -> bool {
         let id = self.client.client().fetch_cluster_id(TURN);
@@ -136,6 +149,26 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
+}
+
+/// Where each of the partitions of `topic` ends, by a client; none where that can't be known within
+/// `patience` for each.
+pub(super) fn end_offsets(
+    client: &KafkaProducer,
+    topic: &str,
+    partitions: u32,
+    patience: Duration,
+) -> Option<Vec<i64>> {
+    let of = |partition| client.client().fetch_watermarks(topic, partition, patience);
+    (0..partitions as i32)
+        .map(|partition| match of(partition) {
+            Ok((_, end)) => Some(end),
+            Err(error) => {
+                tracing::debug!("the end of {topic}-{partition} is unknown: {}", plain(&error));
+                None
+            }
+        })
+        .collect()
 }
 
 /// A client's reason without the state and the repetitions that it adds in brackets.

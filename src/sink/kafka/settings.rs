@@ -171,7 +171,39 @@ impl KafkaSettings {
         }
         Ok(config)
     }
+    /// The librdkafka configuration of a consumer that reads all of some partitions.
+    ///
+    /// # Errors
+    /// [`KafkaError::SetTwice`].
+    pub fn consumer_config(&self) -> Result<ClientConfig, KafkaError> {
+        // Refuses what is refused of a producer.
+        self.client_config(Tuning::default())?;
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap);
+        for (key, value) in READING {
+            config.set(key, value);
+        }
+        for Property { key, value } in &self.properties {
+            config.set(key, value);
+        }
+        Ok(config)
+    }
 }
+
+/// Properties of the consumer that reads a run back; the user's own win.
+const READING: [(&str, &str); 8] = [
+    ("client.id", "fleetstorm-verify"),
+    // A consumer needs a group to be told of; nothing is committed to it.
+    ("group.id", "fleetstorm-verify"),
+    ("enable.auto.commit", "false"),
+    ("enable.partition.eof", "true"),
+    ("isolation.level", "read_committed"),
+    // A full queue, and the end of a partition, are not waited at for the client's second and half.
+    ("fetch.queue.backoff.ms", "2"),
+    ("fetch.wait.max.ms", "20"),
+    // What was damaged on the way is no record of ours.
+    ("check.crcs", "true"),
+];
 
 /// librdkafka's other names of properties that the program sets.
 fn canonical(key: &str) -> &str {

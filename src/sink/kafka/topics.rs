@@ -187,6 +187,27 @@ pub fn prepare(
     Ok(prepared)
 }
 
+/// The `cleanup.policy` of each of these topics; those that don't tell are left out.
+pub fn cleanup_policies(cluster: &Cluster, names: &[&str]) -> BTreeMap<String, String> {
+    // An embedded broker leaves the question unanswered.
+    if cluster.is_embedded() {
+        return BTreeMap::new();
+    }
+    let admin = match Admin::new(cluster) {
+        Ok(admin) => admin,
+        Err(error) => {
+            tracing::debug!("the topics' configurations are unknown: {error}");
+            return BTreeMap::new();
+        }
+    };
+    let policies = admin.configs(names).into_iter().filter_map(|config| {
+        let OwnedResourceSpecifier::Topic(name) = &config.specifier else { return None };
+        let policy = config.get("cleanup.policy")?.value.clone()?;
+        Some((name.clone(), policy))
+    });
+    policies.collect()
+}
+
 /// Waits until every topic shows a leader for each of its partitions; returns their counts.
 fn settle(
     cluster: &Cluster,
@@ -358,31 +379,33 @@ impl Admin {
         prepared: &mut Prepared,
     ) -> Result<(), KafkaError> {
         let names: Vec<String> = topics.iter().map(|&topic| policy.name(topic)).collect();
-        let wanted: Vec<ResourceSpecifier<'_>> =
-            names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let answers =
-            match self.runtime.block_on(self.client.describe_configs(&wanted, &self.options)) {
-                Ok(answers) => answers,
-                Err(error) => {
-                    tracing::debug!("the topics' configurations are unknown: {error}");
-                    return Ok(());
-                }
-            };
-        for answer in answers {
-            let config = match answer {
-                Ok(config) => config,
-                // Narrow ACLs don't show configurations; nothing is lost but the warnings.
-                Err(code) => {
-                    tracing::debug!("a topic's configuration is unknown: {}", describe(code));
-                    continue;
-                }
-            };
+        for config in self.configs(&names.iter().map(String::as_str).collect::<Vec<_>>()) {
             let OwnedResourceSpecifier::Topic(name) = &config.specifier else { continue };
             if let Some(at) = names.iter().position(|n| n == name) {
                 check(topics[at], name, &config, &stamps.of(topics[at]), prepared)?;
             }
         }
         Ok(())
+    }
+
+    /// The configurations of topics. Narrow ACLs don't show them; then nothing is lost but warnings.
+    fn configs(&self, names: &[&str]) -> Vec<ConfigResource> {
+        let wanted: Vec<ResourceSpecifier<'_>> =
+            names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+        let answers = self.runtime.block_on(self.client.describe_configs(&wanted, &self.options));
+        let unknown = |what: &str, why: String| tracing::debug!("{what} unknown: {why}");
+        match answers {
+            Ok(answers) => answers
+                .into_iter()
+                .filter_map(|answer| {
+                    answer.inspect_err(|&code| unknown("a topic's configuration is", describe(code))).ok()
+                })
+                .collect(),
+            Err(error) => {
+                unknown("the topics' configurations are", error.to_string());
+                Vec::new()
+            }
+        }
     }
 
     /// Creates topics, with one request.

@@ -1,0 +1,398 @@
+//! The second comparison, of the keys that differ: record by record, a bounded number of keys at a
+//! time.
+
+use std::collections::HashMap;
+
+use super::check::Suspect;
+use super::ledger::Content;
+use super::read_back::{Arrived, Topics};
+use super::verdict::{Counts, Example, Finding};
+use super::walk::Walk;
+use super::{Part, VerifyError};
+use crate::record::{KeyHash, Topic};
+
+/// Records, expected and arrived, of the keys that are looked at together: some hundred megabytes.
+const MOST_AT_ONCE: u64 = 4_000_000;
+/// Examples of each finding that are kept; more than anybody reads.
+const MOST_EXAMPLES: usize = 5;
+
+/// What topics may do with records.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keeping {
+    /// Whether the topic is compacted, so that earlier records of a key may be gone.
+    pub compacted: bool,
+    /// Whether the broker stamps records with its own time.
+    pub restamped: bool,
+}
+
+/// Keys that differ, and what is known of their topics.
+pub struct Comparison<'a> {
+    /// The parts of the runs.
+    pub parts: &'a [Part<'a>],
+    /// Their topics.
+    pub topics: &'a Topics<'a>,
+    /// By topic.
+    pub keeping: [Keeping; Topic::COUNT],
+    /// By topic: its number of partitions.
+    pub partitions: [u32; Topic::COUNT],
+}
+
+/// What was found of the keys that differ.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// By topic.
+    pub counts: [Counts; Topic::COUNT],
+    /// A few of each kind and topic.
+    pub examples: Vec<Example>,
+}
+
+/// A record that is expected.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    hash: u64,
+    timestamp_ms: i64,
+    /// It was dropped, by a span that may hold records that were sent as well.
+    dropped: bool,
+}
+
+/// A record that arrived and is none of those expected.
+#[derive(Debug, Clone, Copy)]
+struct Stranger {
+    offset: i64,
+    timestamp_ms: i64,
+}
+
+/// One topic and key under comparison.
+#[derive(Debug, Default)]
+struct Case {
+    whole: bool,
+    wanted: Vec<Wanted>,
+    /// Places in `wanted` by their hash, in order.
+    by_hash: Vec<(u64, u32)>,
+    found: Vec<bool>,
+    arrived: u64,
+    duplicated: Vec<i64>,
+    out_of_order: Vec<i64>,
+    strangers: Vec<Stranger>,
+    first: Option<usize>,
+    highest: Option<usize>,
+}
+
+impl Case {
+    fn expect(&mut self, wanted: Wanted) {
+        self.wanted.push(wanted);
+    }
+
+    /// All that is expected is known.
+    fn sort(&mut self) {
+        self.by_hash =
+            self.wanted.iter().enumerate().map(|(at, w)| (w.hash, at as u32)).collect();
+        self.by_hash.sort_unstable();
+        self.found = vec![false; self.wanted.len()];
+    }
+
+    fn arrive(&mut self, hash: u64, offset: i64, timestamp_ms: i64) {
+        self.arrived += 1;
+        let from = self.by_hash.partition_point(|&(h, _)| h < hash);
+        let same = self.by_hash[from..].iter().take_while(|&&(h, _)| h == hash);
+        let mut known = false;
+        for &(_, at) in same {
+            known = true;
+            let at = at as usize;
+            if !self.found[at] {
+                self.found[at] = true;
+                self.first = Some(self.first.map_or(at, |first| first.min(at)));
+                if self.highest.is_some_and(|highest| at < highest) {
+                    self.out_of_order.push(offset);
+                } else {
+                    self.highest = Some(at);
+                }
+                return;
+            }
+        }
+        if known {
+            self.duplicated.push(offset);
+        } else {
+            self.strangers.push(Stranger { offset, timestamp_ms });
+        }
+    }
+
+    /// What became of the records, where the topic keeps them so and some of the first may have aged
+    /// out.
+    fn judge(mut self, keeping: Keeping, aged_out: bool) -> Judgement {
+        // An altered record stands where its timestamp, or its turn, says that another should.
+        let mut altered = Vec::new();
+        let mut missing: Vec<usize> =
+            (0..self.wanted.len()).filter(|&at| !self.found[at] && !self.wanted[at].dropped).collect();
+        let mut unexpected = Vec::new();
+        let mut by_time: HashMap<i64, Vec<usize>> = HashMap::new();
+        if keeping.restamped {
+            let mut places = missing.iter().copied();
+            for stranger in &self.strangers {
+                match places.next() {
+                    Some(at) => altered.push((at, stranger.offset)),
+                    None => unexpected.push(stranger.offset),
+                }
+            }
+        } else {
+            for &at in missing.iter().rev() {
+                by_time.entry(self.wanted[at].timestamp_ms).or_default().push(at);
+            }
+            for stranger in &self.strangers {
+                match by_time.get_mut(&stranger.timestamp_ms).and_then(Vec::pop) {
+                    Some(at) => altered.push((at, stranger.offset)),
+                    None => unexpected.push(stranger.offset),
+                }
+            }
+        }
+        for &(at, _) in &altered {
+            self.found[at] = true;
+            self.first = Some(self.first.map_or(at, |first| first.min(at)));
+            self.highest = Some(self.highest.map_or(at, |highest| highest.max(at)));
+        }
+        missing.retain(|&at| !self.found[at]);
+        let (mut lost, mut aged, mut compacted) = (Vec::new(), 0, 0);
+        for at in missing {
+            let early = self.first.is_none_or(|first| at < first);
+            let passed = self.highest.is_some_and(|highest| at < highest);
+            if early && aged_out {
+                aged += 1;
+            } else if passed && keeping.compacted {
+                compacted += 1;
+            } else if passed || self.whole {
+                lost.push(at);
+            }
+        }
+        let matched = self.found.iter().filter(|&&found| found).count() as u64;
+        Judgement {
+            counts: Counts {
+                expected: matched + lost.len() as u64 + aged + compacted,
+                arrived: self.arrived,
+                lost: lost.len() as u64,
+                duplicated: self.duplicated.len() as u64,
+                out_of_order: self.out_of_order.len() as u64,
+                altered: altered.len() as u64,
+                unexpected: unexpected.len() as u64,
+                aged,
+                compacted,
+                of_other_shards: 0,
+            },
+            lost: lost.first().map(|&at| (at, self.wanted[at].timestamp_ms)),
+            duplicated: self.duplicated.first().copied(),
+            out_of_order: self.out_of_order.first().copied(),
+            unexpected: unexpected.first().copied(),
+            altered: altered.first().copied(),
+        }
+    }
+}
+
+/// What became of one key, with the first record of each finding.
+struct Judgement {
+    counts: Counts,
+    /// Which of the key's records, and its timestamp.
+    lost: Option<(usize, i64)>,
+    duplicated: Option<i64>,
+    out_of_order: Option<i64>,
+    unexpected: Option<i64>,
+    /// Which of the key's records, and the offset of what stands for it.
+    altered: Option<(usize, i64)>,
+}
+
+impl Comparison<'_> {
+    /// Looks closely at `suspects`, each with the part that expects it.
+    ///
+    /// # Errors
+    /// [`VerifyError`] where the topics can't be read again.
+    pub fn compare(&self, mut suspects: &[(usize, Suspect)]) -> Result<Found, VerifyError> {
+        let mut found = Found::default();
+        while !suspects.is_empty() {
+            let mut weight = 0;
+            let fit = suspects
+                .iter()
+                .take_while(|(_, suspect)| {
+                    weight += suspect.weight;
+                    weight <= MOST_AT_ONCE
+                })
+                .count()
+                .max(1);
+            let (now, later) = suspects.split_at(fit);
+            self.batch(now, &mut found)?;
+            suspects = later;
+        }
+        Ok(found)
+    }
+
+    fn batch(&self, suspects: &[(usize, Suspect)], found: &mut Found) -> Result<(), VerifyError> {
+        // By topic: cases by key.
+        let mut cases: [HashMap<&str, Case>; Topic::COUNT] = Default::default();
+        for (part, suspect) in suspects {
+            let whole = self.parts[*part].run.whole;
+            let case = Case { whole, ..Case::default() };
+            cases[suspect.topic.index()].insert(&suspect.key, case);
+        }
+        for (index, part) in self.parts.iter().enumerate() {
+            if suspects.iter().any(|(of, _)| *of == index) {
+                self.expect(part, &mut cases);
+            }
+        }
+        cases.iter_mut().flat_map(HashMap::values_mut).for_each(Case::sort);
+
+        let partition = |topic: Topic, key: &str| {
+            KeyHash::of(key.as_bytes()).partition(self.partitions[topic.index()])
+        };
+        // All of a topic's partitions: a record in the wrong one is to be found there.
+        let concerned: [bool; Topic::COUNT] = std::array::from_fn(|at| !cases[at].is_empty());
+        self.topics.read(
+            |span| concerned[span.topic.index()],
+            |arrived: &Arrived<'_>| {
+                let Ok(key) = std::str::from_utf8(arrived.key) else { return };
+                if let Some(case) = cases[arrived.topic.index()].get_mut(key) {
+                    let hash = arrived.content.hash(self.keeping[arrived.topic.index()].restamped);
+                    case.arrive(hash, arrived.offset, arrived.content.timestamp_ms);
+                }
+            },
+        )?;
+
+        for (part, suspect) in suspects {
+            let Some(case) = cases[suspect.topic.index()].remove(&*suspect.key) else { continue };
+            let of = partition(suspect.topic, &suspect.key);
+            let spans = self.topics.spans();
+            let aged_out = spans
+                .iter()
+                .any(|s| s.topic == suspect.topic && s.partition == of && s.removed > 0);
+            let judgement = case.judge(self.keeping[suspect.topic.index()], aged_out);
+            found.add(*part, suspect, of, &judgement);
+        }
+        Ok(())
+    }
+
+    /// Makes again what a part expects of the cases' keys.
+    fn expect(&self, part: &Part<'_>, cases: &mut [HashMap<&str, Case>; Topic::COUNT]) {
+        let dropped = part.run.dropped(part.share);
+        let mut left = part.readings;
+        Walk::new(&part.run.manifest, part.share).run(
+            |_, _| {
+                let goes_on = left > 0;
+                left = left.saturating_sub(1);
+                goes_on
+            },
+            |due| {
+                if let Some(case) = cases[due.topic.index()].get_mut(due.key) {
+                    let content = Content {
+                        partition: due.partition,
+                        timestamp_ms: due.timestamp_ms,
+                        value: due.value,
+                    };
+                    case.expect(Wanted {
+                        hash: content.hash(self.keeping[due.topic.index()].restamped),
+                        timestamp_ms: due.timestamp_ms,
+                        dropped: dropped.hold(due.slot),
+                    });
+                }
+            },
+        );
+    }
+}
+
+impl Found {
+    fn add(&mut self, part: usize, suspect: &Suspect, partition: i32, judgement: &Judgement) {
+        self.counts[suspect.topic.index()].add(&judgement.counts);
+        let findings = [
+            (Finding::Lost, judgement.lost.map(|(nth, at)| (None, Some(nth), Some(at)))),
+            (Finding::Altered, judgement.altered.map(|(nth, o)| (Some(o), Some(nth), None))),
+            (Finding::Duplicated, judgement.duplicated.map(|o| (Some(o), None, None))),
+            (Finding::OutOfOrder, judgement.out_of_order.map(|o| (Some(o), None, None))),
+            (Finding::Unexpected, judgement.unexpected.map(|o| (Some(o), None, None))),
+        ];
+        for (finding, example) in findings {
+            let Some((offset, nth, timestamp_ms)) = example else { continue };
+            self.show(Example {
+                finding,
+                topic: suspect.topic,
+                key: suspect.key.to_string(),
+                partition,
+                offset,
+                nth,
+                timestamp_ms,
+                fields: None,
+                part,
+            });
+        }
+    }
+
+    /// Keeps an example, unless there are enough of its kind.
+    pub fn show(&mut self, example: Example) {
+        let alike = self.examples.iter().filter(|e| e.finding == example.finding).count();
+        if alike < MOST_EXAMPLES {
+            self.examples.push(example);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The counts of a key whose records 0.. are expected at instants of the same numbers, and of
+    /// which these arrived; negative numbers are strangers at that instant.
+    fn judged(expected: usize, arrived: &[i64], keeping: Keeping, aged: bool, whole: bool) -> Counts {
+        let mut case = Case { whole, ..Case::default() };
+        for at in 0..expected {
+            case.expect(Wanted { hash: 1000 + at as u64, timestamp_ms: at as i64, dropped: false });
+        }
+        case.sort();
+        for (offset, &what) in arrived.iter().enumerate() {
+            let hash = if what < 0 { 7 } else { 1000 + what as u64 };
+            case.arrive(hash, offset as i64, what.abs());
+        }
+        case.judge(keeping, aged).counts
+    }
+
+    const PLAIN: Keeping = Keeping { compacted: false, restamped: false };
+
+    #[test]
+    fn each_kind_of_difference_is_counted_as_itself() {
+        let base = Counts { expected: 5, arrived: 5, ..Counts::default() };
+        assert_eq!(judged(5, &[0, 1, 2, 3, 4], PLAIN, false, true), base);
+        assert_eq!(judged(5, &[0, 1, 3, 4], PLAIN, false, true), Counts { arrived: 4, lost: 1, ..base });
+        assert_eq!(
+            judged(5, &[0, 1, 2, 1, 2, 3, 4], PLAIN, false, true),
+            Counts { arrived: 7, duplicated: 2, ..base }
+        );
+        assert_eq!(
+            judged(5, &[0, 2, 1, 3, 4], PLAIN, false, true),
+            Counts { out_of_order: 1, ..base }
+        );
+        assert_eq!(judged(5, &[0, 1, -2, 3, 4], PLAIN, false, true), Counts { altered: 1, ..base });
+        assert_eq!(
+            judged(5, &[0, 1, 2, 3, 4, -9], PLAIN, false, true),
+            Counts { arrived: 6, unexpected: 1, ..base }
+        );
+    }
+
+    #[test]
+    fn what_lies_behind_the_last_arrival_is_lost_only_where_the_end_is_known() {
+        let lost = |whole| judged(5, &[0, 1, 2], PLAIN, false, whole).lost;
+        assert_eq!((lost(true), lost(false)), (2, 0));
+        assert_eq!(judged(5, &[0, 2], PLAIN, false, false).lost, 1, "a hole is a loss anyway");
+    }
+
+    #[test]
+    fn what_aged_out_or_was_compacted_away_is_not_lost() {
+        let aged = judged(5, &[2, 3, 4], PLAIN, true, true);
+        assert_eq!((aged.aged, aged.lost), (2, 0));
+        let hole = judged(5, &[2, 4], PLAIN, true, true);
+        assert_eq!((hole.aged, hole.lost), (2, 1));
+        let compacting = Keeping { compacted: true, ..PLAIN };
+        let last = judged(5, &[1, 4], compacting, false, true);
+        assert_eq!((last.compacted, last.lost), (3, 0));
+        assert_eq!(judged(5, &[1, 3], compacting, false, true).lost, 1, "its last value is missing");
+    }
+
+    #[test]
+    fn restamped_records_are_told_apart_by_their_turn() {
+        let restamped = Keeping { restamped: true, ..PLAIN };
+        let counts = judged(3, &[0, -77, 2], restamped, false, true);
+        assert_eq!((counts.altered, counts.lost, counts.unexpected), (1, 0, 0));
+    }
+}

@@ -1,0 +1,415 @@
+//! Proof of what a run delivered: its topics are read back, its records made again from the
+//! manifest, and both compared a key at a time.
+//!
+//! The first pass keeps a count and an ordered hash for each topic and key, so that its memory grows
+//! with machines and not with records. Only keys that differ are read a second time, a bounded number
+//! at once.
+
+mod check;
+mod compare;
+mod difference;
+pub mod ledger;
+pub mod read_back;
+pub mod runs;
+pub mod verdict;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cli::VerifyOptions;
+use crate::config::units::Shard;
+use crate::encoding::registry::{Registry, RegistryError};
+use crate::fleet::{Groups, MachineId, Share};
+use crate::manifest::{Manifest, TopicEntry};
+use crate::pacing::StopFlag;
+use crate::record::{KeyHash, Topic};
+use crate::report::read::ReadError;
+use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, topics};
+
+use check::{Checked, Suspect};
+use compare::{Comparison, Found, Keeping};
+use ledger::{Content, Ledger};
+use read_back::Topics;
+use runs::{Run, Runs};
+use verdict::{Counts, Example, Finding, Schemas, Verdict};
+use walk::Walk;
+
+/// Why a run can't be verified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// A report can't be read.
+    #[error(transparent)]
+    Report(#[from] ReadError),
+    /// Reports are of several runs.
+    #[error("{} and {} are not of one run: verify them one by one", first.display(), second.display())]
+    NotOneRun {
+        /// A report.
+        first: PathBuf,
+        /// Another.
+        second: PathBuf,
+    },
+    /// A shard was given twice.
+    #[error("{} holds shard {shard}, which another report holds as well", file.display())]
+    Twice {
+        /// The report.
+        file: PathBuf,
+        /// The shard.
+        shard: Shard,
+    },
+    /// The run was not written to Kafka.
+    #[error("the run was not written to a broker: there is nothing to read back")]
+    NothingWritten,
+    /// The cluster can't be used.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The registry can't be used.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The registry has another schema under an id that the run's records name.
+    #[error("the registry has another schema under id {id} than topic `{topic}` was written with: is it the run's registry?")]
+    Schema {
+        /// The topic.
+        topic: String,
+        /// The id.
+        id: u32,
+    },
+    /// A topic isn't as the run left it.
+    #[error("topic `{topic}` is missing, or has fewer than the {partitions} partitions that it had: is it the run's cluster?")]
+    Topic {
+        /// The topic.
+        topic: String,
+        /// The partitions that the run saw.
+        partitions: u32,
+    },
+    /// A partition can't be read.
+    #[error("failed to read {topic}-{partition}: {cause}")]
+    Partition {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Why.
+        cause: String,
+    },
+    /// The consumer failed.
+    #[error("failed to read the topics: {0}")]
+    Client(String),
+    /// Nothing comes any more.
+    #[error("nothing more of topic `{topic}` came for {waited:.0?}: is a broker down?")]
+    Silent {
+        /// The topic.
+        topic: String,
+        /// For how long.
+        waited: Duration,
+    },
+    /// The program is to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// A thread ended by a mistake in this program.
+    #[error("internal error: a thread that makes the records again panicked")]
+    Panicked,
+}
+
+/// A part of a run that one thread makes again.
+pub struct Part<'a> {
+    run: &'a Run,
+    share: Share,
+    /// How many of its readings are to be made again.
+    readings: u64,
+}
+
+/// Verifies the run whose reports `options` name, on the cluster of `settings`; schemas against `registry`, where
+/// there is one.
+///
+/// # Errors
+/// [`VerifyError`]. What is wrong with the records is no error but the verdict.
+pub fn verify(
+    options: &VerifyOptions,
+    settings: KafkaSettings,
+    registry: Option<&Registry>,
+    stop: &StopFlag,
+) -> Result<Verdict, VerifyError> {
+    let runs = Runs::read(&options.manifest)?;
+    let manifest = runs.manifest();
+    let cluster = &Cluster::connect(settings, stop.clone())?;
+    let began = Instant::now();
+    let schemas = schemas(&manifest, registry)?;
+    let ends = |topic| runs.end_offsets(topic);
+    let topics = Topics::open(cluster, &manifest.topics, ends, stop)?;
+
+    let mut ledger = Ledger::default();
+    topics.read(
+        |_| true,
+        |arrived| ledger.add(arrived.topic, arrived.key, &arrived.content, arrived.restamped),
+    )?;
+    let reading_s = began.elapsed().as_secs_f64();
+
+    let known: Vec<AtomicBool> = (0..ledger.keys()).map(|_| AtomicBool::new(false)).collect();
+    let (parts, checked) = check_all(&runs, &ledger, &known, threads(options))?;
+    let comparison = Comparison {
+        parts: &parts,
+        topics: &topics,
+        keeping: keeping(cluster, &manifest.topics, &ledger),
+        partitions: manifest.partitions(),
+    };
+    let suspects: Vec<(usize, Suspect)> = checked
+        .iter()
+        .enumerate()
+        .flat_map(|(part, c)| c.suspects.iter().map(move |s| (part, s.clone())))
+        .collect();
+    let mut found = comparison.compare(&suspects)?;
+    for fine in checked.iter().map(|c| &c.fine) {
+        for (counts, &fine) in found.counts.iter_mut().zip(fine) {
+            counts.expected += fine;
+            counts.arrived += fine;
+        }
+    }
+    count_strangers(&runs, &ledger, &known, &mut found);
+    count_unseen_ends(&runs, &comparison.keeping, &topics, &mut found.counts);
+    explain_altered(&comparison, &manifest, &mut found.examples)?;
+
+    let mut total = Counts::default();
+    found.counts.iter().for_each(|counts| total.add(counts));
+    Ok(Verdict {
+        matches: total.is_clean(),
+        whole: runs.whole(),
+        topics: manifest
+            .topics
+            .iter()
+            .map(|entry| (entry.topic.name().to_owned(), found.counts[entry.topic.index()]))
+            .collect(),
+        total,
+        examples: found.examples,
+        schemas,
+        elapsed_s: began.elapsed().as_secs_f64(),
+        records_per_second: ledger.records.iter().sum::<u64>() as f64 / reading_s.max(1e-9),
+        runs: runs.told,
+    })
+}
+
+fn threads(options: &VerifyOptions) -> u32 {
+    options
+        .threads
+        .unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get() as u32))
+}
+
+/// Makes all runs' records again, each share on a thread of its own, and holds them against the
+/// ledger.
+fn check_all<'a>(
+    runs: &'a Runs,
+    ledger: &Ledger,
+    known: &[AtomicBool],
+    threads: u32,
+) -> Result<(Vec<Part<'a>>, Vec<Checked>), VerifyError> {
+    let (mut parts, mut checked) = (Vec::new(), Vec::new());
+    for run in &runs.runs {
+        let shares = run.shares(threads);
+        let of_run = thread::scope(|scope| {
+            let working: Vec<_> = shares
+                .iter()
+                .map(|&share| scope.spawn(move || check::check(run, share, ledger, known)))
+                .collect();
+            working.into_iter().map(|thread| thread.join()).collect::<Result<Vec<_>, _>>()
+        });
+        for (share, of_share) in shares.into_iter().zip(of_run.map_err(|_| VerifyError::Panicked)?) {
+            parts.push(Part { run, share, readings: of_share.readings });
+            checked.push(of_share);
+        }
+    }
+    Ok((parts, checked))
+}
+
+/// What the topics do with records.
+fn keeping(
+    cluster: &Cluster,
+    entries: &[TopicEntry],
+    ledger: &Ledger,
+) -> [Keeping; Topic::COUNT] {
+    let mut keeping = [Keeping::default(); Topic::COUNT];
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let policies = topics::cleanup_policies(cluster, &names);
+    for entry in entries {
+        // Where a topic doesn't tell, it is taken for what it was created as.
+        let compacted = match policies.get(&entry.name) {
+            Some(policy) => policy.contains("compact"),
+            None => entry.topic.is_compacted(),
+        };
+        let restamped = ledger.restamped[entry.topic.index()];
+        keeping[entry.topic.index()] = Keeping { compacted, restamped };
+    }
+    keeping
+}
+
+/// Counts the records of keys that no run expects.
+fn count_strangers(runs: &Runs, ledger: &Ledger, known: &[AtomicBool], found: &mut Found) {
+    let strangers =
+        ledger.rows().filter(|&(_, row)| !known[row as usize].load(Ordering::Relaxed));
+    let all_given = runs.are_all();
+    for (key, row) in strangers {
+        let elsewhere = !all_given && belongs_to_another_shard(runs, key);
+        for topic in Topic::ALL {
+            let count = ledger.chain(row, topic).count;
+            if count == 0 {
+                continue;
+            }
+            let counts = &mut found.counts[topic.index()];
+            counts.arrived += count;
+            if elsewhere {
+                counts.of_other_shards += count;
+                continue;
+            }
+            counts.unexpected += count;
+            let partitions = runs.runs[0].manifest.partitions()[topic.index()];
+            found.show(Example {
+                finding: Finding::Unexpected,
+                topic,
+                key: String::from_utf8_lossy(key).into_owned(),
+                partition: KeyHash::of(key).partition(partitions),
+                offset: None,
+                nth: None,
+                timestamp_ms: None,
+                fields: None,
+                part: 0,
+            });
+        }
+    }
+}
+
+/// Whether a key is that of a machine of the fleet, or of one of its jobs, that none of the given
+/// shards holds.
+fn belongs_to_another_shard(runs: &Runs, key: &[u8]) -> bool {
+    let manifest = &runs.runs[0].manifest;
+    let machines = manifest.config.n_machines;
+    let Some(index) = MachineId::index_in(key).filter(|&index| index < machines) else {
+        return false;
+    };
+    let group = Groups::new(machines).of(index);
+    let holds = |run: &Run| {
+        let shard = (run.manifest.shard.index(), run.manifest.shard.count());
+        Share { shard, thread: (0, 1) }.holds(group)
+    };
+    !runs.runs.iter().any(holds)
+}
+
+/// Counts as lost what reports of runs with an open end say was acknowledged and isn't there.
+fn count_unseen_ends(
+    runs: &Runs,
+    keeping: &[Keeping; Topic::COUNT],
+    topics: &Topics<'_>,
+    counts: &mut [Counts; Topic::COUNT],
+) {
+    if runs.whole() {
+        return;
+    }
+    for topic in Topic::ALL {
+        let aged = topics.spans().iter().any(|span| span.topic == topic && span.removed > 0);
+        let Some(acknowledged) = runs.acknowledged(topic) else { continue };
+        let counts = &mut counts[topic.index()];
+        if aged || keeping[topic.index()].compacted {
+            continue;
+        }
+        let extra = counts.duplicated + counts.unexpected + counts.of_other_shards;
+        let present = counts.arrived - extra;
+        let missing = acknowledged.saturating_sub(present);
+        if missing > counts.lost {
+            counts.expected += missing - counts.lost;
+            counts.lost = missing;
+        }
+    }
+}
+
+/// Fills in the fields of examples of altered records: both are fetched once more.
+fn explain_altered(
+    comparison: &Comparison<'_>,
+    manifest: &Manifest,
+    examples: &mut [Example],
+) -> Result<(), VerifyError> {
+    let altered = |example: &Example| example.finding == Finding::Altered;
+    let mut found: BTreeMap<usize, (i32, i64, Vec<u8>)> = BTreeMap::new();
+    let places: Vec<(usize, Topic, i64, String)> = examples
+        .iter()
+        .enumerate()
+        .filter(|(_, example)| altered(example))
+        .filter_map(|(at, e)| Some((at, e.topic, e.offset?, e.key.clone())))
+        .collect();
+    if places.is_empty() {
+        return Ok(());
+    }
+    comparison.topics.read(
+        |span| places.iter().any(|place| place.1 == span.topic),
+        |arrived| {
+            for (at, topic, offset, key) in &places {
+                if *topic == arrived.topic && *offset == arrived.offset && key.as_bytes() == arrived.key {
+                    let content = arrived.content;
+                    let value = content.value.to_vec();
+                    found.insert(*at, (content.partition, content.timestamp_ms, value));
+                }
+            }
+        },
+    )?;
+    for (part_index, part) in comparison.parts.iter().enumerate() {
+        let mut seen: BTreeMap<usize, usize> = places
+            .iter()
+            .filter(|place| examples[place.0].part == part_index)
+            .map(|place| (place.0, 0))
+            .collect();
+        if seen.is_empty() {
+            continue;
+        }
+        let mut left = part.readings;
+        Walk::new(&part.run.manifest, part.share).run(
+            |_, _| {
+                let goes_on = left > 0;
+                left = left.saturating_sub(1);
+                goes_on
+            },
+            |due| {
+                for (&at, count) in &mut seen {
+                    let example = &mut examples[at];
+                    if example.topic != due.topic || example.key != due.key {
+                        continue;
+                    }
+                    if example.nth == Some(*count)
+                        && let Some((partition, timestamp_ms, value)) = found.get(&at)
+                    {
+                        let (partition, timestamp_ms) = (*partition, *timestamp_ms);
+                        let restamped = comparison.keeping[due.topic.index()].restamped;
+                        let sent = Content {
+                            partition: due.partition,
+                            timestamp_ms: if restamped { timestamp_ms } else { due.timestamp_ms },
+                            value: due.value,
+                        };
+                        let there = Content { partition, timestamp_ms, value };
+                        let fields = difference::fields(due.topic, manifest.format, &sent, &there);
+                        example.fields = Some(fields);
+                    }
+                    *count += 1;
+                }
+            },
+        );
+    }
+    Ok(())
+}
+
+/// Holds the registry's schemas against those that the records are written with.
+fn schemas(manifest: &Manifest, registry: Option<&Registry>) -> Result<Schemas, VerifyError> {
+    let ids = || manifest.topics.iter().filter_map(|entry| Some((entry, entry.schema_id?)));
+    if manifest.format == crate::encoding::Format::Json {
+        return Ok(Schemas::None);
+    }
+    if ids().next().is_none() {
+        return Err(VerifyError::NothingWritten);
+    }
+    let Some(registry) = registry else { return Ok(Schemas::NotAsked) };
+    for (entry, id) in ids() {
+        if !registry.schema(id)?.is_same_as(entry.topic.schema().text) {
+            return Err(VerifyError::Schema { topic: entry.name.clone(), id: id.0 });
+        }
+    }
+    Ok(Schemas::Match)
+}

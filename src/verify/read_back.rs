@@ -1,0 +1,254 @@
+//! Reading a run's topics back: every record between two offsets of each partition.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::message::{Message, Timestamp};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::VerifyError;
+use super::ledger::Content;
+use crate::manifest::TopicEntry;
+use crate::pacing::StopFlag;
+use crate::record::Topic;
+use crate::sink::kafka::Cluster;
+
+/// The records of one partition that are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The topic.
+    pub topic: Topic,
+    /// The partition.
+    pub partition: i32,
+    /// The offset of the first.
+    pub from: i64,
+    /// The offset behind the last.
+    pub to: i64,
+    /// How many offsets before `from` were the run's and are gone: aged out, or deleted.
+    pub removed: u64,
+}
+
+/// A record that arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived<'a> {
+    /// Its topic.
+    pub topic: Topic,
+    /// Its offset.
+    pub offset: i64,
+    /// Its key; empty where it has none.
+    pub key: &'a [u8],
+    /// The rest of it.
+    pub content: Content<'a>,
+    /// Whether its timestamp is the broker's.
+    pub restamped: bool,
+}
+
+/// The topics of a run on its cluster.
+pub struct Topics<'a> {
+    consumer: BaseConsumer<Quiet>,
+    entries: &'a [TopicEntry],
+    spans: Vec<Span>,
+    patience: Duration,
+    stop: StopFlag,
+}
+
+/// How long one wait for records lasts.
+const TURN: Duration = Duration::from_millis(200);
+/// Records between two looks at the stop flag.
+const LOOK_EVERY: u64 = 10_000;
+
+impl<'a> Topics<'a> {
+    /// The topics of `entries` from their start offsets up to where they end now, or where the run
+    /// ended by `ends` (of a topic, its partitions' offsets).
+    ///
+    /// # Errors
+    /// [`VerifyError`] where a topic is missing, or has other partitions than it had.
+    pub fn open(
+        cluster: &Cluster,
+        entries: &'a [TopicEntry],
+        ends: impl Fn(Topic) -> Option<Vec<i64>>,
+        stop: &StopFlag,
+    ) -> Result<Topics<'a>, VerifyError> {
+        let settings = cluster.settings();
+        let consumer: BaseConsumer<Quiet> =
+            BaseConsumer::from_config_and_context(&settings.consumer_config()?, Quiet)
+                .map_err(|error| VerifyError::Client(error.to_string()))?;
+        let mut spans = Vec::new();
+        for entry in entries {
+            if cluster.partitions(&entry.name)?.is_none_or(|found| found < entry.partitions) {
+                return Err(VerifyError::Topic { topic: entry.name.clone(), partitions: entry.partitions });
+            }
+            let ends = ends(entry.topic);
+            for partition in 0..entry.partitions as i32 {
+                let at = |offsets: &Option<Vec<i64>>| offsets.as_ref()?.get(partition as usize).copied();
+                let (low, high) = consumer
+                    .fetch_watermarks(&entry.name, partition, settings.patience)
+                    .map_err(|error| failed(&entry.name, partition, &error))?;
+                let start = at(&entry.start_offsets).unwrap_or(0);
+                let to = at(&ends).map_or(high, |end| end.min(high));
+                spans.push(Span {
+                    topic: entry.topic,
+                    partition,
+                    from: start.max(low),
+                    to,
+                    removed: u64::try_from(low.min(to) - start).unwrap_or(0),
+                });
+            }
+        }
+        Ok(Topics { consumer, entries, spans, patience: settings.patience, stop: stop.clone() })
+    }
+
+    /// What there is to read.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// Hands every record of the partitions that `wanted` names to `each`; the records of a partition
+    /// come in their order.
+    ///
+    /// # Errors
+    /// [`VerifyError`] where the cluster stops answering, or the program is to stop.
+    pub fn read(
+        &self,
+        wanted: impl Fn(&Span) -> bool,
+        mut each: impl FnMut(&Arrived<'_>),
+    ) -> Result<(), VerifyError> {
+        // A topic at a time: the end of a partition is told by its number alone.
+        for entry in self.entries {
+            let of_topic = |span: &&Span| span.topic == entry.topic && span.from < span.to;
+            let spans: Vec<Span> =
+                self.spans.iter().filter(of_topic).filter(|span| wanted(span)).copied().collect();
+            if !spans.is_empty() {
+                self.read_topic(&entry.name, &spans, &mut each)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_topic(
+        &self,
+        name: &str,
+        spans: &[Span],
+        each: &mut impl FnMut(&Arrived<'_>),
+    ) -> Result<(), VerifyError> {
+        // Where each partition that is still read is to end.
+        let mut ends: Vec<Option<i64>> = Vec::new();
+        let mut list = TopicPartitionList::new();
+        for span in spans {
+            let at = span.partition as usize;
+            ends.resize(ends.len().max(at + 1), None);
+            ends[at] = Some(span.to);
+            list.add_partition_offset(name, span.partition, Offset::Offset(span.from))
+                .map_err(|error| failed(name, span.partition, &error))?;
+        }
+        let topic = spans[0].topic;
+        let mut left = spans.len();
+        self.consumer.assign(&list).map_err(|error| VerifyError::Client(error.to_string()))?;
+        let (mut last_heard, mut count) = (Instant::now(), 0u64);
+        while left > 0 {
+            count += 1;
+            if count.is_multiple_of(LOOK_EVERY) {
+                last_heard = Instant::now();
+                self.interrupted()?;
+            }
+            let message = match self.consumer.poll(TURN) {
+                Some(Ok(message)) => message,
+                Some(Err(ClientError::PartitionEOF(partition))) => {
+                    last_heard = Instant::now();
+                    // Behind the last record there may be marks of transactions, or gaps.
+                    if ends.get_mut(partition as usize).and_then(Option::take).is_some() {
+                        left -= 1;
+                    }
+                    continue;
+                }
+                Some(Err(error)) if is_final(&error) => {
+                    return Err(VerifyError::Client(error.to_string()));
+                }
+                Some(Err(_)) | None => {
+                    self.interrupted()?;
+                    if last_heard.elapsed() > self.patience.max(SILENCE) {
+                        return Err(VerifyError::Silent {
+                            topic: name.to_owned(),
+                            waited: last_heard.elapsed(),
+                        });
+                    }
+                    continue;
+                }
+            };
+            let (partition, offset) = (message.partition(), message.offset());
+            let Some(Some(end)) = ends.get(partition as usize).copied() else { continue };
+            if offset >= end - 1 {
+                ends[partition as usize] = None;
+                left -= 1;
+                self.pause(name, partition)?;
+            }
+            if offset >= end {
+                continue;
+            }
+            let (timestamp_ms, restamped) = match message.timestamp() {
+                Timestamp::CreateTime(ms) => (ms, false),
+                Timestamp::LogAppendTime(ms) => (ms, true),
+                Timestamp::NotAvailable => (-1, true),
+            };
+            let value = message.payload().unwrap_or_default();
+            each(&Arrived {
+                topic,
+                offset,
+                key: message.key().unwrap_or_default(),
+                content: Content { partition, timestamp_ms, value },
+                restamped,
+            });
+        }
+        Ok(())
+    }
+
+    fn interrupted(&self) -> Result<(), VerifyError> {
+        if self.stop.is_set() { Err(VerifyError::Interrupted) } else { Ok(()) }
+    }
+
+    /// Fetches no more of a partition.
+    fn pause(&self, topic: &str, partition: i32) -> Result<(), VerifyError> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        self.consumer.pause(&list).map_err(|error| failed(topic, partition, &error))
+    }
+}
+
+/// How long a cluster that has answered may say nothing at all.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Whether an error of a consumer will not mend itself.
+fn is_final(error: &ClientError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::SaslAuthenticationFailed
+                | RDKafkaErrorCode::Fatal
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+        )
+    )
+}
+
+fn failed(topic: &str, partition: i32, error: &ClientError) -> VerifyError {
+    VerifyError::Partition { topic: topic.to_owned(), partition, cause: error.to_string() }
+}
+
+/// Takes what the client says to the log.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(facility, "{message}");
+    }
+
+    fn error(&self, error: ClientError, reason: &str) {
+        tracing::debug!(%error, "{reason}");
+    }
+}
+
+impl ConsumerContext for Quiet {}

@@ -1,0 +1,203 @@
+//! What is to be verified: the runs that reports tell of, a shard each.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::VerifyError;
+use crate::config::units::Shard;
+use crate::fleet::{Groups, Share};
+use crate::manifest::{JobKey, Manifest};
+use crate::pacing::Pace;
+use crate::record::Topic;
+use crate::report::read::{self, ReadReport};
+use crate::report::results::{DroppedSpan, Ending};
+use crate::report::{Report, Results};
+
+/// One shard of a run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Whether its end is known from the manifest, and it came to it: every record up to there was
+    /// sent. Otherwise what arrived is to be the first of each key.
+    pub whole: bool,
+    dropped: Vec<DroppedSpan>,
+}
+
+/// The runs of several reports.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    /// The shards, one at least.
+    pub runs: Vec<Run>,
+    /// What the reports say was delivered; none where one of them has no results.
+    pub results: Option<Vec<Results>>,
+    /// The reports.
+    pub told: Vec<Told>,
+}
+
+/// A report, as the verdict names it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Told {
+    /// The file.
+    pub file: PathBuf,
+    /// The shards that it holds.
+    pub shards: Vec<Shard>,
+    /// How the run ended; none where it was killed, or still goes on.
+    pub ended: Option<Ending>,
+    /// Records that it counts as given up.
+    pub failed: u64,
+    /// Records that it never heard of again.
+    pub unconfirmed: u64,
+}
+
+/// Spans of slots of a share that were dropped rather than sent late.
+#[derive(Debug, Clone, Default)]
+pub struct Dropped(Vec<(u64, u64)>);
+
+impl Dropped {
+    /// Whether a slot is in one of them.
+    #[inline]
+    pub fn hold(&self, slot: Option<u64>) -> bool {
+        // Slots come in order, but a few spans are looked through as quickly.
+        !self.0.is_empty()
+            && slot.is_some_and(|slot| {
+                let next = self.0.partition_point(|&(_, last)| last < slot);
+                self.0.get(next).is_some_and(|&(first, _)| first <= slot)
+            })
+    }
+}
+
+impl Run {
+    /// The parts that the shard is verified in: as many as `threads`, or as the run itself had where
+    /// slots of its threads were dropped.
+    pub fn shares(&self, threads: u32) -> Vec<Share> {
+        let threads = self.dropped.first().map_or(threads, |span| span.thread.count());
+        let shard = (self.manifest.shard.index(), self.manifest.shard.count());
+        let groups = Groups::new(self.manifest.config.n_machines).len().max(1);
+        let threads = threads.clamp(1, groups);
+        (0..threads).map(|thread| Share { shard, thread: (thread, threads) }).collect()
+    }
+
+    /// The slots of a share that were dropped.
+    pub fn dropped(&self, share: Share) -> Dropped {
+        let of_share = self.dropped.iter().filter(|span| span.thread.index() == share.thread.0);
+        let mut spans: Vec<(u64, u64)> =
+            of_share.map(|span| (span.first_slot, span.last_slot)).collect();
+        spans.sort_unstable();
+        Dropped(spans)
+    }
+}
+
+impl Runs {
+    /// The runs of the reports in `files`: one run's, or its shards'.
+    ///
+    /// # Errors
+    /// [`VerifyError`] where a report can't be read, or they are not of one run.
+    pub fn read(files: &[PathBuf]) -> Result<Runs, VerifyError> {
+        let reports = files
+            .iter()
+            .map(|file| Ok((file.as_path(), read::file(file)?)))
+            .collect::<Result<Vec<(&Path, ReadReport)>, VerifyError>>()?;
+        let mut all = Runs { runs: Vec::new(), results: Some(Vec::new()), told: Vec::new() };
+        for (file, ReadReport { report, .. }) in &reports {
+            if let Some((first, ReadReport { report: other, .. })) = reports.first()
+                && unsharded(&other.manifest) != unsharded(&report.manifest)
+            {
+                let (first, second) = (first.to_path_buf(), file.to_path_buf());
+                return Err(VerifyError::NotOneRun { first, second });
+            }
+            all.add(file, report)?;
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, file: &Path, report: &Report) -> Result<(), VerifyError> {
+        let shards = report.shards.clone().unwrap_or_else(|| vec![report.manifest.shard]);
+        let whole = report.results.as_ref().is_some_and(|r| r.ended == Ending::Complete)
+            && has_known_end(&report.manifest);
+        for &shard in &shards {
+            if self.runs.iter().any(|run| run.manifest.shard == shard) {
+                return Err(VerifyError::Twice { file: file.to_owned(), shard });
+            }
+            let manifest = Manifest { shard, ..report.manifest.clone() };
+            let spans = report.results.iter().flat_map(|results| &results.dropped);
+            let dropped = spans.filter(|span| span.shard == shard).cloned().collect();
+            self.runs.push(Run { manifest, whole, dropped });
+        }
+        self.told.push(Told {
+            file: file.to_owned(),
+            shards,
+            ended: report.results.as_ref().map(|results| results.ended),
+            failed: report.results.as_ref().map_or(0, Results::failed),
+            unconfirmed: report.results.as_ref().map_or(0, Results::unconfirmed),
+        });
+        self.results = self.results.take().zip(report.results.clone()).map(|(mut all, results)| {
+            all.push(results);
+            all
+        });
+        Ok(())
+    }
+
+    /// A manifest that stands for all: topics from where the first of the shards found them.
+    pub fn manifest(&self) -> Manifest {
+        let mut manifest = self.runs[0].manifest.clone();
+        for run in &self.runs[1..] {
+            for (entry, other) in manifest.topics.iter_mut().zip(&run.manifest.topics) {
+                let pair = entry.start_offsets.take().zip(other.start_offsets.as_ref());
+                entry.start_offsets = pair
+                    .map(|(own, other)| own.iter().zip(other).map(|(a, b)| *a.min(b)).collect());
+            }
+        }
+        manifest
+    }
+
+    /// Where the partitions of a topic ended when the last of the runs did; none where one of them
+    /// doesn't tell.
+    pub fn end_offsets(&self, topic: Topic) -> Option<Vec<i64>> {
+        let all = self.results.as_ref()?;
+        let of = |results: &Results| results.end_offsets.get(topic.name()).cloned();
+        all.iter().map(of).reduce(|one, other| {
+            Some(one?.into_iter().zip(other?).map(|(a, b)| a.max(b)).collect())
+        })?
+    }
+
+    /// The records of a topic that the reports count as acknowledged, where they tell.
+    pub fn acknowledged(&self, topic: Topic) -> Option<u64> {
+        let all = self.results.as_ref()?;
+        Some(all.iter().filter_map(|r| r.records.get(topic.name())).map(|t| t.acked).sum())
+    }
+
+    /// Whether these are all shards of the run.
+    pub fn are_all(&self) -> bool {
+        self.runs.len() == self.runs[0].manifest.shard.count() as usize
+    }
+
+    /// Whether every run's end is known, and was reached.
+    pub fn whole(&self) -> bool {
+        self.runs.iter().all(|run| run.whole)
+    }
+
+    /// Whether keys are machines, in every topic.
+    pub fn keyed_by_machine(&self) -> bool {
+        let manifest = &self.runs[0].manifest;
+        manifest.job_key == JobKey::MachineId || !manifest.topic_set().contains(Topic::Jobs)
+    }
+}
+
+/// Whether the manifest says which slot is the run's last, rather than a clock.
+fn has_known_end(manifest: &Manifest) -> bool {
+    match manifest.pace {
+        Pace::Max => manifest.end_slot().is_some() && manifest.duration.is_none(),
+        _ => manifest.end_slot().is_some() || manifest.end_ns().is_some(),
+    }
+}
+
+/// What all shards of a run have in common.
+fn unsharded(manifest: &Manifest) -> Manifest {
+    let mut manifest = Manifest { shard: Shard::WHOLE, ..manifest.clone() };
+    for entry in &mut manifest.topics {
+        entry.start_offsets = None;
+    }
+    manifest
+}
