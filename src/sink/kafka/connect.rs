@@ -38,8 +38,6 @@ const TURN: Duration = Duration::from_secs(1);
 
 /// Records a second that a producer sends at most.
 const FULL_SPEED: f64 = 1_000_000.0;
-/// What a batch waits for by default.
-const LINGER: Duration = Duration::from_millis(5);
 
 impl Cluster {
     /// Connects to the cluster of `settings`. A set `stop` ends every wait for it.
@@ -63,15 +61,15 @@ impl Cluster {
     }
 
     /// How many records a producer may hold back at full speed: twice what it can send until the
-    /// first is acknowledged, no more, since a queue beyond the processor's caches costs time and
-    /// gains nothing (with 100,000 instead of 10,000 on a local broker a fifth of the rate).
+    /// first is acknowledged, what a batch waits for included; no more, since a queue beyond the
+    /// processor's caches costs time and gains nothing.
     pub(super) fn window(&self) -> u32 {
         let answers = (0..3).filter_map(|_| {
             let asked = Instant::now();
             self.client.client().fetch_metadata(None, TURN).ok().map(|_| asked.elapsed())
         });
         let round_trip = answers.min().unwrap_or(TURN);
-        let seconds = (round_trip + LINGER).as_secs_f64();
+        let seconds = (round_trip + self.settings.linger()).as_secs_f64();
         (2.0 * FULL_SPEED * seconds).clamp(10_000.0, 500_000.0) as u32
     }
 

@@ -107,10 +107,12 @@ impl Acks {
 /// librdkafka's own default would be 1 GiB.
 const QUEUED_KIB: u32 = 65_536;
 
+/// What a batch waits for, as Java's clients do from version 4 on.
+const LINGER_MS: f64 = 5.0;
+
 /// Defaults that the user's own properties may override.
-const DEFAULTS: [(&str, &str); 5] = [
+const DEFAULTS: [(&str, &str); 4] = [
     ("client.id", "fleetstorm"),
-    ("linger.ms", "5"),
     // As Java's delivery.timeout.ms: after it a record is given up and counted as failed.
     ("message.timeout.ms", "120000"),
     ("socket.nagle.disable", "true"),
@@ -133,6 +135,14 @@ impl KafkaSettings {
             .map_err(|error| KafkaError::Settings(error.to_string()))
     }
 
+    /// How long a batch waits to be filled.
+    pub fn linger(&self) -> Duration {
+        let own = self.properties.iter().rev().find(|p| canonical(&p.key) == "linger.ms");
+        let milliseconds = own.and_then(|p| p.value.trim().parse::<f64>().ok());
+        let seconds = milliseconds.unwrap_or(LINGER_MS) / 1000.0;
+        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+    }
+
     /// The librdkafka configuration of a producer.
     ///
     /// # Errors
@@ -140,6 +150,7 @@ impl KafkaSettings {
     pub fn client_config(&self, tuning: Tuning) -> Result<ClientConfig, KafkaError> {
         let mut own: BTreeMap<&str, String> =
             DEFAULTS.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        own.insert("linger.ms", LINGER_MS.to_string());
         own.insert("acks", self.acks.property().to_owned());
         own.insert("enable.idempotence", (self.acks == Acks::All).to_string());
         let queued = QUEUED_KIB / tuning.producers.max(1);
@@ -232,6 +243,9 @@ mod tests {
         let config =
             settings(&["queue.buffering.max.ms=50"]).client_config(Tuning::default()).unwrap();
         assert_eq!(config.get("queue.buffering.max.ms"), Some("50"));
+        assert_eq!(settings(&["queue.buffering.max.ms=50"]).linger(), Duration::from_millis(50));
+        assert_eq!(settings(&[]).linger(), Duration::from_millis(5));
+        assert_eq!(settings(&[]).client_config(Tuning::default()).unwrap().get("linger.ms"), Some("5"));
         assert_eq!(config.get("linger.ms"), None);
         assert_eq!(config.get("queue.buffering.max.kbytes"), Some("65536"));
     }
