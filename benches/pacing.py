@@ -33,6 +33,8 @@ def run(prefix, *options):
                  "--seed", "1", "--machines", "1000", "--topics", ",".join(TOPICS),
                  "--topic-config", "message.timestamp.type=LogAppendTime",
                  "--report", "-", *options]
+    # What earlier runs left in the page cache is not written back in the midst of this one.
+    os.sync()
     child = subprocess.Popen(arguments, stdout=subprocess.PIPE)
     report = json.load(child.stdout)
     _, status, usage = os.wait4(child.pid, 0)
@@ -113,9 +115,12 @@ def window_error(counts, due):
     return max((off / want for off, want in zip(errors, due) if off > 1 and want > 0), default=0)
 
 
-def measure(name):
+def measure(name, warm=False):
     prefix = re.sub(r"[^a-z0-9]", "-", name.lower()) + f"-{int(time.time())}-"
     options = ["--rate", name] if name[0].isdigit() else ["--rate-profile", name]
+    if warm:
+        # A broker takes a few seconds of full load to get used to topics that it has just created.
+        run(prefix, "--rate", "max", "--duration", "5s")
     results, cpu = run(prefix, *options, "--duration", f"{seconds}s")
     rate = results["rate"]
     due = integral(name)
@@ -174,7 +179,9 @@ for name in wanted:
         most = maximum()
         name = str(round(most * float(name[:-1]) / 100))
         print(f"(the maximum is {most:,.0f} records/s)", file=sys.stderr)
-    measure(name)
+        measure(name, warm=True)
+    else:
+        measure(name)
 for failure in failures:
     print(f"pacing: {failure}", file=sys.stderr)
 sys.exit(1 if failures else 0)

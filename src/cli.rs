@@ -135,7 +135,20 @@ pub struct RunOptions {
     /// What is kept of the run.
     #[command(flatten)]
     pub keep: KeepOptions,
+    /// Go on with the run of this report, which was interrupted or killed: what of each key is in the
+    /// topics already is read back, and the rest is sent. Everything but where to is in the report.
+    #[arg(long, value_name = "FILE", help_heading = "What", conflicts_with_all = RESUMED)]
+    pub resume: Option<PathBuf>,
 }
+
+/// The options that a resumed run's report decides.
+const RESUMED: [&str; 34] = [
+    "config", "scenario", "machines", "readings", "jobs", "seed", "set", "topics", "topic_prefix",
+    "partitions", "replication_factor", "topic_config", "no_create_topics", "format", "job_key",
+    "rate", "byte_rate", "rate_profile", "repeat", "peak_rate", "interval", "speed", "time", "start",
+    "records", "duration", "machines_refresh", "shard", "sink", "keep", "embedded_registry",
+    "transactional_id", "transaction_records", "transaction_time",
+];
 
 /// The options of `fleetstorm verify`.
 #[derive(Debug, Clone, Args)]
@@ -238,6 +251,17 @@ pub struct DestinationOptions {
     /// Acknowledgements: `all` is idempotent; 1 and 0 give that up.
     #[arg(long, value_enum, default_value = "all")]
     pub acks: Acks,
+    /// Send records in transactions, whose producers have this id with the shard's and the thread's
+    /// number behind it; a resumed run fences the one before.
+    #[arg(long, value_name = "ID")]
+    pub transactional_id: Option<String>,
+    /// The most records of a transaction.
+    #[arg(long, value_name = "N", default_value_t = 10_000, requires = "transactional_id",
+        value_parser = clap::value_parser!(u64).range(1..))]
+    pub transaction_records: u64,
+    /// The longest that a transaction stays open.
+    #[arg(long, value_name = "TIME", default_value = "1s", requires = "transactional_id")]
+    pub transaction_time: Span,
     /// How long an interrupted run may take to deliver what it has sent.
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub shutdown_timeout: Span,

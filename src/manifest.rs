@@ -51,6 +51,9 @@ pub struct Manifest {
     pub format: Format,
     /// The key of the jobs topic.
     pub job_key: JobKey,
+    /// The transactions that records are sent in, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transactions: Option<Transactions>,
     /// The selected topics, in order.
     pub topics: Vec<TopicEntry>,
     /// The configuration of the fleet and its behaviour.
@@ -65,6 +68,21 @@ pub struct BytesPace {
     pub per_second: ByteRate,
     /// The bytes of key and value of a slot, on average over the first readings of the run.
     pub mean_slot_bytes: f64,
+}
+
+/// The transactions of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transactions {
+    /// The id of the first producer is this, a hyphen, the shard's index, a hyphen and 0: a resumed
+    /// run has the same, and so fences the one before.
+    pub id: String,
+    /// The producers, each of a thread of its own; at least one.
+    pub producers: u32,
+    /// The most records of a transaction.
+    pub records: u64,
+    /// The longest that a transaction stays open.
+    pub time: Span,
 }
 
 /// A topic that a run writes.

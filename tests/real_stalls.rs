@@ -3,17 +3,18 @@
 
 #[path = "support/made.rs"]
 mod made;
+#[path = "support/own_cluster.rs"]
+mod own_cluster;
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use fleetstorm::manifest::Manifest;
 use fleetstorm::report::histogram;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use own_cluster::OwnCluster;
 use rdkafka::Message;
 use serde_json::Value;
 use support::kafka::{Reader, record_count};
@@ -23,38 +24,19 @@ use support::{Running, SOON, assert_all_acked, sent, total};
 const STALL: Duration = Duration::from_secs(2);
 const TOPICS: [&str; 4] = ["telemetry", "usage", "status", "jobs"];
 
-/// A cluster of one broker; dropped, it ends.
-struct Cluster {
-    dir: PathBuf,
-    bootstrap: String,
-}
+/// A cluster of one broker, with stalls.
+struct Cluster(OwnCluster);
 
 impl Cluster {
     fn start(name: &str) -> Cluster {
-        let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/cluster").join(name);
-        let mut cluster = Cluster { dir, bootstrap: String::new() };
-        // What a run that was killed may have left.
-        cluster.call(&["down"]);
-        cluster.call(&["up", "--no-registry"]);
-        let env = std::fs::read_to_string(cluster.dir.join("env")).expect("`up` keeps addresses");
-        let bootstrap = env.lines().find_map(|l| l.strip_prefix("FLEETSTORM_TEST_BOOTSTRAP="));
-        bootstrap.expect("the broker has an address").clone_into(&mut cluster.bootstrap);
-        cluster
-    }
-
-    fn call(&self, arguments: &[&str]) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/cluster");
-        let mut command = Command::new(script);
-        command.args(arguments).arg("--dir").arg(&self.dir);
-        let done = Running::spawn(&mut command).finish(Duration::from_secs(120));
-        assert!(done.status.success(), "{arguments:?}: {}{}", done.stdout, done.stderr);
+        Cluster(OwnCluster::start(name, &["--no-registry"]))
     }
 
     /// Makes a run of ten seconds at 1,000 records/s whose producer may hold 200 records, holds the
     /// broker still in its midst, and returns the report.
     fn stalled_run(&self, more: &[&str]) -> Value {
         let arguments: [&[&str]; 4] = [
-            &["run", "-b", &self.bootstrap, "--format", "json", "--seed", "5", "--report", "-"],
+            &["run", "-b", &self.0.bootstrap, "--format", "json", "--seed", "5", "--report", "-"],
             &["--rate", "1000", "--duration", "10s", "-X", "queue.buffering.max.messages=200"],
             // Time to announce the machines on a busy machine, so that nothing is late before.
             &["--start", "+5s"],
@@ -63,20 +45,13 @@ impl Cluster {
         let running = Running::start(&arguments.concat());
         running.line("Simulating");
         // Records flow: the stall comes in their midst.
-        Reader::open(&self.bootstrap, "telemetry").take(500);
-        self.call(&["pause-broker", "1"]);
+        Reader::open(&self.0.bootstrap, "telemetry").take(500);
+        self.0.call(&["pause-broker", "1"]);
         thread::sleep(STALL);
-        self.call(&["resume-broker", "1"]);
+        self.0.call(&["resume-broker", "1"]);
         let report = running.finish(SOON).exits(0).report();
         assert_all_acked(&report);
         report
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/cluster");
-        let _gone = Command::new(script).arg("down").arg("--dir").arg(&self.dir).output();
     }
 }
 
@@ -162,8 +137,8 @@ fn stalled_slots_are_dropped_where_that_is_asked_for_and_all_others_arrive() {
     }
     let mut arrived: BTreeMap<(String, String), Vec<(i64, Value)>> = BTreeMap::new();
     for topic in TOPICS {
-        let count = record_count(&cluster.bootstrap, topic) as usize;
-        for message in Reader::open(&cluster.bootstrap, topic).take(count) {
+        let count = record_count(&cluster.0.bootstrap, topic) as usize;
+        for message in Reader::open(&cluster.0.bootstrap, topic).take(count) {
             let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
             let value = serde_json::from_slice(message.payload().unwrap()).unwrap();
             let timestamp = message.timestamp().to_millis().unwrap();

@@ -69,6 +69,7 @@ impl Outline {
             duration: None,
             shard: Shard::default(),
             format: Format::Json,
+            transactions: None,
             job_key: JobKey::MachineId,
             topics: Topic::ALL
                 .into_iter()

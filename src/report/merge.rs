@@ -253,6 +253,7 @@ fn results(parts: &[Part], shards: usize) -> Result<Results, MergeError> {
         latency_ms: LatencyResults::of(&added.latencies),
         errors,
         end_offsets: end_offsets(all()),
+        already_there: all().fold(0, |sum, r| sum.saturating_add(r.already_there)),
         histograms: Histograms::of(&added.latencies, &added.late),
     })
 }

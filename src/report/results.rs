@@ -23,6 +23,10 @@ pub struct Results {
     pub elapsed_s: f64,
     /// The rate.
     pub rate: RateResults,
+    /// Records that were in the topics before, where the run was resumed; the rest counts what was
+    /// sent since.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub already_there: u64,
     /// How far the run fell behind its schedule.
     pub behind: BehindResults,
     /// The spans of slots that were dropped, where that was asked for.
@@ -187,6 +191,10 @@ pub struct Percentiles {
     pub p9999: f64,
     /// The longest.
     pub max: f64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The seconds that a report lists.

@@ -2,6 +2,7 @@
 //! meanwhile.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::report::live::{Glance, LiveLine};
 use crate::report::results::{Ending, Results};
 use crate::sink::tally::Deliveries;
 use crate::sink::{Sink, SinkError};
+use crate::verify::position::Position;
 
 /// How often the live line is drawn and the producer looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -36,6 +38,8 @@ pub struct Crew<'a> {
     pub options: &'a RunOptions,
     /// Where the records go.
     pub outlet: &'a Outlet,
+    /// Of a resumed run: what is there already.
+    pub position: Option<Arc<Position>>,
     /// Ends the run early.
     pub stop: &'a StopFlag,
     /// Whether a live line is shown.
@@ -100,6 +104,7 @@ impl Crew<'_> {
             sent: &sent,
             deliveries: deliveries.as_ref(),
             end_offsets: &self.outlet.end_offsets(self.manifest),
+            already_there: self.position.as_ref().map_or(0, |position| position.records),
             latencies: &latencies,
             began_s: zero_ns as f64 / 1e9,
             worked_s,
@@ -136,7 +141,10 @@ impl Crew<'_> {
             let building: Vec<ScopedJoinHandle<'_, Worker<S>>> = shares
                 .map(|share| {
                     let sink = sink(share.thread.0);
-                    scope.spawn(move || Worker::new(manifest, share, sink).on_full(on_full))
+                    let position = self.position.as_ref();
+                    scope.spawn(move || {
+                        Worker::new(manifest, share, sink).on_full(on_full).behind(position)
+                    })
                 })
                 .collect();
             building.into_iter().map(join).collect()
@@ -145,7 +153,9 @@ impl Crew<'_> {
 
     fn threads(&self) -> u32 {
         let groups = Groups::new(self.manifest.config.n_machines).len();
-        let wanted = self.options.pace.threads.unwrap_or_else(|| match self.outlet {
+        // Each transactional producer belongs to a thread.
+        let producers = self.manifest.transactions.as_ref().map(|t| t.producers);
+        let wanted = producers.or(self.options.pace.threads).unwrap_or_else(|| match self.outlet {
             // One thread makes records several times as fast as a producer takes them, and keeps
             // the lines of a seed in one order.
             Outlet::Kafka(_) | Outlet::Stdout(_) => 1,

@@ -5,21 +5,26 @@ pub mod crew;
 pub mod error;
 mod outcome;
 pub mod outlet;
+mod passed;
 pub mod plan;
 pub mod sent;
 pub mod worker;
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::RunOptions;
 use crate::pacing::{Pace, StopFlag};
 use crate::report::file::ReportFile;
+use crate::report::read::{self, ReadReport};
 use crate::report::hdr_log::HdrLog;
 use crate::report::results::Ending;
 use crate::report::{Report, summary};
 use crate::sink::null::NullSink;
+use crate::verify::VerifyError;
+use crate::verify::position::Position;
 
 pub use error::{ExitCode, RunError};
 
@@ -43,7 +48,11 @@ pub enum Talk {
 /// [`RunError`] where the run can't begin, or can't go on. Records that were not delivered are no
 /// error but figures: see [`exit_code`].
 pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, RunError> {
-    let mut plan = Plan::new(options, now_ms())?;
+    let resumed = options.resume.as_deref().map(read::file).transpose().map_err(VerifyError::from)?;
+    let mut plan = match &resumed {
+        Some(read) => Plan::resumed(read.report.manifest.clone()),
+        None => Plan::new(options, now_ms())?,
+    };
     for note in &plan.notes {
         tracing::warn!("{note}");
     }
@@ -53,13 +62,17 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     if talk == Talk::Stderr {
         outlet.introduce(&plan.manifest);
     }
+    let position = match resumed {
+        Some(read) => Some(position(options, &outlet, read, stop, talk)?),
+        None => None,
+    };
     let lead = outlet.lead(&plan.manifest);
     let manifest = plan.begin(now_ms(), lead).clone();
     let file = options.keep.report.as_deref().map(ReportFile::new);
     let mut report = Report { manifest, shards: None, results: None };
     keep(file.as_ref(), &report)?;
 
-    let crew = Crew { manifest: &report.manifest, options, outlet: &outlet, stop, talk };
+    let crew = Crew { manifest: &report.manifest, options, outlet: &outlet, position, stop, talk };
     let Outcome { results, failure } = match &outlet {
         Outlet::Kafka(kafka) => crew.work(|thread| kafka.sink(thread, stop), hdr_log)?,
         Outlet::Stdout(lines) => crew.work(|_| lines.sink(), hdr_log)?,
@@ -76,6 +89,37 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     }
     outlet.hold_open(stop, talk);
     Ok(report)
+}
+
+/// How far the run that is resumed got.
+fn position(
+    options: &RunOptions,
+    outlet: &Outlet,
+    read: ReadReport,
+    stop: &StopFlag,
+    talk: Talk,
+) -> Result<Arc<Position>, RunError> {
+    let Outlet::Kafka(kafka) = outlet else {
+        return Err(VerifyError::NothingWritten.into());
+    };
+    if read.report.shards.is_some() {
+        return Err(RunError::Usage(
+            "--resume takes the report of one run or shard, not a merged one".to_owned(),
+        ));
+    }
+    let threads = options.pace.threads.unwrap_or(1);
+    let position = Position::read(&kafka.cluster, read, stop, threads)?;
+    if position.others > 0 {
+        tracing::warn!(
+            "{} records are in the topics beside the run's first of each key: they stay, and what \
+             follows a hole is sent again",
+            position.others
+        );
+    }
+    if talk == Talk::Stderr {
+        tell(&format!("Resuming:  behind {} records that are there.", position.records));
+    }
+    Ok(Arc::new(position))
 }
 
 /// Opens the log of latencies before anything is sent.

@@ -29,6 +29,8 @@ pub struct Counts<'a> {
     pub deliveries: Option<&'a Deliveries>,
     /// Where the topics end now.
     pub end_offsets: &'a BTreeMap<String, Vec<i64>>,
+    /// Records of the run that were there before, where it was resumed.
+    pub already_there: u64,
     /// How long the deliveries took.
     pub latencies: &'a Latencies,
     /// When the work began, in seconds from the schedule's zero, 0 at least.
@@ -67,6 +69,7 @@ impl Counts<'_> {
             latency_ms: LatencyResults::of(self.latencies),
             errors: deliveries.errors.clone(),
             end_offsets: self.end_offsets.clone(),
+            already_there: self.already_there,
             histograms: Histograms::of(self.latencies, &sent.late_us),
         }
     }

@@ -17,7 +17,7 @@ use crate::record::Topic;
 use crate::sink::embedded::broker::CAVEAT;
 use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
 use crate::sink::kafka::topics::{self, TopicPolicy};
-use crate::sink::kafka::{Acks, Cluster, Kafka, KafkaSettings, KafkaSink, Needs, Polling};
+use crate::sink::kafka::{Acks, Cluster, Kafka, KafkaSettings, KafkaSink, Needs, Polling, transactional_id};
 use crate::sink::stdout::LineSink;
 use crate::sink::tally::{Deliveries, Tally};
 
@@ -35,6 +35,8 @@ pub enum Outlet {
 pub struct KafkaOutlet {
     /// The producers, one at least.
     pub producers: Vec<Kafka>,
+    /// The cluster that they write to.
+    pub cluster: Cluster,
     bootstrap: String,
     registry: Option<String>,
     keep: bool,
@@ -203,6 +205,11 @@ impl KafkaOutlet {
         let mut embedded = Embedded::default();
         let bootstrap = match destination.broker.brokers() {
             Some(bootstrap) => bootstrap,
+            None if plan.resumed => {
+                return Err(RunError::Usage(
+                    "--resume needs the run's brokers: give them by --bootstrap-server".to_owned(),
+                ));
+            }
             None => {
                 let broker = EmbeddedBroker::start()?;
                 for entry in &plan.manifest.topics {
@@ -223,11 +230,11 @@ impl KafkaOutlet {
             stop.clone(),
         )?;
         let policy = TopicPolicy {
-            prefix: options.topics.topic_prefix.clone(),
+            prefix: prefix(&plan.manifest),
             partitions: options.topics.partitions,
             replication_factor: options.topics.replication_factor,
             configs: options.topics.topic_config.clone(),
-            create: !options.topics.no_create_topics,
+            create: !options.topics.no_create_topics && !plan.resumed,
         };
         let selected: Vec<Topic> = plan.manifest.topic_set().iter().collect();
         let prepared = topics::prepare(&cluster, &selected, &policy, &plan.stamps(now_ms()))?;
@@ -238,10 +245,15 @@ impl KafkaOutlet {
         let client =
             registry.as_ref().map(|url| client(&options.registry, url, stop)).transpose()?;
         for entry in &mut plan.manifest.topics {
-            if let Some(&count) = prepared.partitions.get(&entry.topic) {
-                entry.partitions = count;
+            let count = prepared.partitions.get(&entry.topic).copied();
+            if plan.resumed {
+                unchanged("partitions", &entry.name, Some(entry.partitions), count)?;
+            } else {
+                entry.partitions = count.unwrap_or(entry.partitions);
             }
-            entry.start_offsets = if prepared.created.contains(&entry.name) {
+            entry.start_offsets = if plan.resumed {
+                entry.start_offsets.take()
+            } else if prepared.created.contains(&entry.name) {
                 Some(vec![0; entry.partitions as usize])
             } else {
                 cluster.end_offsets(&entry.name, entry.partitions)
@@ -251,11 +263,17 @@ impl KafkaOutlet {
                 let strategy = &options.registry.subject_strategy;
                 let subject = strategy.subject(&entry.name, schema.full_name);
                 let id: SchemaId = client.register(&subject, schema.text)?;
+                if plan.resumed {
+                    let before = entry.schema_id.map(|id| id.0);
+                    unchanged("a schema id", &entry.name, before, Some(id.0))?;
+                }
                 entry.schema_id = Some(id);
             }
             names[entry.topic.index()] = Some(entry.name.clone());
         }
+        let transactions = plan.manifest.transactions.as_ref();
         let polling = match plan.manifest.schedule().rates() {
+            _ if transactions.is_some() => Polling::Thread,
             Some((lowest, _)) if lowest < NEVER_IDLE => Polling::Thread,
             Some(_) | None => Polling::Sinks,
         };
@@ -263,10 +281,14 @@ impl KafkaOutlet {
             largest_batch: prepared.largest_batch,
             polling,
             paced: plan.manifest.pace != Pace::Max,
-            producers: options.pace.producers.unwrap_or(1),
+            producers: transactions.map(|t| t.producers).or(options.pace.producers).unwrap_or(1),
         };
+        let shard = plan.manifest.shard.index();
         let producers = (0..needs.producers)
-            .map(|_| Kafka::start(&cluster, &names, needs))
+            .map(|thread| {
+                let of = transactions.map(|t| (t, transactional_id(t, shard, thread)));
+                Kafka::start(&cluster, &names, needs, of)
+            })
             .collect::<Result<_, _>>()?;
         Ok(KafkaOutlet {
             producers,
@@ -274,6 +296,7 @@ impl KafkaOutlet {
             registry: client.map(|client| client.to_string()),
             keep: destination.keep,
             created: prepared.created,
+            cluster,
             embedded,
         })
     }
@@ -327,6 +350,33 @@ pub fn settings(broker: &BrokerOptions, bootstrap: String, acks: Acks) -> KafkaS
         properties: broker.properties.clone(),
         patience: broker.connect_timeout.duration(),
     }
+}
+
+/// What stands before the topics' names.
+fn prefix(manifest: &Manifest) -> String {
+    let entry = manifest.topics.first();
+    entry
+        .and_then(|entry| entry.name.strip_suffix(entry.topic.name()))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// An error where something of a topic isn't as the run that is resumed had it.
+fn unchanged<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    topic: &str,
+    before: Option<T>,
+    now: Option<T>,
+) -> Result<(), RunError> {
+    let shown = |value: &Option<T>| value.as_ref().map_or("none".to_owned(), |v| format!("{v:?}"));
+    if before == now {
+        return Ok(());
+    }
+    Err(RunError::Usage(format!(
+        "topic `{topic}` has {what} {} now, and {} when the run began: it can't be resumed",
+        shown(&now),
+        shown(&before)
+    )))
 }
 
 /// A number with its noun.

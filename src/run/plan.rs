@@ -13,11 +13,12 @@ use crate::config::units::{RateLimit, Shard, Span, StartTime};
 use crate::config::{self, Config, Scenario};
 use crate::encoding::Format;
 use crate::fleet::{Fleet, time_zones};
-use crate::manifest::{Manifest, STREAM_VERSION, TopicEntry};
+use crate::manifest::{Manifest, STREAM_VERSION, TopicEntry, Transactions};
 use crate::pacing::{Pace, Profile, Slots, Time};
 use crate::record::{Topic, TopicSet};
 use crate::simulation::temporal::Curve;
 use crate::simulation::trouble::Hazards;
+use crate::sink::kafka::Acks;
 use crate::sink::kafka::topics::Stamps;
 
 /// A run as far as its options decide it. Partitions and schema ids are still to come.
@@ -27,6 +28,8 @@ pub struct Plan {
     pub manifest: Manifest,
     /// Whether the start follows the clock, so that it is taken anew when all is ready.
     start: Start,
+    /// Whether the run was begun before: its topics and schemas are to be as they were.
+    pub resumed: bool,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -120,6 +123,7 @@ impl Plan {
             shard: shard(options)?,
             format: format(options)?,
             job_key: options.topics.job_key,
+            transactions: transactions(options)?,
             topics: topics
                 .iter()
                 .map(|topic| {
@@ -143,7 +147,12 @@ impl Plan {
         {
             notes.push(forfeits.to_owned());
         }
-        Ok(Plan { manifest, start, notes })
+        Ok(Plan { manifest, start, resumed: false, notes })
+    }
+
+    /// The plan of a run that was begun and goes on.
+    pub fn resumed(manifest: Manifest) -> Plan {
+        Plan { manifest, start: Start::Fixed, resumed: true, notes: Vec::new() }
     }
 
     /// The instants that the run's records will carry, as seen at `now_ms`.
@@ -340,6 +349,31 @@ fn shard(options: &RunOptions) -> Result<Shard, RunError> {
 
 /// Where Kubernetes tells a pod of an Indexed Job which it is.
 const JOB_INDEX: &str = "JOB_COMPLETION_INDEX";
+
+/// The transactions that the options ask for.
+fn transactions(options: &RunOptions) -> Result<Option<Transactions>, RunError> {
+    let Some(id) = &options.destination.transactional_id else { return Ok(None) };
+    if options.destination.acks != Acks::All {
+        return usage("--transactional-id needs --acks all: transactions rest on idempotence");
+    }
+    if options.destination.sink != SinkKind::Kafka {
+        return usage("--transactional-id needs --sink kafka");
+    }
+    let (threads, producers) = (options.pace.threads, options.pace.producers);
+    if let (Some(threads), Some(producers)) = (threads, producers)
+        && threads != producers
+    {
+        return usage(
+            "with --transactional-id each thread has a producer of its own: give --threads alone",
+        );
+    }
+    Ok(Some(Transactions {
+        id: id.clone(),
+        producers: threads.or(producers).unwrap_or(1),
+        records: options.destination.transaction_records,
+        time: options.destination.transaction_time,
+    }))
+}
 
 fn format(options: &RunOptions) -> Result<Format, RunError> {
     match (options.destination.sink, options.topics.format) {

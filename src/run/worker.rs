@@ -1,7 +1,10 @@
 //! One thread's part of a run: its share of the machines, reading by reading, to its sink.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use super::passed::Passed;
 use super::sent::Sent;
 use crate::encoding::Encoder;
 use crate::fleet::Share;
@@ -10,6 +13,7 @@ use crate::manifest::Manifest;
 use crate::pacing::{Pace, Pacer, SlotKind, StopFlag, Turn};
 use crate::record::Topic;
 use crate::sink::{Message, Sink, SinkError};
+use crate::verify::position::Position;
 
 /// A thread's part of a run. Aligned so that no two threads' counts share a cache line.
 #[repr(align(128))]
@@ -26,6 +30,8 @@ pub struct Worker<S> {
     paced: bool,
     on_full: OnFull,
     start_ms: i64,
+    /// Of a resumed run: what is there already.
+    passed: Option<Passed>,
 }
 
 /// What a worker does with a slot that is due while its sink is full.
@@ -74,12 +80,20 @@ impl<S: Sink> Worker<S> {
             paced: manifest.pace != Pace::Max,
             on_full: OnFull::Wait,
             start_ms: manifest.start.timestamp_millis(),
+            passed: None,
         }
     }
 
     /// The worker with another way to meet a full sink.
     pub fn on_full(self, on_full: OnFull) -> Worker<S> {
         Worker { on_full, ..self }
+    }
+
+    /// The worker of a run that goes on behind what is there already.
+    pub fn behind(mut self, position: Option<&Arc<Position>>) -> Worker<S> {
+        let names = (0..self.generator.machines()).map(|at| self.generator.machine_id(at));
+        self.passed = position.map(|position| Passed::new(position, names));
+        self
     }
 
     /// How many machines the worker has.
@@ -108,8 +122,11 @@ impl<S: Sink> Worker<S> {
     }
 
     fn announce_one(&mut self, at: usize, timestamp_ms: i64) -> Result<(), SinkError> {
-        let Worker { generator, encoder, sink, buffer, sent, .. } = self;
+        let Worker { generator, encoder, sink, buffer, sent, passed, .. } = self;
         generator.announce(at, timestamp_ms, |keyed| {
+            if passed.as_mut().is_some_and(|passed| passed.holds(at, &keyed)) {
+                return Ok(());
+            }
             let value = encoder.encode(keyed.record, buffer);
             sink.send(&message(&keyed, None, value))?;
             sent.count(Topic::Machines, keyed.key.len() + value.len());
@@ -162,6 +179,9 @@ impl<S: Sink> Worker<S> {
                         if due >= self.end_ns {
                             return Ok(self.last_until_the_end(pacer));
                         }
+                        if self.sink.wants_rest() {
+                            self.rest(pacer, due)?;
+                        }
                         let Turn::Send { now_ns } = pacer.wait(due) else {
                             return Ok(Ended::Stopped);
                         };
@@ -171,7 +191,7 @@ impl<S: Sink> Worker<S> {
                             measured = Some(due);
                         }
                     }
-                    self.fill(&reading, slot, kind, time.timestamp_ms, measured)?;
+                    self.fill(at, &reading, slot, kind, time.timestamp_ms, measured)?;
                 }
                 total += slots.len() as u64;
                 progress.sent.store(total, Ordering::Relaxed);
@@ -201,23 +221,35 @@ impl<S: Sink> Worker<S> {
         }
     }
 
+    /// Lets the sink finish what can't wait until the next record, due at `due_ns`.
+    fn rest(&mut self, pacer: &Pacer, due_ns: u64) -> Result<(), SinkError> {
+        match u64::try_from(due_ns as i64 - pacer.now_ns()) {
+            Ok(left) if left > 0 => self.sink.rest(Duration::from_nanos(left)),
+            _ => Ok(()),
+        }
+    }
+
     /// Fills a slot and hands its record over, due at `measured` where its latency counts.
     #[inline]
     fn fill(
         &mut self,
+        at: usize,
         reading: &Reading,
         slot: usize,
         kind: SlotKind,
         timestamp_ms: i64,
         measured: Option<u64>,
     ) -> Result<(), SinkError> {
-        let Worker { generator, encoder, sink, buffer, sent, on_full, .. } = self;
+        let Worker { generator, encoder, sink, buffer, sent, on_full, passed, .. } = self;
         let mut dropped = None;
         let filled = generator.fill(reading, kind, timestamp_ms, |keyed| {
             let Some(keyed) = keyed else {
                 sent.silent += 1;
                 return Ok(());
             };
+            if passed.as_mut().is_some_and(|passed| passed.holds(at, &keyed)) {
+                return Ok(());
+            }
             let value = encoder.encode(keyed.record, buffer);
             let message = message(&keyed, measured, value);
             let taken = match (*on_full, measured) {

@@ -7,6 +7,8 @@ pub mod null;
 pub mod stdout;
 pub mod tally;
 
+use std::time::Duration;
+
 use crate::record::Topic;
 
 /// A record on its way out.
@@ -43,6 +45,20 @@ pub trait Sink: Send {
     /// As [`Sink::send`].
     fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
         self.send(message).map(|()| true)
+    }
+
+    /// Whether [`Sink::rest`] is to be called before every wait.
+    #[inline]
+    fn wants_rest(&self) -> bool {
+        false
+    }
+
+    /// Tells the sink that its next record is so far off.
+    ///
+    /// # Errors
+    /// As [`Sink::send`].
+    fn rest(&mut self, _until_next: Duration) -> Result<(), SinkError> {
+        Ok(())
     }
 
     /// Passes on what the sink itself holds back.

@@ -84,6 +84,22 @@ impl Tally {
         self.counting().fail(topic, error);
     }
 
+    /// Counts what was acknowledged beyond these counts, by topic, as given up for an error of this
+    /// kind: its transaction was aborted.
+    pub fn revoke(&self, acked: &[u64; Topic::COUNT], error: &str) {
+        let deliveries = &mut self.lock().deliveries;
+        let mut revoked = 0;
+        for (counts, &before) in deliveries.topics.iter_mut().zip(acked) {
+            let since = counts.acked.saturating_sub(before);
+            counts.acked -= since;
+            counts.failed += since;
+            revoked += since;
+        }
+        if revoked > 0 {
+            deliveries.count_error(error, revoked);
+        }
+    }
+
     /// What became of the records so far.
     pub fn deliveries(&self) -> Deliveries {
         self.lock().deliveries.clone()

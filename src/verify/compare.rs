@@ -44,6 +44,8 @@ pub struct Found {
     pub counts: [Counts; Topic::COUNT],
     /// A few of each kind and topic.
     pub examples: Vec<Example>,
+    /// Of each key: how many of its first records are there.
+    pub leading: Vec<(Suspect, u64)>,
 }
 
 /// A record that is expected.
@@ -120,6 +122,7 @@ impl Case {
     /// What became of the records, where the topic keeps them so and some of the first may have aged
     /// out.
     fn judge(mut self, keeping: Keeping, aged_out: bool) -> Judgement {
+        let leading = self.found.iter().take_while(|&&found| found).count() as u64;
         // An altered record stands where its timestamp, or its turn, says that another should.
         let mut altered = Vec::new();
         let mut missing: Vec<usize> =
@@ -165,6 +168,7 @@ impl Case {
         }
         let matched = self.found.iter().filter(|&&found| found).count() as u64;
         Judgement {
+            leading,
             counts: Counts {
                 expected: matched + lost.len() as u64 + aged + compacted,
                 arrived: self.arrived,
@@ -189,6 +193,8 @@ impl Case {
 /// What became of one key, with the first record of each finding.
 struct Judgement {
     counts: Counts,
+    /// How many of the first records are there.
+    leading: u64,
     /// Which of the key's records, and its timestamp.
     lost: Option<(usize, i64)>,
     duplicated: Option<i64>,
@@ -297,6 +303,7 @@ impl Comparison<'_> {
 impl Found {
     fn add(&mut self, part: usize, suspect: &Suspect, partition: i32, judgement: &Judgement) {
         self.counts[suspect.topic.index()].add(&judgement.counts);
+        self.leading.push((suspect.clone(), judgement.leading));
         let findings = [
             (Finding::Lost, judgement.lost.map(|(nth, at)| (None, Some(nth), Some(at)))),
             (Finding::Altered, judgement.altered.map(|(nth, o)| (Some(o), Some(nth), None))),

@@ -9,6 +9,7 @@ mod check;
 mod compare;
 mod difference;
 pub mod ledger;
+pub mod position;
 pub mod read_back;
 pub mod runs;
 pub mod verdict;
@@ -85,6 +86,14 @@ pub enum VerifyError {
         topic: String,
         /// The partitions that the run saw.
         partitions: u32,
+    },
+    /// Records of a run that is to be resumed have aged out.
+    #[error("topic `{topic}` has lost {records} records of the run to its retention: how far the run got can't be known")]
+    Removed {
+        /// The topic.
+        topic: String,
+        /// How many offsets.
+        records: u64,
     },
     /// A partition can't be read.
     #[error("failed to read {topic}-{partition}: {cause}")]

@@ -112,6 +112,16 @@ impl Runs {
         Ok(all)
     }
 
+    /// The run of one report.
+    ///
+    /// # Errors
+    /// As [`Runs::read`].
+    pub fn of(report: ReadReport) -> Result<Runs, VerifyError> {
+        let mut all = Runs { runs: Vec::new(), results: Some(Vec::new()), told: Vec::new() };
+        all.add(Path::new(""), &report.report)?;
+        Ok(all)
+    }
+
     fn add(&mut self, file: &Path, report: &Report) -> Result<(), VerifyError> {
         let shards = report.shards.clone().unwrap_or_else(|| vec![report.manifest.shard]);
         let whole = report.results.as_ref().is_some_and(|r| r.ended == Ending::Complete)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::OwnedMessage;
@@ -78,6 +78,22 @@ pub fn record_count(bootstrap: &str, topic: &str) -> u64 {
         (high - low) as u64
     };
     (0..reader.partitions).map(count).sum()
+}
+
+/// Deletes a topic.
+pub fn delete_topic(bootstrap: &str, topic: &str) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .create()
+        .expect("an admin client can be made");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be made");
+    let gone = runtime
+        .block_on(admin.delete_topics(&[topic], &AdminOptions::new()))
+        .expect("the broker answers");
+    assert_eq!(gone, [Ok(topic.to_owned())]);
 }
 
 /// The schema behind a value's header, by the registry's own word, and the record decoded by it.
@@ -236,6 +252,37 @@ impl TestCluster {
         let resource = answer[0].as_ref().expect("the topic can be described");
         let entry = resource.get(key).expect("the broker knows the key");
         entry.value.clone().unwrap_or_default()
+    }
+
+    /// Sets a value of a topic's configuration.
+    pub fn set_topic_config(&self, topic: &str, key: &str, value: &str) {
+        let (admin, runtime) = self.admin();
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(key, value);
+        let done = runtime
+            .block_on(admin.alter_configs([&change], &AdminOptions::new()))
+            .expect("the broker answers");
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
+    }
+
+    /// Deletes the first records of each partition of a topic, so many at most; returns how many.
+    pub fn delete_records(&self, topic: &str, most: i64) -> u64 {
+        let reader = Reader::open(&self.bootstrap, topic);
+        let mut before = TopicPartitionList::new();
+        let mut gone = 0;
+        for partition in 0..reader.partitions {
+            let (low, high) = reader
+                .consumer
+                .fetch_watermarks(topic, partition, ANSWER)
+                .expect("the broker tells its offsets");
+            let at = high.min(low + most);
+            gone += (at - low) as u64;
+            before.add_partition_offset(topic, partition, Offset::Offset(at)).expect("it is one");
+        }
+        let (admin, runtime) = self.admin();
+        runtime
+            .block_on(admin.delete_records(&before, &AdminOptions::new()))
+            .expect("the broker answers");
+        gone
     }
 
     /// How many partitions a topic has, and how many replicas its first one.

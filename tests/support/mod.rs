@@ -137,6 +137,15 @@ impl Running {
         assert!(sent.success(), "signal {name} can be sent: the program is running");
     }
 
+    /// The most memory that the program has held so far, in KiB.
+    pub fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the program runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let words = line.expect("the system tells").split_whitespace().next();
+        words.and_then(|word| word.parse().ok()).expect("it is a number")
+    }
+
     /// Waits for the end; fails where it doesn't come within `limit`.
     pub fn finish(mut self, limit: Duration) -> Finished {
         let waiting = Instant::now();

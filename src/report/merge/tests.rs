@@ -37,6 +37,7 @@ fn report(index: u32, count: u32) -> Report {
         latency_ms: LatencyResults::default(),
         errors: BTreeMap::new(),
         end_offsets: BTreeMap::new(),
+        already_there: 0,
         histograms: Histograms::default(),
     };
     Report { manifest, shards: None, results: Some(results) }

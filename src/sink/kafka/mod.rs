@@ -8,6 +8,7 @@ mod poll;
 mod produce;
 mod settings;
 pub mod topics;
+mod transaction;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,15 +18,18 @@ use rdkafka::producer::Producer;
 
 use super::tally::Tally;
 use super::{Message, Sink, SinkError};
+use crate::manifest::Transactions;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
 
 pub use connect::Cluster;
 pub use error::KafkaError;
+pub use transaction::id as transactional_id;
 pub use settings::{Acks, KafkaSettings, Property, Tuning};
 
 use delivery::Ticket;
 use poll::Poller;
+use transaction::Transaction;
 use produce::{EventQueue, KafkaProducer, TopicHandle};
 
 /// How long a thread waits before it offers a record again to a full producer. At full speed the
@@ -50,6 +54,7 @@ pub struct Kafka {
     poller: Option<Poller>,
     handles: Arc<[Option<TopicHandle>; Topic::COUNT]>,
     tally: Arc<Tally>,
+    transactions: Option<Transactions>,
 }
 
 /// Who takes the delivery reports.
@@ -88,6 +93,7 @@ pub struct KafkaSink {
     /// The records in flight at which a sink that was full takes some again, where it was.
     refusing_above: Option<usize>,
     refused: u32,
+    transaction: Option<Transaction>,
 }
 
 impl Kafka {
@@ -100,6 +106,7 @@ impl Kafka {
         cluster: &Cluster,
         names: &[Option<String>; Topic::COUNT],
         needs: Needs,
+        transactions: Option<(&Transactions, String)>,
     ) -> Result<Kafka, KafkaError> {
         let tally = Arc::new(Tally::new());
         let delivery = delivery::Delivery::new(Arc::clone(&tally));
@@ -108,6 +115,7 @@ impl Kafka {
             largest_batch: needs.largest_batch,
             queued_records: Some(queued_records),
             producers: needs.producers,
+            transactional_id: transactions.as_ref().map(|(_, id)| id.clone()),
         };
         let producer = cluster.settings().producer(delivery, tuning)?;
         // Connects before the first record, which would wait for it.
@@ -125,12 +133,22 @@ impl Kafka {
                 *handle = Some(opened);
             }
         }
+        let patience = cluster.settings().patience;
+        let transactions = match transactions {
+            Some((transactions, id)) => {
+                // The answer comes by the producer's events.
+                let _poller = Poller::start(&producer)?;
+                transaction::fence(&producer, &id, patience)?;
+                Some(transactions.clone())
+            }
+            None => None,
+        };
         let poller = match needs.polling {
             Polling::Thread => Some(Poller::start(&producer)?),
             Polling::Sinks => None,
         };
         let events = Arc::new(poll::queue(&producer)?);
-        Ok(Kafka { producer, events, poller, handles: Arc::new(handles), tally })
+        Ok(Kafka { producer, events, poller, handles: Arc::new(handles), tally, transactions })
     }
 
     /// A sink for one thread. A set `stop` ends its wait for room in a full producer.
@@ -144,6 +162,10 @@ impl Kafka {
             stop,
             refusing_above: None,
             refused: 0,
+            transaction: self
+                .transactions
+                .as_ref()
+                .map(|of| Transaction::new(&self.producer, &self.tally, of)),
         }
     }
 
@@ -205,6 +227,9 @@ impl KafkaSink {
                 }
             }
         }
+        if let Some(transaction) = &mut self.transaction {
+            transaction.begin()?;
+        }
         let ticket = Ticket { topic: message.topic, intended_ns: message.intended_ns }.pack();
         let taken = handle.produce(
             message.partition,
@@ -214,8 +239,18 @@ impl KafkaSink {
             ticket,
         );
         match taken {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.count()?;
+                }
+                Ok(true)
+            }
             Err(RDKafkaErrorCode::QueueFull) => Ok(false),
+            // A transaction that can't go on says why when it is committed.
+            Err(RDKafkaErrorCode::State) if self.transaction.is_some() => {
+                self.flush()?;
+                Err(SinkError::Fatal("its transaction has ended".to_owned()))
+            }
             Err(code @ RDKafkaErrorCode::Fatal) => Err(SinkError::Fatal(error::describe(code))),
             Err(code) => {
                 self.tally.fail(message.topic, &format!("{code:?}"));
@@ -254,6 +289,19 @@ impl Sink for KafkaSink {
             self.await_room();
         }
         Ok(())
+    }
+
+    #[inline]
+    fn wants_rest(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    fn rest(&mut self, until_next: Duration) -> Result<(), SinkError> {
+        self.transaction.as_mut().map_or(Ok(()), |transaction| transaction.rest(until_next))
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        self.transaction.as_mut().map_or(Ok(()), Transaction::commit)
     }
 
     fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {

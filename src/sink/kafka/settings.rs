@@ -40,7 +40,7 @@ pub enum Acks {
 }
 
 /// What a producer is told about its run and its cluster; the user's own properties win over it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tuning {
     /// The most bytes of a batch, where the topics allow less than the producer would send.
     pub largest_batch: Option<u64>,
@@ -48,11 +48,13 @@ pub struct Tuning {
     pub queued_records: Option<u32>,
     /// How many producers the run has, which share the bound in bytes; at least one.
     pub producers: u32,
+    /// The id of its transactions, where it has some.
+    pub transactional_id: Option<String>,
 }
 
 impl Default for Tuning {
     fn default() -> Tuning {
-        Tuning { largest_batch: None, queued_records: None, producers: 1 }
+        Tuning { largest_batch: None, queued_records: None, producers: 1, transactional_id: None }
     }
 }
 
@@ -110,6 +112,9 @@ const QUEUED_KIB: u32 = 65_536;
 /// What a batch waits for, as Java's clients do from version 4 on.
 const LINGER_MS: f64 = 5.0;
 
+/// How long brokers keep a transaction open that its producer has left.
+const TRANSACTION_MS: &str = "60000";
+
 /// Defaults that the user's own properties may override.
 const DEFAULTS: [(&str, &str); 4] = [
     ("client.id", "fleetstorm"),
@@ -161,10 +166,17 @@ impl KafkaSettings {
         if let Some(records) = tuning.queued_records {
             own.insert("queue.buffering.max.messages", records.to_string());
         }
+        if let Some(id) = tuning.transactional_id {
+            own.insert("transactional.id", id);
+            // A record's time is within its transaction's.
+            own.insert("message.timeout.ms", TRANSACTION_MS.to_owned());
+            own.insert("transaction.timeout.ms", TRANSACTION_MS.to_owned());
+        }
         for Property { key, .. } in &self.properties {
             let option = match key.as_str() {
                 "bootstrap.servers" | "metadata.broker.list" => Some("--bootstrap-server"),
                 "acks" | "request.required.acks" | "enable.idempotence" => Some("--acks"),
+                "transactional.id" => Some("--transactional-id"),
                 _ => None,
             };
             if let Some(option) = option {

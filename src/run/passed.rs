@@ -1,0 +1,42 @@
+//! The records of a resumed run that are in its topics already, as a worker passes them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::generator::Keyed;
+use crate::record::Topic;
+use crate::verify::position::Position;
+
+/// What a worker has still to pass.
+pub struct Passed {
+    position: Arc<Position>,
+    /// By place of the machine: records of its name.
+    machines: Vec<[u64; Topic::COUNT]>,
+    /// Records of jobs by name, where those are keys.
+    jobs: HashMap<Box<str>, u64>,
+}
+
+impl Passed {
+    /// What the worker of machines with these names has to pass.
+    pub fn new<'a>(position: &Arc<Position>, names: impl Iterator<Item = &'a str>) -> Passed {
+        Passed {
+            position: Arc::clone(position),
+            machines: names.map(|name| Topic::ALL.map(|t| position.count(t, name))).collect(),
+            jobs: HashMap::new(),
+        }
+    }
+
+    /// Whether the next record, of the machine at a place, is there already.
+    pub fn holds(&mut self, at: usize, keyed: &Keyed<'_>) -> bool {
+        let topic = keyed.record.topic();
+        let left = if keyed.by_machine {
+            &mut self.machines[at][topic.index()]
+        } else {
+            let position = &self.position;
+            self.jobs.entry(keyed.key.into()).or_insert_with(|| position.count(topic, keyed.key))
+        };
+        let holds = *left > 0;
+        *left -= u64::from(holds);
+        holds
+    }
+}

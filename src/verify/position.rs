@@ -1,0 +1,90 @@
+//! How far a run got: of each topic and key, how many of its first records are there.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+
+use super::compare::Comparison;
+use super::ledger::Ledger;
+use super::read_back::Topics;
+use super::runs::Runs;
+use super::{Part, VerifyError, check_all, keeping};
+use crate::manifest::Manifest;
+use crate::pacing::StopFlag;
+use crate::record::Topic;
+use crate::report::read::ReadReport;
+use crate::sink::kafka::Cluster;
+
+/// The records of a run that are in its topics already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Position {
+    keys: HashMap<Box<[u8]>, [u64; Topic::COUNT]>,
+    /// How many they are.
+    pub records: u64,
+    /// Records that are there beside them: duplicates, behind a hole, or of others.
+    pub others: u64,
+}
+
+impl Position {
+    /// The position of the run of `report`, read back from its topics. A key's records count up to
+    /// the first that is missing.
+    ///
+    /// # Errors
+    /// [`VerifyError`] where the topics can't be read.
+    pub fn read(
+        cluster: &Cluster,
+        report: ReadReport,
+        stop: &StopFlag,
+        threads: u32,
+    ) -> Result<Position, VerifyError> {
+        let runs = Runs::of(report)?;
+        let manifest: Manifest = runs.manifest();
+        let topics = Topics::open(cluster, &manifest.topics, |_| None, stop)?;
+        if let Some(span) = topics.spans().iter().find(|span| span.removed > 0) {
+            let topic = manifest.topics.iter().find(|entry| entry.topic == span.topic);
+            return Err(VerifyError::Removed {
+                topic: topic.map(|entry| entry.name.clone()).unwrap_or_default(),
+                records: span.removed,
+            });
+        }
+        let mut ledger = Ledger::default();
+        topics.read(
+            |_| true,
+            |arrived| {
+                ledger.add(arrived.topic, arrived.key, &arrived.content, arrived.restamped);
+            },
+        )?;
+        let known: Vec<AtomicBool> = (0..ledger.keys()).map(|_| AtomicBool::new(false)).collect();
+        let (parts, checked): (Vec<Part<'_>>, _) = check_all(&runs, &ledger, &known, threads)?;
+        let mut position = Position::default();
+        for (key, row) in ledger.rows() {
+            let counts = Topic::ALL.map(|topic| ledger.chain(row, topic).count);
+            position.records += counts.iter().sum::<u64>();
+            position.keys.insert(key.into(), counts);
+        }
+        let comparison = Comparison {
+            parts: &parts,
+            topics: &topics,
+            keeping: keeping(cluster, &manifest.topics, &ledger),
+            partitions: manifest.partitions(),
+        };
+        let suspects: Vec<_> = checked
+            .iter()
+            .enumerate()
+            .flat_map(|(part, c)| c.suspects.iter().map(move |s| (part, s.clone())))
+            .collect();
+        for (suspect, leading) in comparison.compare(&suspects)?.leading {
+            let counts = position.keys.entry(suspect.key.as_bytes().into()).or_default();
+            let count = &mut counts[suspect.topic.index()];
+            let others = count.saturating_sub(leading);
+            position.others += others;
+            position.records -= others;
+            *count = leading;
+        }
+        Ok(position)
+    }
+
+    /// How many of the first records of a topic and key are there.
+    pub fn count(&self, topic: Topic, key: &str) -> u64 {
+        self.keys.get(key.as_bytes()).map_or(0, |counts| counts[topic.index()])
+    }
+}

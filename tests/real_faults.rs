@@ -1,0 +1,287 @@
+//! Faults with traffic flowing, each on a cluster of its own: nothing may be lost, and with
+//! idempotence nothing sent twice or out of order. `fleetstorm verify` is the judge; that it can tell
+//! is shown in tests/real_verify.rs.
+//!
+//! Each test leaves a row of the README's table in target/faults.
+
+#[path = "support/own_cluster.rs"]
+mod own_cluster;
+#[path = "support/proxy.rs"]
+mod proxy;
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use own_cluster::OwnCluster;
+use proxy::Proxy;
+use serde_json::Value;
+use support::kafka::Reader;
+use support::{Finished, Running, total};
+
+/// A run, its faults and what is waited for.
+const PATIENCE: Duration = Duration::from_secs(170);
+
+/// A run against a cluster with a fault.
+struct Drill {
+    cluster: OwnCluster,
+    folder: tempfile::TempDir,
+    /// The options that the run had.
+    load: String,
+}
+
+impl Drill {
+    fn new(name: &str, options: &[&str]) -> Drill {
+        let cluster = OwnCluster::start(name, &[&["--no-registry"], options].concat());
+        Drill::on(cluster)
+    }
+
+    fn on(cluster: OwnCluster) -> Drill {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        Drill { cluster, folder, load: String::new() }
+    }
+
+    fn report_path(&self) -> PathBuf {
+        self.folder.path().join("run.json")
+    }
+
+    fn report(&self) -> Value {
+        let text = fs::read(self.report_path()).expect("the run has written its report");
+        serde_json::from_slice(&text).expect("it is JSON")
+    }
+
+    /// Starts a run of these options, blanks between them, at `bootstrap`.
+    fn start_at(&mut self, bootstrap: &str, load: &str) -> Running {
+        self.load = load.to_owned();
+        let path = self.report_path();
+        let mut arguments = vec!["run", "-b", bootstrap, "--seed", "11", "--machines", "200"];
+        arguments.extend(["--report", path.to_str().expect("it is text")]);
+        match &self.cluster.registry {
+            Some(registry) => arguments.extend(["-r", registry]),
+            None => arguments.extend(["--format", "json"]),
+        }
+        arguments.extend(load.split_whitespace());
+        Running::start(&arguments)
+    }
+
+    /// Starts a run and waits until records flow.
+    fn start(&mut self, load: &str) -> Running {
+        let bootstrap = self.cluster.bootstrap.clone();
+        let running = self.start_at(&bootstrap, load);
+        running.line("Simulating");
+        Reader::open(&bootstrap, "telemetry").take(500);
+        running
+    }
+
+    /// Goes on with the run.
+    fn resume(&self) -> Finished {
+        let path = self.report_path();
+        let path = path.to_str().expect("it is text");
+        let mut arguments = vec!["run", "-b", &self.cluster.bootstrap, "--resume", path];
+        arguments.extend(["--report", path]);
+        Running::start(&arguments).finish(PATIENCE)
+    }
+
+    /// Verifies the run, and returns the verdict.
+    fn verify(&self) -> (Finished, Value) {
+        let path = self.report_path();
+        let arguments = ["verify", "-b", &self.cluster.bootstrap, "--manifest"];
+        let path = path.to_str().expect("it is text");
+        let done = Running::start(&[&arguments[..], &[path, "--report", "-"]].concat());
+        let done = done.finish(PATIENCE);
+        let verdict = done.report();
+        (done, verdict)
+    }
+
+    /// Asserts that everything is there, once and in order, and leaves a row for the README.
+    #[track_caller]
+    fn assert_nothing_lost(&self, fault: &str) -> Value {
+        let (done, verdict) = self.verify();
+        done.exits(0);
+        assert_eq!(verdict["matches"], true, "{verdict:#}");
+        self.row(fault, &verdict);
+        verdict
+    }
+
+    /// Leaves a row of the README's table.
+    fn row(&self, fault: &str, verdict: &Value) {
+        let report = self.report();
+        let results = &report["results"];
+        let number = |of: &Value| of.as_u64().map_or("-".to_owned(), |n| n.to_string());
+        let stall = results["behind"]["acknowledged"]["longest_s"].as_f64();
+        let stall = stall.filter(|_| results["rate"]["target"].is_number());
+        let row = format!(
+            "| {fault} | `{}` | {} | {} | {} | {} |\n",
+            self.load,
+            number(&verdict["total"]["arrived"]),
+            number(&verdict["total"]["lost"]),
+            number(&verdict["total"]["duplicated"]),
+            stall.map_or("-".to_owned(), |s| format!("{s:.1} s")),
+        );
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/faults");
+        fs::create_dir_all(&folder).expect("a folder can be made");
+        let name = fault.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        fs::write(folder.join(name), row).expect("a row can be written");
+    }
+}
+
+#[test]
+fn killed_broker_of_three_and_leaders_moved() {
+    let mut drill = Drill::new("fault-three", &["--brokers", "3"]);
+    let running = drill.start("--rate 5000 --duration 40s");
+    drill.cluster.call(&["stop-broker", "2", "--kill"]);
+    thread::sleep(Duration::from_secs(4));
+    drill.cluster.call(&["start-broker", "2"]);
+    // It leads nothing now; the election gives it back what it led, under the producer's feet.
+    thread::sleep(Duration::from_secs(4));
+    drill.cluster.call(&["elect-leaders"]);
+    running.finish(PATIENCE).exits(0);
+    drill.assert_nothing_lost("one of three brokers killed and started again, then leaders elected");
+}
+
+#[test]
+fn killed_only_broker_under_load() {
+    let mut drill = Drill::new("fault-only", &[]);
+    let running = drill.start("--rate 5000 --duration 25s");
+    drill.cluster.call(&["stop-broker", "1", "--kill"]);
+    thread::sleep(Duration::from_secs(3));
+    drill.cluster.call(&["start-broker", "1"]);
+    running.finish(PATIENCE).exits(0);
+    drill.assert_nothing_lost("the only broker killed and started again");
+}
+
+/// A cluster whose broker is reached through a proxy only.
+fn behind_a_proxy(name: &str) -> (Drill, Proxy, String) {
+    let proxy = Proxy::start();
+    let address = format!("127.0.0.1:{}", proxy.port);
+    let advertised = format!("advertised.listeners=PLAINTEXT://{address}");
+    let cluster = OwnCluster::start(name, &["--no-registry", "--set", &advertised]);
+    proxy.lead_to(cluster.port(1));
+    (Drill::on(cluster), proxy, address)
+}
+
+#[test]
+fn network_cut_for_twenty_seconds() {
+    let (mut drill, proxy, address) = behind_a_proxy("fault-cut");
+    let running = drill.start_at(&address, "--rate 5000 --duration 35s");
+    running.line("Simulating");
+    thread::sleep(Duration::from_secs(4));
+    proxy.cut(true);
+    thread::sleep(Duration::from_secs(20));
+    proxy.cut(false);
+    running.finish(PATIENCE).exits(0);
+    let report = drill.report();
+    let longest = report["results"]["behind"]["acknowledged"]["longest_s"].as_f64();
+    assert!(longest >= Some(19.0), "the report shows the cut: {longest:?}");
+    drill.assert_nothing_lost("the network cut for 20 s");
+}
+
+#[test]
+fn slow_network_and_connections_reset() {
+    let (mut drill, proxy, address) = behind_a_proxy("fault-reset");
+    proxy.delay(Duration::from_millis(20));
+    let running = drill.start_at(&address, "--rate 3000 --duration 20s");
+    running.line("Simulating");
+    for n in 0..12 {
+        // No rhythm that a retry could fall in with.
+        thread::sleep(Duration::from_millis(700 + 173 * (n * 7 % 5)));
+        proxy.reset();
+    }
+    running.finish(PATIENCE).exits(0);
+    drill.assert_nothing_lost("20 ms of latency each way, and all connections reset 12 times");
+}
+
+#[test]
+fn registry_gone_after_the_start() {
+    let mut drill = Drill::on(OwnCluster::start("fault-registry", &[]));
+    let running = drill.start("--rate 2000 --duration 10s");
+    drill.cluster.kill_registry();
+    running.finish(PATIENCE).exits(0);
+    drill.assert_nothing_lost("the registry killed after the start");
+}
+
+#[test]
+fn broker_too_slow_for_the_rate() {
+    let (mut drill, proxy, address) = behind_a_proxy("fault-slow");
+    // Some 4 MB/s are due, of which a tenth passes, for as long as it lasts.
+    let running = drill.start_at(&address, "--rate 20000 --duration 15s -X compression.type=none");
+    running.line("Simulating");
+    thread::sleep(Duration::from_secs(2));
+    proxy.throttle(400_000);
+    thread::sleep(Duration::from_secs(13));
+    let held_kib = running.peak_kib();
+    proxy.throttle(0);
+    running.finish(PATIENCE).exits(0);
+    // What is due meanwhile, 64 MiB at the most, with some 150 bytes of bookkeeping a record of 200
+    // bytes, beside what any run needs.
+    assert!(held_kib < 3 * 65_536, "{held_kib} KiB");
+    let report = drill.report();
+    let behind = report["results"]["behind"]["acknowledged"]["longest_s"].as_f64();
+    assert!(behind >= Some(5.0), "the report says how far it fell behind: {behind:?}");
+    drill.assert_nothing_lost("a network of a tenth of the rate for 13 s");
+}
+
+#[test]
+fn terminated_in_full_flow() {
+    let mut drill = Drill::new("fault-term", &[]);
+    let running = drill.start("--rate max --threads 2");
+    running.signal("TERM");
+    running.finish(PATIENCE).exits(130);
+    let report = drill.report();
+    assert_eq!(report["results"]["ended"], "interrupted");
+    assert_eq!(total(&report, "acked"), total(&report, "sent"), "all is flushed");
+    let verdict = drill.assert_nothing_lost("SIGTERM at full speed");
+    assert_eq!(verdict["total"]["arrived"].as_u64(), Some(total(&report, "acked")));
+}
+
+#[test]
+fn killed_in_full_flow_and_resumed() {
+    let mut drill = Drill::new("fault-kill", &[]);
+    let running = drill.start("--rate max --records 6000000 --threads 2");
+    running.signal("KILL");
+    assert_eq!(running.finish(PATIENCE).status.code(), None, "it was killed in its midst");
+    assert!(drill.report()["results"].is_null());
+    // What arrived is a prefix a key.
+    let verdict = drill.assert_nothing_lost("SIGKILL at full speed");
+    let arrived = verdict["total"]["arrived"].as_u64().expect("records are counted");
+    assert!(arrived < 6_000_000, "{arrived}");
+    drill.resume().exits(0);
+    assert_eq!(drill.report()["results"]["already_there"].as_u64(), Some(arrived));
+    let verdict = drill.assert_nothing_lost("SIGKILL at full speed, then --resume");
+    assert_eq!(verdict["whole"], true, "every record up to the end is expected");
+}
+
+#[test]
+fn killed_in_a_transaction_and_resumed() {
+    let mut drill = Drill::new("fault-transaction", &[]);
+    let load = "--rate max --records 3000000 --threads 2 --transactional-id drill \
+                --transaction-records 20000";
+    let running = drill.start(load);
+    running.signal("KILL");
+    assert_eq!(running.finish(PATIENCE).status.code(), None, "it was killed in its midst");
+    drill.resume().exits(0);
+    // Who reads committed records only, as verify does, sees each record once.
+    let verdict = drill.assert_nothing_lost("SIGKILL in a transaction, then --resume");
+    assert_eq!(verdict["whole"], true, "every record up to the end is expected");
+}
+
+#[test]
+fn topic_deleted_while_running() {
+    let mut drill = Drill::new("fault-deleted", &[]);
+    let load = "--rate 1000 --duration 12s -X message.timeout.ms=4000";
+    let running = drill.start(load);
+    support::kafka::delete_topic(&drill.cluster.bootstrap, "usage");
+    let done = running.finish(PATIENCE);
+    done.fails(30, &["records were not delivered"]);
+    let report = drill.report();
+    let usage = &report["results"]["records"]["usage"];
+    assert!(usage["failed"].as_u64() > Some(0), "{usage}");
+    for topic in ["telemetry", "status", "machines"] {
+        assert_eq!(report["results"]["records"][topic]["failed"], 0, "{topic}");
+    }
+    let errors = report["results"]["errors"].as_object().expect("errors are counted by kind");
+    let counted: u64 = errors.values().filter_map(Value::as_u64).sum();
+    assert_eq!(Some(counted), usage["failed"].as_u64(), "{errors:?}");
+}
