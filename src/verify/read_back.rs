@@ -183,7 +183,6 @@ impl<'a> Topics<'a> {
             if offset >= end - 1 {
                 ends[partition as usize] = None;
                 left -= 1;
-                self.pause(name, partition)?;
             }
             if offset >= end {
                 continue;
@@ -207,13 +206,6 @@ impl<'a> Topics<'a> {
 
     fn interrupted(&self) -> Result<(), VerifyError> {
         if self.stop.is_set() { Err(VerifyError::Interrupted) } else { Ok(()) }
-    }
-
-    /// Fetches no more of a partition.
-    fn pause(&self, topic: &str, partition: i32) -> Result<(), VerifyError> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition(topic, partition);
-        self.consumer.pause(&list).map_err(|error| failed(topic, partition, &error))
     }
 }
 
