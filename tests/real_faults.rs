@@ -24,6 +24,9 @@ use support::{Finished, Running, total};
 /// A run, its faults and what is waited for.
 const PATIENCE: Duration = Duration::from_secs(170);
 
+/// How long records flow at full speed before a run is ended.
+const FLOW: Duration = Duration::from_secs(2);
+
 /// A run against a cluster with a fault.
 struct Drill {
     cluster: OwnCluster,
@@ -227,6 +230,7 @@ fn broker_too_slow_for_the_rate() {
 fn terminated_in_full_flow() {
     let mut drill = Drill::new("fault-term", &[]);
     let running = drill.start("--rate max --threads 2");
+    thread::sleep(FLOW);
     running.signal("TERM");
     running.finish(PATIENCE).exits(130);
     let report = drill.report();
@@ -239,14 +243,15 @@ fn terminated_in_full_flow() {
 #[test]
 fn killed_in_full_flow_and_resumed() {
     let mut drill = Drill::new("fault-kill", &[]);
-    let running = drill.start("--rate max --records 6000000 --threads 2");
+    let running = drill.start("--rate max --records 12000000 --threads 2");
+    thread::sleep(FLOW);
     running.signal("KILL");
     assert_eq!(running.finish(PATIENCE).status.code(), None, "it was killed in its midst");
     assert!(drill.report()["results"].is_null());
     // What arrived is a prefix a key.
     let verdict = drill.assert_nothing_lost("SIGKILL at full speed");
     let arrived = verdict["total"]["arrived"].as_u64().expect("records are counted");
-    assert!(arrived < 6_000_000, "{arrived}");
+    assert!(arrived < 12_000_000, "{arrived}");
     drill.resume().exits(0);
     assert_eq!(drill.report()["results"]["already_there"].as_u64(), Some(arrived));
     let verdict = drill.assert_nothing_lost("SIGKILL at full speed, then --resume");
@@ -259,6 +264,7 @@ fn killed_in_a_transaction_and_resumed() {
     let load = "--rate max --records 3000000 --threads 2 --transactional-id drill \
                 --transaction-records 20000";
     let running = drill.start(load);
+    thread::sleep(FLOW);
     running.signal("KILL");
     assert_eq!(running.finish(PATIENCE).status.code(), None, "it was killed in its midst");
     drill.resume().exits(0);

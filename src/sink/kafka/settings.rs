@@ -116,10 +116,12 @@ const LINGER_MS: f64 = 5.0;
 const TRANSACTION_MS: &str = "60000";
 
 /// Defaults that the user's own properties may override.
-const DEFAULTS: [(&str, &str); 4] = [
+const DEFAULTS: [(&str, &str); 5] = [
     ("client.id", "fleetstorm"),
     // As Java's delivery.timeout.ms: after it a record is given up and counted as failed.
     ("message.timeout.ms", "120000"),
+    // As Java's: a broker that is back is found within a second rather than ten.
+    ("reconnect.backoff.max.ms", "1000"),
     ("socket.nagle.disable", "true"),
     ("allow.auto.create.topics", "false"),
 ];
