@@ -257,7 +257,8 @@ mod tests {
         }
         let mut take = |round, machine, telemetry| {
             let record = Record::Telemetry(telemetry);
-            let keyed = Keyed { record: &record, key: "", partition: 0, timestamp_ms: 0 };
+            let keyed =
+                Keyed { record: &record, key: "", by_machine: true, partition: 0, timestamp_ms: 0 };
             collector.take(round, machine, &Step::Filled(keyed));
         };
         take(0, 0, reading(30.0, true));

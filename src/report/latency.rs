@@ -99,7 +99,8 @@ mod tests {
         for interval in 1..=3 {
             for tally in &tallies {
                 for _ in 0..interval {
-                    tally.acknowledge(Topic::Usage, 1, Duration::from_millis(interval), None);
+                    let took = Duration::from_millis(interval);
+                    tally.counting().acknowledge(Topic::Usage, 1, took, None);
                 }
             }
             recorder.take(tallies.iter());

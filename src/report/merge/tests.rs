@@ -50,10 +50,14 @@ fn with(index: u32, count: u32, change: impl FnOnce(&mut Results)) -> Report {
     report
 }
 
+fn parse(path: &str, text: &[u8]) -> Result<Part, MergeError> {
+    Part::new(Path::new(path), read::text(Path::new(path), text)?)
+}
+
 fn merge_all(reports: &[Report]) -> Result<Report, MergeError> {
     let parts = reports.iter().enumerate().map(|(i, report)| {
         let text = serde_json::to_vec(report).expect("reports are JSON");
-        Part::parse(Path::new(&format!("{i}.json")), &text)
+        parse(&format!("{i}.json"), &text)
     });
     merged(parts.collect::<Result<_, _>>()?)
 }
@@ -255,7 +259,7 @@ fn the_first_field_that_differs_is_named() {
 fn what_is_no_report_with_results_is_refused() {
     let said = |document: &Value| {
         let text = document.to_string();
-        match Part::parse(Path::new("x.json"), text.as_bytes()) {
+        match parse("x.json", text.as_bytes()) {
             Ok(_) => panic!("it is refused: {text}"),
             Err(error) => error.to_string(),
         }
