@@ -1,10 +1,13 @@
 //! The command line: names, defaults and help. What options mean together is settled in
 //! `run/plan.rs`.
 
+pub mod exposed;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use secrecy::SecretString;
 
 use crate::config::units::{
     ByteRate, Percent, Rate, RateLimit, ShardChoice, Span, Speed, StartTime,
@@ -213,6 +216,9 @@ pub struct BrokerOptions {
     /// Brokers to connect to.
     #[arg(short, long, value_name = "HOST:PORT[,...]", help = BOOTSTRAP_HELP)]
     pub bootstrap_server: Option<String>,
+    /// Properties of a Java client, of its registry too: options and -X win over them.
+    #[arg(long, value_name = "FILE")]
+    pub command_config: Option<PathBuf>,
     /// Set a librdkafka property; repeatable.
     #[arg(short = 'X', value_name = "KEY=VALUE")]
     pub properties: Vec<Property>,
@@ -248,9 +254,9 @@ pub struct DestinationOptions {
     /// Address of the embedded registry; port 0 takes any free one.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     pub embedded_registry: SocketAddr,
-    /// Acknowledgements: `all` is idempotent; 1 and 0 give that up.
-    #[arg(long, value_enum, default_value = "all")]
-    pub acks: Acks,
+    /// Acknowledgements: `all` is idempotent; 1 and 0 give that up [default: all].
+    #[arg(long, value_enum)]
+    pub acks: Option<Acks>,
     /// Send records in transactions, whose producers have this id with the shard's and the thread's
     /// number behind it; a resumed run fences the one before.
     #[arg(long, value_name = "ID")]
@@ -286,7 +292,7 @@ pub struct RegistryOptions {
         env = "FLEETSTORM_REGISTRY_BASIC_AUTH",
         hide_env_values = true
     )]
-    pub registry_basic_auth: Option<String>,
+    pub registry_basic_auth: Option<SecretString>,
     /// Bearer token for the registry.
     #[arg(
         long,
@@ -295,10 +301,16 @@ pub struct RegistryOptions {
         hide_env_values = true,
         conflicts_with = "registry_basic_auth"
     )]
-    pub registry_token: Option<String>,
+    pub registry_token: Option<SecretString>,
     /// Certificate authority of the registry, as a PEM file.
     #[arg(long, value_name = "FILE")]
     pub registry_ca: Option<PathBuf>,
+    /// Certificate that tells the registry who we are, as a PEM file.
+    #[arg(long, value_name = "FILE")]
+    pub registry_cert: Option<PathBuf>,
+    /// Key of that certificate, as a PEM file, not encrypted [default: it is in the same file].
+    #[arg(long, value_name = "FILE", requires = "registry_cert")]
+    pub registry_key: Option<PathBuf>,
     /// How long the registry may take to come up.
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub registry_timeout: Span,
@@ -458,20 +470,16 @@ pub enum OnBacklog {
 }
 
 impl BrokerOptions {
-    /// The brokers: the option, else the environment.
-    pub fn brokers(&self) -> Option<String> {
-        self.bootstrap_server.clone().or_else(|| {
-            from_environment(["FLEETSTORM_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS"])
-        })
+    /// The brokers that the environment names.
+    pub fn from_environment() -> Option<String> {
+        from_environment(["FLEETSTORM_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS"])
     }
 }
 
 impl RegistryOptions {
-    /// The registry's URL: the option, else the environment.
-    pub fn url(&self) -> Option<String> {
-        self.schema_registry
-            .clone()
-            .or_else(|| from_environment(["FLEETSTORM_SCHEMA_REGISTRY", "SCHEMA_REGISTRY_URL"]))
+    /// The URL that the environment names.
+    pub fn from_environment() -> Option<String> {
+        from_environment(["FLEETSTORM_SCHEMA_REGISTRY", "SCHEMA_REGISTRY_URL"])
     }
 }
 
@@ -498,7 +506,7 @@ mod tests {
         };
         assert_eq!(run.topics.topics, Topic::ALL[..5]);
         assert_eq!(run.topics.partitions, 6);
-        assert_eq!(run.destination.acks, Acks::All);
+        assert_eq!(run.destination.acks, None);
         assert!(run.pace.rate.is_none() && run.pace.time.is_none());
     }
 

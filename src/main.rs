@@ -5,16 +5,16 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use fleetstorm::cli::{
-    Cli, Command, ReportCommand, ScenariosCommand, SchemasCommand, VerifyOptions,
+    Cli, Command, ReportCommand, ScenariosCommand, SchemasCommand, VerifyOptions, exposed,
 };
 use fleetstorm::config::scenario::{self, Scenario};
 use fleetstorm::pacing::StopFlag;
 use fleetstorm::report::file::{self, ReportFile};
 use fleetstorm::report::{merge, summary};
+use fleetstorm::run::connection::Connection;
 use fleetstorm::run::{self, ExitCode, RunError, Talk};
-use fleetstorm::sink::kafka::Acks;
 use fleetstorm::sink::stdout;
 use fleetstorm::verify::verdict::Verdict;
 use fleetstorm::{encoding, preview, record};
@@ -23,8 +23,12 @@ use signal_hook::flag;
 use tracing_subscriber::EnvFilter;
 
 fn main() {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     log_to_stderr(&cli);
+    if let Some(warning) = exposed::warning(&matches) {
+        tracing::warn!("{warning}");
+    }
     let stop = StopFlag::default();
     if let Err(error) = listen_for_signals(&stop) {
         tracing::warn!("signals will end the program without a report: {error}");
@@ -69,13 +73,13 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
 }
 
 fn verify(options: &VerifyOptions, stop: &StopFlag, quiet: bool) -> Result<ExitCode, RunError> {
-    let bootstrap = options.broker.brokers().ok_or_else(|| {
+    let connection = Connection::read(&options.broker)?;
+    let bootstrap = connection.brokers(&options.broker)?.ok_or_else(|| {
         RunError::Usage("give the run's brokers by --bootstrap-server".to_owned())
     })?;
-    let url = options.registry.url();
-    let registry =
-        url.map(|url| run::outlet::client(&options.registry, &url, stop)).transpose()?;
-    let settings = run::outlet::settings(&options.broker, bootstrap, Acks::All);
+    let url = connection.registry_url(&options.registry);
+    let registry = url.map(|url| connection.registry(&options.registry, &url, stop)).transpose()?;
+    let settings = connection.kafka(&options.broker, bootstrap, None)?;
     let verdict = fleetstorm::verify::verify(options, settings, registry.as_ref(), stop)?;
     if let Some(path) = &options.report {
         let failed = |source| RunError::Report { path: path.clone(), source };
@@ -136,10 +140,11 @@ fn schemas(command: &SchemasCommand, stop: &StopFlag) -> Result<ExitCode, RunErr
         }
         SchemasCommand::Show { topic } => lines.push(topic.schema().text.trim_end().to_owned()),
         SchemasCommand::Register { registry, topic_prefix } => {
-            let url = registry.url().ok_or_else(|| {
+            let connection = Connection::default();
+            let url = connection.registry_url(registry).ok_or_else(|| {
                 RunError::Usage("give the registry's URL by --schema-registry".to_owned())
             })?;
-            let client = run::outlet::client(registry, &url, stop)?;
+            let client = connection.registry(registry, &url, stop)?;
             for topic in record::Topic::ALL {
                 let schema = topic.schema();
                 let name = format!("{topic_prefix}{topic}");

@@ -6,10 +6,12 @@
 
 mod error;
 mod failure;
+mod identity;
 mod settings;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,15 +20,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use schema_registry_converter::blocking::schema_registry::{SrSettings, get_schema_by_id, post_schema};
+use schema_registry_converter::blocking::schema_registry::{
+    SrSettings, get_schema_by_id, post_schema,
+};
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
 
 use super::framing::SchemaId;
 
 pub use error::RegistryError;
-pub use settings::{RegistryAuth, RegistrySettings};
+pub(crate) use failure::{one_line, root_cause};
+pub use settings::{ClientCertificate, RegistryAuth, RegistrySettings};
 pub use subject::{SubjectStrategy, UnknownSubjectStrategy};
+pub use tls::TlsProblem;
 
 use failure::Failure;
 use settings::Target;

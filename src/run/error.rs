@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, PropertiesError};
 use crate::encoding::registry::RegistryError;
 use crate::report::merge::MergeError;
 use crate::sink::SinkError;
@@ -20,6 +20,9 @@ pub enum RunError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The properties of a Java client can't be read.
+    #[error(transparent)]
+    Properties(#[from] PropertiesError),
     /// The cluster or a topic can't be used.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
@@ -127,7 +130,10 @@ impl RunError {
     /// The exit code of the error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            RunError::Usage(_) | RunError::Config(_) | RunError::Merge(_) => ExitCode::Usage,
+            RunError::Usage(_)
+            | RunError::Config(_)
+            | RunError::Properties(_)
+            | RunError::Merge(_) => ExitCode::Usage,
             RunError::Kafka(error) => kafka(error),
             RunError::Registry(error) => registry(error),
             RunError::Verify(error) => verify(error),
@@ -146,7 +152,9 @@ impl RunError {
 
 fn kafka(error: &KafkaError) -> ExitCode {
     match error {
-        KafkaError::Settings(_) | KafkaError::SetTwice { .. } => ExitCode::Usage,
+        KafkaError::Settings(_) | KafkaError::SetTwice { .. } | KafkaError::Java { .. } => {
+            ExitCode::Usage
+        }
         KafkaError::Unreachable { .. } => ExitCode::BrokerUnreachable,
         KafkaError::Unauthenticated { .. } | KafkaError::Unauthorised { .. } => {
             ExitCode::BrokerRefused
@@ -181,7 +189,9 @@ fn verify(error: &VerifyError) -> ExitCode {
 
 fn registry(error: &RegistryError) -> ExitCode {
     match error {
-        RegistryError::BadUrl { .. } | RegistryError::CaFile { .. } => ExitCode::Usage,
+        RegistryError::BadUrl { .. }
+        | RegistryError::CaFile { .. }
+        | RegistryError::ClientCertificate { .. } => ExitCode::Usage,
         RegistryError::Unreachable { .. } | RegistryError::Tls { .. } => {
             ExitCode::RegistryUnreachable
         }

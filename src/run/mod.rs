@@ -1,6 +1,7 @@
 //! A run: options to plan, plan to manifest, then threads that work it off, and a report.
 
 mod bytes;
+pub mod connection;
 pub mod crew;
 pub mod error;
 mod outcome;

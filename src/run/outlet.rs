@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use secrecy::SecretString;
-
+use super::connection::Connection;
 use super::error::RunError;
 use super::plan::Plan;
 use super::{Talk, now_ms, tell};
-use crate::cli::{BrokerOptions, RegistryOptions, RunOptions, SinkKind};
-use crate::encoding::registry::{Registry, RegistryAuth, RegistrySettings};
+use crate::cli::{RunOptions, SinkKind};
 use crate::encoding::{Format, SchemaId};
 use crate::manifest::Manifest;
 use crate::pacing::{Pace, Profile, StopFlag};
@@ -17,7 +15,7 @@ use crate::record::Topic;
 use crate::sink::embedded::broker::CAVEAT;
 use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
 use crate::sink::kafka::topics::{self, TopicPolicy};
-use crate::sink::kafka::{Acks, Cluster, Kafka, KafkaSettings, KafkaSink, Needs, Polling, transactional_id};
+use crate::sink::kafka::{Cluster, Kafka, KafkaSink, Needs, Polling, transactional_id};
 use crate::sink::stdout::LineSink;
 use crate::sink::tally::{Deliveries, Tally};
 
@@ -203,7 +201,8 @@ impl KafkaOutlet {
     ) -> Result<KafkaOutlet, RunError> {
         let destination = &options.destination;
         let mut embedded = Embedded::default();
-        let bootstrap = match destination.broker.brokers() {
+        let connection = Connection::read(&destination.broker)?;
+        let bootstrap = match connection.brokers(&destination.broker)? {
             Some(bootstrap) => bootstrap,
             None if plan.resumed => {
                 return Err(RunError::Usage(
@@ -220,15 +219,24 @@ impl KafkaOutlet {
                 address
             }
         };
-        let registry = registry_url(options, plan.manifest.format, &mut embedded)?;
+        let registry = registry_url(options, &connection, plan.manifest.format, &mut embedded)?;
         if destination.keep && embedded.broker.is_none() {
             tracing::warn!("--keep holds only an embedded broker open; there is none");
         }
 
-        let cluster = Cluster::connect(
-            settings(&destination.broker, bootstrap.clone(), destination.acks),
-            stop.clone(),
-        )?;
+        let settings =
+            connection.kafka(&destination.broker, bootstrap.clone(), destination.acks)?;
+        if plan.manifest.transactions.is_some() && !settings.idempotent {
+            return Err(RunError::Usage(
+                "--transactional-id needs acks=all and enable.idempotence=true: transactions rest on \
+                 idempotence"
+                    .to_owned(),
+            ));
+        }
+        if let Some(forfeits) = settings.forfeits() {
+            tracing::warn!("{forfeits}");
+        }
+        let cluster = Cluster::connect(settings, stop.clone())?;
         let policy = TopicPolicy {
             prefix: prefix(&plan.manifest),
             partitions: options.topics.partitions,
@@ -242,8 +250,10 @@ impl KafkaOutlet {
             tracing::warn!("{warning}");
         }
         let mut names = [const { None }; Topic::COUNT];
-        let client =
-            registry.as_ref().map(|url| client(&options.registry, url, stop)).transpose()?;
+        let client = registry
+            .as_ref()
+            .map(|url| connection.registry(&options.registry, url, stop))
+            .transpose()?;
         for entry in &mut plan.manifest.topics {
             let count = prepared.partitions.get(&entry.topic).copied();
             if plan.resumed {
@@ -342,16 +352,6 @@ fn pace(manifest: &Manifest) -> String {
     }
 }
 
-/// How the brokers at `bootstrap` are reached.
-pub fn settings(broker: &BrokerOptions, bootstrap: String, acks: Acks) -> KafkaSettings {
-    KafkaSettings {
-        bootstrap,
-        acks,
-        properties: broker.properties.clone(),
-        patience: broker.connect_timeout.duration(),
-    }
-}
-
 /// What stands before the topics' names.
 fn prefix(manifest: &Manifest) -> String {
     let entry = manifest.topics.first();
@@ -387,13 +387,14 @@ fn plural(n: usize, noun: &str) -> String {
 /// The registry of a run: none for JSON, an embedded one beside an embedded broker.
 fn registry_url(
     options: &RunOptions,
+    connection: &Connection,
     format: Format,
     embedded: &mut Embedded,
 ) -> Result<Option<String>, RunError> {
     if format == Format::Json {
         return Ok(None);
     }
-    if let Some(url) = options.registry.url() {
+    if let Some(url) = connection.registry_url(&options.registry) {
         return Ok(Some(url));
     }
     if embedded.broker.is_none() {
@@ -402,34 +403,13 @@ fn registry_url(
         ));
     }
     let registry = EmbeddedRegistry::start(options.destination.embedded_registry)?;
-    let url = registry.url();
+    let (url, address) = (registry.url(), registry.address());
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "the embedded registry listens on {address}, where other machines may reach it: it asks \
+             nobody for a password, and encrypts nothing"
+        );
+    }
     embedded.registry = Some(registry);
     Ok(Some(url))
-}
-
-/// A client of the registry at `url`.
-///
-/// # Errors
-/// [`RunError`] where the options or the URL are wrong.
-pub fn client(options: &RegistryOptions, url: &str, stop: &StopFlag) -> Result<Registry, RunError> {
-    let auth = match (&options.registry_basic_auth, &options.registry_token) {
-        (Some(pair), _) => {
-            let (user, password) = pair.split_once(':').ok_or_else(|| {
-                RunError::Usage(
-                    "--registry-basic-auth takes USER:PASSWORD, with a colon".to_owned(),
-                )
-            })?;
-            let password = SecretString::from(password.to_owned());
-            RegistryAuth::Basic { user: user.to_owned(), password }
-        }
-        (None, Some(token)) => RegistryAuth::Bearer(SecretString::from(token.clone())),
-        (None, None) => RegistryAuth::None,
-    };
-    let settings = RegistrySettings {
-        url: url.to_owned(),
-        auth,
-        ca_file: options.registry_ca.clone(),
-        deadline: options.registry_timeout.duration(),
-    };
-    Ok(Registry::new(&settings)?.with_stop(stop.atomic()))
 }

@@ -98,7 +98,7 @@ impl Plan {
                 "--sink stdout and --report - both write to standard output: give --report a file",
             );
         }
-        let Fixed { config, seed, mut notes } = Fixed::new(&options.fleet)?;
+        let Fixed { config, seed, notes } = Fixed::new(&options.fleet)?;
         let (time, pace) = time_and_pace(options)?;
         let topics = options.topics.topics.iter().copied().collect::<TopicSet>();
         let mut manifest = Manifest {
@@ -142,11 +142,6 @@ impl Plan {
             Start::Now => now_ms,
         };
         settle(&mut manifest, start_ms)?;
-        if options.destination.sink == SinkKind::Kafka
-            && let Some(forfeits) = options.destination.acks.forfeits()
-        {
-            notes.push(forfeits.to_owned());
-        }
         Ok(Plan { manifest, start, resumed: false, notes })
     }
 
@@ -353,7 +348,7 @@ const JOB_INDEX: &str = "JOB_COMPLETION_INDEX";
 /// The transactions that the options ask for.
 fn transactions(options: &RunOptions) -> Result<Option<Transactions>, RunError> {
     let Some(id) = &options.destination.transactional_id else { return Ok(None) };
-    if options.destination.acks != Acks::All {
+    if options.destination.acks.is_some_and(|acks| acks != Acks::All) {
         return usage("--transactional-id needs --acks all: transactions rest on idempotence");
     }
     if options.destination.sink != SinkKind::Kafka {

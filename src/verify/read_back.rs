@@ -1,20 +1,23 @@
 //! Reading a run's topics back: every record between two offsets of each partition.
 
+use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{Message, Timestamp};
 use rdkafka::{Offset, TopicPartitionList};
+use secrecy::ExposeSecret;
 
 use super::VerifyError;
 use super::ledger::Content;
 use crate::manifest::TopicEntry;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
-use crate::sink::kafka::Cluster;
+use crate::sink::kafka::{Cluster, TokenSource, give_token};
 
 /// The records of one partition that are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,17 +76,27 @@ impl<'a> Topics<'a> {
         stop: &StopFlag,
     ) -> Result<Topics<'a>, VerifyError> {
         let settings = cluster.settings();
-        let consumer: BaseConsumer<Quiet> =
-            BaseConsumer::from_config_and_context(&settings.consumer_config()?, Quiet)
-                .map_err(|error| VerifyError::Client(error.to_string()))?;
+        let consumer: BaseConsumer<Quiet> = BaseConsumer::from_config_and_context(
+            &settings.consumer_config()?,
+            Quiet(settings.tokens.clone()),
+        )
+        .map_err(|error| VerifyError::Client(error.to_string()))?;
+        // Before anybody polls it, which would ask for one.
+        if let Some(tokens) = &settings.tokens {
+            give_token(consumer.client(), tokens);
+        }
         let mut spans = Vec::new();
         for entry in entries {
             if cluster.partitions(&entry.name)?.is_none_or(|found| found < entry.partitions) {
-                return Err(VerifyError::Topic { topic: entry.name.clone(), partitions: entry.partitions });
+                return Err(VerifyError::Topic {
+                    topic: entry.name.clone(),
+                    partitions: entry.partitions,
+                });
             }
             let ends = ends(entry.topic);
             for partition in 0..entry.partitions as i32 {
-                let at = |offsets: &Option<Vec<i64>>| offsets.as_ref()?.get(partition as usize).copied();
+                let at =
+                    |offsets: &Option<Vec<i64>>| offsets.as_ref()?.get(partition as usize).copied();
                 let (low, high) = consumer
                     .fetch_watermarks(&entry.name, partition, settings.patience)
                     .map_err(|error| failed(&entry.name, partition, &error))?;
@@ -230,10 +243,22 @@ fn failed(topic: &str, partition: i32, error: &ClientError) -> VerifyError {
     VerifyError::Partition { topic: topic.to_owned(), partition, cause: error.to_string() }
 }
 
-/// Takes what the client says to the log.
-struct Quiet;
+/// Takes what the client says to the log, and gives it tokens.
+struct Quiet(Option<Arc<TokenSource>>);
 
 impl ClientContext for Quiet {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        let tokens = self.0.as_ref().ok_or("there is nowhere to get one from")?;
+        let token = tokens.token()?;
+        Ok(OAuthToken {
+            token: token.text.expose_secret().to_owned(),
+            principal_name: token.principal,
+            lifetime_ms: token.ends_ms,
+        })
+    }
+
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(facility, "{message}");
     }

@@ -28,6 +28,15 @@ pub enum RegistryError {
         problem: String,
     },
 
+    /// The certificate by which we tell the registry who we are can't be used.
+    #[error("bad client certificate {} for the schema registry: {problem}", path.display())]
+    ClientCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
     /// No request could be formed.
     #[error("cannot form a request to the schema registry at {url}: {cause}")]
     Request {

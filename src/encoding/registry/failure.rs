@@ -10,6 +10,7 @@ use schema_registry_converter::schema_registry_common::RawError;
 use super::Registry;
 use super::error::RegistryError;
 use super::settings::{RegistryAuth, Target};
+use super::tls::TlsProblem;
 
 /// The longest that a registry's own message may be in ours.
 const MESSAGE_LIMIT: usize = 300;
@@ -179,43 +180,41 @@ fn not_a_registry(target: &Target, problem: String) -> RegistryError {
     RegistryError::NotARegistry { url: target.url.clone(), problem }
 }
 
-/// What is wrong with a TLS connection, if that is what an error is about. The TLS libraries say
-/// it only in words, OpenSSL's first here.
+/// What is wrong with a TLS connection, if that is what an error is about.
 fn tls_problem(error: &reqwest::Error) -> Option<String> {
     let texts: Vec<_> = chain(error).skip(1).map(|e| e.to_string()).collect();
-    let said = texts.join(" ").to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    if !has(&["ssl routines", "certificate"]) || has(&["unexpected eof"]) {
-        // A connection that is cut while it opens is a registry that isn't up.
+    let said = texts.join(" ");
+    if !TlsProblem::is_told_by(&said) {
         return None;
     }
-    let problem = if has(&[
-        "self-signed",
-        "self signed",
-        "local issuer",
-        "issuer certificate",
-        "not trusted",
-    ]) {
-        "its certificate is signed by an authority that isn't trusted here; \
-         give the authority's certificate as the registry's CA file"
-    } else if has(&["hostname mismatch", "ip address mismatch", "name mismatch"]) {
-        "its certificate is for another host name; use the name that the certificate is for"
-    } else if has(&["has expired", "expired"]) {
-        "its certificate has expired; renew it"
-    } else if has(&["not yet valid"]) {
-        "its certificate is not yet valid; check both clocks"
-    } else if has(&["wrong version number", "packet length too long", "record layer"]) {
-        "it doesn't speak TLS; use http:// or the port that does"
-    } else if has(&["certificate required", "certificate_required"]) {
-        "it asks for a client certificate, which isn't supported"
-    } else {
+    let Some(problem) = TlsProblem::of(&said) else {
         return Some(root_cause(error));
     };
-    Some(problem.to_owned())
+    let text = match problem {
+        TlsProblem::Untrusted => {
+            "its certificate is signed by an authority that isn't trusted here; \
+             give the authority's certificate as the registry's CA file"
+        }
+        TlsProblem::OtherHost => {
+            "its certificate is for another host name; \
+             use the name that the certificate is for"
+        }
+        TlsProblem::Expired => "its certificate has expired; renew it",
+        TlsProblem::NotYetValid => "its certificate is not yet valid; check both clocks",
+        TlsProblem::NotTls => "it doesn't speak TLS; use http:// or the port that does",
+        TlsProblem::WantsCertificate => {
+            "it asks for a client certificate; give one by --registry-cert and --registry-key"
+        }
+        TlsProblem::RefusesCertificate => {
+            "it refuses the client certificate; check that an authority which it trusts has \
+             signed it, and that it has not expired"
+        }
+    };
+    Some(text.to_owned())
 }
 
 /// The last error in a chain, on one line: the one that says why.
-pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let text = chain(error)
         .map(|e| e.to_string())
         .filter(|text| !text.is_empty())
@@ -233,7 +232,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 }
 
 /// A message that someone else wrote, with whitespace folded and its length bounded.
-fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     let mut line = String::new();
     // Control characters could rewrite a terminal.
     let words = message.split(|c: char| c.is_whitespace() || c.is_control());

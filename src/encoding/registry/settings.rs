@@ -2,16 +2,19 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use reqwest::blocking::{Client, ClientBuilder};
+use reqwest::blocking::Client;
 use reqwest::{Url, redirect};
 use schema_registry_converter::blocking::schema_registry::SrSettings;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::RegistryError;
+use super::identity::Identities;
+#[cfg(not(feature = "tls"))]
+use super::identity::NO_TLS;
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
@@ -33,6 +36,15 @@ pub enum RegistryAuth {
     Bearer(SecretString),
 }
 
+/// A certificate of ours and its key: PEM files, which may be one. The key is not encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, those of its authorities behind it.
+    pub certificate: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+}
+
 /// Where the registry is and how to talk to it. `Debug` shows no secret.
 #[derive(Clone)]
 pub struct RegistrySettings {
@@ -44,6 +56,8 @@ pub struct RegistrySettings {
     pub auth: RegistryAuth,
     /// PEM certificates of authorities to trust, beside those of the system.
     pub ca_file: Option<PathBuf>,
+    /// Our own certificate, for registries that ask for one.
+    pub certificate: Option<ClientCertificate>,
     /// For how long to wait for a registry that isn't up.
     pub deadline: Duration,
 }
@@ -58,6 +72,7 @@ impl RegistrySettings {
             url: url.into(),
             auth: RegistryAuth::None,
             ca_file: None,
+            certificate: None,
             deadline: RegistrySettings::DEADLINE,
         }
     }
@@ -75,6 +90,7 @@ impl fmt::Debug for RegistrySettings {
             .field("url", &self.display_url())
             .field("auth", &self.auth)
             .field("ca_file", &self.ca_file)
+            .field("certificate", &self.certificate)
             .field("deadline", &self.deadline)
             .finish()
     }
@@ -87,7 +103,7 @@ pub(super) struct Target {
     pub(super) url: String,
     pub(super) auth: RegistryAuth,
     loopback: bool,
-    authorities: Authorities,
+    identities: Identities,
     timeout: Duration,
     settings: SrSettings,
 }
@@ -98,12 +114,10 @@ impl Target {
         settings: &RegistrySettings,
         timeout: Duration,
     ) -> Result<Vec<Target>, RegistryError> {
-        let authorities = match &settings.ca_file {
-            Some(path) => Authorities::read(path)?,
-            None => Authorities::default(),
-        };
+        let identities =
+            Identities::read(settings.ca_file.as_deref(), settings.certificate.as_ref())?;
         let targets = split(&settings.url)
-            .map(|text| Target::new(text, settings, authorities.clone(), timeout))
+            .map(|text| Target::new(text, settings, identities.clone(), timeout))
             .collect::<Result<Vec<_>, _>>()?;
         if targets.is_empty() {
             return Err(bad_url(&settings.url, "it is empty"));
@@ -114,7 +128,7 @@ impl Target {
     fn new(
         text: &str,
         settings: &RegistrySettings,
-        authorities: Authorities,
+        identities: Identities,
         timeout: Duration,
     ) -> Result<Target, RegistryError> {
         let mut url = parse(text)?;
@@ -133,8 +147,8 @@ impl Target {
                 .is_ok_and(|ip| ip.is_loopback()),
         };
         let url = url.as_str().trim_end_matches('/').to_owned();
-        let settings = build(&url, &auth, &authorities, loopback, timeout)?;
-        Ok(Target { url, auth, loopback, authorities, timeout, settings })
+        let settings = build(&url, &auth, &identities, loopback, timeout)?;
+        Ok(Target { url, auth, loopback, identities, timeout, settings })
     }
 
     /// The converter's settings, for a request that may take `left`.
@@ -146,14 +160,14 @@ impl Target {
             return Ok(Cow::Borrowed(&self.settings));
         }
         // The converter's timeout is its client's, so near the deadline another client is built.
-        build(&self.url, &self.auth, &self.authorities, self.loopback, left).map(Cow::Owned)
+        build(&self.url, &self.auth, &self.identities, self.loopback, left).map(Cow::Owned)
     }
 }
 
 fn build(
     url: &str,
     auth: &RegistryAuth,
-    authorities: &Authorities,
+    identities: &Identities,
     loopback: bool,
     timeout: Duration,
 ) -> Result<SrSettings, RegistryError> {
@@ -166,7 +180,7 @@ fn build(
             attempt.stop()
         }
     });
-    let client = authorities.trusted_by(Client::builder().redirect(follow));
+    let client = identities.known_to(Client::builder().redirect(follow));
     let mut builder = SrSettings::new_builder(url.to_owned());
     builder.set_timeout(timeout);
     if loopback {
@@ -187,49 +201,6 @@ fn build(
         cause: super::failure::root_cause(&error),
     })
 }
-
-/// Certificates to trust beside the system's.
-#[derive(Clone, Debug, Default)]
-struct Authorities {
-    #[cfg(feature = "tls")]
-    certificates: Vec<reqwest::Certificate>,
-}
-
-impl Authorities {
-    #[cfg(feature = "tls")]
-    fn read(path: &Path) -> Result<Authorities, RegistryError> {
-        let bad = |problem: String| RegistryError::CaFile { path: path.to_owned(), problem };
-        let pem = std::fs::read(path).map_err(|e| bad(e.to_string().to_lowercase()))?;
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-            .map_err(|e| bad(format!("not PEM: {}", super::failure::root_cause(&e))))?;
-        if certificates.is_empty() {
-            return Err(bad("it holds no PEM certificate".to_owned()));
-        }
-        let authorities = Authorities { certificates };
-        // Only a client checks what is inside a certificate.
-        match authorities.trusted_by(Client::builder()).build() {
-            Ok(_) => Ok(authorities),
-            Err(e) => Err(bad(format!(
-                "a certificate in it can't be read: {}",
-                super::failure::root_cause(&e)
-            ))),
-        }
-    }
-
-    #[cfg(not(feature = "tls"))]
-    fn read(path: &Path) -> Result<Authorities, RegistryError> {
-        Err(RegistryError::CaFile { path: path.to_owned(), problem: NO_TLS.to_owned() })
-    }
-
-    fn trusted_by(&self, client: ClientBuilder) -> ClientBuilder {
-        #[cfg(feature = "tls")]
-        let client = client.tls_certs_merge(self.certificates.iter().cloned());
-        client
-    }
-}
-
-#[cfg(not(feature = "tls"))]
-const NO_TLS: &str = "this program was built without the feature tls";
 
 fn split(urls: &str) -> impl Iterator<Item = &str> {
     urls.split(',').map(str::trim).filter(|url| !url.is_empty())

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::Producer;
 
 use super::delivery::{Delivery, Troubles};
 use super::error::{KafkaError, describe, plain};
 use super::poll::Poller;
 use super::produce::KafkaProducer;
+use super::refusal::Refusal;
 use super::settings::{KafkaSettings, Tuning};
 use crate::pacing::StopFlag;
 use crate::sink::tally::Tally;
@@ -124,11 +124,12 @@ impl Cluster {
             self.interrupted()?;
             let trouble = self.troubles.last();
             if let Some((code, reason)) = &trouble
-                && is_refusal(*code, reason)
+                && let Some(refusal) = Refusal::of(*code, reason, &self.settings.properties)
             {
                 return Err(KafkaError::Unauthenticated {
                     bootstrap: self.settings.bootstrap.clone(),
-                    cause: without_details(reason),
+                    refusal,
+                    cause: refusal.needs_words().then(|| without_details(reason)),
                 });
             }
             if started.elapsed() >= self.settings.patience {
@@ -172,15 +173,4 @@ pub(super) fn end_offsets(
 /// A client's reason without the state and the repetitions that it adds in brackets.
 fn without_details(reason: &str) -> String {
     reason.split(" (after ").next().unwrap_or(reason).to_owned()
-}
-
-/// Whether a trouble will not mend itself by waiting.
-fn is_refusal(code: RDKafkaErrorCode, reason: &str) -> bool {
-    matches!(
-        code,
-        RDKafkaErrorCode::Authentication
-            | RDKafkaErrorCode::SaslAuthenticationFailed
-            | RDKafkaErrorCode::SSL
-            | RDKafkaErrorCode::UnsupportedSASLMechanism
-    ) || reason.contains("SSL handshake failed")
 }

@@ -9,6 +9,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
 
 use super::produce::{DeliveryReport, since_enqueued};
+use super::token::TokenSource;
 use crate::record::Topic;
 use crate::sink::tally::Tally;
 
@@ -17,6 +18,7 @@ use crate::sink::tally::Tally;
 pub struct Delivery {
     tally: Arc<Tally>,
     troubles: Arc<Troubles>,
+    tokens: Option<Arc<TokenSource>>,
 }
 
 /// The client's last words about its connection, kept for error messages.
@@ -62,7 +64,18 @@ impl Ticket {
 impl Delivery {
     /// A receiver that counts into `tally`.
     pub fn new(tally: Arc<Tally>) -> Delivery {
-        Delivery { tally, troubles: Arc::default() }
+        Delivery { tally, troubles: Arc::default(), tokens: None }
+    }
+
+    /// The receiver for a client whose tokens come from `tokens`.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Option<Arc<TokenSource>>) -> Delivery {
+        Delivery { tokens, ..self }
+    }
+
+    /// Where the client's tokens come from.
+    pub fn tokens(&self) -> Option<&TokenSource> {
+        self.tokens.as_deref()
     }
 
     /// Counts the records of an event.
@@ -134,12 +147,7 @@ impl ProducerContext for Delivery {
         match result {
             Ok(message) => {
                 let bytes = message.payload_len() + message.key_len();
-                tally.acknowledge(
-                    ticket.topic,
-                    bytes,
-                    since_enqueued(message),
-                    ticket.intended_ns,
-                );
+                tally.acknowledge(ticket.topic, bytes, since_enqueued(message), ticket.intended_ns);
             }
             Err((error, _)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);

@@ -1,8 +1,11 @@
 //! Why records can't be brought to Kafka.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+
+use super::refusal::Refusal;
 
 /// Why there is no producer, or no topic to write to. Texts are fragments that fit after "error: ".
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +23,16 @@ pub enum KafkaError {
         property: String,
         /// The option.
         option: &'static str,
+    },
+    /// A property of a Java client that can't be taken.
+    #[error("cannot take the client properties {}: line {line}: {problem}", path.display())]
+    Java {
+        /// The file.
+        path: PathBuf,
+        /// The line of the property.
+        line: usize,
+        /// The property, and what is wrong with it, without its value.
+        problem: String,
     },
     /// No broker answered.
     #[error(
@@ -58,15 +71,15 @@ pub enum KafkaError {
         /// The topic.
         topic: String,
     },
-    /// The broker doesn't let us in.
-    #[error(
-        "the broker at {bootstrap} refuses the connection ({cause}): check the security settings (`-X security.protocol=...`, user, password, certificates)"
-    )]
+    /// The broker doesn't let us in, or we don't trust it.
+    #[error("the broker at {bootstrap} {refusal}{}: {}", reason(.cause), refusal.advice())]
     Unauthenticated {
         /// The addresses that were tried.
         bootstrap: String,
-        /// What the client said.
-        cause: String,
+        /// Why.
+        refusal: Refusal,
+        /// What the client said, where that says more.
+        cause: Option<String>,
     },
     /// Access to a topic was refused.
     #[error(

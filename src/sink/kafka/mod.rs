@@ -4,9 +4,13 @@
 mod connect;
 mod delivery;
 mod error;
+mod java;
 mod poll;
 mod produce;
+mod property;
+mod refusal;
 mod settings;
+mod token;
 pub mod topics;
 mod transaction;
 
@@ -24,8 +28,13 @@ use crate::record::Topic;
 
 pub use connect::Cluster;
 pub use error::KafkaError;
+pub use java::{JavaClient, RegistryKeys};
+pub use produce::give_token;
+pub use property::Property;
+pub use refusal::Refusal;
+pub use settings::{Acks, KafkaSettings, Tuning};
+pub use token::{Token, TokenSource};
 pub use transaction::id as transactional_id;
-pub use settings::{Acks, KafkaSettings, Property, Tuning};
 
 use delivery::Ticket;
 use poll::Poller;

@@ -1,12 +1,12 @@
-//! The only `unsafe` code of the crate: handing records to librdkafka and taking their delivery
-//! reports. rust-rdkafka's own `send` looks the topic up by name for every record, and its `poll`
+//! The only `unsafe` code of the crate: handing records to librdkafka, taking their delivery
+//! reports, and giving it tokens. rust-rdkafka's own `send` looks the topic up by name for every record, and its `poll`
 //! allocates for every report, reads the clock for each and spins for the last millisecond of its
-//! timeout.
+//! timeout; tokens it takes from polled clients alone, and without extensions.
 //!
 //! Invariants, on which every block below rests:
 //! 1. A [`TopicHandle`] and an [`EventQueue`] hold a clone of the producer, so that the native client
 //!    outlives them.
-//! 2. librdkafka's topic, produce and queue functions may be called from any thread.
+//! 2. librdkafka's topic, produce, queue and token functions may be called from any thread.
 //! 3. The opaque is an integer carried as a pointer: nobody follows it.
 //! 4. `RD_KAFKA_MSG_F_COPY` makes librdkafka copy key and value before the call returns.
 //! 5. What an event points to lives as long as the event, which [`Event`] owns; a [`DeliveryReport`]
@@ -21,13 +21,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings as native;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, Producer};
+use secrecy::ExposeSecret;
 
 use super::delivery::Delivery;
+use super::token::{Token, TokenSource};
 
 /// The producer of a run. Somebody has to poll it for its delivery reports.
 pub type KafkaProducer = Arc<BaseProducer<Delivery>>;
@@ -162,6 +164,11 @@ impl EventQueue {
                     delivery.log(level, &facility, &message);
                 }
             }
+            native::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH => {
+                if let Some(tokens) = delivery.tokens() {
+                    give_token(self.producer.client(), tokens);
+                }
+            }
             _ => {}
         }
         true
@@ -286,6 +293,55 @@ impl DeliveryReport<'_> {
     pub fn since_enqueued(&self) -> Duration {
         // SAFETY: invariant 5.
         unsafe { latency(self.message.as_ptr()) }
+    }
+}
+
+/// Gives a client a token, or tells it why there is none, which it passes on as a trouble of its
+/// connection.
+pub fn give_token<C: ClientContext>(client: &Client<C>, tokens: &TokenSource) {
+    let given = tokens.token().and_then(|token| set_token(client, &token, tokens.extensions()));
+    let Err(problem) = given else { return };
+    let problem = CString::new(problem.replace('\0', " ")).unwrap_or_default();
+    // SAFETY: the client is alive, the text ends in a zero byte and is copied.
+    let _no_such_mechanism = unsafe {
+        native::rd_kafka_oauthbearer_set_token_failure(client.native_ptr(), problem.as_ptr())
+    };
+}
+
+fn set_token<C: ClientContext>(
+    client: &Client<C>,
+    token: &Token,
+    extensions: &[(String, String)],
+) -> Result<(), String> {
+    let text = |text: &str| {
+        CString::new(text).map_err(|_: NulError| "the token holds a zero byte".to_owned())
+    };
+    let (value, principal) = (text(token.text.expose_secret())?, text(&token.principal)?);
+    let mut pairs = Vec::new();
+    for (name, value) in extensions {
+        pairs.extend([text(name)?, text(value)?]);
+    }
+    let mut pointers: Vec<*const c_char> = pairs.iter().map(|text| text.as_ptr()).collect();
+    let mut error = [0; 256];
+    // SAFETY: the client is alive; all texts end in a zero byte, outlive the call and are copied;
+    // lengths are those of the buffers.
+    let code = unsafe {
+        native::rd_kafka_oauthbearer_set_token(
+            client.native_ptr(),
+            value.as_ptr(),
+            token.ends_ms,
+            principal.as_ptr(),
+            pointers.as_mut_ptr(),
+            pointers.len(),
+            error.as_mut_ptr(),
+            error.len(),
+        )
+    };
+    match code {
+        native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        // SAFETY: on failure librdkafka has written a text that ends in a zero byte, as the buffer
+        // did before.
+        _ => Err(unsafe { self::text(error.as_ptr()) }),
     }
 }
 

@@ -1,16 +1,20 @@
 //! The producer's settings: what the program sets, and what the user's own properties override.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
-use rdkafka::producer::BaseProducer;
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::producer::{BaseProducer, Producer};
 use serde::{Deserialize, Serialize};
 
 use super::delivery::Delivery;
 use super::error::KafkaError;
-use super::produce::KafkaProducer;
+use super::produce::{self, KafkaProducer};
+use super::property::{Property, canonical};
+use super::token::TokenSource;
 
 /// How a producer reaches its cluster, and how safely it writes.
 #[derive(Debug, Clone)]
@@ -19,8 +23,12 @@ pub struct KafkaSettings {
     pub bootstrap: String,
     /// What counts as delivered.
     pub acks: Acks,
+    /// Whether a retry neither duplicates nor reorders records; only where all replicas acknowledge.
+    pub idempotent: bool,
     /// Properties of librdkafka, by the user; they win over what the program sets.
     pub properties: Vec<Property>,
+    /// Where tokens come from, where the brokers ask for some.
+    pub tokens: Option<Arc<TokenSource>>,
     /// How long the cluster may take to answer before a run gives up.
     pub patience: Duration,
 }
@@ -58,25 +66,10 @@ impl Default for Tuning {
     }
 }
 
-/// A property of librdkafka, as `-X key=value`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Property {
-    /// Its name.
-    pub key: String,
-    /// Its value.
-    pub value: String,
-}
-
-impl FromStr for Property {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Property, String> {
-        match text.split_once('=') {
-            Some((key, value)) if !key.trim().is_empty() => {
-                Ok(Property { key: key.trim().to_owned(), value: value.to_owned() })
-            }
-            _ => Err("write it as KEY=VALUE, as in linger.ms=20".to_owned()),
-        }
+/// As the options and properties name them.
+impl fmt::Display for Acks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.property())
     }
 }
 
@@ -137,9 +130,26 @@ impl KafkaSettings {
         tuning: Tuning,
     ) -> Result<KafkaProducer, KafkaError> {
         let config = self.client_config(tuning)?;
-        BaseProducer::from_config_and_context(&config, delivery)
+        let delivery = delivery.with_tokens(self.tokens.clone());
+        let producer = BaseProducer::from_config_and_context(&config, delivery)
             .map(KafkaProducer::new)
-            .map_err(|error| KafkaError::Settings(error.to_string()))
+            .map_err(|error| refused(&error))?;
+        // Before anybody polls it, which would ask for one.
+        if let Some(tokens) = &self.tokens {
+            produce::give_token(producer.client(), tokens);
+        }
+        Ok(producer)
+    }
+
+    /// What is given up by how records are acknowledged, to be told to the user.
+    pub fn forfeits(&self) -> Option<&'static str> {
+        match self.acks {
+            Acks::All if !self.idempotent => Some(
+                "with enable.idempotence=false the producer is not idempotent: a retry may duplicate \
+                 or reorder records",
+            ),
+            acks => acks.forfeits(),
+        }
     }
 
     /// How long a batch waits to be filled.
@@ -159,7 +169,8 @@ impl KafkaSettings {
             DEFAULTS.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         own.insert("linger.ms", LINGER_MS.to_string());
         own.insert("acks", self.acks.property().to_owned());
-        own.insert("enable.idempotence", (self.acks == Acks::All).to_string());
+        let idempotent = self.idempotent && self.acks == Acks::All;
+        own.insert("enable.idempotence", idempotent.to_string());
         let queued = QUEUED_KIB / tuning.producers.max(1);
         own.insert("queue.buffering.max.kbytes", queued.to_string());
         if let Some(bytes) = tuning.largest_batch {
@@ -196,6 +207,7 @@ impl KafkaSettings {
         }
         Ok(config)
     }
+
     /// The librdkafka configuration of a consumer that reads all of some partitions.
     ///
     /// # Errors
@@ -215,6 +227,21 @@ impl KafkaSettings {
     }
 }
 
+/// What the client says of settings that it refuses, without secrets.
+pub(super) fn refused(error: &ClientError) -> KafkaError {
+    KafkaError::Settings(match error {
+        ClientError::ClientConfig(_, problem, key, value) => {
+            let property = Property::new(key, value);
+            if property.is_secret() {
+                format!("the value of `{key}` can't be taken")
+            } else {
+                format!("{problem} (`{property:?}`)")
+            }
+        }
+        other => other.to_string(),
+    })
+}
+
 /// Properties of the consumer that reads a run back; the user's own win.
 const READING: [(&str, &str); 8] = [
     ("client.id", "fleetstorm-verify"),
@@ -230,15 +257,6 @@ const READING: [(&str, &str); 8] = [
     ("check.crcs", "true"),
 ];
 
-/// librdkafka's other names of properties that the program sets.
-fn canonical(key: &str) -> &str {
-    match key {
-        "queue.buffering.max.ms" => "linger.ms",
-        "delivery.timeout.ms" => "message.timeout.ms",
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,6 +265,8 @@ mod tests {
         KafkaSettings {
             bootstrap: "127.0.0.1:9".to_owned(),
             acks: Acks::All,
+            idempotent: true,
+            tokens: None,
             properties: properties.iter().map(|p| p.parse().unwrap()).collect(),
             patience: Duration::from_secs(1),
         }
@@ -259,7 +279,10 @@ mod tests {
         assert_eq!(config.get("queue.buffering.max.ms"), Some("50"));
         assert_eq!(settings(&["queue.buffering.max.ms=50"]).linger(), Duration::from_millis(50));
         assert_eq!(settings(&[]).linger(), Duration::from_millis(5));
-        assert_eq!(settings(&[]).client_config(Tuning::default()).unwrap().get("linger.ms"), Some("5"));
+        assert_eq!(
+            settings(&[]).client_config(Tuning::default()).unwrap().get("linger.ms"),
+            Some("5")
+        );
         assert_eq!(config.get("linger.ms"), None);
         assert_eq!(config.get("queue.buffering.max.kbytes"), Some("65536"));
     }
@@ -283,7 +306,21 @@ mod tests {
             let text = refused.err().map(|error| error.to_string()).unwrap_or_default();
             assert!(text.contains(named), "{text}");
         }
-        assert!("linger.ms".parse::<Property>().is_err());
-        assert!("=5".parse::<Property>().is_err());
+        let error = settings(&["ssl.key.pem=hidden"])
+            .producer(Delivery::new(tally), Tuning::default())
+            .err()
+            .map(|error| error.to_string());
+        assert!(!error.unwrap_or_default().contains("hidden"));
+    }
+
+    #[test]
+    fn idempotence_can_be_given_up_and_is_never_had_without_all_replicas() {
+        for (acks, wanted, had) in
+            [(Acks::All, true, "true"), (Acks::All, false, "false"), (Acks::Leader, true, "false")]
+        {
+            let settings = KafkaSettings { acks, idempotent: wanted, ..settings(&[]) };
+            let config = settings.client_config(Tuning::default()).unwrap();
+            assert_eq!(config.get("enable.idempotence"), Some(had));
+        }
     }
 }

@@ -13,7 +13,9 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::connect::{Cluster, Existing};
 use super::error::{KafkaError, describe};
-use super::settings::{Property, Tuning};
+use super::produce::give_token;
+use super::property::Property;
+use super::settings::{Tuning, refused};
 use crate::record::Topic;
 
 /// How topics are created where they are missing.
@@ -356,8 +358,10 @@ impl Admin {
     fn new(cluster: &Cluster) -> Result<Admin, KafkaError> {
         let settings = cluster.settings();
         let config = settings.client_config(Tuning::default())?;
-        let client = AdminClient::from_config(&config)
-            .map_err(|error| KafkaError::Settings(error.to_string()))?;
+        let client = AdminClient::from_config(&config).map_err(|error| refused(&error))?;
+        if let Some(tokens) = &settings.tokens {
+            give_token(client.inner(), tokens);
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(
             |error| KafkaError::Request {
                 action: "start a runtime for the admin client".to_owned(),
@@ -398,7 +402,9 @@ impl Admin {
             Ok(answers) => answers
                 .into_iter()
                 .filter_map(|answer| {
-                    answer.inspect_err(|&code| unknown("a topic's configuration is", describe(code))).ok()
+                    answer
+                        .inspect_err(|&code| unknown("a topic's configuration is", describe(code)))
+                        .ok()
                 })
                 .collect(),
             Err(error) => {

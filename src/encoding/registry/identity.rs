@@ -1,0 +1,137 @@
+//! Who the registry must be, and who we are, by certificates.
+
+use std::path::Path;
+
+use reqwest::blocking::ClientBuilder;
+
+use super::error::RegistryError;
+use super::settings::ClientCertificate;
+
+/// Authorities to trust beside the system's, and a certificate of our own. `Debug` shows no key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Identities {
+    #[cfg(feature = "tls")]
+    authorities: Vec<reqwest::Certificate>,
+    #[cfg(feature = "tls")]
+    own: Option<reqwest::Identity>,
+}
+
+#[cfg(not(feature = "tls"))]
+pub(super) const NO_TLS: &str = "this program was built without the feature tls";
+
+/// How a key begins that a client takes as it is.
+#[cfg(feature = "tls")]
+const KEY: &str = "-----BEGIN PRIVATE KEY-----";
+#[cfg(feature = "tls")]
+const KEY_END: &str = "-----END PRIVATE KEY-----";
+
+impl Identities {
+    /// Reads the files that there are.
+    #[cfg(feature = "tls")]
+    pub(super) fn read(
+        ca_file: Option<&Path>,
+        own: Option<&ClientCertificate>,
+    ) -> Result<Identities, RegistryError> {
+        let mut identities = Identities::default();
+        if let Some(path) = ca_file {
+            identities.trust(path)?;
+        }
+        if let Some(files) = own {
+            identities.own = Some(identity(files)?);
+        }
+        Ok(identities)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(super) fn read(
+        ca_file: Option<&Path>,
+        own: Option<&ClientCertificate>,
+    ) -> Result<Identities, RegistryError> {
+        let problem = NO_TLS.to_owned();
+        match (ca_file, own) {
+            (Some(path), _) => Err(RegistryError::CaFile { path: path.to_owned(), problem }),
+            (None, Some(files)) => {
+                let path = files.certificate.clone();
+                Err(RegistryError::ClientCertificate { path, problem })
+            }
+            (None, None) => Ok(Identities::default()),
+        }
+    }
+
+    /// A client that knows them.
+    pub(super) fn known_to(&self, client: ClientBuilder) -> ClientBuilder {
+        #[cfg(feature = "tls")]
+        let client = client.tls_certs_merge(self.authorities.iter().cloned());
+        #[cfg(feature = "tls")]
+        let client = match &self.own {
+            Some(own) => client.identity(own.clone()),
+            None => client,
+        };
+        client
+    }
+
+    #[cfg(feature = "tls")]
+    fn trust(&mut self, path: &Path) -> Result<(), RegistryError> {
+        let bad = |problem: String| RegistryError::CaFile { path: path.to_owned(), problem };
+        let pem = std::fs::read(path).map_err(|e| bad(e.to_string().to_lowercase()))?;
+        self.authorities = reqwest::Certificate::from_pem_bundle(&pem)
+            .map_err(|e| bad(format!("not PEM: {}", super::failure::root_cause(&e))))?;
+        if self.authorities.is_empty() {
+            return Err(bad("it holds no PEM certificate".to_owned()));
+        }
+        // Only a client checks what is inside a certificate.
+        match self.known_to(reqwest::blocking::Client::builder()).build() {
+            Ok(_) => Ok(()),
+            Err(e) => Err(bad(format!(
+                "a certificate in it can't be read: {}",
+                super::failure::root_cause(&e)
+            ))),
+        }
+    }
+}
+
+/// Our certificate with its key.
+#[cfg(feature = "tls")]
+fn identity(files: &ClientCertificate) -> Result<reqwest::Identity, RegistryError> {
+    let bad = |path: &Path, problem: String| RegistryError::ClientCertificate {
+        path: path.to_owned(),
+        problem,
+    };
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|e| bad(path, e.to_string().to_lowercase()))
+    };
+    let (certificate, key) = (read(&files.certificate)?, read(&files.key)?);
+    if !certificate.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(bad(&files.certificate, "it holds no PEM certificate".to_owned()));
+    }
+    // Both may stand in one file, in any order.
+    let block = key.find(KEY).and_then(|from| {
+        let to = key[from..].find(KEY_END)? + from + KEY_END.len();
+        Some(format!("{}\n", &key[from..to]))
+    });
+    let Some(block) = block else {
+        let problem = if key.contains("PRIVATE KEY-----") {
+            format!(
+                "its key is encrypted, or of an older form: make it plain PKCS #8 by \
+                 `openssl pkcs8 -topk8 -nodes -in {} -out key.pem`",
+                files.key.display()
+            )
+        } else {
+            "it holds no PEM key".to_owned()
+        };
+        return Err(bad(&files.key, problem));
+    };
+    let identity = reqwest::Identity::from_pkcs8_pem(certificate.as_bytes(), block.as_bytes())
+        .map_err(|e| {
+            bad(&files.certificate, format!("it can't be read: {}", super::failure::root_cause(&e)))
+        })?;
+    // Only a client checks that the key is the certificate's.
+    let client = reqwest::blocking::Client::builder().identity(identity.clone());
+    match client.build() {
+        Ok(_) => Ok(identity),
+        Err(e) => Err(bad(
+            &files.certificate,
+            format!("it doesn't go with its key: {}", super::failure::root_cause(&e)),
+        )),
+    }
+}

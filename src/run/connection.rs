@@ -1,0 +1,256 @@
+//! How brokers and registry are reached: by options, then by the properties of a Java client, then
+//! by the environment.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::error::RunError;
+use crate::cli::{BrokerOptions, RegistryOptions};
+use crate::config::ClientProperties;
+use crate::encoding::registry::{ClientCertificate, Registry, RegistryAuth, RegistrySettings};
+use crate::pacing::StopFlag;
+use crate::sink::kafka::{Acks, JavaClient, KafkaSettings, TokenSource};
+
+/// What the file that `--command-config` names has to say; nothing without one.
+#[derive(Debug, Default)]
+pub struct Connection {
+    file: Option<PathBuf>,
+    java: JavaClient,
+}
+
+impl Connection {
+    /// Reads the file that `options` name, if they do, and logs what of it is left out.
+    ///
+    /// # Errors
+    /// [`RunError`] where it can't be read, or a property can't be taken.
+    pub fn read(options: &BrokerOptions) -> Result<Connection, RunError> {
+        let Some(path) = &options.command_config else { return Ok(Connection::default()) };
+        let java = JavaClient::new(&ClientProperties::read(path)?)?;
+        if !java.classes.is_empty() {
+            let classes = java.classes.join(", ");
+            tracing::warn!(
+                "left out of {}, since they name Java classes: {classes}",
+                path.display()
+            );
+        }
+        for key in &java.ignored {
+            tracing::debug!("left out of {}, since it has no use here: {key}", path.display());
+        }
+        Ok(Connection { file: Some(path.clone()), java })
+    }
+
+    /// The brokers; none where nothing names any.
+    ///
+    /// # Errors
+    /// [`RunError::Usage`] where there is a file, and none is named by it or otherwise.
+    pub fn brokers(&self, options: &BrokerOptions) -> Result<Option<String>, RunError> {
+        let named = options.bootstrap_server.clone().or_else(|| self.java.bootstrap.clone());
+        let brokers = named.or_else(BrokerOptions::from_environment);
+        match (&self.file, &brokers) {
+            (Some(path), None) => Err(RunError::Usage(format!(
+                "{} has no bootstrap.servers: give the brokers by --bootstrap-server",
+                path.display()
+            ))),
+            _ => Ok(brokers),
+        }
+    }
+
+    /// How the brokers at `bootstrap` are reached.
+    ///
+    /// # Errors
+    /// [`RunError`] where options and properties contradict each other, or properties are wrong.
+    pub fn kafka(
+        &self,
+        options: &BrokerOptions,
+        bootstrap: String,
+        acks: Option<Acks>,
+    ) -> Result<KafkaSettings, RunError> {
+        let (acks, idempotent) = self.safety(acks)?;
+        let own = &options.properties;
+        let replaced = |of_file: &&_| own.iter().any(|property| property.replaces(of_file));
+        let mut properties: Vec<_> =
+            self.java.properties.iter().filter(|p| !replaced(p)).cloned().collect();
+        properties.extend(own.iter().cloned());
+        let tokens = TokenSource::take(&mut properties)?.map(Arc::new);
+        let patience = options.connect_timeout.duration();
+        Ok(KafkaSettings { bootstrap, acks, idempotent, properties, tokens, patience })
+    }
+
+    /// The registry's URL; none where nothing names one.
+    pub fn registry_url(&self, options: &RegistryOptions) -> Option<String> {
+        let in_file = || self.java.registry.url.as_ref().map(|url| url.expose_secret().to_owned());
+        options.schema_registry.clone().or_else(in_file).or_else(RegistryOptions::from_environment)
+    }
+
+    /// A client of the registry at `url`.
+    ///
+    /// # Errors
+    /// [`RunError`] where the options, the properties or the URL are wrong.
+    pub fn registry(
+        &self,
+        options: &RegistryOptions,
+        url: &str,
+        stop: &StopFlag,
+    ) -> Result<Registry, RunError> {
+        let file = &self.java.registry;
+        let auth = match (&options.registry_basic_auth, &options.registry_token) {
+            (Some(pair), _) => basic(pair)?,
+            (None, Some(token)) => RegistryAuth::Bearer(token.clone()),
+            (None, None) => file.auth.clone(),
+        };
+        // A key may stand behind its certificate in one file.
+        let certificate = options.registry_cert.as_ref().or(file.identity.as_ref());
+        let certificate = certificate.map(|certificate| ClientCertificate {
+            certificate: certificate.clone(),
+            key: options.registry_key.as_ref().unwrap_or(certificate).clone(),
+        });
+        let settings = RegistrySettings {
+            url: url.to_owned(),
+            auth,
+            ca_file: options.registry_ca.as_ref().or(file.ca_file.as_ref()).cloned(),
+            certificate,
+            deadline: options.registry_timeout.duration(),
+        };
+        Ok(Registry::new(&settings)?.with_stop(stop.atomic()))
+    }
+
+    /// What counts as delivered, and whether the producer is idempotent.
+    fn safety(&self, option: Option<Acks>) -> Result<(Acks, bool), RunError> {
+        let file = self.file.as_ref().map_or_else(String::new, |path| path.display().to_string());
+        let contradict = |own: String, of_file: &str| {
+            Err(RunError::Usage(format!("{own} and {of_file} of {file} contradict each other")))
+        };
+        if let (Some(option), Some(acks)) = (option, self.java.acks)
+            && option != acks
+        {
+            return contradict(format!("--acks {option}"), &format!("acks={acks}"));
+        }
+        let acks = option.or(self.java.acks).unwrap_or(Acks::All);
+        match (acks, self.java.idempotence) {
+            (Acks::All, Some(false)) if option == Some(Acks::All) => contradict(
+                "--acks all, which is idempotent,".to_owned(),
+                "enable.idempotence=false",
+            ),
+            (Acks::Leader | Acks::None, Some(true)) => {
+                let by = if option.is_some() { "--acks " } else { "acks=" };
+                contradict(format!("{by}{acks}"), "enable.idempotence=true")
+            }
+            (_, idempotence) => Ok((acks, acks == Acks::All && idempotence.unwrap_or(true))),
+        }
+    }
+}
+
+fn basic(pair: &SecretString) -> Result<RegistryAuth, RunError> {
+    let (user, password) = pair.expose_secret().split_once(':').ok_or_else(|| {
+        RunError::Usage("--registry-basic-auth takes USER:PASSWORD, with a colon".to_owned())
+    })?;
+    Ok(RegistryAuth::Basic { user: user.to_owned(), password: password.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command, RunOptions};
+
+    /// The options of a run, with a file of these properties.
+    fn options(properties: &str, more: &[&str]) -> (RunOptions, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("client.properties");
+        std::fs::write(&path, properties).unwrap();
+        let path = path.to_str().unwrap();
+        let arguments = [&["fleetstorm", "run", "--command-config", path], more].concat();
+        let Command::Run(options) = Cli::try_parse_from(arguments).unwrap().command else {
+            panic!("it is a run");
+        };
+        (*options, folder)
+    }
+
+    fn kafka(properties: &str, more: &[&str]) -> Result<KafkaSettings, String> {
+        let (options, _folder) = options(properties, more);
+        let broker = &options.destination.broker;
+        Connection::read(broker)
+            .and_then(|connection| {
+                let brokers = connection.brokers(broker)?.unwrap_or_default();
+                connection.kafka(broker, brokers, options.destination.acks)
+            })
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn options_win_over_the_file() {
+        let file = "bootstrap.servers=a:1\nlinger.ms=7\nsasl.username=ann\nsecurity.protocol=SSL";
+        let settings = kafka(file, &["-X", "queue.buffering.max.ms=9"]).unwrap();
+        assert_eq!(settings.bootstrap, "a:1");
+        let shown: Vec<_> = settings.properties.iter().map(|p| format!("{p:?}")).collect();
+        assert_eq!(
+            shown,
+            ["sasl.username=ann", "security.protocol=SSL", "queue.buffering.max.ms=9"]
+        );
+        assert_eq!(kafka(file, &["-b", "b:2"]).unwrap().bootstrap, "b:2");
+    }
+
+    #[test]
+    fn a_file_without_brokers_needs_an_option() {
+        let error = kafka("linger.ms=7", &[]).unwrap_err();
+        assert!(error.contains("bootstrap.servers") && error.contains("--bootstrap-server"));
+    }
+
+    #[test]
+    fn acknowledgements_are_taken_from_the_file_and_may_not_be_contradicted() {
+        for (file, option, expected) in [
+            ("", None, Ok((Acks::All, true))),
+            ("acks=1", None, Ok((Acks::Leader, false))),
+            ("acks=all", Some("all"), Ok((Acks::All, true))),
+            ("enable.idempotence=false", None, Ok((Acks::All, false))),
+            ("enable.idempotence=false", Some("1"), Ok((Acks::Leader, false))),
+            ("enable.idempotence=true\nacks=-1", None, Ok((Acks::All, true))),
+            ("acks=all", Some("1"), Err("--acks 1 and acks=all of")),
+            ("enable.idempotence=false", Some("all"), Err("--acks all")),
+            ("enable.idempotence=true", Some("0"), Err("--acks 0 and enable.idempotence=true of")),
+            ("enable.idempotence=true\nacks=1", None, Err("acks=1 and enable.idempotence=true")),
+        ] {
+            let option: Vec<&str> = option.iter().flat_map(|acks| ["--acks", *acks]).collect();
+            let settings = kafka(&format!("bootstrap.servers=a:1\n{file}"), &option);
+            match (settings, expected) {
+                (Ok(settings), Ok(expected)) => {
+                    assert_eq!((settings.acks, settings.idempotent), expected, "{file:?}");
+                }
+                (Err(error), Err(words)) => assert!(error.contains(words), "{error}"),
+                (settings, expected) => panic!("{file:?}: {settings:?}, not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_are_had_from_where_the_file_says() {
+        let settings = kafka(
+            "bootstrap.servers=a:1\nsasl.mechanism=OAUTHBEARER\n\
+             sasl.oauthbearer.token.endpoint.url=https://idp.example/token\n\
+             sasl.jaas.config=OAuthBearerLoginModule required clientId=me clientSecret=hidden;",
+            &[],
+        )
+        .unwrap();
+        assert!(settings.tokens.is_some());
+        assert_eq!(settings.properties.len(), 1, "{:?}", settings.properties);
+        assert!(!format!("{settings:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn the_registry_is_taken_from_the_file_where_options_are_silent() {
+        let file = "schema.registry.url=http://ann:hidden@r:1\nbearer.auth.token=hidden\n";
+        let (options, _folder) = options(file, &[]);
+        let connection = Connection::read(&options.destination.broker).unwrap();
+        let url = connection.registry_url(&options.registry).unwrap();
+        assert_eq!(url, "http://ann:hidden@r:1");
+        let client = connection.registry(&options.registry, &url, &StopFlag::default()).unwrap();
+        assert_eq!(client.to_string(), "http://r:1");
+        let shown = format!("{connection:?} {client:?}");
+        assert!(shown.contains("Bearer") && !shown.contains("hidden"), "{shown}");
+        let (options, _folder) = super::tests::options(file, &["-r", "http://other"]);
+        assert_eq!(connection.registry_url(&options.registry).as_deref(), Some("http://other"));
+    }
+}
