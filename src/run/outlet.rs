@@ -403,12 +403,9 @@ fn registry_url(
         ));
     }
     let registry = EmbeddedRegistry::start(options.destination.embedded_registry)?;
-    let (url, address) = (registry.url(), registry.address());
-    if !address.ip().is_loopback() {
-        tracing::warn!(
-            "the embedded registry listens on {address}, where other machines may reach it: it asks \
-             nobody for a password, and encrypts nothing"
-        );
+    let url = registry.url();
+    if let Some(caution) = registry.caution() {
+        tracing::warn!("{caution}");
     }
     embedded.registry = Some(registry);
     Ok(Some(url))

@@ -94,6 +94,11 @@ impl EmbeddedRegistry {
         self.address
     }
 
+    /// What the user should know of where it listens, if anything.
+    pub fn caution(&self) -> Option<String> {
+        caution(self.address)
+    }
+
     /// The URL for clients on this machine.
     pub fn url(&self) -> String {
         let mut address = self.address;
@@ -115,6 +120,15 @@ impl Drop for EmbeddedRegistry {
             let _ = thread.join();
         }
     }
+}
+
+fn caution(address: SocketAddr) -> Option<String> {
+    (!address.ip().is_loopback()).then(|| {
+        format!(
+            "the embedded registry listens on {address}, where other machines may reach it: it asks \
+             nobody for a password, and encrypts nothing"
+        )
+    })
 }
 
 /// Serves until the other end of `stopped` is dropped, and a little longer for what is under way.

@@ -1,5 +1,7 @@
 //! The registry as its clients see it.
 
+mod hostile;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
@@ -390,6 +392,17 @@ fn an_unspecified_address_has_a_url_to_use() {
     let registry = EmbeddedRegistry::start("0.0.0.0:0".parse().unwrap()).unwrap();
     let port = registry.address().port();
     assert_eq!(registry.url(), format!("http://127.0.0.1:{port}"));
+}
+
+#[test]
+fn an_address_that_others_reach_is_warned_of() {
+    for alone in ["127.0.0.1:8081", "127.9.9.9:8081", "[::1]:8081"] {
+        assert_eq!(super::caution(alone.parse().unwrap()), None, "{alone}");
+    }
+    for open in ["0.0.0.0:8081", "192.0.2.1:8081", "[::]:8081"] {
+        let caution = super::caution(open.parse().unwrap()).unwrap_or_default();
+        assert!(caution.contains(open) && caution.contains("password"), "{caution}");
+    }
 }
 
 #[test]
