@@ -92,7 +92,7 @@ fn help_of_run_names_every_option() {
         .filter(|word| word.starts_with('-'))
         .collect();
     let options = "-b --bootstrap-server -r --schema-registry --registry-basic-auth --registry-token \
-        --registry-ca --registry-timeout --subject-strategy --sink --keep --embedded-registry \
+        --command-config --registry-ca --registry-cert --registry-key --registry-timeout --subject-strategy --sink --keep --embedded-registry \
         --acks -X --connect-timeout --shutdown-timeout --config --scenario --machines --readings \
         --jobs --seed --set --topics --topic-prefix --partitions --replication-factor \
         --topic-config --no-create-topics --format --job-key --rate --interval --speed --time \

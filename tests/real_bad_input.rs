@@ -124,7 +124,7 @@ fn acl_an_existing_topic_that_may_not_be_written_is_named() {
 fn acl_a_wrong_password_is_refused_at_once_and_not_told() {
     for verbose in [&[][..], &["-vv"]] {
         let ended = run_as_limited("wrong-secret", verbose);
-        assert_refused(&ended, 11, &["authentication", "-X security.protocol"]);
+        assert_refused(&ended, 11, &["user and password", "sasl.password"]);
         assert!(ended.took < Duration::from_secs(15), "it took {:?}", ended.took);
         assert!(!ended.stderr.contains("wrong-secret"), "{}", ended.stderr);
     }
