@@ -11,6 +11,7 @@ use apache_avro::types::Value as Avro;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::OwnedMessage;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
@@ -70,12 +71,19 @@ impl Reader {
 /// How many records a topic holds: the sum of its partitions' offsets, so without compaction.
 pub fn record_count(bootstrap: &str, topic: &str) -> u64 {
     let reader = Reader::open(bootstrap, topic);
-    let count = |partition| {
-        let (low, high) = reader
-            .consumer
-            .fetch_watermarks(topic, partition, ANSWER)
-            .expect("the broker tells its offsets");
-        (high - low) as u64
+    let deadline = Instant::now() + ANSWER;
+    let count = |partition| loop {
+        match reader.consumer.fetch_watermarks(topic, partition, ANSWER) {
+            Ok((low, high)) => break (high - low) as u64,
+            // A topic that was made this moment.
+            Err(error)
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NotLeaderForPartition)
+                    && Instant::now() < deadline =>
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(error) => panic!("the broker tells its offsets: {error}"),
+        }
     };
     (0..reader.partitions).map(count).sum()
 }
