@@ -146,11 +146,40 @@ pub struct RunOptions {
 
 /// The options that a resumed run's report decides.
 const RESUMED: [&str; 34] = [
-    "config", "scenario", "machines", "readings", "jobs", "seed", "set", "topics", "topic_prefix",
-    "partitions", "replication_factor", "topic_config", "no_create_topics", "format", "job_key",
-    "rate", "byte_rate", "rate_profile", "repeat", "peak_rate", "interval", "speed", "time", "start",
-    "records", "duration", "machines_refresh", "shard", "sink", "keep", "embedded_registry",
-    "transactional_id", "transaction_records", "transaction_time",
+    "config",
+    "scenario",
+    "machines",
+    "readings",
+    "jobs",
+    "seed",
+    "set",
+    "topics",
+    "topic_prefix",
+    "partitions",
+    "replication_factor",
+    "topic_config",
+    "no_create_topics",
+    "format",
+    "job_key",
+    "rate",
+    "byte_rate",
+    "rate_profile",
+    "repeat",
+    "peak_rate",
+    "interval",
+    "speed",
+    "time",
+    "start",
+    "records",
+    "duration",
+    "machines_refresh",
+    "shard",
+    "sink",
+    "keep",
+    "embedded_registry",
+    "transactional_id",
+    "transaction_records",
+    "transaction_time",
 ];
 
 /// The options of `fleetstorm verify`.
@@ -220,7 +249,7 @@ pub struct BrokerOptions {
     #[arg(long, value_name = "FILE")]
     pub command_config: Option<PathBuf>,
     /// Set a librdkafka property; repeatable.
-    #[arg(short = 'X', value_name = "KEY=VALUE")]
+    #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = exposed::PropertyParser)]
     pub properties: Vec<Property>,
     /// How long brokers and topics may take to answer.
     #[arg(long, value_name = "TIME", default_value = "15s")]

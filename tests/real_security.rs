@@ -270,6 +270,11 @@ fn secure_a_token_that_cannot_be_had_is_told_so() {
         .assert_refused(&[], &["token", "401 Unauthorized", "invalid_client", &url]);
     client(oauth("http://127.0.0.1:1/token", "client-secret"))
         .assert_refused(&[], &["token", "http://127.0.0.1:1/token", "refused"]);
+    // One that takes the question and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = silent.local_addr().expect("it has an address");
+    client(oauth(&format!("http://{address}/token"), "client-secret"))
+        .assert_refused(&[], &["token", &address.to_string(), "timed out"]);
     // Not one that the broker takes.
     client(oauth(&format!("{url}?expired"), "client-secret"))
         .assert_refused(&[], &["token", "sasl.oauthbearer.client.id"]);

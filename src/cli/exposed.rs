@@ -1,9 +1,29 @@
 //! Secrets on the command line, which other users of the machine can read in its list of processes.
 
-use clap::ArgMatches;
+use std::ffi::OsStr;
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, Error};
 
 use crate::sink::kafka::Property;
+
+/// Reads a [`Property`]; an error doesn't repeat what was given, as clap's own does, since it may be a
+/// secret.
+#[derive(Debug, Clone, Copy)]
+pub struct PropertyParser;
+
+impl TypedValueParser for PropertyParser {
+    type Value = Property;
+
+    fn parse_ref(&self, _: &Command, _: Option<&Arg>, value: &OsStr) -> Result<Property, Error> {
+        let text = value.to_str().ok_or_else(|| "it is not UTF-8 text".to_owned());
+        text.and_then(str::parse).map_err(|problem: String| {
+            Error::raw(ErrorKind::ValueValidation, format!("a value of -X is wrong: {problem}\n"))
+        })
+    }
+}
 
 /// What was given on the command line and should better not be, as options to name: none of their
 /// values.
@@ -76,6 +96,14 @@ mod tests {
             let warning = warned(arguments).unwrap_or_default();
             assert!(warning.contains(named) && !warning.contains("hidden"), "{warning}");
         }
+    }
+
+    #[test]
+    fn a_property_that_cannot_be_read_is_not_shown() {
+        let arguments = ["fleetstorm", "run", "-X", "sasl.password:hidden"];
+        let error = Cli::command().try_get_matches_from(arguments).unwrap_err().to_string();
+        assert!(error.contains("-X") && error.contains("KEY=VALUE"), "{error}");
+        assert!(!error.contains("hidden"), "{error}");
     }
 
     #[test]

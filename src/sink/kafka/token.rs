@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,7 +30,15 @@ pub struct TokenSource {
     scope: Option<String>,
     extensions: Vec<(String, String)>,
     ca_file: Option<PathBuf>,
-    kept: Mutex<Option<Token>>,
+    kept: Mutex<Kept>,
+}
+
+/// What came of asking.
+#[derive(Debug, Default)]
+struct Kept {
+    token: Option<Token>,
+    /// When there was none last, and why.
+    failed: Option<(Instant, String)>,
 }
 
 /// A token. `Debug` shows no secret.
@@ -48,6 +56,9 @@ pub struct Token {
 
 /// How long the authorisation server may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For how long nobody is asked again who gave none, so that a client's own asking, and that on its
+/// behalf, wait once.
+const PAUSE: Duration = Duration::from_secs(5);
 /// How long a token holds whose end nobody tells.
 const LIFETIME: Duration = Duration::from_secs(300);
 /// The most of an answer that is read, in bytes.
@@ -108,7 +119,7 @@ impl TokenSource {
             scope: get("sasl.oauthbearer.scope").map(str::to_owned),
             extensions: extensions.split(',').filter_map(|text| pair(text.trim())).collect(),
             ca_file: get("https.ca.location").map(PathBuf::from),
-            kept: Mutex::new(None),
+            kept: Mutex::default(),
         }))
     }
 
@@ -118,12 +129,23 @@ impl TokenSource {
     /// Why there is none, on one line.
     pub fn token(&self) -> Result<Token, String> {
         let mut kept = self.kept.lock();
-        if let Some(token) = kept.as_ref().filter(|token| now_ms() < token.stale_ms) {
+        if let Some(token) = kept.token.as_ref().filter(|token| now_ms() < token.stale_ms) {
             return Ok(token.clone());
         }
-        let token = self.ask().map_err(|problem| format!("{problem} ({self})"))?;
-        *kept = Some(token.clone());
-        Ok(token)
+        if let Some((_, problem)) = kept.failed.as_ref().filter(|(at, _)| at.elapsed() < PAUSE) {
+            return Err(problem.clone());
+        }
+        match self.ask() {
+            Ok(token) => {
+                *kept = Kept { token: Some(token.clone()), failed: None };
+                Ok(token)
+            }
+            Err(problem) => {
+                let problem = format!("{problem} ({self})");
+                kept.failed = Some((Instant::now(), problem.clone()));
+                Err(problem)
+            }
+        }
     }
 
     /// What goes with each token to the broker: names and values.
