@@ -6,6 +6,7 @@
 
 mod error;
 mod failure;
+mod probe;
 mod settings;
 mod subject;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSche
 use super::framing::SchemaId;
 
 pub use error::RegistryError;
+pub use probe::{Answer, Said};
 pub use settings::{RegistryAuth, RegistrySettings};
 pub use subject::{SubjectStrategy, UnknownSubjectStrategy};
 

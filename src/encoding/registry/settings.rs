@@ -137,6 +137,13 @@ impl Target {
         Ok(Target { url, auth, loopback, authorities, timeout, settings })
     }
 
+    /// A client for requests of our own, which take at most `timeout` and follow no redirect.
+    pub(super) fn plain_client(&self, timeout: Duration) -> Result<Client, reqwest::Error> {
+        let builder = Client::builder().redirect(redirect::Policy::none()).timeout(timeout);
+        let builder = if self.loopback { builder.no_proxy() } else { builder };
+        self.authorities.trusted_by(builder).build()
+    }
+
     /// The converter's settings, for a request that may take `left`.
     pub(super) fn settings_within(
         &self,

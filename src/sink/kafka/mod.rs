@@ -1,6 +1,7 @@
 //! Kafka and Redpanda: connecting, topics, and a producer that records are handed to by topic
 //! handle, partition and timestamp.
 
+pub mod access;
 mod connect;
 mod delivery;
 mod error;
@@ -22,7 +23,7 @@ use crate::manifest::Transactions;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
 
-pub use connect::Cluster;
+pub use connect::{Cluster, Member};
 pub use error::KafkaError;
 pub use transaction::id as transactional_id;
 pub use settings::{Acks, KafkaSettings, Property, Tuning};
