@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
 use serde_json::{Value, json};
 
 use super::ledger::Content;
@@ -80,7 +81,8 @@ fn decode(topic: Topic, format: Format, bytes: &[u8]) -> Option<Decoded> {
                 return None;
             };
             let schema = READERS[topic.index()].as_ref()?;
-            let value = apache_avro::from_avro_datum(schema, &mut datum, None).ok()?;
+            let reader = GenericDatumReader::builder(schema).build().ok()?;
+            let value = reader.read_value(&mut datum).ok()?;
             match Value::try_from(value).ok()? {
                 Value::Object(fields) if datum.is_empty() => {
                     Some(Decoded { id: Some(u32::from_be_bytes([a, b, c, d])), fields })
