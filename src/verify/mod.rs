@@ -299,7 +299,7 @@ fn belongs_to_another_shard(runs: &Runs, key: &[u8]) -> bool {
     };
     let group = Groups::new(machines).of(index);
     let holds = |run: &Run| {
-        let shard = (run.manifest.shard.index(), run.manifest.shard.count());
+        let shard = (run.shard.index(), run.shard.count());
         Share { shard, thread: (0, 1) }.holds(group)
     };
     !runs.runs.iter().any(holds)
