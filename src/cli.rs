@@ -59,6 +59,8 @@ pub enum Command {
     Preview(Box<PreviewOptions>),
     /// Read a run's topics back and prove that nothing was lost, altered or sent twice.
     Verify(Box<VerifyOptions>),
+    /// Find out why a run would fail: brokers, credentials, topics, registry, clock. Writes nothing.
+    Doctor(Box<DoctorOptions>),
     /// Work on what `run --report` has written.
     #[command(subcommand)]
     Report(ReportCommand),
@@ -198,6 +200,23 @@ pub struct VerifyOptions {
     #[arg(long, value_name = "N", help_heading = "How", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
     /// Write the verdict as JSON to a file, or to stdout with `-`.
+    #[arg(long, value_name = "FILE", help_heading = "What to keep")]
+    pub report: Option<PathBuf>,
+}
+
+/// The options of `fleetstorm doctor`.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorOptions {
+    /// The brokers.
+    #[command(flatten)]
+    pub broker: BrokerOptions,
+    /// The schema registry.
+    #[command(flatten)]
+    pub registry: RegistryOptions,
+    /// Put before the name of every topic that a run would write.
+    #[arg(long, value_name = "PREFIX", default_value = "", help_heading = "Topics")]
+    pub topic_prefix: String,
+    /// Write the checks as JSON to a file, or to stdout with `-`.
     #[arg(long, value_name = "FILE", help_heading = "What to keep")]
     pub report: Option<PathBuf>,
 }

@@ -4,7 +4,7 @@
 //! records to separate topics. Data flows one way through the modules: [`config`], [`fleet`],
 //! [`simulation`], [`record`], [`encoding`], [`pacing`], [`sink`], [`report`]; [`generator`] joins
 //! what makes records, [`run`] wires the whole; [`preview`] shows a run without making it, [`verify`] proves what one
-//! delivered.
+//! delivered, [`doctor`] tells why one would fail.
 
 #![deny(missing_docs)]
 // The one file that needs it says so: sink/kafka/produce.rs.
@@ -12,6 +12,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod encoding;
 pub mod fleet;
 pub mod generator;

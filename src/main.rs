@@ -7,7 +7,8 @@ use std::process;
 
 use clap::{CommandFactory, FromArgMatches};
 use fleetstorm::cli::{
-    Cli, Command, ReportCommand, ScenariosCommand, SchemasCommand, VerifyOptions, exposed,
+    Cli, Command, DoctorOptions, ReportCommand, ScenariosCommand, SchemasCommand, VerifyOptions,
+    exposed,
 };
 use fleetstorm::config::scenario::{self, Scenario};
 use fleetstorm::pacing::StopFlag;
@@ -17,7 +18,7 @@ use fleetstorm::run::connection::Connection;
 use fleetstorm::run::{self, ExitCode, RunError, Talk};
 use fleetstorm::sink::stdout;
 use fleetstorm::verify::verdict::Verdict;
-use fleetstorm::{encoding, preview, record};
+use fleetstorm::{doctor, encoding, preview, record};
 use signal_hook::consts::TERM_SIGNALS;
 use signal_hook::flag;
 use tracing_subscriber::EnvFilter;
@@ -66,6 +67,7 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
             preview::preview(options, stop, talk)
         }
         Command::Verify(options) => verify(options, stop, cli.quiet),
+        Command::Doctor(options) => doctor(options, stop, cli.quiet),
         Command::Report(command) => report(command, cli.quiet),
         Command::Scenarios(command) => scenarios(command),
         Command::Schemas(command) => schemas(command, stop),
@@ -95,6 +97,24 @@ fn verify(options: &VerifyOptions, stop: &StopFlag, quiet: bool) -> Result<ExitC
         Verdict { total, .. } if total.lost > 0 => ExitCode::Lost,
         _ => ExitCode::Differs,
     })
+}
+
+fn doctor(options: &DoctorOptions, stop: &StopFlag, quiet: bool) -> Result<ExitCode, RunError> {
+    let report = options.report.as_deref().map(ReportFile::new);
+    let whole = doctor::examine(options, stop, |check| {
+        // Nothing depends on these lines; who has read enough may go. A report keeps stdout to itself.
+        let _unheard = match &report {
+            _ if quiet => Ok(()),
+            Some(ReportFile::Stdout) => check.write(&mut io::stderr().lock()),
+            _ => check.write(&mut io::stdout().lock()),
+        };
+    })?;
+    if let (Some(file), Some(path)) = (report, &options.report) {
+        let failed = |source| RunError::Report { path: path.clone(), source };
+        let text = serde_json::to_string_pretty(&whole).map_err(|e| failed(e.into()))? + "\n";
+        file.put(&text).map_err(failed)?;
+    }
+    Ok(whole.exit_code)
 }
 
 fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, RunError> {

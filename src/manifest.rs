@@ -1,6 +1,8 @@
 //! The manifest: the resolved run. Everything that decides a record is in it, so that whoever has
 //! it can make the run's records again.
 
+mod check;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};

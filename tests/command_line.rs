@@ -695,3 +695,35 @@ fn settings_without_effect_and_unknown_regions_are_told() {
     let silent = run(&[&quick[..], &["--set", "regions=[mars-1]"]].concat());
     assert!(!silent.stderr.contains("mars-1"), "no local time counts: {}", silent.stderr);
 }
+
+// --- verify, resume, transactions ---------------------------------------------------------------
+
+#[test]
+fn what_can_not_be_verified_or_resumed_says_why() {
+    let folder = folder();
+    let report = file(&folder, "run.json", "{}");
+    run(&["verify"]).exits(2);
+    run(&["verify", "--manifest", &report]).fails(2, &["--bootstrap-server"]);
+    run(&["verify", "-b", "127.0.0.1:1", "--manifest", &report]).fails(2, &["is not a report"]);
+    run(&["verify", "-b", "127.0.0.1:1", "--manifest", "/no/such/file"])
+        .fails(2, &["failed to read /no/such/file"]);
+    run(&["run", "--resume", &report]).fails(2, &["is not a report"]);
+    // What decides records is in the report.
+    let done = run(&["run", "--resume", &report, "--rate", "5"]);
+    assert!(done.exits(2).stderr.contains("--rate"), "{}", done.stderr);
+    let nowhere = run_to_null(&["--records", "9"]);
+    let report = file(&folder, "null.json", &nowhere.stdout);
+    run(&["run", "--resume", &report]).fails(2, &["--bootstrap-server"]);
+}
+
+#[test]
+fn transactions_that_can_not_be_are_refused() {
+    let with = |more: &[&str]| run(&[&["run", "--transactional-id", "t"], more].concat());
+    with(&["--acks", "1"]).fails(2, &["--acks all"]);
+    with(&["--sink", "null"]).fails(2, &["--sink kafka"]);
+    with(&["--threads", "2", "--producers", "3"]).fails(2, &["--threads"]);
+    run(&["run", "-X", "transactional.id=t"]).fails(2, &["--transactional-id"]);
+    assert!(
+        run(&["run", "--transaction-records", "5"]).exits(2).stderr.contains("transactional-id")
+    );
+}

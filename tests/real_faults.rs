@@ -141,7 +141,8 @@ fn killed_broker_of_three_and_leaders_moved() {
     thread::sleep(Duration::from_secs(4));
     drill.cluster.call(&["elect-leaders"]);
     running.finish(PATIENCE).exits(0);
-    drill.assert_nothing_lost("one of three brokers killed and started again, then leaders elected");
+    drill
+        .assert_nothing_lost("one of three brokers killed and started again, then leaders elected");
 }
 
 #[test]

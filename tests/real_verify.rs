@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use rdkafka::ClientConfig;
 use rdkafka::Message;
 use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::ClientConfig;
 use serde_json::{Value, json};
 use support::kafka::{Reader, TestCluster, record_count};
 use support::{Finished, SOON, prefix, run, total};
@@ -88,7 +88,13 @@ impl Original {
 
     /// Asserts what a verification finds in copies with `harm` done to `topic`.
     #[track_caller]
-    fn assert_found(&self, topic: &str, code: i32, found: &[(&str, u64)], harm: impl Fn(&mut Vec<OwnedMessage>)) -> Value {
+    fn assert_found(
+        &self,
+        topic: &str,
+        code: i32,
+        found: &[(&str, u64)],
+        harm: impl Fn(&mut Vec<OwnedMessage>),
+    ) -> Value {
         let copies = self.copy(topic, harm);
         let (done, verdict) = self.verify(&copies, |_| {});
         done.exits(code);
@@ -102,7 +108,8 @@ impl Original {
 }
 
 fn verify(cluster: &TestCluster, reports: &[&Path]) -> (Finished, Value) {
-    let mut arguments: Vec<&str> = vec!["verify", "-b", &cluster.bootstrap, "-r", &cluster.registry];
+    let mut arguments: Vec<&str> =
+        vec!["verify", "-b", &cluster.bootstrap, "-r", &cluster.registry];
     arguments.extend(["--report", "-", "--manifest"]);
     arguments.extend(reports.iter().map(|path| path.to_str().expect("it is text")));
     let done = run(&arguments);
@@ -234,7 +241,8 @@ fn topics_that_held_records_before_and_after() {
     let reports: Vec<_> = (1..4)
         .map(|n| {
             let (seed, records) = (n.to_string(), (2000 * n).to_string());
-            let arguments = ["--rate", "max", "--machines", "15", "--seed", &seed, "--records", &records];
+            let arguments =
+                ["--rate", "max", "--machines", "15", "--seed", &seed, "--records", &records];
             let done = cluster.run(&prefix, &arguments);
             let path = folder.path().join(format!("{n}.json"));
             fs::write(&path, &done.exits(0).stdout).unwrap();
@@ -258,8 +266,10 @@ fn shards_are_verified_alone_and_together() {
     let reports: Vec<_> = (0..3)
         .map(|index| {
             let shard = format!("{index}/3");
-            let arguments = ["--rate", "max", "--machines", "200", "--seed", "5", "--readings", "30"];
-            let more = ["--start", "2026-01-01T00:00:00Z", "--shard", &shard, "--job-key", "job_id"];
+            let arguments =
+                ["--rate", "max", "--machines", "200", "--seed", "5", "--readings", "30"];
+            let more =
+                ["--start", "2026-01-01T00:00:00Z", "--shard", &shard, "--job-key", "job_id"];
             let done = cluster.run(&prefix, &[&arguments[..], &more].concat());
             let path = folder.path().join(format!("{index}.json"));
             fs::write(&path, &done.exits(0).stdout).unwrap();
@@ -300,10 +310,14 @@ fn an_acknowledged_record_that_is_gone_is_missed_without_a_known_end() {
 fn what_can_not_be_verified_is_refused() {
     let original = Original::new("refused", &["--records", "300"]);
     let refused = |change: fn(&mut Value)| original.verify(&original.prefix, change).0;
-    refused(|report| report["manifest"]["stream_version"] = 999.into()).fails(2, &["stream version 999"]);
+    refused(|report| report["manifest"]["stream_version"] = 999.into())
+        .fails(2, &["stream version 999"]);
     refused(|report| report["manifest"]["topics"][0]["name"] = "no-such-topic".into())
         .fails(12, &["no-such-topic"]);
-    refused(|report| report["manifest"]["topics"][1]["schema_id"] = report["manifest"]["topics"][0]["schema_id"].clone())
-        .fails(32, &["another schema"]);
+    refused(|report| {
+        report["manifest"]["topics"][1]["schema_id"] =
+            report["manifest"]["topics"][0]["schema_id"].clone()
+    })
+    .fails(32, &["another schema"]);
     refused(|report| report["manifest"] = json!({})).fails(2, &["is not a report"]);
 }

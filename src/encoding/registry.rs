@@ -7,6 +7,7 @@
 mod error;
 mod failure;
 mod identity;
+mod probe;
 mod settings;
 mod subject;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use super::framing::SchemaId;
 
 pub use error::RegistryError;
 pub(crate) use failure::{one_line, root_cause};
+pub use probe::{Answer, Said};
 pub use settings::{ClientCertificate, RegistryAuth, RegistrySettings};
 pub use subject::{SubjectStrategy, UnknownSubjectStrategy};
 pub use tls::TlsProblem;

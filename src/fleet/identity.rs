@@ -128,7 +128,9 @@ mod tests {
     fn keys_name_their_machine() {
         assert_eq!(MachineId::index_in(b"machine-000042"), Some(42));
         assert_eq!(MachineId::index_in(b"job-000042-000007"), Some(42));
-        for other in ["machine-42", "machine-000042-1", "job-000042", "car-000042", "machine-+00042"] {
+        for other in
+            ["machine-42", "machine-000042-1", "job-000042", "car-000042", "machine-+00042"]
+        {
             assert_eq!(MachineId::index_in(other.as_bytes()), None, "{other}");
         }
     }

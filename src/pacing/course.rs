@@ -120,7 +120,8 @@ impl Course {
             After::Hold(rate) => rate,
             After::End | After::Repeat => f64::INFINITY,
         };
-        self.rates().fold(held, f64::min)
+        // A steep fall to nothing may be rounded to less.
+        self.rates().fold(held, f64::min).max(0.0)
     }
 
     /// How long it lasts, in seconds; none where it has no end.

@@ -82,6 +82,10 @@ pub struct ProfileError(String);
 const LINES_OF_SINE: u32 = 720;
 /// More steps than anybody writes, so that a text has a bound.
 const MOST_STEPS: usize = 10_000;
+/// The most points of a trace: a day of seconds.
+pub const MOST_POINTS: usize = 100_000;
+/// The last instant of a trace, in seconds: as far as a [`Span`] reaches.
+const LATEST_S: f64 = 36_525.0 * 86_400.0;
 
 impl Profile {
     /// The profile from its start, again and again. What has no end is as it was.
@@ -149,9 +153,36 @@ impl Profile {
         }
     }
 
-    /// Refuses a profile by which no record would ever be due.
+    /// Refuses a profile that makes no sense, or by which no record would ever be due. One that was
+    /// read by serde has met the bounds of its rates and times alone.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), ProfileError> {
+        match self {
+            Profile::Constant(_) | Profile::Ramp { .. } => {}
+            Profile::Sine { min, max, .. } if min > max => {
+                return Err(wrong(format!("{min} is more than {max}")));
+            }
+            Profile::Burst { every, length, .. } if length > every => {
+                return Err(wrong(format!("a burst of {length} doesn't fit into {every}")));
+            }
+            Profile::Sine { .. } | Profile::Burst { .. } => {}
+            Profile::Steps(steps) if steps.len() > MOST_STEPS => {
+                return Err(wrong(format!("more than {MOST_STEPS} steps")));
+            }
+            Profile::Steps(_) => {}
+            Profile::Trace(points) => check_points(points)?,
+            Profile::Repeat(profile) => match **profile {
+                Profile::Ramp { .. } | Profile::Steps(_) | Profile::Trace(_) => profile.check()?,
+                _ => return Err(wrong("what has no end can't be repeated")),
+            },
+        }
+        if self.course().peak() > 0.0 { Ok(()) } else { Err(wrong("its rate is always 0")) }
+    }
+
     fn checked(self) -> Result<Profile, ProfileError> {
-        if self.course().peak() > 0.0 { Ok(self) } else { Err(wrong("its rate is always 0")) }
+        self.check().map(|()| self)
     }
 }
 
@@ -168,9 +199,6 @@ impl FromStr for Profile {
             }
             "sine" => {
                 let ((min, max), period) = range_and_time(rest)?;
-                if min > max {
-                    return Err(wrong(format!("{min} is more than {max}")));
-                }
                 Profile::Sine { min, max, period }
             }
             "steps" => {
@@ -214,19 +242,29 @@ impl fmt::Display for Profile {
 /// # Errors
 /// Where there are fewer than two, they aren't in order, or no record would ever be due.
 pub fn trace(points: Vec<Point>) -> Result<Profile, ProfileError> {
-    if points.len() < 2 {
+    Profile::Trace(points).checked()
+}
+
+fn check_points(points: &[Point]) -> Result<(), ProfileError> {
+    let [first, .., last] = points else {
         return Err(wrong("a trace needs two instants at least"));
+    };
+    if points.len() > MOST_POINTS {
+        return Err(wrong(format!("more than {MOST_POINTS} instants")));
     }
     if points.iter().any(|point| !point.at_s.is_finite()) {
         return Err(wrong("an instant is no number"));
     }
-    if points[0].at_s < 0.0 {
+    if first.at_s < 0.0 {
         return Err(wrong("its first instant is before 0"));
     }
     if let Some(pair) = points.windows(2).find(|pair| pair[1].at_s < pair[0].at_s) {
         return Err(wrong(format!("{} s comes after {} s", pair[1].at_s, pair[0].at_s)));
     }
-    Profile::Trace(points).checked()
+    if last.at_s > LATEST_S {
+        return Err(wrong(format!("{} s is more than 36525 days", last.at_s)));
+    }
+    Ok(())
 }
 
 fn wrong(reason: impl Into<String>) -> ProfileError {
@@ -252,9 +290,6 @@ fn burst(text: &str) -> Result<Profile, ProfileError> {
     let (base, peak) = split(rates, "+")?;
     let (every, length) = split(times, "/")?;
     let (every, length): (Span, Span) = (unit(every)?, unit(length)?);
-    if length > every {
-        return Err(wrong(format!("a burst of {length} doesn't fit into {every}")));
-    }
     Ok(Profile::Burst { base: unit(base)?, peak: unit(peak)?, every, length })
 }
 

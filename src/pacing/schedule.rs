@@ -127,7 +127,11 @@ impl Schedule {
     /// Instant and timestamp of that slot; `phase_ns` is that of its position.
     #[inline]
     pub fn slot_time(&self, round: u64, position: u32, phase_ns: u64, slot: usize) -> SlotTime {
-        let fleet_ns = || round * self.interval_ns + phase_ns + self.slot_steps_ns[slot];
+        // A fleet's clock that has run for 584 years stands still rather than begin again.
+        let fleet_ns = || {
+            let into_round = phase_ns + self.slot_steps_ns[slot];
+            round.saturating_mul(self.interval_ns).saturating_add(into_round)
+        };
         let paced_ns = |course: &Course| {
             let number = self.slot_number(round, position, slot);
             (course.instant(self.due_before(number)) * 1e9) as u64

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use chrono::DateTime;
 
-use super::profile::{Point, Profile, ProfileError, trace};
+use super::profile::{MOST_POINTS, Point, Profile, ProfileError, trace};
 use crate::config::units::Level;
 
 /// A profile as the command line gives it.
@@ -65,7 +65,7 @@ pub enum TraceError {
         reason: String,
     },
     /// It has more lines than a manifest should hold.
-    #[error("the trace {} has more than {MOST_POINTS} lines", path.display())]
+    #[error("the trace {} is longer than {MOST_POINTS} lines or {} MiB", path.display(), MOST_BYTES >> 20)]
     TooLong {
         /// The file.
         path: PathBuf,
@@ -80,9 +80,6 @@ pub enum TraceError {
     },
 }
 
-/// The most lines of a trace: a day of seconds.
-const MOST_POINTS: usize = 100_000;
-
 /// Reads the trace at `path`: comma-separated lines of a time and a rate in records a second. Times
 /// are seconds from the start, or instants, of which the first is the start. A first line of names
 /// is passed over, and so are lines that begin with `#`.
@@ -92,8 +89,17 @@ const MOST_POINTS: usize = 100_000;
 pub fn read(path: &Path) -> Result<Profile, TraceError> {
     let file = File::open(path)
         .map_err(|source| TraceError::Read { path: path.to_owned(), source: source.into() })?;
-    parse(file, path)
+    // A device, or a line without an end, would be read for ever.
+    let mut bounded = file.take(MOST_BYTES);
+    let profile = parse(&mut bounded, path);
+    if bounded.limit() == 0 {
+        return Err(TraceError::TooLong { path: path.to_owned() });
+    }
+    profile
 }
+
+/// The most that is read of a file: [`MOST_POINTS`] lines, and room for remarks.
+const MOST_BYTES: u64 = 16 << 20;
 
 fn parse(text: impl Read, path: &Path) -> Result<Profile, TraceError> {
     let mut reader = csv::ReaderBuilder::new()
@@ -134,7 +140,7 @@ fn seconds(text: &str, origin_ms: &mut Option<i64>) -> Option<f64> {
     }
     let instant = DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis();
     let origin = *origin_ms.get_or_insert(instant);
-    Some((instant - origin) as f64 / 1000.0)
+    Some(instant.saturating_sub(origin) as f64 / 1000.0)
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
+use super::read::{self, ReadError, ReadReport};
 use super::results::{
     BehindResults, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults, Percentiles,
     RateResults, Results, TopicResults, max_second_error,
 };
-use super::read::{self, ReadError, ReadReport};
 use super::{Report, histogram};
 use crate::config::units::Shard;
 use crate::manifest::TopicEntry;
@@ -70,7 +70,10 @@ pub enum MergeError {
 /// # Errors
 /// [`MergeError`].
 pub fn merge(files: &[PathBuf]) -> Result<Report, MergeError> {
-    let parts = files.iter().map(|path| Part::new(path, read::file(path)?)).collect::<Result<Vec<_>, _>>()?;
+    let parts = files
+        .iter()
+        .map(|path| Part::new(path, read::file(path)?))
+        .collect::<Result<Vec<_>, _>>()?;
     merged(parts)
 }
 

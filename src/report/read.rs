@@ -1,12 +1,15 @@
 //! Reading a report back.
 
-use std::fs;
-use std::io;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::Report;
+use super::{Report, Results};
+use crate::config::units::Shard;
 use crate::manifest::STREAM_VERSION;
 
 /// Why a file is no report that this program can work with.
@@ -22,12 +25,10 @@ pub enum ReadError {
         source: io::Error,
     },
     /// It is larger than any report.
-    #[error("{} is too large for a report: {bytes} bytes", path.display())]
+    #[error("{} is too large for a report: more than {} MiB", path.display(), MOST_BYTES >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Its size.
-        bytes: u64,
     },
     /// It is no JSON.
     #[error("{} is not JSON: {source}", path.display())]
@@ -65,7 +66,11 @@ pub struct ReadReport {
 }
 
 /// Far more than the report of a large run, which is some megabytes.
-const MOST_BYTES: u64 = 256 << 20;
+const MOST_BYTES: u64 = 64 << 20;
+/// More shards than a run has.
+const MOST_SHARDS: usize = 100_000;
+/// The most threads that a run has.
+const MOST_THREADS: u32 = 1024;
 
 /// Reads the report in a file.
 ///
@@ -73,11 +78,14 @@ const MOST_BYTES: u64 = 256 << 20;
 /// [`ReadError`].
 pub fn file(path: &Path) -> Result<ReadReport, ReadError> {
     let failed = |source| ReadError::Read { path: path.to_owned(), source };
-    let bytes = fs::metadata(path).map_err(failed)?.len();
-    if bytes > MOST_BYTES {
-        return Err(ReadError::TooLarge { path: path.to_owned(), bytes });
+    let mut bytes = Vec::new();
+    // Not by the file's size, which a pipe or a device hasn't.
+    let file = File::open(path).map_err(failed)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(ReadError::TooLarge { path: path.to_owned() });
     }
-    text(path, &fs::read(path).map_err(failed)?)
+    text(path, &bytes)
 }
 
 /// Reads a report from the text of the file at `path`.
@@ -95,8 +103,61 @@ pub fn text(path: &Path, bytes: &[u8]) -> Result<ReadReport, ReadError> {
     if !version.is_null() && version.as_u64() != Some(u64::from(STREAM_VERSION)) {
         return Err(ReadError::StreamVersion { path, found: version.to_string() });
     }
-    match serde_json::from_value(document.clone()) {
-        Ok(report) => Ok(ReadReport { document, report }),
-        Err(error) => Err(ReadError::NotAReport { path, reason: error.to_string() }),
+    let wrong = |reason| ReadError::NotAReport { path, reason };
+    match Report::deserialize(&document) {
+        Ok(report) => match report.check() {
+            Ok(()) => Ok(ReadReport { document, report }),
+            Err(reason) => Err(wrong(reason)),
+        },
+        Err(error) => Err(wrong(error.to_string())),
+    }
+}
+
+impl Report {
+    /// Refuses what no run writes, so that whoever works on the report meets nothing else.
+    fn check(&self) -> Result<(), String> {
+        self.manifest.check()?;
+        let shards = match &self.shards {
+            Some(shards) => shards.as_slice(),
+            None => std::slice::from_ref(&self.manifest.shard),
+        };
+        let Some(first) = shards.first() else {
+            return Err("it lists shards, and none".to_owned());
+        };
+        if shards.len() > MOST_SHARDS {
+            return Err(format!("it lists {} shards", shards.len()));
+        }
+        let distinct: HashSet<&Shard> = shards.iter().collect();
+        let of_one_run = shards.iter().all(|shard| shard.count() == first.count());
+        if !of_one_run || distinct.len() < shards.len() {
+            return Err("the shards that it lists are not those of one run".to_owned());
+        }
+        match &self.results {
+            Some(results) => self.check_results(results, &distinct),
+            None => Ok(()),
+        }
+    }
+
+    fn check_results(&self, results: &Results, shards: &HashSet<&Shard>) -> Result<(), String> {
+        let mut threads = HashMap::new();
+        for span in &results.dropped {
+            let count = span.thread.count();
+            // All threads of a shard divide it in the same way.
+            let agrees = *threads.entry(span.shard).or_insert(count) == count;
+            let ordered = span.first_slot <= span.last_slot;
+            if !shards.contains(&span.shard) || count > MOST_THREADS || !agrees || !ordered {
+                return Err(format!(
+                    "slots {} to {} of thread {} of shard {} can't have been dropped",
+                    span.first_slot, span.last_slot, span.thread, span.shard
+                ));
+            }
+        }
+        for entry in &self.manifest.topics {
+            let Some(ends) = results.end_offsets.get(entry.topic.name()) else { continue };
+            if ends.len() != entry.partitions as usize || ends.iter().any(|&end| end < 0) {
+                return Err(format!("the end offsets of topic {} are not its own", entry.name));
+            }
+        }
+        Ok(())
     }
 }

@@ -217,12 +217,13 @@ pub fn max_second_error(seconds: impl ExactSizeIterator<Item = (u32, u32)>) -> O
 impl Results {
     /// Records given up, over all topics.
     pub fn failed(&self) -> u64 {
-        self.records.values().map(|topic| topic.failed).sum()
+        self.total().failed
     }
 
     /// Records that are neither confirmed nor given up: sent, and never heard of again.
     pub fn unconfirmed(&self) -> u64 {
-        self.records.values().map(|t| t.sent.saturating_sub(t.acked + t.failed)).sum()
+        let open = |t: &TopicResults| t.sent.saturating_sub(t.acked).saturating_sub(t.failed);
+        self.records.values().fold(0, |sum: u64, topic| sum.saturating_add(open(topic)))
     }
 
     /// The sum of all topics.

@@ -19,8 +19,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::cli::RunOptions;
 use crate::pacing::{Pace, StopFlag};
 use crate::report::file::ReportFile;
-use crate::report::read::{self, ReadReport};
 use crate::report::hdr_log::HdrLog;
+use crate::report::read::{self, ReadReport};
 use crate::report::results::Ending;
 use crate::report::{Report, summary};
 use crate::sink::null::NullSink;
@@ -49,7 +49,8 @@ pub enum Talk {
 /// [`RunError`] where the run can't begin, or can't go on. Records that were not delivered are no
 /// error but figures: see [`exit_code`].
 pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, RunError> {
-    let resumed = options.resume.as_deref().map(read::file).transpose().map_err(VerifyError::from)?;
+    let resumed =
+        options.resume.as_deref().map(read::file).transpose().map_err(VerifyError::from)?;
     let mut plan = match &resumed {
         Some(read) => Plan::resumed(read.report.manifest.clone()),
         None => Plan::new(options, now_ms())?,

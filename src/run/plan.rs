@@ -15,9 +15,8 @@ use crate::encoding::Format;
 use crate::fleet::{Fleet, time_zones};
 use crate::manifest::{Manifest, STREAM_VERSION, TopicEntry, Transactions};
 use crate::pacing::{Pace, Profile, Slots, Time};
-use crate::record::{Topic, TopicSet};
+use crate::record::TopicSet;
 use crate::simulation::temporal::Curve;
-use crate::simulation::trouble::Hazards;
 use crate::sink::kafka::Acks;
 use crate::sink::kafka::topics::Stamps;
 
@@ -73,7 +72,7 @@ impl Fixed {
 /// [`RunError::Usage`].
 pub fn settle(manifest: &mut Manifest, start_ms: i64) -> Result<(), RunError> {
     spread_jobs(manifest, start_ms)?;
-    events_fit(manifest)
+    manifest.events_fit().map_err(RunError::Usage)
 }
 
 /// The default fleet time between two readings of a machine.
@@ -83,8 +82,6 @@ const LATE_START_MS: i64 = 60_000;
 /// The most arrivals a machine and reading that event slots can carry: see `jobs` in the
 /// configuration.
 const MOST_ARRIVALS: f64 = 0.2;
-/// The most events a reading, on average, that don't queue without end.
-const MOST_EVENTS: f64 = 0.9;
 
 impl Plan {
     /// The plan of `options` at the instant `now_ms` (milliseconds since the epoch).
@@ -232,26 +229,6 @@ fn unknown_regions(config: &Config) -> Option<String> {
     })
 }
 
-/// Refuses what would change state more often than event slots, one a reading, can carry.
-fn events_fit(manifest: &Manifest) -> Result<(), RunError> {
-    let topics = manifest.topic_set();
-    let config = &manifest.config;
-    let Some(hazards) = Hazards::new(config, &Fleet::new(config, manifest.seed)) else {
-        return Ok(());
-    };
-    let asked = |topic, events: f64| if topics.contains(topic) { events } else { 0.0 };
-    let incidents = hazards.incident_rate();
-    let events = asked(Topic::Incidents, 2.0 * incidents)
-        + asked(Topic::Jobs, 3.0 * config.jobs.arrival_probability)
-        + asked(Topic::Status, hazards.status_rate());
-    if events > MOST_EVENTS {
-        return usage(format!(
-            "the fleet would change its state {events:.2} times a reading, more than the event slots, one a reading, can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
-        ));
-    }
-    Ok(())
-}
-
 /// A seed of 53 bits, which every JSON reader keeps exactly.
 fn drawn_seed() -> u64 {
     rand::random::<u64>() >> 11
@@ -317,6 +294,9 @@ fn pace_fits(options: &RunOptions, manifest: &Manifest) -> Result<(), RunError> 
         return usage(
             "--peak-rate follows the fleet's temporal curve, and there is none: set temporal_patterns.enable_diurnal=true, or choose a scenario that does, as production",
         );
+    }
+    if matches!(manifest.pace, Pace::Load(_)) {
+        manifest.curve_moves().map_err(RunError::Usage)?;
     }
     if manifest.pace == Pace::Max {
         if options.pace.on_backlog == OnBacklog::Drop {

@@ -84,9 +84,8 @@ pub fn check(run: &Run, share: Share, ledger: &Ledger, known: &[AtomicBool]) -> 
     walk.run(
         |round, timestamp_ms| {
             // An open end: everything that arrived was stamped by then, or has been made again.
-            let goes_on = run.whole
-                || timestamp_ms <= last_ms
-                || (open.get() > 0 && round < last_round);
+            let goes_on =
+                run.whole || timestamp_ms <= last_ms || (open.get() > 0 && round < last_round);
             readings.set(readings.get() + u64::from(goes_on));
             goes_on
         },

@@ -87,8 +87,7 @@ impl Case {
 
     /// All that is expected is known.
     fn sort(&mut self) {
-        self.by_hash =
-            self.wanted.iter().enumerate().map(|(at, w)| (w.hash, at as u32)).collect();
+        self.by_hash = self.wanted.iter().enumerate().map(|(at, w)| (w.hash, at as u32)).collect();
         self.by_hash.sort_unstable();
         self.found = vec![false; self.wanted.len()];
     }
@@ -125,8 +124,9 @@ impl Case {
         let leading = self.found.iter().take_while(|&&found| found).count() as u64;
         // An altered record stands where its timestamp, or its turn, says that another should.
         let mut altered = Vec::new();
-        let mut missing: Vec<usize> =
-            (0..self.wanted.len()).filter(|&at| !self.found[at] && !self.wanted[at].dropped).collect();
+        let mut missing: Vec<usize> = (0..self.wanted.len())
+            .filter(|&at| !self.found[at] && !self.wanted[at].dropped)
+            .collect();
         let mut unexpected = Vec::new();
         let mut by_time: HashMap<i64, Vec<usize>> = HashMap::new();
         if keeping.restamped {
@@ -342,7 +342,13 @@ mod tests {
 
     /// The counts of a key whose records 0.. are expected at instants of the same numbers, and of
     /// which these arrived; negative numbers are strangers at that instant.
-    fn judged(expected: usize, arrived: &[i64], keeping: Keeping, aged: bool, whole: bool) -> Counts {
+    fn judged(
+        expected: usize,
+        arrived: &[i64],
+        keeping: Keeping,
+        aged: bool,
+        whole: bool,
+    ) -> Counts {
         let mut case = Case { whole, ..Case::default() };
         for at in 0..expected {
             case.expect(Wanted { hash: 1000 + at as u64, timestamp_ms: at as i64, dropped: false });
@@ -361,7 +367,10 @@ mod tests {
     fn each_kind_of_difference_is_counted_as_itself() {
         let base = Counts { expected: 5, arrived: 5, ..Counts::default() };
         assert_eq!(judged(5, &[0, 1, 2, 3, 4], PLAIN, false, true), base);
-        assert_eq!(judged(5, &[0, 1, 3, 4], PLAIN, false, true), Counts { arrived: 4, lost: 1, ..base });
+        assert_eq!(
+            judged(5, &[0, 1, 3, 4], PLAIN, false, true),
+            Counts { arrived: 4, lost: 1, ..base }
+        );
         assert_eq!(
             judged(5, &[0, 1, 2, 1, 2, 3, 4], PLAIN, false, true),
             Counts { arrived: 7, duplicated: 2, ..base }
@@ -393,7 +402,11 @@ mod tests {
         let compacting = Keeping { compacted: true, ..PLAIN };
         let last = judged(5, &[1, 4], compacting, false, true);
         assert_eq!((last.compacted, last.lost), (3, 0));
-        assert_eq!(judged(5, &[1, 3], compacting, false, true).lost, 1, "its last value is missing");
+        assert_eq!(
+            judged(5, &[1, 3], compacting, false, true).lost,
+            1,
+            "its last value is missing"
+        );
     }
 
     #[test]

@@ -134,7 +134,9 @@ mod tests {
         assert_eq!(fields["cpu_percent"], (json!(1.5), json!(99.0)));
         let elsewhere = Content { partition: 2, timestamp_ms: 18, value: &sent };
         let names: Vec<String> =
-            super::fields(Topic::Usage, Format::Avro, &content(&sent), &elsewhere).into_keys().collect();
+            super::fields(Topic::Usage, Format::Avro, &content(&sent), &elsewhere)
+                .into_keys()
+                .collect();
         assert_eq!(names, ["partition", "timestamp"]);
         let cut = super::fields(Topic::Usage, Format::Avro, &content(&sent), &content(&sent[..9]));
         assert_eq!(cut.into_keys().collect::<Vec<_>>(), ["value"]);

@@ -147,7 +147,10 @@ mod tests {
         assert!(!chain.is_same(&of(&[a]), true), "fewer");
         let later = of(&[a, content(b"b", 3)]);
         assert!(!chain.is_same(&later, false) && chain.is_same(&later, true));
-        assert!(!of(&[content(b"", 1), content(b"", 2)]).is_same(&of(&[content(b"", 2), content(b"", 1)]), false));
+        assert!(
+            !of(&[content(b"", 1), content(b"", 2)])
+                .is_same(&of(&[content(b"", 2), content(b"", 1)]), false)
+        );
     }
 
     #[test]

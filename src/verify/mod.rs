@@ -72,7 +72,9 @@ pub enum VerifyError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// The registry has another schema under an id that the run's records name.
-    #[error("the registry has another schema under id {id} than topic `{topic}` was written with: is it the run's registry?")]
+    #[error(
+        "the registry has another schema under id {id} than topic `{topic}` was written with: is it the run's registry?"
+    )]
     Schema {
         /// The topic.
         topic: String,
@@ -80,7 +82,9 @@ pub enum VerifyError {
         id: u32,
     },
     /// A topic isn't as the run left it.
-    #[error("topic `{topic}` is missing, or has fewer than the {partitions} partitions that it had: is it the run's cluster?")]
+    #[error(
+        "topic `{topic}` is missing, or has fewer than the {partitions} partitions that it had: is it the run's cluster?"
+    )]
     Topic {
         /// The topic.
         topic: String,
@@ -88,7 +92,9 @@ pub enum VerifyError {
         partitions: u32,
     },
     /// Records of a run that is to be resumed have aged out.
-    #[error("topic `{topic}` has lost {records} records of the run to its retention: how far the run got can't be known")]
+    #[error(
+        "topic `{topic}` has lost {records} records of the run to its retention: how far the run got can't be known"
+    )]
     Removed {
         /// The topic.
         topic: String,
@@ -202,9 +208,7 @@ pub fn verify(
 }
 
 fn threads(options: &VerifyOptions) -> u32 {
-    options
-        .threads
-        .unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get() as u32))
+    options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get() as u32))
 }
 
 /// Makes all runs' records again, each share on a thread of its own, and holds them against the
@@ -225,7 +229,8 @@ fn check_all<'a>(
                 .collect();
             working.into_iter().map(|thread| thread.join()).collect::<Result<Vec<_>, _>>()
         });
-        for (share, of_share) in shares.into_iter().zip(of_run.map_err(|_| VerifyError::Panicked)?) {
+        for (share, of_share) in shares.into_iter().zip(of_run.map_err(|_| VerifyError::Panicked)?)
+        {
             parts.push(Part { run, share, readings: of_share.readings });
             checked.push(of_share);
         }
@@ -234,11 +239,7 @@ fn check_all<'a>(
 }
 
 /// What the topics do with records.
-fn keeping(
-    cluster: &Cluster,
-    entries: &[TopicEntry],
-    ledger: &Ledger,
-) -> [Keeping; Topic::COUNT] {
+fn keeping(cluster: &Cluster, entries: &[TopicEntry], ledger: &Ledger) -> [Keeping; Topic::COUNT] {
     let mut keeping = [Keeping::default(); Topic::COUNT];
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let policies = topics::cleanup_policies(cluster, &names);
@@ -256,8 +257,7 @@ fn keeping(
 
 /// Counts the records of keys that no run expects.
 fn count_strangers(runs: &Runs, ledger: &Ledger, known: &[AtomicBool], found: &mut Found) {
-    let strangers =
-        ledger.rows().filter(|&(_, row)| !known[row as usize].load(Ordering::Relaxed));
+    let strangers = ledger.rows().filter(|&(_, row)| !known[row as usize].load(Ordering::Relaxed));
     let all_given = runs.are_all();
     for (key, row) in strangers {
         let elsewhere = !all_given && belongs_to_another_shard(runs, key);
@@ -299,7 +299,7 @@ fn belongs_to_another_shard(runs: &Runs, key: &[u8]) -> bool {
     };
     let group = Groups::new(machines).of(index);
     let holds = |run: &Run| {
-        let shard = (run.manifest.shard.index(), run.manifest.shard.count());
+        let shard = (run.shard.index(), run.shard.count());
         Share { shard, thread: (0, 1) }.holds(group)
     };
     !runs.runs.iter().any(holds)
@@ -353,7 +353,10 @@ fn explain_altered(
         |span| places.iter().any(|place| place.1 == span.topic),
         |arrived| {
             for (at, topic, offset, key) in &places {
-                if *topic == arrived.topic && *offset == arrived.offset && key.as_bytes() == arrived.key {
+                if *topic == arrived.topic
+                    && *offset == arrived.offset
+                    && key.as_bytes() == arrived.key
+                {
                     let content = arrived.content;
                     let value = content.value.to_vec();
                     found.insert(*at, (content.partition, content.timestamp_ms, value));

@@ -1,6 +1,8 @@
 //! What is to be verified: the runs that reports tell of, a shard each.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -17,8 +19,10 @@ use crate::report::{Report, Results};
 /// One shard of a run.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// Its manifest.
-    pub manifest: Manifest,
+    /// The manifest of its report, which may be that of several shards.
+    pub manifest: Arc<Manifest>,
+    /// Which of them it is.
+    pub shard: Shard,
     /// Whether its end is known from the manifest, and it came to it: every record up to there was
     /// sent. Otherwise what arrived is to be the first of each key.
     pub whole: bool,
@@ -73,7 +77,7 @@ impl Run {
     /// slots of its threads were dropped.
     pub fn shares(&self, threads: u32) -> Vec<Share> {
         let threads = self.dropped.first().map_or(threads, |span| span.thread.count());
-        let shard = (self.manifest.shard.index(), self.manifest.shard.count());
+        let shard = (self.shard.index(), self.shard.count());
         let groups = Groups::new(self.manifest.config.n_machines).len().max(1);
         let threads = threads.clamp(1, groups);
         (0..threads).map(|thread| Share { shard, thread: (thread, threads) }).collect()
@@ -126,14 +130,18 @@ impl Runs {
         let shards = report.shards.clone().unwrap_or_else(|| vec![report.manifest.shard]);
         let whole = report.results.as_ref().is_some_and(|r| r.ended == Ending::Complete)
             && has_known_end(&report.manifest);
+        let held: HashSet<Shard> = self.runs.iter().map(|run| run.shard).collect();
+        let mut spans: HashMap<Shard, Vec<DroppedSpan>> = HashMap::new();
+        for span in report.results.iter().flat_map(|results| &results.dropped) {
+            spans.entry(span.shard).or_default().push(span.clone());
+        }
+        let manifest = Arc::new(report.manifest.clone());
         for &shard in &shards {
-            if self.runs.iter().any(|run| run.manifest.shard == shard) {
+            if held.contains(&shard) {
                 return Err(VerifyError::Twice { file: file.to_owned(), shard });
             }
-            let manifest = Manifest { shard, ..report.manifest.clone() };
-            let spans = report.results.iter().flat_map(|results| &results.dropped);
-            let dropped = spans.filter(|span| span.shard == shard).cloned().collect();
-            self.runs.push(Run { manifest, whole, dropped });
+            let dropped = spans.remove(&shard).unwrap_or_default();
+            self.runs.push(Run { manifest: Arc::clone(&manifest), shard, whole, dropped });
         }
         self.told.push(Told {
             file: file.to_owned(),
@@ -151,7 +159,7 @@ impl Runs {
 
     /// A manifest that stands for all: topics from where the first of the shards found them.
     pub fn manifest(&self) -> Manifest {
-        let mut manifest = self.runs[0].manifest.clone();
+        let mut manifest = Manifest::clone(&self.runs[0].manifest);
         for run in &self.runs[1..] {
             for (entry, other) in manifest.topics.iter_mut().zip(&run.manifest.topics) {
                 let pair = entry.start_offsets.take().zip(other.start_offsets.as_ref());
@@ -175,12 +183,13 @@ impl Runs {
     /// The records of a topic that the reports count as acknowledged, where they tell.
     pub fn acknowledged(&self, topic: Topic) -> Option<u64> {
         let all = self.results.as_ref()?;
-        Some(all.iter().filter_map(|r| r.records.get(topic.name())).map(|t| t.acked).sum())
+        let of_topic = all.iter().filter_map(|results| results.records.get(topic.name()));
+        Some(of_topic.fold(0, |sum: u64, topic| sum.saturating_add(topic.acked)))
     }
 
     /// Whether these are all shards of the run.
     pub fn are_all(&self) -> bool {
-        self.runs.len() == self.runs[0].manifest.shard.count() as usize
+        self.runs.len() == self.runs[0].shard.count() as usize
     }
 
     /// Whether every run's end is known, and was reached.

@@ -161,30 +161,45 @@ impl Verdict {
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         for (topic, counts) in &self.topics {
             let named = counts.named();
-            let rest = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
-            writeln!(out, "{topic:<10} {:>12} of {} records{rest}", counts.arrived, counts.expected)?;
+            let rest =
+                if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
+            writeln!(
+                out,
+                "{topic:<10} {:>12} of {} records{rest}",
+                counts.arrived, counts.expected
+            )?;
         }
         for example in &self.examples {
             writeln!(out, "  {example}")?;
         }
-        let (failed, unconfirmed) = self
-            .runs
-            .iter()
-            .fold((0, 0), |(f, u), told| (f + told.failed, u + told.unconfirmed));
+        let (failed, unconfirmed) =
+            self.runs.iter().fold((0, 0), |(f, u), told| (f + told.failed, u + told.unconfirmed));
         if failed + unconfirmed > 0 {
-            writeln!(out, "The run itself counts {failed} as failed, {unconfirmed} as unconfirmed.")?;
+            writeln!(
+                out,
+                "The run itself counts {failed} as failed, {unconfirmed} as unconfirmed."
+            )?;
         }
         if !self.whole {
             let why = match self.runs.iter().any(|told| told.ended.is_none()) {
                 true => "the run has no results, so each key's records were held against its first",
-                false => "the run ended early or by the clock, so its last records are known by count alone",
+                false => {
+                    "the run ended early or by the clock, so its last records are known by count alone"
+                }
             };
             writeln!(out, "Note: {why}.")?;
         }
         if self.schemas == Schemas::NotAsked {
-            writeln!(out, "Note: no registry was named, so schema ids were compared and no schemas.")?;
+            writeln!(
+                out,
+                "Note: no registry was named, so schema ids were compared and no schemas."
+            )?;
         }
-        let said = if self.matches { "everything is there, once, in order" } else { "the topics differ from the run" };
+        let said = if self.matches {
+            "everything is there, once, in order"
+        } else {
+            "the topics differ from the run"
+        };
         writeln!(
             out,
             "Verified in {:.1} s ({:.0} records/s): {said}.",

@@ -52,7 +52,8 @@ impl OwnCluster {
     /// Ends the registry at once.
     pub fn kill_registry(&self) {
         let pid = std::fs::read_to_string(self.dir.join("registry.pid")).expect("there is one");
-        let killed = Command::new("sh").args(["-c", &format!("kill -KILL {}", pid.trim())]).status();
+        let killed =
+            Command::new("sh").args(["-c", &format!("kill -KILL {}", pid.trim())]).status();
         assert!(killed.expect("there is a shell").success());
     }
 }

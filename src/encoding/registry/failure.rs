@@ -148,7 +148,7 @@ fn by_status(status: u16, answer: Option<&RawError>, target: &Target, subject: &
     }
 }
 
-fn by_transport(error: &reqwest::Error, target: &Target) -> Failure {
+pub(super) fn by_transport(error: &reqwest::Error, target: &Target) -> Failure {
     if error.is_builder() {
         return Failure::Final(RegistryError::Request {
             url: target.url.clone(),

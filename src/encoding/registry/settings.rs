@@ -151,6 +151,13 @@ impl Target {
         Ok(Target { url, auth, loopback, identities, timeout, settings })
     }
 
+    /// A client for requests of our own, which take at most `timeout` and follow no redirect.
+    pub(super) fn plain_client(&self, timeout: Duration) -> Result<Client, reqwest::Error> {
+        let builder = Client::builder().redirect(redirect::Policy::none()).timeout(timeout);
+        let builder = if self.loopback { builder.no_proxy() } else { builder };
+        self.identities.known_to(builder).build()
+    }
+
     /// The converter's settings, for a request that may take `left`.
     pub(super) fn settings_within(
         &self,

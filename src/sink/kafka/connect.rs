@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::metadata::{Metadata, MetadataBroker};
 use rdkafka::producer::Producer;
 
 use super::delivery::{Delivery, Troubles};
@@ -19,10 +20,22 @@ use crate::sink::tally::Tally;
 pub struct Cluster {
     settings: KafkaSettings,
     client: KafkaProducer,
+    members: Vec<Member>,
     // Takes the client's troubles.
     _poller: Poller,
     troubles: Arc<Troubles>,
     stop: StopFlag,
+}
+
+/// A broker as the cluster names it to its clients, who connect to it there and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its number.
+    pub id: i32,
+    /// Its host, by the listener that we came by.
+    pub host: String,
+    /// Its port there.
+    pub port: u16,
 }
 
 /// A topic as the cluster's metadata shows it.
@@ -50,8 +63,9 @@ impl Cluster {
         let troubles = delivery.troubles();
         let client = settings.producer(delivery, Tuning::default())?;
         let poller = Poller::start(&client)?;
-        let cluster = Cluster { settings, client, _poller: poller, troubles, stop };
-        cluster.metadata()?;
+        let members = Vec::new();
+        let mut cluster = Cluster { settings, client, members, _poller: poller, troubles, stop };
+        cluster.members = members_of(&cluster.fetch_metadata()?);
         Ok(cluster)
     }
 
@@ -94,6 +108,16 @@ impl Cluster {
         end_offsets(&self.client, topic, partitions, self.settings.patience)
     }
 
+    /// The brokers that the cluster sends its clients to, as it named them when we connected.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The client that asks it.
+    pub(super) fn client(&self) -> &KafkaProducer {
+        &self.client
+    }
+
     /// Whether it is librdkafka's mock cluster: an embedded broker, of this process or another.
     pub(super) fn is_embedded(&self) -> bool {
         let id = self.client.client().fetch_cluster_id(TURN);
@@ -102,23 +126,22 @@ impl Cluster {
 
     /// The topics that the cluster shows us, by name.
     pub(super) fn metadata(&self) -> Result<BTreeMap<String, Existing>, KafkaError> {
+        let metadata = self.fetch_metadata()?;
+        let topics = metadata.topics().iter().map(|topic| {
+            let partitions = topic.partitions();
+            let ready = partitions.iter().all(|p| p.leader() >= 0);
+            let existing = Existing { partitions: partitions.len() as u32, ready };
+            (topic.name().to_owned(), existing)
+        });
+        Ok(topics.filter(|(_, existing)| existing.partitions > 0).collect())
+    }
+
+    fn fetch_metadata(&self) -> Result<Metadata, KafkaError> {
         let started = Instant::now();
         loop {
             // All topics rather than ours by name, which could make a broker create them.
             let error = match self.client.client().fetch_metadata(None, TURN) {
-                Ok(metadata) => {
-                    return Ok(metadata
-                        .topics()
-                        .iter()
-                        .map(|topic| {
-                            let partitions = topic.partitions();
-                            let ready = partitions.iter().all(|p| p.leader() >= 0);
-                            let existing = Existing { partitions: partitions.len() as u32, ready };
-                            (topic.name().to_owned(), existing)
-                        })
-                        .filter(|(_, existing)| existing.partitions > 0)
-                        .collect());
-                }
+                Ok(metadata) => return Ok(metadata),
                 Err(error) => error,
             };
             self.interrupted()?;
@@ -148,6 +171,15 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
+}
+
+fn members_of(metadata: &Metadata) -> Vec<Member> {
+    let member = |broker: &MetadataBroker| Member {
+        id: broker.id(),
+        host: broker.host().to_owned(),
+        port: u16::try_from(broker.port()).unwrap_or(0),
+    };
+    metadata.brokers().iter().map(member).collect()
 }
 
 /// Where each of the partitions of `topic` ends, by a client; none where that can't be known within

@@ -1,6 +1,7 @@
 //! Kafka and Redpanda: connecting, topics, and a producer that records are handed to by topic
 //! handle, partition and timestamp.
 
+pub mod access;
 mod connect;
 mod delivery;
 mod error;
@@ -26,7 +27,7 @@ use crate::manifest::Transactions;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
 
-pub use connect::Cluster;
+pub use connect::{Cluster, Member};
 pub use error::KafkaError;
 pub use java::{JavaClient, RegistryKeys};
 pub use produce::give_token;
@@ -38,8 +39,8 @@ pub use transaction::id as transactional_id;
 
 use delivery::Ticket;
 use poll::Poller;
-use transaction::Transaction;
 use produce::{EventQueue, KafkaProducer, TopicHandle};
+use transaction::Transaction;
 
 /// How long a thread waits before it offers a record again to a full producer. At full speed the
 /// producer's queue holds tens of milliseconds of records, so it doesn't run dry meanwhile.

@@ -1,7 +1,8 @@
 //! The only `unsafe` code of the crate: handing records to librdkafka, taking their delivery
 //! reports, and giving it tokens. rust-rdkafka's own `send` looks the topic up by name for every record, and its `poll`
 //! allocates for every report, reads the clock for each and spins for the last millisecond of its
-//! timeout; tokens it takes from polled clients alone, and without extensions.
+//! timeout; tokens it takes from polled clients alone, and without extensions. At the end, a question
+//! that it has no words for: what we may do with topics.
 //!
 //! Invariants, on which every block below rests:
 //! 1. A [`TopicHandle`] and an [`EventQueue`] hold a clone of the producer, so that the native client
@@ -10,7 +11,7 @@
 //! 3. The opaque is an integer carried as a pointer: nobody follows it.
 //! 4. `RD_KAFKA_MSG_F_COPY` makes librdkafka copy key and value before the call returns.
 //! 5. What an event points to lives as long as the event, which [`Event`] owns; a [`DeliveryReport`]
-//!    borrows it.
+//!    borrows it, and of a topic's description all is copied.
 
 #![allow(unsafe_code)]
 
@@ -361,4 +362,114 @@ unsafe fn latency(message: *const native::rd_kafka_message_t) -> Duration {
     // SAFETY: the caller's promise.
     let micros = unsafe { native::rd_kafka_message_latency(message) };
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+/// A topic as the cluster describes it to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Its name.
+    pub name: String,
+    /// Why it isn't described, where it isn't.
+    pub error: Option<RDKafkaErrorCode>,
+    /// Whether we may write to it; none where the cluster doesn't say what we may do.
+    pub writable: Option<bool>,
+}
+
+/// Room for the words by which a time is refused.
+const LONGEST_REASON: usize = 256;
+
+/// Asks the cluster of `producer` what we may do with topics, and waits for it up to `patience`.
+///
+/// # Errors
+/// The code and the words of the request's failure.
+pub fn describe_topics(
+    producer: &KafkaProducer,
+    names: &[&str],
+    patience: Duration,
+) -> Result<Vec<Described>, (RDKafkaErrorCode, String)> {
+    let wrong = |_: NulError| (RDKafkaErrorCode::InvalidTopic, "a zero byte".to_owned());
+    let names: Vec<CString> =
+        names.iter().map(|name| CString::new(*name)).collect::<Result<_, _>>().map_err(wrong)?;
+    let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+    let timeout = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX).max(1);
+    let client = producer.client().native_ptr();
+    // SAFETY: the client is alive throughout, as the caller's reference to it. The collection copies
+    // the names, which live until the end; the request copies collection and options, so that all
+    // three and the queue are given back once, right after their last use. An event that comes too
+    // late for the wait is destroyed with its queue.
+    let event = unsafe {
+        let topics =
+            native::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+        let options = native::rd_kafka_AdminOptions_new(
+            client,
+            native::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
+        );
+        let mut reason: [c_char; LONGEST_REASON] = [0; LONGEST_REASON];
+        // A time that it refuses leaves its own of a minute; the wait below is bounded anyway.
+        native::rd_kafka_AdminOptions_set_request_timeout(
+            options,
+            timeout,
+            reason.as_mut_ptr(),
+            LONGEST_REASON,
+        );
+        let refused = native::rd_kafka_AdminOptions_set_include_authorized_operations(options, 1);
+        if !refused.is_null() {
+            // Not asked for, the operations are unknown.
+            native::rd_kafka_error_destroy(refused);
+        }
+        let queue = native::rd_kafka_queue_new(client);
+        native::rd_kafka_DescribeTopics(client, topics, options, queue);
+        native::rd_kafka_AdminOptions_destroy(options);
+        native::rd_kafka_TopicCollection_destroy(topics);
+        let event = native::rd_kafka_queue_poll(queue, timeout);
+        native::rd_kafka_queue_destroy(queue);
+        event
+    };
+    let timed_out = (RDKafkaErrorCode::OperationTimedOut, "it did not answer in time".to_owned());
+    let event = NonNull::new(event).map(Event).ok_or(timed_out)?;
+    let (code, reason) = event.error();
+    if code != RDKafkaErrorCode::NoError {
+        return Err((code, reason));
+    }
+    Ok(event.descriptions())
+}
+
+impl Event {
+    /// The topics that an event describes; none where it is about something else.
+    fn descriptions(&self) -> Vec<Described> {
+        // SAFETY: the event is alive; librdkafka checks its type and gives null for another. The
+        // array has as many topics as it says, and every operation list too; all of it lives as long
+        // as the event and is copied (invariant 5).
+        unsafe {
+            let result = native::rd_kafka_event_DescribeTopics_result(self.0.as_ptr());
+            if result.is_null() {
+                return Vec::new();
+            }
+            let mut count = 0;
+            let topics = native::rd_kafka_DescribeTopics_result_topics(result, &mut count);
+            (0..count)
+                .map(|at| {
+                    let topic = *topics.add(at);
+                    let error = native::rd_kafka_TopicDescription_error(topic);
+                    let code: RDKafkaErrorCode = if error.is_null() {
+                        RDKafkaErrorCode::NoError
+                    } else {
+                        native::rd_kafka_error_code(error).into()
+                    };
+                    let mut allowed = 0;
+                    let operations = native::rd_kafka_TopicDescription_authorized_operations(
+                        topic,
+                        &mut allowed,
+                    );
+                    let write = native::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_WRITE;
+                    Described {
+                        name: text(native::rd_kafka_TopicDescription_name(topic)),
+                        error: (code != RDKafkaErrorCode::NoError).then_some(code),
+                        writable: (!operations.is_null())
+                            .then(|| (0..allowed).any(|i| *operations.add(i) == write)),
+                    }
+                })
+                .collect()
+        }
+    }
 }

@@ -80,7 +80,7 @@ impl Refusal {
     }
 
     /// What to do.
-    pub(super) fn advice(self) -> &'static str {
+    pub fn advice(self) -> &'static str {
         match self {
             Refusal::Credentials => {
                 "check sasl.username and sasl.password, and that the user is one of this mechanism"

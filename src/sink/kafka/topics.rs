@@ -9,7 +9,7 @@ use rdkafka::admin::{
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfig;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 
 use super::connect::{Cluster, Existing};
 use super::error::{KafkaError, describe};
@@ -348,14 +348,16 @@ fn span(ms: i64) -> String {
 }
 
 /// The admin client, made to wait.
-struct Admin {
+pub(super) struct Admin {
     client: AdminClient<DefaultClientContext>,
     options: AdminOptions,
     runtime: tokio::runtime::Runtime,
+    bootstrap: String,
+    patience: Duration,
 }
 
 impl Admin {
-    fn new(cluster: &Cluster) -> Result<Admin, KafkaError> {
+    pub(super) fn new(cluster: &Cluster) -> Result<Admin, KafkaError> {
         let settings = cluster.settings();
         let config = settings.client_config(Tuning::default())?;
         let client = AdminClient::from_config(&config).map_err(|error| refused(&error))?;
@@ -371,7 +373,8 @@ impl Admin {
         let options = AdminOptions::new()
             .request_timeout(Some(settings.patience))
             .operation_timeout(Some(settings.patience));
-        Ok(Admin { client, options, runtime })
+        let (bootstrap, patience) = (settings.bootstrap.clone(), settings.patience);
+        Ok(Admin { client, options, runtime, bootstrap, patience })
     }
 
     /// Holds the configurations of topics that exist against the run.
@@ -414,6 +417,50 @@ impl Admin {
         }
     }
 
+    /// The error of a request. One that nobody answers in time is mostly lost on the way to an
+    /// advertised listener, since the cluster has answered before.
+    fn failed(&self, action: &str, cause: &ClientError) -> KafkaError {
+        use RDKafkaErrorCode::{BrokerTransportFailure, OperationTimedOut, RequestTimedOut};
+        let code = match cause {
+            ClientError::AdminOp(code) => Some(*code),
+            other => other.rdkafka_error_code(),
+        };
+        match code {
+            Some(BrokerTransportFailure | OperationTimedOut | RequestTimedOut) => {
+                KafkaError::Unreachable {
+                    bootstrap: self.bootstrap.clone(),
+                    waited: self.patience,
+                    cause: Some(format!("it answered at first, but not when asked to {action}")),
+                }
+            }
+            _ => KafkaError::request(action, cause),
+        }
+    }
+
+    /// Whether each of these topics could be created, which none of them is: what the cluster says
+    /// against it.
+    pub(super) fn rehearse(
+        &self,
+        names: &[&str],
+        patience: Duration,
+    ) -> Result<Vec<(String, Option<RDKafkaErrorCode>)>, KafkaError> {
+        let new: Vec<NewTopic<'_>> =
+            names.iter().map(|name| NewTopic::new(name, 1, TopicReplication::Fixed(-1))).collect();
+        let options = AdminOptions::new()
+            .request_timeout(Some(patience))
+            .operation_timeout(Some(patience))
+            .validate_only(true);
+        let results = self
+            .runtime
+            .block_on(self.client.create_topics(&new, &options))
+            .map_err(|error| self.failed("ask whether topics may be created", &error))?;
+        let told = results.into_iter().map(|result| match result {
+            Ok(name) => (name, None),
+            Err((name, code)) => (name, Some(code)),
+        });
+        Ok(told.collect())
+    }
+
     /// Creates topics, with one request.
     fn create(
         &self,
@@ -438,7 +485,7 @@ impl Admin {
         let results = self
             .runtime
             .block_on(self.client.create_topics(&new, &self.options))
-            .map_err(|error| KafkaError::request("create the topics", &error))?;
+            .map_err(|error| self.failed("create the topics", &error))?;
         for result in results {
             match result {
                 // Somebody else may have been faster, another shard say.

@@ -84,9 +84,9 @@ impl Transaction {
         if self.open.is_some() {
             return Ok(());
         }
-        self.producer
-            .begin_transaction()
-            .map_err(|error| SinkError::Fatal(format!("no transaction begins: {}", cause(&error))))?;
+        self.producer.begin_transaction().map_err(|error| {
+            SinkError::Fatal(format!("no transaction begins: {}", cause(&error)))
+        })?;
         let acked = self.tally.deliveries().topics.map(|counts| counts.acked);
         self.open = Some(Open { since: Instant::now(), records: 0, acked });
         Ok(())

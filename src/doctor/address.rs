@@ -1,0 +1,191 @@
+//! Whether somebody listens at an address: names are looked up and connections opened, each within
+//! a bounded time.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use super::check::Check;
+use super::within;
+use crate::run::ExitCode;
+
+/// A host and a port, as brokers are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Its name or number.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+/// Why nobody was reached at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreached {
+    /// Its name is unknown: what was said.
+    Unknown(String),
+    /// Nobody listens there.
+    Refused,
+    /// Nothing came back in time.
+    Silent,
+    /// Something else.
+    Other(String),
+}
+
+/// The port that librdkafka takes where none is given.
+const PORT: u16 = 9092;
+/// The shortest time that anything is given.
+pub const LEAST: Duration = Duration::from_millis(500);
+
+impl Address {
+    /// The addresses in a list separated by commas, as librdkafka reads it; a text of something else
+    /// is an error.
+    pub fn list(text: &str) -> Result<Vec<Address>, String> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(Address::one).collect()
+    }
+
+    fn one(text: &str) -> Result<Address, String> {
+        // Kafka's own way of writing listeners.
+        let bare = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
+        let (host, port) = match bare.rsplit_once(':') {
+            // An IPv6 address without a port.
+            Some((before, _)) if before.contains(':') && !before.ends_with(']') => (bare, None),
+            Some((host, port)) => (host, Some(port)),
+            None => (bare, None),
+        };
+        let port = match port {
+            Some(port) => port.parse().map_err(|_| format!("{port:?} in {text:?} is no port"))?,
+            None => PORT,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() {
+            return Err(format!("{text:?} has no host"));
+        }
+        Ok(Address { host: host.to_owned(), port })
+    }
+
+    /// Whether it is of the machine that it is used on.
+    pub fn is_loopback(&self) -> bool {
+        let number = self.host.parse::<std::net::IpAddr>();
+        self.host == "localhost" || number.is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// Opens a connection until `until`; of several that its name stands for, the first that can be
+    /// opened.
+    pub fn connect(&self, until: Instant) -> Result<TcpStream, Unreached> {
+        let left = until.saturating_duration_since(Instant::now()).max(LEAST);
+        let (host, port) = (self.host.clone(), self.port);
+        // The system's own lookup knows no bound.
+        let found = within(left, move || {
+            let found = (host.as_str(), port).to_socket_addrs();
+            found.map(|all| all.collect::<Vec<_>>()).map_err(|error| error.to_string())
+        });
+        let addresses = match found {
+            Some(Ok(addresses)) => addresses,
+            Some(Err(why)) => return Err(Unreached::Unknown(why)),
+            None => return Err(Unreached::Unknown("the lookup took too long".to_owned())),
+        };
+        let mut outcome = Err(Unreached::Unknown("the name has no address".to_owned()));
+        for address in addresses {
+            outcome = open(address, until);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+}
+
+fn open(address: SocketAddr, until: Instant) -> Result<TcpStream, Unreached> {
+    let left = until.saturating_duration_since(Instant::now()).max(LEAST);
+    TcpStream::connect_timeout(&address, left).map_err(|error| match error.kind() {
+        ErrorKind::ConnectionRefused => Unreached::Refused,
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => Unreached::Silent,
+        _ => Unreached::Other(error.to_string().to_lowercase()),
+    })
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl fmt::Display for Unreached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreached::Unknown(why) => write!(f, "the name is not known here ({why})"),
+            Unreached::Refused => f.write_str("nobody listens there (connection refused)"),
+            Unreached::Silent => f.write_str("nothing answered in time"),
+            Unreached::Other(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Connects to each bootstrap address; gives those that take connections.
+pub fn check(addresses: &[Address], until: Instant) -> (Check, Vec<Address>) {
+    const NAME: &str = "address";
+    let tried: Vec<(&Address, Result<TcpStream, Unreached>)> = std::thread::scope(|scope| {
+        let working: Vec<_> = addresses
+            .iter()
+            .map(|address| (address, scope.spawn(move || address.connect(until))))
+            .collect();
+        let panicked = |_| Err(Unreached::Other("internal error".to_owned()));
+        working.into_iter().map(|(a, thread)| (a, thread.join().unwrap_or_else(panicked))).collect()
+    });
+    let mut open = Vec::new();
+    let mut failed = Vec::new();
+    for (address, outcome) in tried {
+        match outcome {
+            Ok(_) => open.push(address.clone()),
+            Err(why) => failed.push((address, why)),
+        }
+    }
+    let named = |all: &[Address]| all.iter().map(Address::to_string).collect::<Vec<_>>().join(", ");
+    let Some((_, why)) = failed.first() else {
+        let verb = if open.len() == 1 { "takes" } else { "take" };
+        return (Check::ok(NAME, format!("{} {verb} connections", named(&open))), open);
+    };
+    let fix = match why {
+        Unreached::Unknown(_) => {
+            "check the spelling, or give this machine the name (DNS, /etc/hosts)"
+        }
+        Unreached::Refused => {
+            "start the broker, or correct host and port: a container's port must be published"
+        }
+        Unreached::Silent => {
+            "check host and port, and what stands between (firewall, security group, VPN)"
+        }
+        Unreached::Other(_) => "check host and port, and this machine's network",
+    };
+    let seen: Vec<String> =
+        failed.iter().map(|(address, why)| format!("{address}: {why}")).collect();
+    let seen = seen.join("; ");
+    if open.is_empty() {
+        return (Check::fail(NAME, ExitCode::BrokerUnreachable, seen, fix), open);
+    }
+    (Check::warn(NAME, format!("{seen}; {} is open", named(&open)), fix), open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_librdkafka_reads_them() {
+        let read = |text: &str| {
+            let all = Address::list(text)?;
+            Ok::<_, String>(all.iter().map(Address::to_string).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(read("a:1, b ,,PLAINTEXT://c:3"), Ok("a:1 b:9092 c:3".to_owned()));
+        assert_eq!(read("[::1]:9,::1"), Ok("[::1]:9 [::1]:9092".to_owned()));
+        for wrong in ["a:b", ":9092", "a:99999", "a:"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Whether the addresses can be reached that the cluster sends its clients to. A broker that answers
+//! at the bootstrap address may name another for everything else, its advertised listener, and
+//! often one that means something only where the broker runs.
+
+use std::thread;
+use std::time::Instant;
+
+use super::address::{Address, Unreached};
+use super::check::Check;
+use crate::run::ExitCode;
+use crate::sink::kafka::Member;
+
+/// What is checked here.
+pub const NAME: &str = "listeners";
+/// As many brokers are tried as clusters have; a list without end is no cluster's.
+const MOST: usize = 1000;
+/// How many are tried at once.
+const AT_ONCE: usize = 32;
+/// How many are named.
+const MOST_NAMED: usize = 3;
+
+/// Connects to the advertised address of every broker. `bootstrap` is what we came by.
+pub fn check(members: &[Member], bootstrap: &[Address], until: Instant) -> Check {
+    if members.is_empty() {
+        return Check::fail(
+            NAME,
+            ExitCode::BrokerUnreachable,
+            "the cluster names no broker to its clients",
+            "look into the broker's log: it has not joined a cluster, or is no broker",
+        );
+    }
+    let members = &members[..members.len().min(MOST)];
+    let mut unreached = Vec::new();
+    for some in members.chunks(AT_ONCE) {
+        thread::scope(|scope| {
+            let working: Vec<_> = some
+                .iter()
+                .map(|member| {
+                    let address = Address { host: member.host.clone(), port: member.port };
+                    scope.spawn(move || {
+                        let outcome = address.connect(until);
+                        outcome.err().map(|why| (member.id, address, why))
+                    })
+                })
+                .collect();
+            // A thread that panicked has been told of on stderr.
+            unreached.extend(working.into_iter().filter_map(|thread| thread.join().ok()?));
+        });
+    }
+    let all = members.len();
+    let Some((_, address, why)) = unreached.first() else {
+        let named: Vec<String> =
+            members.iter().take(MOST_NAMED).map(|m| format!("{}:{}", m.host, m.port)).collect();
+        let more = if all > MOST_NAMED { ", ..." } else { "" };
+        return Check::ok(
+            NAME,
+            format!("{} named to clients can be reached: {}{more}", count(all), named.join(", ")),
+        );
+    };
+    let named: Vec<String> = unreached
+        .iter()
+        .take(MOST_NAMED)
+        .map(|(id, address, why)| format!("broker {id} at {address}: {why}"))
+        .collect();
+    let more = match unreached.len() {
+        n if n > MOST_NAMED => format!(", and {} more", n - MOST_NAMED),
+        _ => String::new(),
+    };
+    let seen = format!(
+        "the cluster sends its clients to {} of {all} that can't be reached from here: {}{more}",
+        count(unreached.len()),
+        named.join("; ")
+    );
+    Check::fail(NAME, ExitCode::BrokerUnreachable, seen, fix(address, why, bootstrap))
+}
+
+fn count(brokers: usize) -> String {
+    if brokers == 1 { "1 broker".to_owned() } else { format!("{brokers} brokers") }
+}
+
+fn fix(address: &Address, why: &Unreached, bootstrap: &[Address]) -> String {
+    let came_by = bootstrap.first().map_or_else(String::new, Address::to_string);
+    let elsewhere = !bootstrap.iter().any(Address::is_loopback);
+    let hint = match why {
+        _ if address.is_loopback() && elsewhere => {
+            "it names itself as clients on its own machine would, and this is another"
+        }
+        Unreached::Unknown(_) => {
+            "the name is known only where the broker runs, as a container's or a pod's"
+        }
+        Unreached::Refused | Unreached::Silent | Unreached::Other(_) => {
+            "the address is not open from here, though the bootstrap address is"
+        }
+    };
+    format!(
+        "{hint}: set the broker's advertised.listeners to an address that clients reach, as \
+         {came_by}, or add a listener for clients from outside"
+    )
+}

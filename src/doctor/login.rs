@@ -1,0 +1,79 @@
+//! Whether the cluster lets us in: properties, certificates, credentials.
+
+use super::check::Check;
+use super::protocol::Wanted;
+use crate::run::{ExitCode, RunError};
+use crate::sink::kafka::KafkaError;
+
+/// What is checked here.
+pub const NAME: &str = "login";
+
+/// The check of a connection that was made.
+pub fn made(wanted: Wanted) -> Check {
+    let how = if wanted.sasl { "the credentials are taken" } else { "no login is asked for" };
+    Check::ok(NAME, format!("the cluster answers, and {how} ({})", wanted.name()))
+}
+
+/// The check of a connection that a client could not make to a port that a broker listens on.
+pub fn failed(error: KafkaError, wanted: Wanted) -> Check {
+    let (seen, fix) = match &error {
+        KafkaError::Unauthenticated { refusal, cause, .. } => {
+            let cause = cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+            (format!("the broker {refusal}{cause}"), refusal.advice().to_owned())
+        }
+        KafkaError::Unreachable { cause, waited, .. } => {
+            let cause = cause.as_deref().unwrap_or("no answer");
+            let seen = format!(
+                "the broker answers a greeting and nothing more within {waited:.1?} ({cause})"
+            );
+            (seen, unanswered(wanted))
+        }
+        KafkaError::Settings(what) => (
+            format!("the client refuses its settings: {what}"),
+            "correct the properties given by -X: librdkafka's CONFIGURATION.md has them all"
+                .to_owned(),
+        ),
+        other => (other.to_string(), "mend what is named there".to_owned()),
+    };
+    Check::fail(NAME, RunError::Kafka(error).exit_code(), seen, fix)
+}
+
+/// The check of a client that never came back.
+pub fn hung() -> Check {
+    Check::fail(
+        NAME,
+        ExitCode::BrokerUnreachable,
+        "the client got no answer in time",
+        "check that the broker is a broker and not held up; -vv shows what the client says",
+    )
+}
+
+/// Why a broker that speaks may not say more.
+fn unanswered(wanted: Wanted) -> String {
+    if wanted.sasl {
+        return "check -X security.protocol, sasl.mechanism, user and password, and the broker's log"
+            .to_owned();
+    }
+    let sasl = Wanted { sasl: true, ..wanted }.name();
+    format!(
+        "the listener may want a login: say -X security.protocol={sasl} -X sasl.mechanism=PLAIN \
+         -X sasl.username=USER -X sasl.password=PASSWORD, or as the broker has it; else look into its log"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::kafka::Refusal;
+
+    #[test]
+    fn refusals_are_told_with_what_to_do() {
+        let cause = Some("said the client".to_owned());
+        let refusal = Refusal::Mechanism;
+        let error = KafkaError::Unauthenticated { bootstrap: "a:1".into(), refusal, cause };
+        let check = failed(error, Wanted::of(Some("sasl_ssl")));
+        assert_eq!(check.exit_code, Some(ExitCode::BrokerRefused));
+        assert_eq!(check.seen, "the broker doesn't have the SASL mechanism (said the client)");
+        assert!(check.fix.is_some_and(|fix| fix.contains("sasl.mechanism")));
+    }
+}

@@ -1,0 +1,168 @@
+//! What keeps a run from working, found out before it: each usual failure of brokers, registry,
+//! credentials and topics gets a name and what to do about it.
+//!
+//! Nothing is written anywhere. Every question has a bound in time, whatever answers it; what can't
+//! be bounded otherwise (the system's lookup of names, librdkafka) is left to threads that the end of
+//! the program ends.
+
+mod address;
+pub mod check;
+mod clock;
+mod listeners;
+mod login;
+mod protocol;
+mod registry;
+mod topics;
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cli::DoctorOptions;
+use crate::pacing::StopFlag;
+use crate::record::Topic;
+use crate::run::RunError;
+use crate::run::connection::Connection;
+use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, Tuning, access};
+
+use address::{Address, LEAST};
+use check::{Check, Examination};
+use protocol::Wanted;
+
+/// The topics that a run writes unless told otherwise.
+const TOPICS: &[Topic] = Topic::ALL.split_at(5).0;
+/// What a client's own bound may be late by.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Makes all checks that `options` give something to check by, and hands each to `tell` as it is
+/// made.
+///
+/// # Errors
+/// [`RunError`] where options make no sense; what is wrong with brokers and registry is no error but
+/// the checks.
+pub fn examine(
+    options: &DoctorOptions,
+    stop: &StopFlag,
+    mut tell: impl FnMut(&Check),
+) -> Result<Examination, RunError> {
+    let connection = Connection::read(&options.broker)?;
+    let url = connection.registry_url(&options.registry);
+    // Without brokers there may be a registry to examine.
+    let bootstrap = connection.brokers(&options.broker).or_else(|error| match &url {
+        Some(_) => Ok(None),
+        None => Err(error),
+    })?;
+    if bootstrap.is_none() && url.is_none() {
+        return Err(RunError::Usage(
+            "nothing to examine: give brokers by --bootstrap-server, a registry by --schema-registry, or both".to_owned(),
+        ));
+    }
+    let client = url.map(|url| connection.registry(&options.registry, &url, stop)).transpose()?;
+    let mut checks = Vec::new();
+    let mut note = |check: Check| {
+        tell(&check);
+        checks.push(check);
+    };
+    if let Some(bootstrap) = bootstrap {
+        let settings = connection.kafka(&options.broker, bootstrap, None)?;
+        brokers(settings, &options.topic_prefix, stop, &mut note)?;
+    }
+    let mut answers = Vec::new();
+    if let Some(client) = client {
+        let patience = options.registry.registry_timeout.duration();
+        let (check, answered) = registry::check(&client, patience);
+        answers = answered;
+        note(check);
+    }
+    note(clock::check(&answers));
+    Ok(Examination::of(checks))
+}
+
+/// The checks of the brokers. Each rests on those before it, so that after a failure the rest is left
+/// out.
+fn brokers(
+    settings: KafkaSettings,
+    prefix: &str,
+    stop: &StopFlag,
+    note: &mut impl FnMut(Check),
+) -> Result<(), RunError> {
+    let config = settings.client_config(Tuning::default())?;
+    let wanted = Wanted::of(config.get("security.protocol"));
+    let addresses = Address::list(&settings.bootstrap)
+        .map_err(|why| RunError::Usage(format!("bad --bootstrap-server: {why}")))?;
+    if addresses.is_empty() {
+        return Err(RunError::Usage("--bootstrap-server names no broker".to_owned()));
+    }
+    let until = Instant::now() + settings.patience;
+    let left = move || until.saturating_duration_since(Instant::now()).max(LEAST);
+
+    let (check, open) = address::check(&addresses, until);
+    note(check);
+    let mut rest = ["protocol", login::NAME, listeners::NAME, topics::NAME].into_iter();
+    let skip_from = |rest: &mut dyn Iterator<Item = &'static str>, note: &mut dyn FnMut(Check)| {
+        rest.for_each(|name| note(Check::skip(name, "left out: it rests on what failed above")));
+    };
+    if open.is_empty() {
+        skip_from(&mut rest, note);
+        return Ok(());
+    }
+    rest.next();
+    let check = protocol::check(&open, wanted, until);
+    let failed = check.exit_code.is_some();
+    note(check);
+    if failed {
+        skip_from(&mut rest, note);
+        return Ok(());
+    }
+
+    rest.next();
+    let patient = KafkaSettings { patience: left(), ..settings };
+    let stopped = stop.clone();
+    let connected = within(left() + GRACE, move || Cluster::connect(patient, stopped));
+    let cluster = match connected {
+        Some(Ok(cluster)) => Arc::new(cluster),
+        Some(Err(error @ KafkaError::Interrupted { .. })) => return Err(error.into()),
+        other => {
+            note(
+                other.and_then(Result::err).map_or_else(login::hung, |e| login::failed(e, wanted)),
+            );
+            skip_from(&mut rest, note);
+            return Ok(());
+        }
+    };
+    note(login::made(wanted));
+
+    rest.next();
+    let check = listeners::check(cluster.members(), &addresses, until);
+    let failed = check.exit_code.is_some();
+    note(check);
+    if failed {
+        skip_from(&mut rest, note);
+    } else {
+        let names: Vec<String> = TOPICS.iter().map(|topic| format!("{prefix}{topic}")).collect();
+        let (asked, of, patience) = (Arc::clone(&cluster), names.clone(), left());
+        note(match within(2 * patience + GRACE, move || access::access(&asked, &of, patience)) {
+            Some(Ok(access)) => topics::check(&names, &access),
+            Some(Err(error)) => topics::failed(error),
+            None => login::hung(),
+        });
+    }
+    // Taking a client down waits for what it is at, which may be a connection that hangs.
+    let _still_busy = within(GRACE, move || drop(cluster));
+    Ok(())
+}
+
+/// What `work` comes to within `patience`; none where it takes longer, and goes on unheard.
+fn within<T: Send + 'static>(
+    patience: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (done, outcome) = mpsc::sync_channel(1);
+    let spawned = thread::Builder::new().name("doctor".to_owned()).spawn(move || {
+        // Nobody may listen any more.
+        let _unheard = done.send(work());
+    });
+    spawned.ok()?;
+    outcome.recv_timeout(patience).ok()
+}

@@ -1,0 +1,140 @@
+//! Whether a schema registry answers where one is said to.
+
+use std::time::Duration;
+
+use super::check::Check;
+use crate::encoding::registry::{Answer, Registry, RegistryError, Said};
+use crate::run::{ExitCode, RunError};
+
+/// What is checked here.
+pub const NAME: &str = "registry";
+/// The longest that all addresses' answers are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks the registry which subjects it has, and gives what its addresses answered. `patience` bounds
+/// each address's answer.
+pub fn check(registry: &Registry, patience: Duration) -> (Check, Vec<Answer>) {
+    let patience = patience.min(PATIENCE);
+    let outcomes = registry.probe(patience);
+    let mut answers = Vec::new();
+    let mut failed: Option<Check> = None;
+    let mut well: Option<Check> = None;
+    for outcome in outcomes {
+        let check = match outcome {
+            Ok(answer) => {
+                let check = judge(registry, &answer, patience);
+                answers.push(answer);
+                check
+            }
+            Err(error) => unreached(error),
+        };
+        let slot = if check.exit_code.is_some() { &mut failed } else { &mut well };
+        slot.get_or_insert(check);
+    }
+    let check = match (well, failed) {
+        // The client asks one address after another, so that one is enough.
+        (Some(well), Some(failed)) => Check::warn(
+            NAME,
+            format!("{}; but {}", well.seen, failed.seen),
+            failed.fix.unwrap_or_default(),
+        ),
+        (Some(check), None) | (None, Some(check)) => check,
+        (None, None) => Check::skip(NAME, "no address was given"),
+    };
+    (check, answers)
+}
+
+fn judge(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
+    let url = &answer.url;
+    let status = answer.status;
+    let credentials = if answer.with_credentials {
+        "check the user and password, or the token"
+    } else {
+        "give credentials: --registry-basic-auth USER:PASSWORD, or --registry-token TOKEN"
+    };
+    match (status, answer.said) {
+        (200..=299, Said::Subjects(count)) => {
+            let subjects = match count {
+                Some(1) => "1 subject".to_owned(),
+                Some(count) => format!("{count} subjects"),
+                None => "more subjects than fit here".to_owned(),
+            };
+            Check::ok(NAME, format!("{url} answers as a registry, with {subjects}"))
+        }
+        (401, _) => Check::fail(
+            NAME,
+            ExitCode::RegistryRefused,
+            format!("{url} answers 401: it wants to know who we are"),
+            credentials,
+        ),
+        (403, _) => Check::fail(
+            NAME,
+            ExitCode::RegistryRefused,
+            format!("{url} answers 403: these credentials may not list its subjects"),
+            "give the user the right to read and write subjects",
+        ),
+        (408 | 425 | 429 | 502..=504, _) => Check::fail(
+            NAME,
+            ExitCode::RegistryUnreachable,
+            format!("{url} answers {status}: it is not ready, or nothing stands behind it"),
+            "wait for it to start (a run does, for --registry-timeout), and look into its log",
+        ),
+        (500.., _) => Check::fail(
+            NAME,
+            ExitCode::RegistryFailed,
+            format!("{url} answers {status}: it fails inside"),
+            "look into the registry's log; its storage may be away",
+        ),
+        _ => no_registry(registry, answer, patience),
+    }
+}
+
+/// Something answers in HTTP that is no registry: the path may be wrong.
+fn no_registry(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
+    let what = match answer.said {
+        Said::Html => ", with a page for people",
+        Said::Json | Said::Subjects(_) => ", with JSON that is not a list of subjects",
+        Said::Nothing => ", with nothing",
+        Said::Other => ", with something else",
+    };
+    let to = answer.location.as_ref().map(|to| format!(" (it sends us to {to})"));
+    let seen = format!(
+        "{}/subjects answers {}{what}{}: no registry is served there",
+        answer.url,
+        answer.status,
+        to.unwrap_or_default()
+    );
+    let fix = match registry.elsewhere(patience) {
+        Some(url) => format!("one answers at {url}: say --schema-registry {url}"),
+        None => "correct the URL's host, port and path: Confluent and Redpanda serve at the root, \
+                 Apicurio at /apis/ccompat/v7"
+            .to_owned(),
+    };
+    Check::fail(NAME, ExitCode::RegistryFailed, seen, fix)
+}
+
+fn unreached(error: RegistryError) -> Check {
+    let (seen, fix) = match &error {
+        RegistryError::Unreachable { url, cause, .. } if cause.contains("connection closed") => (
+            format!("{url} takes connections, and answers no HTTP: {cause}"),
+            "give the registry's own port, with http:// or https:// as it speaks: a broker \
+             would answer like this"
+                .to_owned(),
+        ),
+        RegistryError::Unreachable { url, cause, .. } => (
+            format!("{url} can't be reached: {cause}"),
+            "start the registry, or correct the URL's host and port".to_owned(),
+        ),
+        RegistryError::NotARegistry { url, problem } => (
+            format!("{url} is no registry: {problem}"),
+            "give the registry's own port, with http:// or https:// as it speaks".to_owned(),
+        ),
+        RegistryError::Tls { url, problem } => {
+            // What is wrong and what to do, as the client puts them.
+            let (what, fix) = problem.split_once("; ").unwrap_or((problem, "mend that"));
+            (format!("no secure connection to {url}: {what}"), fix.to_owned())
+        }
+        other => (other.to_string(), "mend what is named there".to_owned()),
+    };
+    Check::fail(NAME, RunError::Registry(error).exit_code(), seen, fix)
+}

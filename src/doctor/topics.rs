@@ -1,0 +1,95 @@
+//! Whether we may do with the run's topics what a run does.
+
+use super::check::Check;
+use crate::run::{ExitCode, RunError};
+use crate::sink::kafka::KafkaError;
+use crate::sink::kafka::access::Access;
+
+/// What is checked here.
+pub const NAME: &str = "topics";
+
+/// The check of what the cluster said of each topic.
+pub fn check(names: &[String], access: &[Access]) -> Check {
+    let of = |wanted: fn(&Access) -> bool| -> Vec<&str> {
+        let all = names.iter().zip(access);
+        all.filter(|(_, access)| wanted(access)).map(|(name, _)| name.as_str()).collect()
+    };
+    let unwritable = of(|a| matches!(a, Access::Unwritable));
+    let hidden = of(|a| matches!(a, Access::Forbidden | Access::Unseen));
+    let mut lacking = Vec::new();
+    if !unwritable.is_empty() {
+        lacking.push(format!("may not write {}", unwritable.join(", ")));
+    }
+    if !hidden.is_empty() {
+        lacking.push(format!("may neither see nor create {}", hidden.join(", ")));
+    }
+    if !lacking.is_empty() {
+        let wanted: &str = if hidden.is_empty() { "WRITE" } else { "WRITE, DESCRIBE and CREATE" };
+        let all = [unwritable, hidden].concat();
+        return Check::fail(
+            NAME,
+            ExitCode::BrokerRefused,
+            format!("this user {}", lacking.join(", and ")),
+            format!(
+                "give the user an ACL that allows {wanted} on {}, as by kafka-acls.sh --add \
+                 --allow-principal User:NAME --producer --topic PREFIX --resource-pattern-type prefixed",
+                if all.len() == 1 { "this topic" } else { "these topics" }
+            ),
+        );
+    }
+    let impossible = names.iter().zip(access).find_map(|(name, access)| match access {
+        Access::Impossible(why) => Some((name, why)),
+        _ => None,
+    });
+    if let Some((name, why)) = impossible {
+        return Check::fail(
+            NAME,
+            ExitCode::TopicUnfit,
+            format!("topic {name} is missing and can't be created: {why}"),
+            "choose another --topic-prefix, or create the topics yourself",
+        );
+    }
+    let (there, creatable) = (of(|a| *a == Access::Writable), of(|a| *a == Access::Creatable));
+    let untold = of(|a| *a == Access::Untold);
+    let mut seen = Vec::new();
+    for (topics, what) in [
+        (&there, "may be written"),
+        (&creatable, "missing, and may be created"),
+        (&untold, "there; the broker doesn't say who may write"),
+    ] {
+        if !topics.is_empty() {
+            seen.push(format!("{}: {what}", topics.join(", ")));
+        }
+    }
+    Check::ok(NAME, seen.join("; "))
+}
+
+/// The check of a question that failed.
+pub fn failed(error: KafkaError) -> Check {
+    let code = RunError::Kafka(error);
+    Check::fail(
+        NAME,
+        code.exit_code(),
+        code.to_string(),
+        "check that the cluster has a controller: topics are created through it",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lacking_is_named_with_its_topics() {
+        let names = ["a", "b", "c"].map(str::to_owned);
+        let access = [Access::Writable, Access::Unwritable, Access::Forbidden];
+        let check = super::check(&names, &access);
+        assert_eq!(check.exit_code, Some(ExitCode::BrokerRefused));
+        assert_eq!(check.seen, "this user may not write b, and may neither see nor create c");
+        assert!(check.fix.unwrap_or_default().contains("DESCRIBE and CREATE"));
+        let fine = super::check(&names, &[Access::Writable, Access::Creatable, Access::Untold]);
+        assert_eq!(fine.exit_code, None);
+        let unfit = [Access::Writable, Access::Writable, Access::Impossible("no".into())];
+        assert_eq!(super::check(&names, &unfit).exit_code, Some(ExitCode::TopicUnfit));
+    }
+}

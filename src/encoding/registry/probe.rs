@@ -1,0 +1,194 @@
+//! Looking at what answers at a registry's address, with the plainest of a registry's requests:
+//! which subjects there are. Nothing is registered, nothing is waited for.
+
+use std::io::Read;
+use std::time::{Duration, Instant, SystemTime};
+
+use reqwest::Url;
+use reqwest::blocking::{RequestBuilder, Response};
+use reqwest::header::{DATE, HeaderMap, LOCATION};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use super::error::RegistryError;
+use super::failure::{self, Failure};
+use super::settings::{RegistryAuth, Target};
+use super::{LEAST_TIMEOUT, Registry};
+
+/// What an address answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The address, without credentials.
+    pub url: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What it said.
+    pub said: Said,
+    /// Where it sends us instead, if it does.
+    pub location: Option<String>,
+    /// Its clock, as its `Date` header tells it: a text of whole seconds.
+    pub date: Option<String>,
+    /// When the answer's head came, by our clock.
+    pub heard: SystemTime,
+    /// How long that took.
+    pub took: Duration,
+    /// Whether it was asked with credentials.
+    pub with_credentials: bool,
+}
+
+/// The body of an answer, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// A list of names, as a registry answers: how many, where it was short enough to be read.
+    Subjects(Option<usize>),
+    /// A page for people.
+    Html,
+    /// Other JSON.
+    Json,
+    /// Nothing.
+    Nothing,
+    /// Anything else.
+    Other,
+}
+
+/// The most that is read of an answer; the names of some hundred thousand subjects.
+const MOST_BYTES: usize = 8 << 20;
+/// Where registries serve the API that we speak, under an address whose path is wrong.
+const PATHS: [&str; 4] = ["", "/apis/ccompat/v7", "/apis/ccompat/v6", "/schema-registry"];
+
+impl Registry {
+    /// Asks each of the registry's addresses once which subjects there are.
+    ///
+    /// # Errors
+    /// Of an address that gives no answer in HTTP within `patience`.
+    pub fn probe(&self, patience: Duration) -> Vec<Result<Answer, RegistryError>> {
+        self.targets
+            .iter()
+            .map(|target| {
+                let began = Instant::now();
+                look(target, &target.url, patience)
+                    .map_err(|failure| failure.into_error(self, "", began.elapsed()))
+            })
+            .collect()
+    }
+
+    /// A URL on the hosts of this registry under which a registry does answer, where one is found
+    /// within `patience`.
+    pub fn elsewhere(&self, patience: Duration) -> Option<String> {
+        let until = Instant::now() + patience;
+        self.targets.iter().find_map(|target| {
+            let mut origin = Url::parse(&target.url).ok()?;
+            origin.set_path("");
+            let origin = origin.as_str().trim_end_matches('/').to_owned();
+            let candidates = PATHS.iter().map(|path| format!("{origin}{path}"));
+            candidates.filter(|url| *url != target.url).find(|url| {
+                let left = until.saturating_duration_since(Instant::now());
+                // One that wants credentials there is a registry, too, but so is any guarded page.
+                let answer = if left < LEAST_TIMEOUT { None } else { look(target, url, left).ok() };
+                answer.is_some_and(|answer| matches!(answer.said, Said::Subjects(_)))
+            })
+        })
+    }
+}
+
+/// Asks at `url`, as at `target`.
+fn look(target: &Target, url: &str, patience: Duration) -> Result<Answer, Failure> {
+    let wrong = |error: &reqwest::Error| failure::by_transport(error, target);
+    let client = target.plain_client(patience.max(LEAST_TIMEOUT)).map_err(|e| wrong(&e))?;
+    let asked = Instant::now();
+    let request = signed(client.get(format!("{url}/subjects")), &target.auth);
+    let answer = request.send().map_err(|error| wrong(&error))?;
+    let (heard, took) = (SystemTime::now(), asked.elapsed());
+    let status = answer.status();
+    let (date, location) = (text(answer.headers(), DATE), text(answer.headers(), LOCATION));
+    let body = read(answer, asked + patience);
+    let said = match body {
+        Some(body) if status.is_success() => said(&body),
+        Some(body) => match said(&body) {
+            // An error that is a list is no list of subjects.
+            Said::Subjects(_) => Said::Json,
+            other => other,
+        },
+        None => Said::Other,
+    };
+    Ok(Answer {
+        url: url.to_owned(),
+        status: status.as_u16(),
+        said,
+        location,
+        date,
+        heard,
+        took,
+        with_credentials: !matches!(target.auth, RegistryAuth::None),
+    })
+}
+
+fn signed(request: RequestBuilder, auth: &RegistryAuth) -> RequestBuilder {
+    match auth {
+        RegistryAuth::None => request,
+        RegistryAuth::Basic { user, password } => {
+            request.basic_auth(user, Some(password.expose_secret()))
+        }
+        RegistryAuth::Bearer(token) => request.bearer_auth(token.expose_secret()),
+    }
+}
+
+/// A header of at most so many characters as a person may read.
+fn text(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<String> {
+    let value = headers.get(name)?.to_str().ok()?;
+    (value.len() <= 300).then(|| value.to_owned())
+}
+
+/// The body of an answer, or its first [`MOST_BYTES`]; none where it breaks off, or goes on after
+/// `until`.
+fn read(mut answer: Response, until: Instant) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    let mut chunk = [0; 16 << 10];
+    while body.len() < MOST_BYTES {
+        // The client's timeout is that of each read.
+        if Instant::now() >= until {
+            return None;
+        }
+        match answer.read(&mut chunk).ok()? {
+            0 => break,
+            n => body.extend_from_slice(&chunk[..n]),
+        }
+    }
+    Some(body)
+}
+
+fn said(body: &[u8]) -> Said {
+    let start = body.trim_ascii_start();
+    if body.len() >= MOST_BYTES {
+        // Too long to be read to its end, but it begins as names do.
+        return if start.starts_with(b"[\"") { Said::Subjects(None) } else { Said::Other };
+    }
+    match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Array(names)) if names.iter().all(Value::is_string) => {
+            Said::Subjects(Some(names.len()))
+        }
+        Ok(_) => Said::Json,
+        Err(_) if start.is_empty() => Said::Nothing,
+        Err(_) if start.starts_with(b"<") => Said::Html,
+        Err(_) => Said::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_names_is_what_a_registry_says() {
+        assert_eq!(said(b"[]"), Said::Subjects(Some(0)));
+        assert_eq!(said(b" [\"a-value\", \"b\"]\n"), Said::Subjects(Some(2)));
+        assert_eq!(said(b"[1]"), Said::Json);
+        assert_eq!(said(b"{\"error_code\":404}"), Said::Json);
+        assert_eq!(said(b"\n<!DOCTYPE html>"), Said::Html);
+        assert_eq!(said(b" "), Said::Nothing);
+        assert_eq!(said(b"\xff\x00"), Said::Other);
+        let mut long = b"[\"a\"".to_vec();
+        long.resize(MOST_BYTES, b' ');
+        assert_eq!(said(&long), Said::Subjects(None));
+    }
+}
