@@ -214,6 +214,11 @@ impl TokenSource {
             }
             None => builder,
         };
+        #[cfg(not(feature = "tls"))]
+        if self.ca_file.is_some() {
+            let problem = "https.ca.location is of no use: this program was built without tls";
+            return Err(problem.to_owned());
+        }
         builder.build().map_err(|error| root_cause(&error))
     }
 }
