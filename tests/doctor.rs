@@ -370,7 +370,7 @@ fn a_registry_that_is_absent_or_refuses_is_told_so() {
     assert_fails(&registry(&guarded, &[]), "registry", 21, &["401"], &["--registry-basic-auth"]);
     let ended = registry(&guarded, &["--registry-basic-auth", "ann:wrong-secret"]);
     assert_fails(&ended, "registry", 21, &["401"], &["check the user"]);
-    assert!(!ended.stderr.contains("secret") && !ended.stdout.contains("secret"));
+    assert!(!ended.stderr.contains("wrong-secret") && !ended.stdout.contains("wrong-secret"));
     let ended = registry(&http("403 Forbidden", "{}"), &[]);
     assert_fails(&ended, "registry", 21, &["403"], &["right"]);
     let ended = registry(&http("503 Service Unavailable", ""), &[]);
