@@ -292,3 +292,21 @@ fn topic_deleted_while_running() {
     let counted: u64 = errors.values().filter_map(Value::as_u64).sum();
     assert_eq!(Some(counted), usage["failed"].as_u64(), "{errors:?}");
 }
+
+#[test]
+fn authorisation_lost_while_running() {
+    let mut drill = Drill::new("fault-authorisation", &["--secure"]);
+    let sasl = drill.cluster.sasl.clone().expect("it has users");
+    let load = "--rate 1000 --duration 15s --topic-prefix secure- -X message.timeout.ms=5000 \
+                -X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=PLAIN \
+                -X sasl.username=writer -X sasl.password=plain-secret";
+    let running = drill.start_at(&sasl, load);
+    running.line("Simulating");
+    Reader::open(&drill.cluster.bootstrap, "secure-telemetry").take(500);
+    drill.cluster.call(&["forbid-writer"]);
+    running.finish(PATIENCE).fails(30, &["records were not delivered", "Authorization"]);
+    let report = drill.report();
+    let (acked, failed) = (total(&report, "acked"), total(&report, "failed"));
+    assert!(acked > 0 && failed > 0, "{acked} acknowledged, {failed} failed");
+    assert_eq!(acked + failed, total(&report, "sent"), "each record is either");
+}

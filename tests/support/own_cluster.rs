@@ -13,13 +13,15 @@ pub struct OwnCluster {
     dir: PathBuf,
     pub bootstrap: String,
     pub registry: Option<String>,
+    /// Where users come by password, on a cluster started with --secure.
+    pub sasl: Option<String>,
 }
 
 impl OwnCluster {
     /// Starts the cluster of this name with more options of `cluster up`.
     pub fn start(name: &str, options: &[&str]) -> OwnCluster {
         let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/cluster").join(name);
-        let mut cluster = OwnCluster { dir, bootstrap: String::new(), registry: None };
+        let mut cluster = OwnCluster { dir, bootstrap: String::new(), registry: None, sasl: None };
         // What a run that was killed may have left.
         cluster.call(&["down"]);
         cluster.call(&[&["up"], options].concat());
@@ -30,6 +32,7 @@ impl OwnCluster {
         };
         cluster.bootstrap = value("FLEETSTORM_TEST_BOOTSTRAP=").expect("the broker has an address");
         cluster.registry = value("FLEETSTORM_TEST_REGISTRY=");
+        cluster.sasl = value("FLEETSTORM_TEST_SASL_BOOTSTRAP=");
         cluster
     }
 
