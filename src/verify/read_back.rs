@@ -58,6 +58,8 @@ pub struct Topics<'a> {
     stop: StopFlag,
 }
 
+/// How long a partition that holds an open transaction is waited for.
+const COMMITTING: Duration = Duration::from_secs(10);
 /// How long one wait for records lasts.
 const TURN: Duration = Duration::from_millis(200);
 /// Records between two looks at the stop flag.
@@ -76,15 +78,19 @@ impl<'a> Topics<'a> {
         stop: &StopFlag,
     ) -> Result<Topics<'a>, VerifyError> {
         let settings = cluster.settings();
-        let consumer: BaseConsumer<Quiet> = BaseConsumer::from_config_and_context(
-            &settings.consumer_config()?,
-            Quiet(settings.tokens.clone()),
-        )
-        .map_err(|error| VerifyError::Client(error.to_string()))?;
-        // Before anybody polls it, which would ask for one.
-        if let Some(tokens) = &settings.tokens {
-            give_token(consumer.client(), tokens);
-        }
+        let client = |isolation: &str| {
+            let mut config = settings.consumer_config()?;
+            config.set("isolation.level", isolation);
+            let consumer: BaseConsumer<Quiet> =
+                BaseConsumer::from_config_and_context(&config, Quiet(settings.tokens.clone()))
+                    .map_err(|error| VerifyError::Client(error.to_string()))?;
+            // Before anybody polls it, which would ask for one.
+            if let Some(tokens) = &settings.tokens {
+                give_token(consumer.client(), tokens);
+            }
+            Ok::<_, VerifyError>(consumer)
+        };
+        let (consumer, uncommitted) = (client("read_committed")?, client("read_uncommitted")?);
         let mut spans = Vec::new();
         for entry in entries {
             if cluster.partitions(&entry.name)?.is_none_or(|found| found < entry.partitions) {
@@ -97,9 +103,19 @@ impl<'a> Topics<'a> {
             for partition in 0..entry.partitions as i32 {
                 let at =
                     |offsets: &Option<Vec<i64>>| offsets.as_ref()?.get(partition as usize).copied();
-                let (low, high) = consumer
-                    .fetch_watermarks(&entry.name, partition, settings.patience)
-                    .map_err(|error| failed(&entry.name, partition, &error))?;
+                let ends_of = |client: &BaseConsumer<Quiet>| {
+                    client
+                        .fetch_watermarks(&entry.name, partition, settings.patience)
+                        .map_err(|error| failed(&entry.name, partition, &error))
+                };
+                let (low, mut high) = ends_of(&consumer)?;
+                // The marks of a transaction that was committed just now may still be on their way.
+                let (_, all) = ends_of(&uncommitted)?;
+                let asked = Instant::now();
+                while high < all && asked.elapsed() < COMMITTING {
+                    std::thread::sleep(Duration::from_millis(100));
+                    high = ends_of(&consumer)?.1;
+                }
                 let start = at(&entry.start_offsets).unwrap_or(0);
                 let to = at(&ends).map_or(high, |end| end.min(high));
                 spans.push(Span {
