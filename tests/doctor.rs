@@ -10,8 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use fleetstorm::sink::embedded::EmbeddedBroker;
-use serde_json::Value;
-use support::{Finished, run};
+use support::{Finished, check, run};
 
 /// No doctor of these tests may take longer: what it is given to connect, once for the brokers and
 /// once for the registry, and what a client's end takes.
@@ -23,15 +22,6 @@ fn doctor(arguments: &[&str]) -> Finished {
     let ended = run(&[&common[..], arguments].concat());
     assert!(ended.took < BOUND, "it took {:?}", ended.took);
     ended
-}
-
-/// The check `name` of a report.
-#[track_caller]
-fn check(ended: &Finished, name: &str) -> Value {
-    let report = ended.report();
-    let checks = report["checks"].as_array().expect("there are checks");
-    let found = checks.iter().find(|check| check["name"] == name);
-    found.unwrap_or_else(|| panic!("there is a check {name}: {report}")).clone()
 }
 
 /// Asserts that check `name` failed for `seen`, advises `fix`, and decides the exit code.

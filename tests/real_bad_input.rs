@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::kafka::{TestCluster, record_count, required};
+use support::kafka::{TestCluster, limited, record_count, required};
 use support::{Finished, TOPICS, assert_all_acked, now_ms, prefix, run, slots};
 
 /// How long a run may take that can't begin.
@@ -91,14 +91,8 @@ fn a_broker_without_a_registry_is_a_usage_error() {
 fn run_as_limited(password: &str, more: &[&str]) -> Finished {
     let bootstrap = required("FLEETSTORM_TEST_ACL_BOOTSTRAP");
     let registry = required("FLEETSTORM_TEST_REGISTRY");
-    let password = format!("sasl.password={password}");
-    let user = [
-        ["-X", "security.protocol=SASL_PLAINTEXT"],
-        ["-X", "sasl.mechanism=PLAIN"],
-        ["-X", "sasl.username=limited"],
-        ["-X", &password],
-    ]
-    .concat();
+    let user = limited(password);
+    let user: Vec<&str> = user.iter().map(String::as_str).collect();
     let to = ["run", "-b", &bootstrap, "-r", &registry, "--report", "-"];
     run(&[&to[..], &user, more].concat())
 }

@@ -6,21 +6,11 @@ mod own_cluster;
 mod support;
 
 use own_cluster::OwnCluster;
-use serde_json::Value;
-use support::kafka::{TestCluster, get, required};
-use support::{Finished, prefix, run};
+use support::kafka::{TestCluster, get, limited, required};
+use support::{Finished, check, prefix, run};
 
 fn doctor(arguments: &[&str]) -> Finished {
     run(&[&["doctor", "--report", "-"], arguments].concat())
-}
-
-/// The check `name` of a report.
-#[track_caller]
-fn check(ended: &Finished, name: &str) -> Value {
-    let report = ended.report();
-    let checks = report["checks"].as_array().expect("there are checks");
-    let found = checks.iter().find(|check| check["name"] == name);
-    found.unwrap_or_else(|| panic!("there is a check {name}: {report}")).clone()
 }
 
 #[track_caller]
@@ -75,14 +65,8 @@ fn a_topic_name_that_cannot_be_is_told_with_the_broker() {
 /// The doctor as the user `limited`, who may do nothing.
 fn as_limited(password: &str, more: &[&str]) -> Finished {
     let bootstrap = required("FLEETSTORM_TEST_ACL_BOOTSTRAP");
-    let password = format!("sasl.password={password}");
-    let user = [
-        ["-X", "security.protocol=SASL_PLAINTEXT"],
-        ["-X", "sasl.mechanism=PLAIN"],
-        ["-X", "sasl.username=limited"],
-        ["-X", &password],
-    ]
-    .concat();
+    let user = limited(password);
+    let user: Vec<&str> = user.iter().map(String::as_str).collect();
     doctor(&[&["-b", &bootstrap][..], &user, more].concat())
 }
 

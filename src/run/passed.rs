@@ -32,8 +32,14 @@ impl Passed {
         let left = if keyed.by_machine {
             &mut self.machines[at][topic.index()]
         } else {
-            let position = &self.position;
-            self.jobs.entry(keyed.key.into()).or_insert_with(|| position.count(topic, keyed.key))
+            // Looked up twice where it is new, so that no other record costs an allocation.
+            if !self.jobs.contains_key(keyed.key) {
+                self.jobs.insert(keyed.key.into(), self.position.count(topic, keyed.key));
+            }
+            match self.jobs.get_mut(keyed.key) {
+                Some(left) => left,
+                None => return false,
+            }
         };
         let holds = *left > 0;
         *left -= u64::from(holds);

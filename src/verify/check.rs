@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::ledger::{Chain, Content, Ledger};
+use super::ledger::{Chain, Ledger};
 use super::runs::Run;
 use super::walk::{Due, Walk};
 use crate::fleet::Share;
@@ -47,11 +47,7 @@ impl Expected {
     fn add(&mut self, due: &Due<'_>, arrived: u64) {
         self.total += 1;
         if self.chain.count < arrived {
-            self.chain.add(&Content {
-                partition: due.partition,
-                timestamp_ms: due.timestamp_ms,
-                value: due.value,
-            });
+            self.chain.add(&due.content());
         }
     }
 }

@@ -4,10 +4,8 @@
 use std::collections::HashMap;
 
 use super::check::Suspect;
-use super::ledger::Content;
 use super::read_back::{Arrived, Topics};
 use super::verdict::{Counts, Example, Finding};
-use super::walk::Walk;
 use super::{Part, VerifyError};
 use crate::record::{KeyHash, Topic};
 
@@ -121,7 +119,11 @@ impl Case {
     /// What became of the records, where the topic keeps them so and some of the first may have aged
     /// out.
     fn judge(mut self, keeping: Keeping, aged_out: bool) -> Judgement {
-        let leading = self.found.iter().take_while(|&&found| found).count() as u64;
+        // What a later record of a compacted topic has replaced was there.
+        let leading = match keeping.compacted {
+            true => self.highest.map_or(0, |highest| highest as u64 + 1),
+            false => self.found.iter().take_while(|&&found| found).count() as u64,
+        };
         // An altered record stands where its timestamp, or its turn, says that another should.
         let mut altered = Vec::new();
         let mut missing: Vec<usize> = (0..self.wanted.len())
@@ -275,28 +277,15 @@ impl Comparison<'_> {
     /// Makes again what a part expects of the cases' keys.
     fn expect(&self, part: &Part<'_>, cases: &mut [HashMap<&str, Case>; Topic::COUNT]) {
         let dropped = part.run.dropped(part.share);
-        let mut left = part.readings;
-        Walk::new(&part.run.manifest, part.share).run(
-            |_, _| {
-                let goes_on = left > 0;
-                left = left.saturating_sub(1);
-                goes_on
-            },
-            |due| {
-                if let Some(case) = cases[due.topic.index()].get_mut(due.key) {
-                    let content = Content {
-                        partition: due.partition,
-                        timestamp_ms: due.timestamp_ms,
-                        value: due.value,
-                    };
-                    case.expect(Wanted {
-                        hash: content.hash(self.keeping[due.topic.index()].restamped),
-                        timestamp_ms: due.timestamp_ms,
-                        dropped: dropped.hold(due.slot),
-                    });
-                }
-            },
-        );
+        part.walk(|due| {
+            if let Some(case) = cases[due.topic.index()].get_mut(due.key) {
+                case.expect(Wanted {
+                    hash: due.content().hash(self.keeping[due.topic.index()].restamped),
+                    timestamp_ms: due.timestamp_ms,
+                    dropped: dropped.hold(due.slot),
+                });
+            }
+        });
     }
 }
 
@@ -407,6 +396,24 @@ mod tests {
             1,
             "its last value is missing"
         );
+    }
+
+    #[test]
+    fn a_run_goes_on_behind_what_is_there_or_was_replaced() {
+        let leading = |arrived: &[usize], keeping| {
+            let mut case = Case::default();
+            for at in 0..5 {
+                case.expect(Wanted { hash: at, timestamp_ms: at as i64, dropped: false });
+            }
+            case.sort();
+            arrived.iter().for_each(|&at| case.arrive(at as u64, at as i64, at as i64));
+            case.judge(keeping, false).leading
+        };
+        let compacting = Keeping { compacted: true, ..PLAIN };
+        assert_eq!(leading(&[0, 1, 2], PLAIN), 3);
+        assert_eq!(leading(&[0, 2], PLAIN), 1, "behind a hole it is sent again");
+        assert_eq!(leading(&[3], compacting), 4, "three were replaced by the fourth");
+        assert_eq!(leading(&[], compacting), 0);
     }
 
     #[test]

@@ -37,7 +37,7 @@ use ledger::{Content, Ledger};
 use read_back::Topics;
 use runs::{Run, Runs};
 use verdict::{Counts, Example, Finding, Schemas, Verdict};
-use walk::Walk;
+use walk::{Due, Walk};
 
 /// Why a run can't be verified.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +138,67 @@ pub struct Part<'a> {
     readings: u64,
 }
 
+impl Part<'_> {
+    /// Makes its records again.
+    fn walk(&self, each: impl FnMut(&Due<'_>)) {
+        let mut left = self.readings;
+        let goes_on = |_, _| {
+            let goes_on = left > 0;
+            left = left.saturating_sub(1);
+            goes_on
+        };
+        Walk::new(&self.run.manifest, self.share).run(goes_on, each);
+    }
+}
+
+/// What the first reading of the topics has shown.
+struct Evidence<'a> {
+    ledger: Ledger,
+    /// Whether a key of the ledger is one of the runs'.
+    known: Vec<AtomicBool>,
+    parts: Vec<Part<'a>>,
+    checked: Vec<Checked>,
+    /// How long it took, in seconds.
+    reading_s: f64,
+}
+
+impl<'a> Evidence<'a> {
+    /// Reads `topics`, and holds what arrived against what `runs` are to have sent.
+    fn gather(runs: &'a Runs, topics: &Topics<'_>, threads: u32) -> Result<Self, VerifyError> {
+        let began = Instant::now();
+        let mut ledger = Ledger::default();
+        topics.read(
+            |_| true,
+            |arrived| ledger.add(arrived.topic, arrived.key, &arrived.content, arrived.restamped),
+        )?;
+        let reading_s = began.elapsed().as_secs_f64();
+        let known: Vec<AtomicBool> = (0..ledger.keys()).map(|_| AtomicBool::new(false)).collect();
+        let (parts, checked) = check_all(runs, &ledger, &known, threads)?;
+        Ok(Evidence { ledger, known, parts, checked, reading_s })
+    }
+
+    /// Keys that differ, with the number of the part that expects each.
+    fn suspects(&self) -> Vec<(usize, Suspect)> {
+        let of_parts = self.checked.iter().enumerate();
+        of_parts.flat_map(|(part, c)| c.suspects.iter().map(move |s| (part, s.clone()))).collect()
+    }
+
+    /// What those keys are looked at by.
+    fn comparison<'b>(
+        &'b self,
+        cluster: &Cluster,
+        manifest: &Manifest,
+        topics: &'b Topics<'b>,
+    ) -> Comparison<'b> {
+        Comparison {
+            parts: &self.parts,
+            topics,
+            keeping: keeping(cluster, &manifest.topics, &self.ledger),
+            partitions: manifest.partitions(),
+        }
+    }
+}
+
 /// Verifies the run whose reports `options` name, on the cluster of `settings`; schemas against `registry`, where
 /// there is one.
 ///
@@ -157,34 +218,16 @@ pub fn verify(
     let ends = |topic| runs.end_offsets(topic);
     let topics = Topics::open(cluster, &manifest.topics, ends, stop)?;
 
-    let mut ledger = Ledger::default();
-    topics.read(
-        |_| true,
-        |arrived| ledger.add(arrived.topic, arrived.key, &arrived.content, arrived.restamped),
-    )?;
-    let reading_s = began.elapsed().as_secs_f64();
-
-    let known: Vec<AtomicBool> = (0..ledger.keys()).map(|_| AtomicBool::new(false)).collect();
-    let (parts, checked) = check_all(&runs, &ledger, &known, threads(options))?;
-    let comparison = Comparison {
-        parts: &parts,
-        topics: &topics,
-        keeping: keeping(cluster, &manifest.topics, &ledger),
-        partitions: manifest.partitions(),
-    };
-    let suspects: Vec<(usize, Suspect)> = checked
-        .iter()
-        .enumerate()
-        .flat_map(|(part, c)| c.suspects.iter().map(move |s| (part, s.clone())))
-        .collect();
-    let mut found = comparison.compare(&suspects)?;
-    for fine in checked.iter().map(|c| &c.fine) {
+    let evidence = Evidence::gather(&runs, &topics, threads(options))?;
+    let comparison = evidence.comparison(cluster, &manifest, &topics);
+    let mut found = comparison.compare(&evidence.suspects())?;
+    for fine in evidence.checked.iter().map(|c| &c.fine) {
         for (counts, &fine) in found.counts.iter_mut().zip(fine) {
             counts.expected += fine;
             counts.arrived += fine;
         }
     }
-    count_strangers(&runs, &ledger, &known, &mut found);
+    count_strangers(&runs, &evidence, &mut found);
     count_unseen_ends(&runs, &comparison.keeping, &topics, &mut found.counts);
     explain_altered(&comparison, &manifest, &mut found.examples)?;
 
@@ -202,7 +245,8 @@ pub fn verify(
         examples: found.examples,
         schemas,
         elapsed_s: began.elapsed().as_secs_f64(),
-        records_per_second: ledger.records.iter().sum::<u64>() as f64 / reading_s.max(1e-9),
+        records_per_second: evidence.ledger.records.iter().sum::<u64>() as f64
+            / evidence.reading_s.max(1e-9),
         runs: runs.told,
     })
 }
@@ -256,7 +300,8 @@ fn keeping(cluster: &Cluster, entries: &[TopicEntry], ledger: &Ledger) -> [Keepi
 }
 
 /// Counts the records of keys that no run expects.
-fn count_strangers(runs: &Runs, ledger: &Ledger, known: &[AtomicBool], found: &mut Found) {
+fn count_strangers(runs: &Runs, evidence: &Evidence<'_>, found: &mut Found) {
+    let Evidence { ledger, known, .. } = evidence;
     let strangers = ledger.rows().filter(|&(_, row)| !known[row as usize].load(Ordering::Relaxed));
     let all_given = runs.are_all();
     for (key, row) in strangers {
@@ -373,37 +418,28 @@ fn explain_altered(
         if seen.is_empty() {
             continue;
         }
-        let mut left = part.readings;
-        Walk::new(&part.run.manifest, part.share).run(
-            |_, _| {
-                let goes_on = left > 0;
-                left = left.saturating_sub(1);
-                goes_on
-            },
-            |due| {
-                for (&at, count) in &mut seen {
-                    let example = &mut examples[at];
-                    if example.topic != due.topic || example.key != due.key {
-                        continue;
-                    }
-                    if example.nth == Some(*count)
-                        && let Some((partition, timestamp_ms, value)) = found.get(&at)
-                    {
-                        let (partition, timestamp_ms) = (*partition, *timestamp_ms);
-                        let restamped = comparison.keeping[due.topic.index()].restamped;
-                        let sent = Content {
-                            partition: due.partition,
-                            timestamp_ms: if restamped { timestamp_ms } else { due.timestamp_ms },
-                            value: due.value,
-                        };
-                        let there = Content { partition, timestamp_ms, value };
-                        let fields = difference::fields(due.topic, manifest.format, &sent, &there);
-                        example.fields = Some(fields);
-                    }
-                    *count += 1;
+        part.walk(|due| {
+            for (&at, count) in &mut seen {
+                let example = &mut examples[at];
+                if example.topic != due.topic || example.key != due.key {
+                    continue;
                 }
-            },
-        );
+                if example.nth == Some(*count)
+                    && let Some((partition, timestamp_ms, value)) = found.get(&at)
+                {
+                    let (partition, timestamp_ms) = (*partition, *timestamp_ms);
+                    let restamped = comparison.keeping[due.topic.index()].restamped;
+                    let mut sent = due.content();
+                    if restamped {
+                        sent.timestamp_ms = timestamp_ms;
+                    }
+                    let there = Content { partition, timestamp_ms, value };
+                    let fields = difference::fields(due.topic, manifest.format, &sent, &there);
+                    example.fields = Some(fields);
+                }
+                *count += 1;
+            }
+        });
     }
     Ok(())
 }

@@ -1,13 +1,10 @@
 //! How far a run got: of each topic and key, how many of its first records are there.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 
-use super::compare::Comparison;
-use super::ledger::Ledger;
 use super::read_back::Topics;
 use super::runs::Runs;
-use super::{Part, VerifyError, check_all, keeping};
+use super::{Evidence, VerifyError};
 use crate::manifest::Manifest;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
@@ -46,33 +43,16 @@ impl Position {
                 records: span.removed,
             });
         }
-        let mut ledger = Ledger::default();
-        topics.read(
-            |_| true,
-            |arrived| {
-                ledger.add(arrived.topic, arrived.key, &arrived.content, arrived.restamped);
-            },
-        )?;
-        let known: Vec<AtomicBool> = (0..ledger.keys()).map(|_| AtomicBool::new(false)).collect();
-        let (parts, checked): (Vec<Part<'_>>, _) = check_all(&runs, &ledger, &known, threads)?;
+        let evidence = Evidence::gather(&runs, &topics, threads)?;
+        let ledger = &evidence.ledger;
         let mut position = Position::default();
         for (key, row) in ledger.rows() {
             let counts = Topic::ALL.map(|topic| ledger.chain(row, topic).count);
             position.records += counts.iter().sum::<u64>();
             position.keys.insert(key.into(), counts);
         }
-        let comparison = Comparison {
-            parts: &parts,
-            topics: &topics,
-            keeping: keeping(cluster, &manifest.topics, &ledger),
-            partitions: manifest.partitions(),
-        };
-        let suspects: Vec<_> = checked
-            .iter()
-            .enumerate()
-            .flat_map(|(part, c)| c.suspects.iter().map(move |s| (part, s.clone())))
-            .collect();
-        for (suspect, leading) in comparison.compare(&suspects)?.leading {
+        let comparison = evidence.comparison(cluster, &manifest, &topics);
+        for (suspect, leading) in comparison.compare(&evidence.suspects())?.leading {
             let counts = position.keys.entry(suspect.key.as_bytes().into()).or_default();
             let count = &mut counts[suspect.topic.index()];
             let others = count.saturating_sub(leading);

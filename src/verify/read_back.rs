@@ -58,7 +58,7 @@ pub struct Topics<'a> {
     stop: StopFlag,
 }
 
-/// How long a partition that holds an open transaction is waited for.
+/// How long partitions that hold open transactions are waited for, all together.
 const COMMITTING: Duration = Duration::from_secs(10);
 /// How long one wait for records lasts.
 const TURN: Duration = Duration::from_millis(200);
@@ -91,6 +91,7 @@ impl<'a> Topics<'a> {
             Ok::<_, VerifyError>(consumer)
         };
         let (consumer, uncommitted) = (client("read_committed")?, client("read_uncommitted")?);
+        let asked = Instant::now();
         let mut spans = Vec::new();
         for entry in entries {
             if cluster.partitions(&entry.name)?.is_none_or(|found| found < entry.partitions) {
@@ -111,7 +112,6 @@ impl<'a> Topics<'a> {
                 let (low, mut high) = ends_of(&consumer)?;
                 // The marks of a transaction that was committed just now may still be on their way.
                 let (_, all) = ends_of(&uncommitted)?;
-                let asked = Instant::now();
                 while high < all && asked.elapsed() < COMMITTING {
                     std::thread::sleep(Duration::from_millis(100));
                     high = ends_of(&consumer)?.1;

@@ -1,5 +1,6 @@
 //! The records of a share of a run, made again in the order in which its thread sent them.
 
+use super::ledger::Content;
 use crate::encoding::Encoder;
 use crate::fleet::Share;
 use crate::generator::{Generator, Keyed};
@@ -25,6 +26,14 @@ pub struct Due<'a> {
     pub value: &'a [u8],
     /// The number of its slot; none for announcements.
     pub slot: Option<u64>,
+}
+
+impl<'a> Due<'a> {
+    /// What of it is compared.
+    #[inline]
+    pub fn content(&self) -> Content<'a> {
+        Content { partition: self.partition, timestamp_ms: self.timestamp_ms, value: self.value }
+    }
 }
 
 /// The stream of one share.

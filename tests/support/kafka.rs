@@ -92,14 +92,7 @@ pub fn record_count(bootstrap: &str, topic: &str) -> u64 {
 
 /// Deletes a topic.
 pub fn delete_topic(bootstrap: &str, topic: &str) {
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-        .set("bootstrap.servers", bootstrap)
-        .create()
-        .expect("an admin client can be made");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime can be made");
+    let (admin, runtime) = admin(bootstrap);
     let gone = runtime
         .block_on(admin.delete_topics(&[topic], &AdminOptions::new()))
         .expect("the broker answers");
@@ -305,14 +298,30 @@ impl TestCluster {
     }
 
     fn admin(&self) -> (AdminClient<DefaultClientContext>, tokio::runtime::Runtime) {
-        let admin = ClientConfig::new()
-            .set("bootstrap.servers", &self.bootstrap)
-            .create()
-            .expect("an admin client can be made");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime can be made");
-        (admin, runtime)
+        admin(&self.bootstrap)
     }
+}
+
+/// An admin client, and what its answers are waited for with.
+fn admin(bootstrap: &str) -> (AdminClient<DefaultClientContext>, tokio::runtime::Runtime) {
+    let admin = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .create()
+        .expect("an admin client can be made");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be made");
+    (admin, runtime)
+}
+
+/// The options of the user `limited`, who may do nothing.
+pub fn limited(password: &str) -> Vec<String> {
+    let properties = [
+        "security.protocol=SASL_PLAINTEXT",
+        "sasl.mechanism=PLAIN",
+        "sasl.username=limited",
+        &format!("sasl.password={password}"),
+    ];
+    properties.iter().flat_map(|property| ["-X".to_owned(), (*property).to_owned()]).collect()
 }

@@ -216,6 +216,15 @@ impl Finished {
     }
 }
 
+/// The check `name` of a doctor's report.
+#[track_caller]
+pub fn check(ended: &Finished, name: &str) -> Value {
+    let report = ended.report();
+    let checks = report["checks"].as_array().expect("there are checks");
+    let found = checks.iter().find(|check| check["name"] == name);
+    found.unwrap_or_else(|| panic!("there is a check {name}: {report}")).clone()
+}
+
 /// What `fleetstorm report merge` makes of the reports that runs have put on standard output.
 #[track_caller]
 pub fn merge(shards: &[Finished]) -> Value {

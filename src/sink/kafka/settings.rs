@@ -197,15 +197,7 @@ impl KafkaSettings {
             }
             own.remove(canonical(key));
         }
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.bootstrap);
-        for (key, value) in own {
-            config.set(key, value);
-        }
-        for Property { key, value } in &self.properties {
-            config.set(key, value);
-        }
-        Ok(config)
+        Ok(self.config(own))
     }
 
     /// The librdkafka configuration of a consumer that reads all of some partitions.
@@ -215,15 +207,20 @@ impl KafkaSettings {
     pub fn consumer_config(&self) -> Result<ClientConfig, KafkaError> {
         // Refuses what is refused of a producer.
         self.client_config(Tuning::default())?;
+        Ok(self.config(READING.map(|(key, value)| (key, value.to_owned()))))
+    }
+
+    /// The program's own properties, with those of the user, which win.
+    fn config<'a>(&self, own: impl IntoIterator<Item = (&'a str, String)>) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
-        for (key, value) in READING {
+        for (key, value) in own {
             config.set(key, value);
         }
         for Property { key, value } in &self.properties {
             config.set(key, value);
         }
-        Ok(config)
+        config
     }
 }
 
