@@ -69,7 +69,7 @@ fn an_independent_consumer_reads_it_while_it_runs() {
     let running = Running::start(&["run"]);
     let (broker, registry) = addresses(&running);
     running.line("Simulating");
-    let mut decoder = Decoder::new(&registry);
+    let decoder = Decoder::new(&registry);
     for (topic, count) in [("machines", 100), ("telemetry", 250), ("usage", 100), ("status", 100)] {
         let reader = Reader::open(&broker, topic);
         assert_eq!(reader.partitions, 6);
@@ -110,7 +110,7 @@ fn keep_holds_broker_and_registry_open_until_an_interrupt() {
     let (broker, registry) = addresses(&running);
     running.line("stay open");
     running.line("Done");
-    let mut decoder = Decoder::new(&registry);
+    let decoder = Decoder::new(&registry);
     for message in Reader::open(&broker, "telemetry").take(100) {
         decoder.decode(message.payload().expect("records have values"));
     }

@@ -381,7 +381,7 @@ fn a_backfill_sends_the_past_at_once_with_its_own_timestamps() {
     assert_all_acked(&report);
     assert_eq!(slots(&report), 35_700);
     let begin = before - 2 * 3_600_000;
-    let mut decoder = Decoder::new(&cluster.registry);
+    let decoder = Decoder::new(&cluster.registry);
     let mut last: HashMap<Vec<u8>, i64> = HashMap::new();
     let count = sent(&report, "telemetry") as usize;
     assert_eq!(count, 11_900);

@@ -1,13 +1,13 @@
 //! The schema registry's client: registers the run's schemas before the first record.
 //!
-//! A blocking interface over schema_registry_converter. What it adds is patience while the
-//! registry comes up, within a deadline, and errors that say what to do. It must not be called
-//! from inside an async runtime.
+//! Two blocking requests of the Confluent API, with patience while the registry comes up, within a
+//! deadline, and errors that say what to do. They must not be made from inside an async runtime.
 
 mod error;
 mod failure;
 mod identity;
 mod probe;
+mod request;
 mod settings;
 mod subject;
 #[cfg(test)]
@@ -21,22 +21,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use schema_registry_converter::blocking::schema_registry::{
-    SrSettings, get_schema_by_id, post_schema,
-};
-use schema_registry_converter::error::SRCError;
-use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
+use reqwest::blocking::RequestBuilder;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use serde_json::{Map, Value, json};
 
 use super::framing::SchemaId;
 
 pub use error::RegistryError;
 pub(crate) use failure::{one_line, root_cause};
 pub use probe::{Answer, Said};
+pub(crate) use request::body_of;
 pub use settings::{ClientCertificate, RegistryAuth, RegistrySettings};
 pub use subject::{SubjectStrategy, UnknownSubjectStrategy};
 pub use tls::TlsProblem;
 
 use failure::Failure;
+use request::MOST_BYTES;
 use settings::Target;
 
 /// The longest that one request may take to connect and answer.
@@ -53,6 +53,13 @@ const SERVER_ERROR_PATIENCE: Duration = Duration::from_secs(3);
 const SAY_EVERY: Duration = Duration::from_secs(5);
 /// How quickly a pause notices that the run was stopped.
 const STOP_CHECK: Duration = Duration::from_millis(50);
+
+/// The media type of the Confluent API's requests.
+const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
+/// What it is asked to answer in.
+const ACCEPTED: &str = "application/vnd.schemaregistry.v1+json, application/json";
+/// What is wrong with an answer in any other form.
+const NO_JSON: &str = "its answer isn't a registry's JSON";
 
 /// What a subject keeps literally in a URL's path.
 const SUBJECT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -87,9 +94,8 @@ pub struct Registry {
 impl Registry {
     /// Checks the settings and reads the CA file. Makes no request.
     pub fn new(settings: &RegistrySettings) -> Result<Registry, RegistryError> {
-        let timeout = settings.deadline.clamp(LEAST_TIMEOUT, REQUEST_TIMEOUT);
         Ok(Registry {
-            targets: Target::all(settings, timeout)?,
+            targets: Target::all(settings)?,
             deadline: settings.deadline,
             first: AtomicUsize::new(0),
             stop: None,
@@ -110,12 +116,19 @@ impl Registry {
     /// While the registry doesn't answer, or answers that it isn't ready, this tries again until
     /// the settings' deadline. It returns within the deadline and one request's timeout.
     pub fn register(&self, subject: &str, schema: &str) -> Result<SchemaId, RegistryError> {
-        let path = utf8_percent_encode(subject, SUBJECT).to_string();
-        self.call(subject, |settings| {
-            let schema = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
-            post_schema(settings, path.clone(), schema)
+        let path = format!("subjects/{}/versions", utf8_percent_encode(subject, SUBJECT));
+        let body = json!({ "schema": schema, "schemaType": "AVRO" }).to_string();
+        let request = |target: &Target| {
+            let request = target.client.post(format!("{}/{path}", target.url));
+            request.header(CONTENT_TYPE, MEDIA_TYPE).body(body.clone())
+        };
+        self.call(subject, request, |answer| match answer.get("id") {
+            None | Some(Value::Null) => Err("its answer lacks a schema id"),
+            Some(id) => {
+                let id = id.as_u64().and_then(|id| id.try_into().ok()).ok_or(NO_JSON)?;
+                Ok(SchemaId(id))
+            }
         })
-        .map(|registered| SchemaId(registered.id))
     }
 
     /// The schema that the registry has under an id.
@@ -123,23 +136,27 @@ impl Registry {
     /// # Errors
     /// As [`Registry::register`].
     pub fn schema(&self, id: SchemaId) -> Result<StoredSchema, RegistryError> {
-        let what = format!("schema {id}");
-        self.call(&what, |settings| get_schema_by_id(id.0, settings))
-            .map(|registered| StoredSchema(registered.schema))
+        let request =
+            |target: &Target| target.client.get(format!("{}/schemas/ids/{id}", target.url));
+        self.call(&format!("schema {id}"), request, |answer| {
+            let text = answer.get("schema").and_then(Value::as_str);
+            text.map(|text| StoredSchema(text.to_owned())).ok_or("its answer lacks a schema")
+        })
     }
 
     /// Makes a request until an address answers it, a failure is final, or time is up.
     fn call<T>(
         &self,
         subject: &str,
-        request: impl Fn(&SrSettings) -> Result<T, SRCError>,
+        request: impl Fn(&Target) -> RequestBuilder,
+        meaning: impl Fn(&Map<String, Value>) -> Result<T, &'static str>,
     ) -> Result<T, RegistryError> {
         let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut said: Option<Instant> = None;
         let mut server_errors_since: Option<Instant> = None;
         loop {
-            let failure = match self.try_each(begun, subject, &request) {
+            let failure = match self.try_each(begun, subject, &request, &meaning) {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(failure) => failure,
@@ -169,7 +186,8 @@ impl Registry {
         &self,
         begun: Instant,
         subject: &str,
-        request: impl Fn(&SrSettings) -> Result<T, SRCError>,
+        request: impl Fn(&Target) -> RequestBuilder,
+        meaning: impl Fn(&Map<String, Value>) -> Result<T, &'static str>,
     ) -> Result<T, Failure> {
         let count = self.targets.len();
         let first = self.first.load(Ordering::Relaxed);
@@ -179,10 +197,13 @@ impl Registry {
                 break;
             };
             let left = self.deadline.saturating_sub(begun.elapsed());
-            let settings = target.settings_within(left.max(LEAST_TIMEOUT));
-            outcome = settings
-                .map_err(Failure::Final)
-                .and_then(|s| request(&s).map_err(|e| failure::classify(&e, target, subject)));
+            let patience = left.clamp(LEAST_TIMEOUT, REQUEST_TIMEOUT);
+            let request = request(target).header(ACCEPT, ACCEPTED);
+            outcome = answer(target, request, patience, subject).and_then(|answer| {
+                meaning(&answer).map_err(|problem| {
+                    Failure::Final(failure::not_a_registry(target, problem.to_owned()))
+                })
+            });
             match outcome {
                 Ok(_) => self.first.store(index, Ordering::Relaxed),
                 Err(Failure::Final(_)) => {}
@@ -209,6 +230,26 @@ impl Registry {
             thread::sleep(left.min(STOP_CHECK));
         }
     }
+}
+
+/// The answer of `target` to a request that succeeded.
+fn answer(
+    target: &Target,
+    request: RequestBuilder,
+    patience: Duration,
+    subject: &str,
+) -> Result<Map<String, Value>, Failure> {
+    let heard = request::ask(target, request, patience)?;
+    if !heard.status.is_success() {
+        // The status says enough where the body can't be read.
+        let body = heard.body.unwrap_or_default();
+        return Err(failure::by_answer(heard.status.as_u16(), &body, target, subject));
+    }
+    let body = heard.body?;
+    serde_json::from_slice(&body).map_err(|_| {
+        let problem = if body.len() < MOST_BYTES { NO_JSON } else { "its answer has no end" };
+        Failure::Final(failure::not_a_registry(target, problem.to_owned()))
+    })
 }
 
 impl fmt::Display for Registry {

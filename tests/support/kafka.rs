@@ -5,8 +5,6 @@ use std::env;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use apache_avro::Schema;
-use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
@@ -16,6 +14,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::OwnedMessage;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use schema_registry_converter::blocking::avro::AvroDecoder;
+use schema_registry_converter::blocking::schema_registry::SrSettings;
 use serde_json::Value;
 
 use super::{Finished, Running, SOON, TOPICS};
@@ -99,34 +99,20 @@ pub fn delete_topic(bootstrap: &str, topic: &str) {
     assert_eq!(gone, [Ok(topic.to_owned())]);
 }
 
-/// The schema behind a value's header, by the registry's own word, and the record decoded by it.
-pub struct Decoder {
-    registry: String,
-    schemas: Vec<(u32, Schema)>,
-}
+/// The decoder that consumers in Rust take, which asks the registry for the schema that a value's
+/// header names.
+pub struct Decoder(AvroDecoder);
 
 impl Decoder {
     pub fn new(registry: &str) -> Decoder {
-        Decoder { registry: registry.to_owned(), schemas: Vec::new() }
+        let mut settings = SrSettings::new_builder(registry.to_owned());
+        settings.set_timeout(ANSWER);
+        Decoder(AvroDecoder::new(settings.build().expect("these are a registry's settings")))
     }
 
-    /// The fields of a value in Confluent's wire format, which must hold nothing else.
-    pub fn decode(&mut self, value: &[u8]) -> Vec<(String, Avro)> {
-        assert_eq!(value[0], 0, "the magic byte comes first");
-        let id = u32::from_be_bytes(value[1..5].try_into().expect("four bytes"));
-        let known = self.schemas.iter().position(|(known, _)| *known == id);
-        let at = known.unwrap_or_else(|| {
-            let answer = get(&format!("{}/schemas/ids/{id}", self.registry));
-            let text = answer["schema"].as_str().expect("the registry has the schema");
-            self.schemas.push((id, Schema::parse_str(text).expect("it is an Avro schema")));
-            self.schemas.len() - 1
-        });
-        let mut datum = &value[5..];
-        let decoded = GenericDatumReader::builder(&self.schemas[at].1)
-            .build()
-            .and_then(|reader| reader.read_value(&mut datum));
-        assert!(datum.is_empty(), "nothing trails behind the datum");
-        match decoded {
+    /// The fields of a value in Confluent's wire format.
+    pub fn decode(&self, value: &[u8]) -> Vec<(String, Avro)> {
+        match self.0.decode(Some(value)).map(|decoded| decoded.value) {
             Ok(Avro::Record(fields)) => fields,
             other => panic!("the value is a record: {other:?}"),
         }

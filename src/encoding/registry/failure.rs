@@ -4,8 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use schema_registry_converter::error::SRCError;
-use schema_registry_converter::schema_registry_common::RawError;
+use serde::Deserialize;
 
 use super::Registry;
 use super::error::RegistryError;
@@ -55,67 +54,34 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Tells what a failed request to `target` means.
-pub(super) fn classify(error: &SRCError, target: &Target, subject: &str) -> Failure {
-    match Cause::of(error) {
-        Cause::Status { status, answer } => by_status(status, answer, target, subject),
-        Cause::Http(http) => by_transport(http, target),
-        Cause::Other(problem) => Failure::Final(not_a_registry(target, problem)),
-    }
+/// A registry's own account of an error.
+#[derive(Deserialize)]
+struct Reason {
+    /// Present in every registry's errors, which tells them from other JSON.
+    #[serde(rename = "error_code")]
+    _code: i64,
+    message: String,
 }
 
-/// An SRCError taken apart.
-enum Cause<'a> {
-    /// The registry answered with an error, in its own JSON or not.
-    Status { status: u16, answer: Option<&'a RawError> },
-    /// The request didn't get through, or its answer couldn't be read.
-    Http(&'a reqwest::Error),
-    /// The answer was read, and lacks something.
-    Other(String),
+/// Tells what an answer without success of `target` means.
+pub(super) fn by_answer(status: u16, body: &[u8], target: &Target, subject: &str) -> Failure {
+    by_status(status, serde_json::from_slice(body).ok(), target, subject)
 }
 
-impl<'a> Cause<'a> {
-    /// The converter gives an answer's HTTP status only in its error's text; its body is the
-    /// source, or, where that isn't a registry's error, a stand-in with error code 0. These texts
-    /// are the converter's, held to by the tests below.
-    fn of(error: &'a SRCError) -> Cause<'a> {
-        let source = error.source();
-        let status = error
-            .error
-            .strip_prefix("HTTP request to schema registry failed with status ")
-            .and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-        if let Some(status) = status {
-            let answer =
-                source.and_then(|source| source.downcast_ref::<RawError>()).filter(|raw| {
-                    raw.error_code != 0
-                        || raw.message != "couldn't parse schema registry error json"
-                });
-            return Cause::Status { status, answer };
-        }
-        match source.and_then(|source| source.downcast_ref::<reqwest::Error>()) {
-            Some(http) => Cause::Http(http),
-            None if error.error.starts_with("Could not get id") => {
-                Cause::Other("its answer lacks a schema id".to_owned())
-            }
-            None => Cause::Other(one_line(&error.error)),
-        }
-    }
-}
-
-fn by_status(status: u16, answer: Option<&RawError>, target: &Target, subject: &str) -> Failure {
+fn by_status(status: u16, answer: Option<Reason>, target: &Target, subject: &str) -> Failure {
     let url = target.url.clone();
     let subject = subject.to_owned();
     let named = reqwest::StatusCode::from_u16(status)
         .ok()
         .and_then(|code| code.canonical_reason())
         .map_or_else(|| status.to_string(), |reason| format!("{status} {reason}"));
-    let message = match answer {
+    let message = match &answer {
         Some(answer) => one_line(answer.message.trim().trim_end_matches('.')),
         None => "it gave no reason".to_owned(),
     };
     // Registries differ in the status of an incompatible schema, not in calling it so.
     let incompatible = matches!(status, 400 | 409 | 422)
-        && answer.is_some_and(|a| a.message.to_lowercase().contains("incompatib"));
+        && answer.as_ref().is_some_and(|a| a.message.to_lowercase().contains("incompatib"));
     match status {
         401 => Failure::Final(RegistryError::Unauthorized {
             url,
@@ -164,10 +130,6 @@ pub(super) fn by_transport(error: &reqwest::Error, target: &Target) -> Failure {
     if let Some(problem) = tls_problem(error) {
         return Failure::Final(RegistryError::Tls { url: target.url.clone(), problem });
     }
-    if chain(error).any(|e| e.is::<serde_json::Error>()) {
-        let problem = "its answer isn't a registry's JSON".to_owned();
-        return Failure::Final(not_a_registry(target, problem));
-    }
     let cause = root_cause(error);
     if cause.starts_with("invalid HTTP") {
         let problem = "it doesn't answer in HTTP (is it https://, or a broker?)".to_owned();
@@ -176,7 +138,8 @@ pub(super) fn by_transport(error: &reqwest::Error, target: &Target) -> Failure {
     Failure::Wait(cause)
 }
 
-fn not_a_registry(target: &Target, problem: String) -> RegistryError {
+/// What `target` answered is not what a registry answers.
+pub(super) fn not_a_registry(target: &Target, problem: String) -> RegistryError {
     RegistryError::NotARegistry { url: target.url.clone(), problem }
 }
 

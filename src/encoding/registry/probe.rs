@@ -1,17 +1,15 @@
 //! Looking at what answers at a registry's address, with the plainest of a registry's requests:
 //! which subjects there are. Nothing is registered, nothing is waited for.
 
-use std::io::Read;
 use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::Url;
-use reqwest::blocking::{RequestBuilder, Response};
-use reqwest::header::{DATE, HeaderMap, LOCATION};
-use secrecy::ExposeSecret;
+use reqwest::header::{DATE, HeaderMap, HeaderName, LOCATION};
 use serde_json::Value;
 
 use super::error::RegistryError;
 use super::failure::{self, Failure};
+use super::request::{self, MOST_BYTES};
 use super::settings::{RegistryAuth, Target};
 use super::{LEAST_TIMEOUT, Registry};
 
@@ -51,8 +49,6 @@ pub enum Said {
     Other,
 }
 
-/// The most that is read of an answer; the names of some hundred thousand subjects.
-const MOST_BYTES: usize = 8 << 20;
 /// Where registries serve the API that we speak, under an address whose path is wrong.
 const PATHS: [&str; 4] = ["", "/apis/ccompat/v7", "/apis/ccompat/v6", "/schema-registry"];
 
@@ -93,68 +89,33 @@ impl Registry {
 
 /// Asks at `url`, as at `target`.
 fn look(target: &Target, url: &str, patience: Duration) -> Result<Answer, Failure> {
-    let wrong = |error: &reqwest::Error| failure::by_transport(error, target);
-    let client = target.plain_client(patience.max(LEAST_TIMEOUT)).map_err(|e| wrong(&e))?;
-    let asked = Instant::now();
-    let request = signed(client.get(format!("{url}/subjects")), &target.auth);
-    let answer = request.send().map_err(|error| wrong(&error))?;
-    let (heard, took) = (SystemTime::now(), asked.elapsed());
-    let status = answer.status();
-    let (date, location) = (text(answer.headers(), DATE), text(answer.headers(), LOCATION));
-    let body = read(answer, asked + patience);
-    let said = match body {
-        Some(body) if status.is_success() => said(&body),
-        Some(body) => match said(&body) {
+    let client = target.plain_client().map_err(|error| failure::by_transport(&error, target))?;
+    let heard = request::ask(target, client.get(format!("{url}/subjects")), patience)?;
+    let said = match heard.body {
+        Ok(body) if heard.status.is_success() => said(&body),
+        Ok(body) => match said(&body) {
             // An error that is a list is no list of subjects.
             Said::Subjects(_) => Said::Json,
             other => other,
         },
-        None => Said::Other,
+        Err(_) => Said::Other,
     };
     Ok(Answer {
         url: url.to_owned(),
-        status: status.as_u16(),
+        status: heard.status.as_u16(),
         said,
-        location,
-        date,
-        heard,
-        took,
+        location: text(&heard.headers, LOCATION),
+        date: text(&heard.headers, DATE),
+        heard: heard.at,
+        took: heard.took,
         with_credentials: !matches!(target.auth, RegistryAuth::None),
     })
 }
 
-fn signed(request: RequestBuilder, auth: &RegistryAuth) -> RequestBuilder {
-    match auth {
-        RegistryAuth::None => request,
-        RegistryAuth::Basic { user, password } => {
-            request.basic_auth(user, Some(password.expose_secret()))
-        }
-        RegistryAuth::Bearer(token) => request.bearer_auth(token.expose_secret()),
-    }
-}
-
 /// A header of at most so many characters as a person may read.
-fn text(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<String> {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
     (value.len() <= 300).then(|| value.to_owned())
-}
-
-/// The body of an answer, or its first [`MOST_BYTES`]; none where it breaks off, or goes on after
-/// `until`.
-fn read(mut answer: Response, until: Instant) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    let mut chunk = [0; 16 << 10];
-    while body.len() < MOST_BYTES {
-        // The client's timeout is that of each read.
-        if Instant::now() >= until {
-            return None;
-        }
-        match answer.read(&mut chunk).ok()? {
-            0 => break,
-            n => body.extend_from_slice(&chunk[..n]),
-        }
-    }
-    Some(body)
 }
 
 fn said(body: &[u8]) -> Said {

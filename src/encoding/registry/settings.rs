@@ -1,15 +1,14 @@
 //! A registry's settings, and the addresses made of them.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
+use reqwest::Url;
 use reqwest::blocking::Client;
-use reqwest::{Url, redirect};
-use schema_registry_converter::blocking::schema_registry::SrSettings;
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::redirect::Policy;
+use secrecy::SecretString;
 
 use super::error::RegistryError;
 use super::identity::Identities;
@@ -102,22 +101,19 @@ pub(super) struct Target {
     /// Without credentials or a trailing slash.
     pub(super) url: String,
     pub(super) auth: RegistryAuth,
+    /// Where the API is asked; follows such redirects as keep a request what it is.
+    pub(super) client: Client,
     loopback: bool,
     identities: Identities,
-    timeout: Duration,
-    settings: SrSettings,
 }
 
 impl Target {
-    /// The addresses of the settings, whose requests take at most `timeout`.
-    pub(super) fn all(
-        settings: &RegistrySettings,
-        timeout: Duration,
-    ) -> Result<Vec<Target>, RegistryError> {
+    /// The addresses of the settings.
+    pub(super) fn all(settings: &RegistrySettings) -> Result<Vec<Target>, RegistryError> {
         let identities =
             Identities::read(settings.ca_file.as_deref(), settings.certificate.as_ref())?;
         let targets = split(&settings.url)
-            .map(|text| Target::new(text, settings, identities.clone(), timeout))
+            .map(|text| Target::new(text, settings, identities.clone()))
             .collect::<Result<Vec<_>, _>>()?;
         if targets.is_empty() {
             return Err(bad_url(&settings.url, "it is empty"));
@@ -129,7 +125,6 @@ impl Target {
         text: &str,
         settings: &RegistrySettings,
         identities: Identities,
-        timeout: Duration,
     ) -> Result<Target, RegistryError> {
         let mut url = parse(text)?;
         let auth = match (&settings.auth, userinfo(&url)) {
@@ -147,66 +142,38 @@ impl Target {
                 .is_ok_and(|ip| ip.is_loopback()),
         };
         let url = url.as_str().trim_end_matches('/').to_owned();
-        let settings = build(&url, &auth, &identities, loopback, timeout)?;
-        Ok(Target { url, auth, loopback, identities, timeout, settings })
+        // Other redirects than these turn a POST into a GET, which would look like a broken
+        // registry.
+        let follow = Policy::custom(|attempt| {
+            let kept = matches!(attempt.status().as_u16(), 307 | 308);
+            if kept && attempt.previous().len() <= REDIRECTS {
+                attempt.follow()
+            } else {
+                attempt.stop()
+            }
+        });
+        let client = client(loopback, &identities, follow).map_err(|error| {
+            let cause = super::failure::root_cause(&error);
+            RegistryError::Request { url: url.clone(), cause }
+        })?;
+        Ok(Target { url, auth, client, loopback, identities })
     }
 
-    /// A client for requests of our own, which take at most `timeout` and follow no redirect.
-    pub(super) fn plain_client(&self, timeout: Duration) -> Result<Client, reqwest::Error> {
-        let builder = Client::builder().redirect(redirect::Policy::none()).timeout(timeout);
-        let builder = if self.loopback { builder.no_proxy() } else { builder };
-        self.identities.known_to(builder).build()
-    }
-
-    /// The converter's settings, for a request that may take `left`.
-    pub(super) fn settings_within(
-        &self,
-        left: Duration,
-    ) -> Result<Cow<'_, SrSettings>, RegistryError> {
-        if left >= self.timeout {
-            return Ok(Cow::Borrowed(&self.settings));
-        }
-        // The converter's timeout is its client's, so near the deadline another client is built.
-        build(&self.url, &self.auth, &self.identities, self.loopback, left).map(Cow::Owned)
+    /// A client that follows no redirect.
+    pub(super) fn plain_client(&self) -> Result<Client, reqwest::Error> {
+        client(self.loopback, &self.identities, Policy::none())
     }
 }
 
-fn build(
-    url: &str,
-    auth: &RegistryAuth,
-    identities: &Identities,
+fn client(
     loopback: bool,
-    timeout: Duration,
-) -> Result<SrSettings, RegistryError> {
-    // Other redirects than these turn a POST into a GET, which would look like a broken registry.
-    let follow = redirect::Policy::custom(|attempt| {
-        let kept = matches!(attempt.status().as_u16(), 307 | 308);
-        if kept && attempt.previous().len() <= REDIRECTS {
-            attempt.follow()
-        } else {
-            attempt.stop()
-        }
-    });
-    let client = identities.known_to(Client::builder().redirect(follow));
-    let mut builder = SrSettings::new_builder(url.to_owned());
-    builder.set_timeout(timeout);
-    if loopback {
-        // A proxy named by the environment can't reach our loopback.
-        builder.no_proxy();
-    }
-    match auth {
-        RegistryAuth::None => {}
-        RegistryAuth::Basic { user, password } => {
-            builder.set_basic_authorization(user, Some(password.expose_secret()));
-        }
-        RegistryAuth::Bearer(token) => {
-            builder.set_token_authorization(token.expose_secret());
-        }
-    }
-    builder.build_with(client).map_err(|error| RegistryError::Request {
-        url: url.to_owned(),
-        cause: super::failure::root_cause(&error),
-    })
+    identities: &Identities,
+    redirects: Policy,
+) -> Result<Client, reqwest::Error> {
+    let builder = Client::builder().redirect(redirects);
+    // A proxy named by the environment can't reach our loopback.
+    let builder = if loopback { builder.no_proxy() } else { builder };
+    identities.known_to(builder).build()
 }
 
 fn split(urls: &str) -> impl Iterator<Item = &str> {
@@ -260,10 +227,12 @@ fn redacted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     fn targets(url: &str) -> Result<Vec<Target>, RegistryError> {
-        Target::all(&RegistrySettings::new(url), Duration::from_secs(1))
+        Target::all(&RegistrySettings::new(url))
     }
 
     #[test]
@@ -283,7 +252,7 @@ mod tests {
     fn given_credentials_win_over_the_urls() {
         let mut settings = RegistrySettings::new("http://user:pw@host");
         settings.auth = RegistryAuth::Bearer("token".into());
-        let targets = Target::all(&settings, Duration::from_secs(1)).unwrap();
+        let targets = Target::all(&settings).unwrap();
         assert!(matches!(targets[0].auth, RegistryAuth::Bearer(_)));
         assert_eq!(targets[0].url, "http://host");
     }
@@ -293,7 +262,7 @@ mod tests {
         let mut settings = RegistrySettings::new("http://a:hidden@host,http://b:hidden@host/x");
         settings.auth = RegistryAuth::Bearer("hidden".into());
         assert_eq!(settings.display_url(), "http://host,http://host/x");
-        let targets = Target::all(&settings, Duration::from_secs(1)).unwrap();
+        let targets = Target::all(&settings).unwrap();
         for shown in [format!("{settings:?}"), format!("{targets:?}")] {
             assert!(!shown.contains("hidden"), "{shown}");
         }

@@ -6,13 +6,13 @@ mod tls;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{Registry, RegistryAuth, RegistryError, RegistrySettings, SchemaId};
+use super::{MOST_BYTES, Registry, RegistryAuth, RegistryError, RegistrySettings, SchemaId};
 
 /// What the stub does with a connection.
 #[derive(Clone)]
@@ -362,6 +362,8 @@ fn a_registry_that_hangs_amid_its_answer_is_given_up() {
         let mut kept = Vec::new();
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
+            // An answer before its question would be another fault.
+            read_request(&mut stream);
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"id\"");
             kept.push(stream);
         }
@@ -380,6 +382,45 @@ fn an_answer_that_is_cut_is_asked_for_again() {
     let stub = Stub::new(vec![cut]);
     let text = unreachable(&stub.url());
     assert!(text.contains("end of file before message length reached"), "{text}");
+}
+
+/// A registry whose answer never ends, sent in `chunk`s with a pause after each; and how many bytes
+/// of it were taken.
+fn endless(chunk: Vec<u8>, pause: Duration) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            read_request(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            while stream.write_all(&chunk).is_ok() {
+                count.fetch_add(chunk.len(), Ordering::Relaxed);
+                thread::sleep(pause);
+            }
+        }
+    });
+    (url, taken)
+}
+
+#[test]
+fn an_answer_without_end_is_not_read_to_it() {
+    let (url, taken) = endless(vec![b' '; 1 << 16], Duration::ZERO);
+    let error = registry(&url, LONG).register("s", SCHEMA).unwrap_err();
+    assert!(matches!(error, RegistryError::NotARegistry { .. }), "{error}");
+    assert!(error.to_string().contains(": its answer has no end; "), "{error}");
+    // The rest lay in the sockets' buffers, of which Linux gives no more than 6 MiB to one.
+    let taken = taken.load(Ordering::Relaxed);
+    assert!(taken < MOST_BYTES + (16 << 20), "{taken}");
+}
+
+#[test]
+fn an_answer_that_trickles_is_given_up() {
+    let (url, _) = endless(vec![b' '], Duration::from_millis(10));
+    let text = unreachable(&url);
+    assert!(text.contains(" s: it did not answer in time; "), "{text}");
 }
 
 #[test]
@@ -403,7 +444,7 @@ fn the_next_address_is_tried_and_remembered() {
     for _ in 0..2 {
         assert_eq!(registry.register("s", SCHEMA), Ok(SchemaId(5)));
     }
-    assert_eq!(registry.first.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(registry.first.load(Ordering::Relaxed), 1);
     assert_eq!(registry.to_string(), format!("http://127.0.0.1:1, {}", stub.url()));
 }
 

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::error::KafkaError;
 use super::property::{Property, canonical};
-use crate::encoding::registry::{one_line, root_cause};
+use crate::encoding::registry::{body_of, one_line, root_cause};
 
 /// Gets tokens from an authorisation server, and keeps one for all clients of a run while it is
 /// good. `Debug` shows no secret.
@@ -62,7 +62,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How long a token holds whose end nobody tells.
 const LIFETIME: Duration = Duration::from_secs(300);
 /// The most of an answer that is read, in bytes.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: usize = 1 << 20;
 
 /// The properties that make up a source, by their canonical names.
 const METHOD: &str = "sasl.oauthbearer.method";
@@ -159,6 +159,7 @@ impl TokenSource {
             body.push_str("&scope=");
             body.extend(utf8_percent_encode(scope, NON_ALPHANUMERIC));
         }
+        let asked = Instant::now();
         let answer = self
             .client()?
             .post(self.endpoint.clone())
@@ -169,9 +170,7 @@ impl TokenSource {
             // Its URL may have a query that nobody else should see.
             .map_err(|error| root_cause(&error.without_url()))?;
         let status = answer.status();
-        let mut text = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::Read::take(answer, LARGEST), &mut text)
-            .map_err(|error| error.to_string())?;
+        let text = body_of(answer, LARGEST, asked + PATIENCE).map_err(|error| error.to_string())?;
         if !status.is_success() {
             let said: Refused = serde_json::from_slice(&text).unwrap_or_default();
             let said = [said.error, said.error_description].join(" ");
