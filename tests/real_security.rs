@@ -57,9 +57,11 @@ impl Client {
 
     fn arguments(&self, more: &[&str]) -> Vec<String> {
         let file = self.path("client.properties");
-        let own = ["run", "--command-config", &file, "--report", "-", "--records", "60"];
-        let pace = ["--rate", "max", "--topic-prefix", &self.prefix];
-        let all = own.iter().chain(&pace).chain(more);
+        let own =
+            ["run", "--command-config", &file, "--report", "-", "--topic-prefix", &self.prefix];
+        let short = ["--rate", "max", "--records", "60"];
+        let pace = if more.contains(&"--rate") { &[][..] } else { &short[..] };
+        let all = own.iter().chain(pace).chain(more);
         all.map(|&argument| argument.to_owned()).collect()
     }
 
@@ -192,6 +194,14 @@ fn secure_tokens_work_for_runs_and_their_verification() {
     ended.exits(0);
 }
 
+#[test]
+fn secure_a_run_outlasts_its_tokens() {
+    // The broker ends a connection with the token that it was opened with.
+    let url = authorisation_server();
+    let client = client(oauth(&format!("{url}?lasts=3"), "client-secret"));
+    client.assert_writes(&["--rate", "100", "--records", "1200"]);
+}
+
 // --- the wrong ones ----------------------------------------------------------------------------
 
 #[test]
@@ -276,7 +286,7 @@ fn secure_a_token_that_cannot_be_had_is_told_so() {
     client(oauth(&format!("http://{address}/token"), "client-secret"))
         .assert_refused(&[], &["token", &address.to_string(), "timed out"]);
     // Not one that the broker takes.
-    client(oauth(&format!("{url}?expired"), "client-secret"))
+    client(oauth(&format!("{url}?lasts=-600"), "client-secret"))
         .assert_refused(&[], &["token", "sasl.oauthbearer.client.id"]);
 }
 
@@ -290,13 +300,13 @@ fn oauth(url: &str, secret: &str) -> Vec<String> {
         format!("sasl.oauthbearer.token.endpoint.url={url}"),
         format!(
             "sasl.jaas.config={OAUTH} required clientId=\"fleet\" clientSecret=\"{secret}\" \
-             scope=\"kafka\";"
+             scope=\"kafka\" extension_purpose=\"load\";"
         ),
     ]
 }
 
-/// A server that gives the client `fleet` with `client-secret` a token for the user `writer`, which
-/// has expired where the URL asks for one that has. It ends with the test's process.
+/// A server that gives the client `fleet` with `client-secret` a token for the user `writer`, for
+/// ten minutes or as many seconds as the URL says. It ends with the test's process.
 fn authorisation_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://{}/token", listener.local_addr().expect("it has an address"));
@@ -319,14 +329,16 @@ fn grant(mut stream: TcpStream) -> std::io::Result<()> {
     let is_known = request.contains(&known) && request.contains("grant_type=client_credentials");
     let (status, body) = if is_known {
         let now = now_ms() / 1000;
-        let ends = if request.contains("?expired") { now - 600 } else { now + 600 };
+        let asked = request.split_once("?lasts=").and_then(|(_, rest)| rest.split(' ').next());
+        let lasts: i64 = asked.map_or(600, |seconds| seconds.parse().expect("these are seconds"));
+        let ends = now + lasts;
         let claims = format!(r#"{{"sub":"writer","iat":{},"exp":{ends}}}"#, now - 900);
         let token = format!(
             "{}.{}.",
             URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#),
             URL_SAFE_NO_PAD.encode(claims)
         );
-        ("200 OK", format!(r#"{{"access_token":"{token}","expires_in":600}}"#))
+        ("200 OK", format!(r#"{{"access_token":"{token}","expires_in":{lasts}}}"#))
     } else {
         ("401 Unauthorized", r#"{"error":"invalid_client"}"#.to_owned())
     };

@@ -182,6 +182,9 @@ fn members_of(metadata: &Metadata) -> Vec<Member> {
     metadata.brokers().iter().map(member).collect()
 }
 
+/// How many partitions are asked at once where they end.
+const ASKING: usize = 16;
+
 /// Where each of the partitions of `topic` ends, by a client; none where that can't be known within
 /// `patience` for each.
 pub(super) fn end_offsets(
@@ -190,16 +193,25 @@ pub(super) fn end_offsets(
     partitions: u32,
     patience: Duration,
 ) -> Option<Vec<i64>> {
-    let of = |partition| client.client().fetch_watermarks(topic, partition, patience);
-    (0..partitions as i32)
-        .map(|partition| match of(partition) {
-            Ok((_, end)) => Some(end),
-            Err(error) => {
-                tracing::debug!("the end of {topic}-{partition} is unknown: {}", plain(&error));
-                None
-            }
-        })
-        .collect()
+    let of = |partition| match client.client().fetch_watermarks(topic, partition, patience) {
+        Ok((_, end)) => Some(end),
+        Err(error) => {
+            tracing::debug!("the end of {topic}-{partition} is unknown: {}", plain(&error));
+            None
+        }
+    };
+    // Each answer is waited for, so some are at once.
+    let all: Vec<i32> = (0..partitions as i32).collect();
+    let ask =
+        |some: &[i32]| some.iter().map(|&partition| of(partition)).collect::<Option<Vec<_>>>();
+    let ends: Option<Vec<_>> = std::thread::scope(|scope| {
+        let asking: Vec<_> = all
+            .chunks(all.len().div_ceil(ASKING).max(1))
+            .map(|some| scope.spawn(move || ask(some)))
+            .collect();
+        asking.into_iter().map(|some| some.join().ok().flatten()).collect()
+    });
+    ends.map(|ends| ends.concat())
 }
 
 /// A client's reason without the state and the repetitions that it adds in brackets.

@@ -183,8 +183,11 @@ pub fn prepare(
         admin.create(&missing, policy, stamps)?;
         prepared.created = missing.iter().map(|&topic| policy.name(topic)).collect();
     }
-    let settled = settle(cluster, topics, policy, existing)?;
-    prepared.partitions = settled;
+    prepared.partitions = settle(cluster, topics, policy, existing)?;
+    for topic in missing {
+        let count = prepared.partitions.get(&topic).copied().unwrap_or_default();
+        await_leaders(cluster, &policy.name(topic), count)?;
+    }
     warn_of_uneven_partitions(policy, &mut prepared);
     Ok(prepared)
 }
@@ -241,6 +244,23 @@ fn settle(
         std::thread::sleep(Duration::from_millis(50));
         existing = cluster.metadata()?;
     }
+}
+
+/// Waits until the leader of every partition of a new topic answers as such, which may be later than
+/// the cluster names it. A leader that doesn't know yet refuses a producer's first batch; where it has
+/// learnt it by the second, it takes that one, whatever its number in the sequence, and then calls the
+/// first, sent again, a duplicate: acknowledged, and nowhere stored.
+fn await_leaders(cluster: &Cluster, topic: &str, partitions: u32) -> Result<(), KafkaError> {
+    let started = Instant::now();
+    let patience = cluster.settings().patience;
+    while cluster.end_offsets(topic, partitions).is_none() {
+        cluster.interrupted()?;
+        if started.elapsed() >= patience {
+            return Err(KafkaError::NotReady { topic: topic.to_owned(), waited: patience });
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 fn warn_of_uneven_partitions(policy: &TopicPolicy, prepared: &mut Prepared) {
