@@ -108,6 +108,18 @@ impl Drill {
         verdict
     }
 
+    /// Asserts that everything is there and in order, and no more than `most` records twice.
+    #[track_caller]
+    fn assert_nothing_lost_and_duplicated_at_most(&self, most: u64, fault: &str) {
+        let (done, verdict) = self.verify();
+        let total = &verdict["total"];
+        for kind in ["lost", "out_of_order", "altered", "unexpected"] {
+            assert_eq!(total[kind], 0, "{kind}: {}", done.stderr);
+        }
+        assert!(total["duplicated"].as_u64() <= Some(most), "{}", done.stderr);
+        self.row(fault, &verdict);
+    }
+
     /// Leaves a row of the README's table.
     fn row(&self, fault: &str, verdict: &Value) {
         let report = self.report();
@@ -141,8 +153,13 @@ fn killed_broker_of_three_and_leaders_moved() {
     thread::sleep(Duration::from_secs(4));
     drill.cluster.call(&["elect-leaders"]);
     running.finish(PATIENCE).exits(0);
-    drill
-        .assert_nothing_lost("one of three brokers killed and started again, then leaders elected");
+    // Where a request overtakes another on its way to a new leader, librdkafka 2.12 begins a new
+    // epoch, and a broker no longer knows again what was under way elsewhere: at most five requests
+    // to each of three brokers, each of what a third of the load is in a retry's 100 ms.
+    drill.assert_nothing_lost_and_duplicated_at_most(
+        3 * 5 * (5_000 / 3 / 10),
+        "one of three brokers killed and started again, then leaders elected",
+    );
 }
 
 #[test]
