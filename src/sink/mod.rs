@@ -1,5 +1,6 @@
 //! Where records go.
 
+pub mod direct;
 pub mod embedded;
 pub mod kafka;
 pub mod latency;

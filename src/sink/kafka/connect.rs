@@ -38,6 +38,43 @@ pub struct Member {
     pub port: u16,
 }
 
+/// Where the partitions of a cluster are.
+#[derive(Debug, Clone, Default)]
+pub struct Placement {
+    /// The brokers.
+    pub members: Vec<Member>,
+    /// The numbers of the brokers that lead each topic's partitions, by topic; -1 where none does.
+    pub leaders: BTreeMap<String, Vec<i32>>,
+}
+
+/// A way to look where partitions are.
+#[derive(Clone)]
+pub struct Scout(KafkaProducer);
+
+impl Scout {
+    /// Looks, for up to `patience`.
+    ///
+    /// # Errors
+    /// Why the cluster doesn't tell.
+    pub fn placement(&self, patience: Duration) -> Result<Placement, String> {
+        let metadata =
+            self.0.client().fetch_metadata(None, patience).map_err(|error| plain(&error))?;
+        let leaders = metadata.topics().iter().filter(|topic| !topic.partitions().is_empty());
+        let leaders = leaders.map(|topic| {
+            let partitions = topic.partitions();
+            let mut leaders = vec![-1; partitions.len()];
+            for partition in partitions {
+                let at = usize::try_from(partition.id()).ok();
+                if let Some(leader) = at.and_then(|at| leaders.get_mut(at)) {
+                    *leader = partition.leader();
+                }
+            }
+            (topic.name().to_owned(), leaders)
+        });
+        Ok(Placement { leaders: leaders.collect(), members: members_of(&metadata) })
+    }
+}
+
 /// A topic as the cluster's metadata shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Existing {
@@ -111,6 +148,11 @@ impl Cluster {
     /// The brokers that the cluster sends its clients to, as it named them when we connected.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// A way to look where its partitions are.
+    pub fn scout(&self) -> Scout {
+        Scout(self.client.clone())
     }
 
     /// The client that asks it.

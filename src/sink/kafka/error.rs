@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaRespErr;
 
 use super::refusal::Refusal;
 
@@ -147,6 +148,22 @@ pub(super) fn plain(error: &ClientError) -> String {
     match error.rdkafka_error_code() {
         Some(code) => describe(code),
         None => error.to_string(),
+    }
+}
+
+/// What records that a broker refuses by an error code are counted under.
+pub fn error_kind(code: i16) -> String {
+    match RDKafkaRespErr::try_from(i32::from(code)) {
+        Ok(code) => format!("{:?}", RDKafkaErrorCode::from(code)),
+        Err(_) => format!("Error{code}"),
+    }
+}
+
+/// What records that a broker refuses by an error code are counted under.
+pub fn error_kind(code: i16) -> String {
+    match RDKafkaRespErr::try_from(i32::from(code)) {
+        Ok(code) => format!("{:?}", RDKafkaErrorCode::from(code)),
+        Err(_) => format!("Error{code}"),
     }
 }
 

@@ -27,11 +27,11 @@ use crate::manifest::Transactions;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
 
-pub use connect::{Cluster, Member};
-pub use error::KafkaError;
+pub use connect::{Cluster, Member, Placement, Scout};
+pub use error::{KafkaError, error_kind};
 pub use java::{JavaClient, RegistryKeys};
 pub use produce::give_token;
-pub use property::Property;
+pub use property::{Property, canonical};
 pub use refusal::Refusal;
 pub use settings::{Acks, KafkaSettings, Tuning};
 pub use token::{Token, TokenSource};

@@ -66,7 +66,7 @@ pub(super) fn is_secret(key: &str) -> bool {
 }
 
 /// One name of those that librdkafka has for the same property.
-pub(super) fn canonical(key: &str) -> &str {
+pub fn canonical(key: &str) -> &str {
     match key {
         "bootstrap.servers" => "metadata.broker.list",
         "max.in.flight" => "max.in.flight.requests.per.connection",

@@ -1,0 +1,291 @@
+//! Records of one partition in Kafka's format 2: appended one by one, closed into a batch, stamped
+//! with its place in the producer's sequence.
+//!
+//! The layout is that of Kafka's `DefaultRecordBatch`: 61 bytes of header, then the records, which
+//! may be compressed as a whole.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::codec::{Codec, Compressor};
+
+/// The bytes of a batch before its records.
+const HEADER: usize = 61;
+/// Where the bytes begin that the checksum covers.
+const CHECKED: usize = 21;
+/// The most bytes that a record's framing takes: eight varints and its attributes.
+const FRAMING: usize = 40;
+
+/// What is remembered of a record until it is acknowledged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Note {
+    /// When it was handed over, on the producer's clock.
+    pub(super) enqueued_ns: u64,
+    /// When it was due, on the schedule's; [`UNPACED`] where that isn't measured.
+    pub(super) intended_ns: u64,
+    /// The bytes of its key and value.
+    pub(super) bytes: u32,
+}
+
+/// The due instant of a record that has none.
+pub(super) const UNPACED: u64 = u64::MAX;
+
+/// A batch that records are still added to.
+#[derive(Debug)]
+pub(super) struct OpenBatch {
+    /// The records, behind room for the header.
+    data: BytesMut,
+    notes: Vec<Note>,
+    first_ms: i64,
+    latest_ms: i64,
+}
+
+/// A batch on its way.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// The partition's number among those of the producer.
+    pub(super) partition: usize,
+    /// What is remembered of its records.
+    pub(super) notes: Vec<Note>,
+    /// Its number among those of its partition.
+    pub(super) number: u64,
+    /// When its first record was handed over, on the producer's clock.
+    pub(super) begun_ns: u64,
+    /// Where it stands in the producer's sequence; none until it is first sent.
+    pub(super) sequence: Option<i32>,
+    data: Bytes,
+    /// The checksum of its records alone.
+    records_crc: u32,
+}
+
+/// The producer in whose sequence a batch stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProducerId {
+    pub(super) id: i64,
+    pub(super) epoch: i16,
+}
+
+/// No producer, of batches without a sequence.
+const NOBODY: ProducerId = ProducerId { id: -1, epoch: -1 };
+
+impl OpenBatch {
+    /// A batch of no record yet, in the room of one that has been acknowledged, if there is some.
+    pub(super) fn new(room: Option<(BytesMut, Vec<Note>)>, most_bytes: usize) -> OpenBatch {
+        let (mut data, mut notes) =
+            room.unwrap_or_else(|| (BytesMut::with_capacity(most_bytes + HEADER), Vec::new()));
+        data.clear();
+        data.put_bytes(0, HEADER);
+        notes.clear();
+        OpenBatch { data, notes, first_ms: 0, latest_ms: 0 }
+    }
+
+    /// Whether a record of so many bytes would make it larger than `most_bytes`.
+    #[inline]
+    pub(super) fn is_full(&self, bytes: usize, most_bytes: usize) -> bool {
+        !self.notes.is_empty() && self.data.len() + bytes + FRAMING > most_bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.notes.is_empty()
+    }
+
+    /// Adds a record.
+    #[inline]
+    pub(super) fn push(&mut self, key: &[u8], value: &[u8], timestamp_ms: i64, note: Note) {
+        if self.notes.is_empty() {
+            (self.first_ms, self.latest_ms) = (timestamp_ms, timestamp_ms);
+        }
+        self.latest_ms = self.latest_ms.max(timestamp_ms);
+        let mut before = Varints::new();
+        before.byte(0); // attributes
+        before.put(timestamp_ms - self.first_ms);
+        before.put(self.notes.len() as i64);
+        before.put(key.len() as i64);
+        let mut between = Varints::new();
+        between.put(value.len() as i64);
+        let length = before.len + key.len() + between.len + value.len() + 1;
+        let mut first = Varints::new();
+        first.put(length as i64);
+        self.data.reserve(first.len + length);
+        self.data.extend_from_slice(first.as_slice());
+        self.data.extend_from_slice(before.as_slice());
+        self.data.extend_from_slice(key);
+        self.data.extend_from_slice(between.as_slice());
+        self.data.extend_from_slice(value);
+        self.data.put_u8(0); // no headers
+        self.notes.push(note);
+    }
+
+    /// The batch of what it holds, which is at least one record.
+    ///
+    /// # Errors
+    /// Those of the compression.
+    pub(super) fn close(
+        self,
+        partition: usize,
+        compressor: &mut Compressor,
+    ) -> std::io::Result<Batch> {
+        let OpenBatch { mut data, notes, first_ms, latest_ms } = self;
+        let codec = compressor.codec();
+        if codec != Codec::None {
+            let mut smaller = BytesMut::with_capacity(HEADER + data.len() / 2);
+            smaller.put_bytes(0, HEADER);
+            compressor.compress(&data[HEADER..], &mut smaller)?;
+            data = smaller;
+        }
+        let count = notes.len() as i32;
+        let length = (data.len() - 12) as i32; // all behind this field
+        let mut header = &mut data[..HEADER];
+        header.put_i64(0); // base offset, the broker's to set
+        header.put_i32(length);
+        header.put_i32(-1); // partition leader epoch, the broker's to set
+        header.put_i8(2); // format
+        header.put_u32(0); // checksum, see `stamp`
+        header.put_i16(codec as i16);
+        header.put_i32(count - 1);
+        header.put_i64(first_ms);
+        header.put_i64(latest_ms);
+        header.put_i64(NOBODY.id);
+        header.put_i16(NOBODY.epoch);
+        header.put_i32(-1);
+        header.put_i32(count);
+        let records_crc = crc32c::crc32c(&data[HEADER..]);
+        let begun_ns = notes.first().map_or(0, |note| note.enqueued_ns);
+        let data = data.freeze();
+        Ok(Batch { partition, notes, number: 0, begun_ns, sequence: None, data, records_crc })
+    }
+}
+
+impl Batch {
+    /// The batch as it is sent: in the sequence of `producer`, where it stands in one.
+    pub(super) fn stamped(&mut self, producer: Option<ProducerId>) -> Bytes {
+        // Nobody else holds it: a request that did has been written or given up.
+        let mut data = BytesMut::from(std::mem::take(&mut self.data));
+        let producer = producer.unwrap_or(NOBODY);
+        (&mut data[43..51]).put_i64(producer.id);
+        (&mut data[51..53]).put_i16(producer.epoch);
+        (&mut data[53..57]).put_i32(self.sequence.unwrap_or(-1));
+        let own = crc32c::crc32c(&data[CHECKED..HEADER]);
+        let crc = crc32c::crc32c_combine(own, self.records_crc, data.len() - HEADER);
+        (&mut data[17..CHECKED]).put_u32(crc);
+        self.data = data.freeze();
+        self.data.clone()
+    }
+
+    /// How many records it has.
+    pub(super) fn count(&self) -> usize {
+        self.notes.len()
+    }
+
+    /// The bytes that it takes of a request.
+    pub(super) fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Its room, for another.
+    pub(super) fn into_room(self) -> (BytesMut, Vec<Note>) {
+        (BytesMut::from(self.data), self.notes)
+    }
+}
+
+/// Some numbers in Kafka's variable length: zigzag, seven bits a byte.
+struct Varints {
+    bytes: [u8; FRAMING],
+    len: usize,
+}
+
+impl Varints {
+    fn new() -> Varints {
+        Varints { bytes: [0; FRAMING], len: 0 }
+    }
+
+    #[inline]
+    fn byte(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    #[inline]
+    fn put(&mut self, value: i64) {
+        let mut left = ((value << 1) ^ (value >> 63)) as u64;
+        while left >= 0x80 {
+            self.byte(left as u8 | 0x80);
+            left >>= 7;
+        }
+        self.byte(left as u8);
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::records::RecordBatchDecoder;
+
+    use super::*;
+
+    fn open(records: usize) -> OpenBatch {
+        let mut open = OpenBatch::new(None, 1 << 16);
+        for at in 0..records {
+            let note = Note { enqueued_ns: at as u64, intended_ns: UNPACED, bytes: 8 };
+            let (key, value) = (format!("key{at}"), "v".repeat(at % 300));
+            // Times go back as well as forth.
+            let timestamp_ms = 1_700_000_000_000 + (at as i64 * 7_919) % 1_000 - 500;
+            open.push(key.as_bytes(), value.as_bytes(), timestamp_ms, note);
+        }
+        open
+    }
+
+    #[test]
+    fn an_independent_decoder_reads_what_was_written() {
+        for codec in [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd] {
+            let mut compressor = Compressor::new(codec).unwrap();
+            let mut batch = open(1_000).close(3, &mut compressor).unwrap();
+            batch.sequence = Some(7);
+            for producer in [None, Some(ProducerId { id: 1 << 40, epoch: 2 })] {
+                let mut bytes = batch.stamped(producer);
+                assert_eq!(bytes.len(), batch.len());
+                let set = RecordBatchDecoder::decode(&mut bytes).expect("its checksum is right");
+                assert_eq!(set.records.len(), 1_000);
+                for (at, record) in set.records.iter().enumerate() {
+                    assert_eq!(record.key.as_deref(), Some(format!("key{at}").as_bytes()));
+                    assert_eq!(record.value.as_ref().map(|v| v.len()), Some(at % 300));
+                    let timestamp = 1_700_000_000_000 + (at as i64 * 7_919) % 1_000 - 500;
+                    assert_eq!((record.offset, record.timestamp), (at as i64, timestamp));
+                    let expected = producer.unwrap_or(NOBODY);
+                    assert_eq!((record.producer_id, record.producer_epoch), (expected.id, expected.epoch));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_is_full_before_it_is_larger_than_it_may_be() {
+        let mut open = OpenBatch::new(None, 1_000);
+        let note = Note { enqueued_ns: 0, intended_ns: UNPACED, bytes: 110 };
+        assert!(!open.is_full(5_000, 1_000), "a batch takes one record of any size");
+        while !open.is_full(110, 1_000) {
+            open.push(&[1; 10], &[2; 100], 0, note);
+        }
+        let batch = open.close(0, &mut Compressor::new(Codec::None).unwrap()).unwrap();
+        assert!(batch.len() <= 1_000 && batch.count() >= 6, "{} records", batch.count());
+    }
+
+    #[test]
+    fn numbers_have_kafkas_variable_length() {
+        for (number, bytes) in [
+            (0, &[0][..]),
+            (-1, &[1]),
+            (1, &[2]),
+            (63, &[126]),
+            (64, &[128, 1]),
+            (i64::MAX, &[254, 255, 255, 255, 255, 255, 255, 255, 255, 1]),
+        ] {
+            let mut varints = Varints::new();
+            varints.put(number);
+            assert_eq!(varints.as_slice(), bytes);
+        }
+    }
+}

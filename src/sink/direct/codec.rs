@@ -1,0 +1,93 @@
+//! Compression of a batch's records, by the codecs that brokers know.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use bytes::{BufMut, BytesMut};
+
+/// A codec, by its number in a batch's attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Codec {
+    None = 0,
+    Gzip = 1,
+    Lz4 = 3,
+    Zstd = 4,
+}
+
+impl Codec {
+    /// The codec that properties call so.
+    pub(super) fn named(name: &str) -> Option<Codec> {
+        match name {
+            "none" => Some(Codec::None),
+            "gzip" => Some(Codec::Gzip),
+            "lz4" => Some(Codec::Lz4),
+            "zstd" => Some(Codec::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// A codec with what it needs from one batch to the next.
+pub(super) struct Compressor {
+    codec: Codec,
+    zstd: Option<zstd::bulk::Compressor<'static>>,
+}
+
+impl Compressor {
+    /// A compressor at the codec's own level.
+    ///
+    /// # Errors
+    /// Where the codec can't be started.
+    pub(super) fn new(codec: Codec) -> io::Result<Compressor> {
+        let zstd = match codec {
+            Codec::Zstd => Some(zstd::bulk::Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL)?),
+            _ => None,
+        };
+        Ok(Compressor { codec, zstd })
+    }
+
+    pub(super) fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Adds the compressed `records` to `to`.
+    ///
+    /// # Errors
+    /// Those of the codec.
+    pub(super) fn compress(&mut self, records: &[u8], to: &mut BytesMut) -> io::Result<()> {
+        match self.codec {
+            Codec::None => to.extend_from_slice(records),
+            Codec::Gzip => {
+                let level = flate2::Compression::default();
+                let mut encoder = flate2::write::GzEncoder::new(to.writer(), level);
+                encoder.write_all(records)?;
+                encoder.finish()?;
+            }
+            Codec::Lz4 => {
+                let info = lz4_flex::frame::FrameInfo::new()
+                    .block_size(lz4_flex::frame::BlockSize::Max64KB)
+                    .block_mode(lz4_flex::frame::BlockMode::Independent);
+                let mut encoder =
+                    lz4_flex::frame::FrameEncoder::with_frame_info(info, to.writer());
+                encoder.write_all(records)?;
+                encoder.finish().map_err(io::Error::other)?;
+            }
+            Codec::Zstd => {
+                let Some(zstd) = &mut self.zstd else {
+                    return Err(io::Error::other("zstd was not started"));
+                };
+                let begin = to.len();
+                to.resize(begin + zstd::zstd_safe::compress_bound(records.len()), 0);
+                let written = zstd.compress_to_buffer(records, &mut to[begin..])?;
+                to.truncate(begin + written);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.codec.fmt(f)
+    }
+}

@@ -1,0 +1,172 @@
+//! What the direct transport takes of the settings that both transports are given.
+
+use std::time::Duration;
+
+use super::DirectError;
+use super::codec::Codec;
+use super::tls::Tls;
+use crate::sink::kafka::{Acks, KafkaSettings, canonical};
+
+/// The settings of a direct producer.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) acks: Acks,
+    pub(super) idempotent: bool,
+    pub(super) client_id: String,
+    pub(super) linger: Duration,
+    /// The most bytes of a batch before it is compressed.
+    pub(super) batch_bytes: usize,
+    pub(super) codec: Codec,
+    /// Requests that one broker is sent before it answers the first.
+    pub(super) in_flight: usize,
+    /// After it a record is given up.
+    pub(super) delivery_timeout: Duration,
+    /// After it a request is given up, and its connection with it.
+    pub(super) request_timeout: Duration,
+    /// How long a retry waits, and the first attempt to connect again.
+    pub(super) backoff: Duration,
+    /// The longest that it comes to wait for the latter.
+    pub(super) longest_backoff: Duration,
+    pub(super) tls: Option<Tls>,
+}
+
+/// The bytes of a batch unless the topics or the user say less: some thousand records, which stay
+/// in the processor's caches until they are sent.
+const BATCH_BYTES: usize = 256 << 10;
+/// The largest batch that may be asked for.
+const LARGEST_BATCH: usize = 16 << 20;
+/// Beyond as many, brokers no longer know which batches of a sequence they have.
+const MOST_IN_FLIGHT: usize = 5;
+
+impl Settings {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// [`DirectError`] for what this transport doesn't have.
+    pub(super) fn read(
+        settings: &KafkaSettings,
+        largest_batch: Option<u64>,
+    ) -> Result<Settings, DirectError> {
+        if settings.tokens.is_some() {
+            return Err(DirectError::Sasl);
+        }
+        let largest = largest_batch.and_then(|bytes| usize::try_from(bytes).ok());
+        let mut read = Settings {
+            acks: settings.acks,
+            idempotent: settings.idempotent && settings.acks == Acks::All,
+            client_id: "fleetstorm".to_owned(),
+            linger: settings.linger(),
+            batch_bytes: BATCH_BYTES.min(largest.unwrap_or(BATCH_BYTES)),
+            codec: Codec::None,
+            in_flight: MOST_IN_FLIGHT,
+            delivery_timeout: Duration::from_secs(120),
+            request_timeout: Duration::from_secs(30),
+            backoff: Duration::from_millis(100),
+            longest_backoff: Duration::from_secs(1),
+            tls: None,
+        };
+        let mut tls = None;
+        for property in &settings.properties {
+            let (key, value) = (canonical(&property.key), property.value.trim());
+            let wrong = || DirectError::Value { property: property.key.clone() };
+            let milliseconds = || value.parse().map(Duration::from_millis).map_err(|_| wrong());
+            match key {
+                "client.id" => read.client_id = value.to_owned(),
+                "linger.ms" => {
+                    value.parse::<f64>().ok().filter(|ms| *ms >= 0.0).ok_or_else(wrong)?;
+                }
+                "batch.size" => {
+                    let bytes: usize = value.parse().map_err(|_| wrong())?;
+                    read.batch_bytes = bytes.clamp(1, LARGEST_BATCH);
+                }
+                "compression.codec" => {
+                    read.codec = Codec::named(value).ok_or_else(wrong)?;
+                }
+                "max.in.flight.requests.per.connection" => {
+                    let requests: usize = value.parse().map_err(|_| wrong())?;
+                    if requests == 0 || (read.idempotent && requests > MOST_IN_FLIGHT) {
+                        return Err(wrong());
+                    }
+                    read.in_flight = requests;
+                }
+                "message.timeout.ms" => read.delivery_timeout = milliseconds()?,
+                "request.timeout.ms" | "socket.timeout.ms" => {
+                    read.request_timeout = milliseconds()?;
+                }
+                "retry.backoff.ms" | "reconnect.backoff.ms" => read.backoff = milliseconds()?,
+                "reconnect.backoff.max.ms" => read.longest_backoff = milliseconds()?,
+                "security.protocol" => match value.to_ascii_lowercase().as_str() {
+                    "plaintext" => tls = Some(false),
+                    "ssl" => tls = Some(true),
+                    "sasl_plaintext" | "sasl_ssl" => return Err(DirectError::Sasl),
+                    _ => return Err(wrong()),
+                },
+                // Read below, all together.
+                key if key.starts_with("ssl.") || key == "enable.ssl.certificate.verification" => {}
+                // The client that looks the cluster up takes these.
+                "socket.nagle.disable" | "allow.auto.create.topics" | "log_level" | "debug" => {}
+                _ => return Err(DirectError::Property { property: property.key.clone() }),
+            }
+        }
+        if tls == Some(true) {
+            read.tls = Some(Tls::read(&settings.properties)?);
+        }
+        Ok(read)
+    }
+
+    /// The acknowledgements as requests name them.
+    pub(super) fn acks(&self) -> i16 {
+        match self.acks {
+            Acks::All => -1,
+            Acks::Leader => 1,
+            Acks::None => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(properties: &[&str]) -> Result<Settings, String> {
+        let settings = KafkaSettings {
+            bootstrap: "127.0.0.1:9".to_owned(),
+            acks: Acks::All,
+            idempotent: true,
+            tokens: None,
+            properties: properties.iter().map(|p| p.parse().unwrap()).collect(),
+            patience: Duration::from_secs(1),
+        };
+        Settings::read(&settings, Some(100_000)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn properties_have_the_meaning_that_they_have_for_librdkafka() {
+        let settings = read(&[
+            "linger.ms=0.5",
+            "compression.type=lz4",
+            "delivery.timeout.ms=7000",
+            "max.in.flight=2",
+        ])
+        .unwrap();
+        assert_eq!(settings.linger, Duration::from_micros(500));
+        assert_eq!((settings.codec, settings.in_flight), (Codec::Lz4, 2));
+        assert_eq!(settings.delivery_timeout, Duration::from_secs(7));
+        assert_eq!(settings.batch_bytes, 100_000);
+        assert!(settings.tls.is_none() && settings.idempotent);
+    }
+
+    #[test]
+    fn what_it_does_not_have_is_refused_by_name() {
+        for (property, words) in [
+            ("security.protocol=SASL_SSL", "SASL"),
+            ("compression.type=snappy", "compression.type"),
+            ("max.in.flight=6", "max.in.flight"),
+            ("linger.ms=soon", "linger.ms"),
+            ("sticky.partitioning.linger.ms=1", "sticky.partitioning.linger.ms"),
+        ] {
+            let text = read(&[property]).unwrap_err();
+            assert!(text.contains(words) && text.contains("direct"), "{text}");
+        }
+    }
+}

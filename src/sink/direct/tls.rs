@@ -1,0 +1,115 @@
+//! TLS to a broker, by the properties that librdkafka reads.
+
+use std::fmt;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::DirectError;
+use crate::sink::kafka::Property;
+
+/// A connection's bytes, encrypted or not.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+/// How connections are encrypted. `Debug` shows no key.
+#[derive(Clone)]
+pub(super) struct Tls {
+    #[cfg(feature = "tls")]
+    connector: tokio_native_tls::TlsConnector,
+}
+
+impl Tls {
+    /// Reads the authorities, the certificate of our own and what is checked.
+    ///
+    /// # Errors
+    /// [`DirectError::Tls`] where a file can't be used, [`DirectError::Property`] for a property
+    /// that this transport doesn't have.
+    #[cfg(feature = "tls")]
+    pub(super) fn read(properties: &[Property]) -> Result<Tls, DirectError> {
+        let mut builder = native_tls::TlsConnector::builder();
+        let (mut certificate, mut key) = (None, None);
+        for property in properties {
+            let wrong =
+                |problem: String| DirectError::Tls { property: property.key.clone(), problem };
+            let file = || std::fs::read(&property.value).map_err(|e| wrong(e.to_string()));
+            let value = property.value.as_str();
+            match property.key.as_str() {
+                "ssl.ca.location" => trust(&mut builder, &file()?).map_err(wrong)?,
+                "ssl.ca.pem" => trust(&mut builder, value.as_bytes()).map_err(wrong)?,
+                "ssl.certificate.location" => certificate = Some(file()?),
+                "ssl.certificate.pem" => certificate = Some(value.as_bytes().to_vec()),
+                "ssl.key.location" => key = Some((&property.key, file()?)),
+                "ssl.key.pem" => key = Some((&property.key, value.as_bytes().to_vec())),
+                "ssl.endpoint.identification.algorithm" => {
+                    builder.danger_accept_invalid_hostnames(value == "none");
+                }
+                "enable.ssl.certificate.verification" => {
+                    builder.danger_accept_invalid_certs(value == "false");
+                }
+                key if key.starts_with("ssl.") => {
+                    return Err(DirectError::Property { property: key.to_owned() });
+                }
+                _ => {}
+            }
+        }
+        if let (Some(certificate), Some((property, key))) = (certificate, key) {
+            let identity =
+                native_tls::Identity::from_pkcs8(&certificate, &key).map_err(|error| {
+                    let problem = format!("{error} (it must be a plain PKCS #8 key in PEM)");
+                    DirectError::Tls { property: property.clone(), problem }
+                })?;
+            builder.identity(identity);
+        }
+        let connector = builder.build().map_err(|error| DirectError::Tls {
+            property: "security.protocol".to_owned(),
+            problem: error.to_string(),
+        })?;
+        Ok(Tls { connector: connector.into() })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(super) fn read(_: &[Property]) -> Result<Tls, DirectError> {
+        Err(DirectError::Tls {
+            property: "security.protocol".to_owned(),
+            problem: "this program was built without the feature tls".to_owned(),
+        })
+    }
+
+    /// Encrypts a connection to `host`.
+    ///
+    /// # Errors
+    /// Why not, in the library's words.
+    pub(super) async fn wrap(&self, host: &str, stream: TcpStream) -> Result<Box<dyn Stream>, String> {
+        #[cfg(feature = "tls")]
+        {
+            let wrapped = self.connector.connect(host, stream).await;
+            wrapped.map(|s| Box::new(s) as Box<dyn Stream>).map_err(|error| error.to_string())
+        }
+        #[cfg(not(feature = "tls"))]
+        {
+            let _ = (host, stream);
+            Err("no TLS".to_owned())
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+fn trust(builder: &mut native_tls::TlsConnectorBuilder, pem: &[u8]) -> Result<(), String> {
+    builder.disable_built_in_roots(true);
+    let authorities = native_tls::Certificate::stack_from_pem(pem).map_err(|e| e.to_string())?;
+    if authorities.is_empty() {
+        return Err("it holds no PEM certificate".to_owned());
+    }
+    for authority in authorities {
+        builder.add_root_certificate(authority);
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}

@@ -1,0 +1,153 @@
+//! Requests and answers of Kafka's protocol as bytes, by the `kafka-protocol` crate.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, InitProducerIdRequest, InitProducerIdResponse,
+    ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, StrBytes};
+
+use super::batch::ProducerId;
+
+/// The newest version of producing that names topics by their names.
+const NEWEST_PRODUCE: i16 = 12;
+/// The newest version of asking for a producer that is needed.
+const NEWEST_PRODUCER: i16 = 4;
+
+/// The versions in which a broker is talked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Versions {
+    produce: i16,
+    producer: i16,
+}
+
+/// What a broker says of one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BatchAnswer {
+    /// Kafka's error code, 0 for none.
+    pub(super) code: i16,
+}
+
+/// A request for the versions that a broker knows.
+pub(super) fn ask_versions(client_id: &str, frame: &mut BytesMut) -> Result<(), String> {
+    request(frame, ApiKey::ApiVersions, 0, 0, client_id, &ApiVersionsRequest::default())
+}
+
+impl Versions {
+    /// The versions to use, by an answer to [`ask_versions`].
+    pub(super) fn read(mut answer: Bytes) -> Result<Versions, String> {
+        let known: ApiVersionsResponse = decode(&mut answer, 0)?;
+        if known.error_code != 0 {
+            return Err(format!("it does not tell its versions (error {})", known.error_code));
+        }
+        let newest = |key: ApiKey, ours: i16| {
+            let range = known.api_keys.iter().find(|api| api.api_key == key as i16)?;
+            (range.min_version <= ours).then(|| ours.min(range.max_version))
+        };
+        let produce = newest(ApiKey::Produce, NEWEST_PRODUCE)
+            .filter(|version| *version >= ProduceRequest::VERSIONS.min)
+            .ok_or("it knows no version of producing that we know")?;
+        let producer = newest(ApiKey::InitProducerId, NEWEST_PRODUCER).unwrap_or(0);
+        Ok(Versions { produce, producer })
+    }
+
+    /// A request to store batches: those of each topic by partition.
+    pub(super) fn produce(
+        self,
+        frame: &mut BytesMut,
+        correlation: i32,
+        client_id: &str,
+        acks: i16,
+        timeout_ms: i32,
+        topics: Vec<(String, Vec<(i32, Bytes)>)>,
+    ) -> Result<(), String> {
+        let topics = topics.into_iter().map(|(name, partitions)| {
+            let partitions = partitions.into_iter().map(|(index, records)| {
+                PartitionProduceData::default().with_index(index).with_records(Some(records))
+            });
+            TopicProduceData::default()
+                .with_name(TopicName(StrBytes::from_string(name)))
+                .with_partition_data(partitions.collect())
+        });
+        let body = ProduceRequest::default()
+            .with_acks(acks)
+            .with_timeout_ms(timeout_ms)
+            .with_topic_data(topics.collect());
+        request(frame, ApiKey::Produce, self.produce, correlation, client_id, &body)
+    }
+
+    /// What an answer to [`Versions::produce`] says, by topic and partition.
+    pub(super) fn stored(
+        self,
+        mut answer: Bytes,
+    ) -> Result<Vec<(String, i32, BatchAnswer)>, String> {
+        let answer: ProduceResponse = decode(&mut answer, self.produce)?;
+        let mut said = Vec::new();
+        for topic in answer.responses {
+            for partition in topic.partition_responses {
+                let answer = BatchAnswer { code: partition.error_code };
+                said.push((topic.name.to_string(), partition.index, answer));
+            }
+        }
+        Ok(said)
+    }
+
+    /// A request for a producer's number.
+    pub(super) fn ask_producer(
+        self,
+        frame: &mut BytesMut,
+        correlation: i32,
+        client_id: &str,
+    ) -> Result<(), String> {
+        let body = InitProducerIdRequest::default().with_transaction_timeout_ms(60_000);
+        request(frame, ApiKey::InitProducerId, self.producer, correlation, client_id, &body)
+    }
+
+    /// The producer that an answer gives, or the error code of one that gives none.
+    pub(super) fn producer(self, mut answer: Bytes) -> Result<Result<ProducerId, i16>, String> {
+        let answer: InitProducerIdResponse = decode(&mut answer, self.producer)?;
+        Ok(match answer.error_code {
+            0 => Ok(ProducerId { id: answer.producer_id.0, epoch: answer.producer_epoch }),
+            code => Err(code),
+        })
+    }
+}
+
+/// The number by which an answer names its request.
+pub(super) fn correlation(answer: &Bytes) -> Option<i32> {
+    answer.get(..4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes)
+}
+
+/// Fills an empty frame: length, header, body.
+fn request<B: Encodable + HeaderVersion>(
+    frame: &mut BytesMut,
+    key: ApiKey,
+    version: i16,
+    correlation: i32,
+    client_id: &str,
+    body: &B,
+) -> Result<(), String> {
+    frame.clear();
+    frame.put_u32(0);
+    RequestHeader::default()
+        .with_request_api_key(key as i16)
+        .with_request_api_version(version)
+        .with_correlation_id(correlation)
+        .with_client_id(Some(StrBytes::from_string(client_id.to_owned())))
+        .encode(frame, B::header_version(version))
+        .map_err(|error| error.to_string())?;
+    body.encode(frame, version).map_err(|error| error.to_string())?;
+    let length = (frame.len() - 4) as u32;
+    (&mut frame[..4]).put_u32(length);
+    Ok(())
+}
+
+fn decode<B: Decodable + HeaderVersion>(answer: &mut Bytes, version: i16) -> Result<B, String> {
+    if answer.remaining() < 4 {
+        return Err("its answer is too short".to_owned());
+    }
+    ResponseHeader::decode(answer, B::header_version(version))
+        .and_then(|_| B::decode(answer, version))
+        .map_err(|error| format!("its answer can't be read: {error}"))
+}
