@@ -286,6 +286,15 @@ pub enum SinkKind {
     Null,
 }
 
+/// Whose producer talks to the brokers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Transport {
+    /// librdkafka's: all of Kafka's security, and transactions.
+    Librdkafka,
+    /// Our own: cheaper; without SASL and transactions.
+    Direct,
+}
+
 /// Options on where records go.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where to")]
@@ -305,6 +314,9 @@ pub struct DestinationOptions {
     /// Acknowledgements: `all` is idempotent; 1 and 0 give that up [default: all].
     #[arg(long, value_enum)]
     pub acks: Option<Acks>,
+    /// Producer.
+    #[arg(long, value_enum, default_value = "librdkafka")]
+    pub transport: Transport,
     /// Send records in transactions, whose producers have this id with the shard's and the thread's
     /// number behind it; a resumed run fences the one before.
     #[arg(long, value_name = "ID")]

@@ -255,12 +255,12 @@ impl Crew<'_> {
         match self.outlet {
             Outlet::Kafka(kafka) => {
                 let mut glance = Glance { sent, p99, ..Glance::default() };
-                for producer in &kafka.producers {
-                    let (acked, failed) = producer.tally().progress();
+                for tally in kafka.producers.tallies() {
+                    let (acked, failed) = tally.progress();
                     glance.acked += acked;
                     glance.failed += failed;
-                    glance.in_flight += producer.in_flight() as u64;
                 }
+                glance.in_flight = kafka.producers.in_flight() as u64;
                 glance
             }
             Outlet::Stdout(_) | Outlet::Null => Glance { sent, acked: sent, ..Glance::default() },

@@ -6,6 +6,7 @@ use crate::config::{ConfigError, PropertiesError};
 use crate::encoding::registry::RegistryError;
 use crate::report::merge::MergeError;
 use crate::sink::SinkError;
+use crate::sink::direct::DirectError;
 use crate::sink::embedded::registry::EmbeddedRegistryError;
 use crate::sink::kafka::KafkaError;
 use crate::verify::VerifyError;
@@ -26,6 +27,9 @@ pub enum RunError {
     /// The cluster or a topic can't be used.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// There is no direct producer.
+    #[error(transparent)]
+    Direct(#[from] DirectError),
     /// The registry can't be used.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -135,6 +139,8 @@ impl RunError {
             | RunError::Properties(_)
             | RunError::Merge(_) => ExitCode::Usage,
             RunError::Kafka(error) => kafka(error),
+            RunError::Direct(DirectError::Start(_)) => ExitCode::ProducerFailed,
+            RunError::Direct(_) => ExitCode::Usage,
             RunError::Registry(error) => registry(error),
             RunError::Verify(error) => verify(error),
             RunError::EmbeddedRegistry(_) => ExitCode::AddressTaken,

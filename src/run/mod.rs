@@ -8,6 +8,7 @@ mod outcome;
 pub mod outlet;
 mod passed;
 pub mod plan;
+pub mod producers;
 pub mod sent;
 pub mod worker;
 
@@ -31,6 +32,7 @@ pub use error::{ExitCode, RunError};
 
 use crew::{Crew, Outcome};
 use outlet::Outlet;
+use producers::{Producers, direct_sink, kafka_sink};
 use plan::Plan;
 
 /// How a run talks while it runs.
@@ -76,7 +78,10 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
 
     let crew = Crew { manifest: &report.manifest, options, outlet: &outlet, position, stop, talk };
     let Outcome { results, failure } = match &outlet {
-        Outlet::Kafka(kafka) => crew.work(|thread| kafka.sink(thread, stop), hdr_log)?,
+        Outlet::Kafka(kafka) => match &kafka.producers {
+            Producers::Librdkafka(all) => crew.work(|t| kafka_sink(all, t, stop), hdr_log)?,
+            Producers::Direct(all) => crew.work(|t| direct_sink(all, t, stop), hdr_log)?,
+        },
         Outlet::Stdout(lines) => crew.work(|_| lines.sink(), hdr_log)?,
         Outlet::Null => crew.work(|_| NullSink, hdr_log)?,
     };

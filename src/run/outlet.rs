@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::connection::Connection;
 use super::error::RunError;
 use super::plan::Plan;
+use super::producers::Producers;
 use super::{Talk, now_ms, tell};
 use crate::cli::{RunOptions, SinkKind};
 use crate::encoding::{Format, SchemaId};
@@ -15,7 +16,7 @@ use crate::record::Topic;
 use crate::sink::embedded::broker::CAVEAT;
 use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
 use crate::sink::kafka::topics::{self, TopicPolicy};
-use crate::sink::kafka::{Cluster, Kafka, KafkaSink, Needs, Polling, transactional_id};
+use crate::sink::kafka::{Cluster, Needs, Polling};
 use crate::sink::stdout::LineSink;
 use crate::sink::tally::{Deliveries, Tally};
 
@@ -31,8 +32,8 @@ pub enum Outlet {
 
 /// Producers, and what was started for them.
 pub struct KafkaOutlet {
-    /// The producers, one at least.
-    pub producers: Vec<Kafka>,
+    /// The producers.
+    pub producers: Producers,
     /// The cluster that they write to.
     pub cluster: Cluster,
     bootstrap: String,
@@ -107,7 +108,7 @@ impl Outlet {
         let mut running = !stop.is_set();
         loop {
             let turn = Duration::from_millis(200);
-            let left: usize = kafka.producers.iter().map(|producer| producer.flush(turn)).sum();
+            let left = kafka.producers.flush(turn);
             if running && stop.is_set() {
                 running = false;
                 deadline = deadline.min(Instant::now() + shutdown);
@@ -121,7 +122,7 @@ impl Outlet {
     /// The fatal error that ended the producer, if one did.
     pub fn fatal(&self) -> Option<String> {
         match self {
-            Outlet::Kafka(kafka) => kafka.producers.iter().find_map(Kafka::fatal),
+            Outlet::Kafka(kafka) => kafka.producers.fatal(),
             Outlet::Stdout(_) | Outlet::Null => None,
         }
     }
@@ -129,10 +130,10 @@ impl Outlet {
     /// What the producers count.
     pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
         let producers = match self {
-            Outlet::Kafka(kafka) => kafka.producers.as_slice(),
-            Outlet::Stdout(_) | Outlet::Null => &[],
+            Outlet::Kafka(kafka) => Some(&kafka.producers),
+            Outlet::Stdout(_) | Outlet::Null => None,
         };
-        producers.iter().map(Kafka::tally)
+        producers.into_iter().flat_map(Producers::tallies)
     }
 
     /// What became of the records so far; none where nothing confirms them.
@@ -153,9 +154,9 @@ impl Outlet {
         if manifest.transactions.is_some() {
             return BTreeMap::new();
         }
-        let Some(producer) = kafka.producers.first() else { return BTreeMap::new() };
         let ends = manifest.topics.iter().filter_map(|entry| {
-            let offsets = producer.end_offsets(&entry.name, entry.partitions)?;
+            let offsets =
+                kafka.cluster.end_offsets(&entry.name, entry.partitions, END_PATIENCE)?;
             Some((entry.topic.name().to_owned(), offsets))
         });
         ends.collect()
@@ -179,6 +180,8 @@ impl Outlet {
 /// From this rate on, in records a second, a thread comes by often enough to take delivery reports
 /// between its records.
 const NEVER_IDLE: f64 = 100_000.0;
+/// How long a partition may take to tell where it ends after a run.
+const END_PATIENCE: Duration = Duration::from_secs(5);
 /// What a machine takes to be made.
 const MAKING: Duration = Duration::from_micros(1);
 /// What a machine's announcement may take of a producer's time, its making included.
@@ -192,12 +195,6 @@ impl Lines {
 }
 
 impl KafkaOutlet {
-    /// The sink of thread `thread`: threads are dealt to producers in turn, so that a machine's
-    /// records go through one.
-    pub fn sink(&self, thread: u32, stop: &StopFlag) -> KafkaSink {
-        self.producers[thread as usize % self.producers.len()].sink(stop.clone())
-    }
-
     fn open(
         options: &RunOptions,
         plan: &mut Plan,
@@ -253,7 +250,6 @@ impl KafkaOutlet {
         for warning in &prepared.warnings {
             tracing::warn!("{warning}");
         }
-        let mut names = [const { None }; Topic::COUNT];
         let client = registry
             .as_ref()
             .map(|url| connection.registry(&options.registry, url, stop))
@@ -270,7 +266,7 @@ impl KafkaOutlet {
             } else if prepared.created.contains(&entry.name) {
                 Some(vec![0; entry.partitions as usize])
             } else {
-                cluster.end_offsets(&entry.name, entry.partitions)
+                cluster.end_offsets(&entry.name, entry.partitions, cluster.settings().patience)
             };
             if let Some(client) = &client {
                 let schema = entry.topic.schema();
@@ -283,7 +279,6 @@ impl KafkaOutlet {
                 }
                 entry.schema_id = Some(id);
             }
-            names[entry.topic.index()] = Some(entry.name.clone());
         }
         let transactions = plan.manifest.transactions.as_ref();
         let polling = match plan.manifest.schedule().rates() {
@@ -297,13 +292,8 @@ impl KafkaOutlet {
             paced: plan.manifest.pace != Pace::Max,
             producers: transactions.map(|t| t.producers).or(options.pace.producers).unwrap_or(1),
         };
-        let shard = plan.manifest.shard.index();
-        let producers = (0..needs.producers)
-            .map(|thread| {
-                let of = transactions.map(|t| (t, transactional_id(t, shard, thread)));
-                Kafka::start(&cluster, &names, needs, of)
-            })
-            .collect::<Result<_, _>>()?;
+        let producers =
+            Producers::start(destination.transport, &cluster, &plan.manifest, needs)?;
         Ok(KafkaOutlet {
             producers,
             bootstrap,

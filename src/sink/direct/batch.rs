@@ -115,7 +115,8 @@ impl OpenBatch {
         self.notes.push(note);
     }
 
-    /// The batch of what it holds, which is at least one record.
+    /// The batch of what it holds, which is at least one record, and its room, where the batch has
+    /// become another.
     ///
     /// # Errors
     /// Those of the compression.
@@ -123,14 +124,15 @@ impl OpenBatch {
         self,
         partition: usize,
         compressor: &mut Compressor,
-    ) -> std::io::Result<Batch> {
+    ) -> std::io::Result<(Batch, Option<BytesMut>)> {
         let OpenBatch { mut data, notes, first_ms, latest_ms } = self;
         let codec = compressor.codec();
+        let mut room = None;
         if codec != Codec::None {
             let mut smaller = BytesMut::with_capacity(HEADER + data.len() / 2);
             smaller.put_bytes(0, HEADER);
             compressor.compress(&data[HEADER..], &mut smaller)?;
-            data = smaller;
+            room = Some(std::mem::replace(&mut data, smaller));
         }
         let count = notes.len() as i32;
         let length = (data.len() - 12) as i32; // all behind this field
@@ -151,7 +153,9 @@ impl OpenBatch {
         let records_crc = crc32c::crc32c(&data[HEADER..]);
         let begun_ns = notes.first().map_or(0, |note| note.enqueued_ns);
         let data = data.freeze();
-        Ok(Batch { partition, notes, number: 0, begun_ns, sequence: None, data, records_crc })
+        let batch =
+            Batch { partition, notes, number: 0, begun_ns, sequence: None, data, records_crc };
+        Ok((batch, room))
     }
 }
 
@@ -241,8 +245,8 @@ mod tests {
     #[test]
     fn an_independent_decoder_reads_what_was_written() {
         for codec in [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd] {
-            let mut compressor = Compressor::new(codec).unwrap();
-            let mut batch = open(1_000).close(3, &mut compressor).unwrap();
+            let (mut batch, _) =
+                open(1_000).close(3, &mut Compressor::new(codec, None)).unwrap();
             batch.sequence = Some(7);
             for producer in [None, Some(ProducerId { id: 1 << 40, epoch: 2 })] {
                 let mut bytes = batch.stamped(producer);
@@ -269,7 +273,7 @@ mod tests {
         while !open.is_full(110, 1_000) {
             open.push(&[1; 10], &[2; 100], 0, note);
         }
-        let batch = open.close(0, &mut Compressor::new(Codec::None).unwrap()).unwrap();
+        let (batch, _) = open.close(0, &mut Compressor::new(Codec::None, None)).unwrap();
         assert!(batch.len() <= 1_000 && batch.count() >= 6, "{} records", batch.count());
     }
 

@@ -30,20 +30,14 @@ impl Codec {
 /// A codec with what it needs from one batch to the next.
 pub(super) struct Compressor {
     codec: Codec,
+    level: Option<i32>,
     zstd: Option<zstd::bulk::Compressor<'static>>,
 }
 
 impl Compressor {
-    /// A compressor at the codec's own level.
-    ///
-    /// # Errors
-    /// Where the codec can't be started.
-    pub(super) fn new(codec: Codec) -> io::Result<Compressor> {
-        let zstd = match codec {
-            Codec::Zstd => Some(zstd::bulk::Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL)?),
-            _ => None,
-        };
-        Ok(Compressor { codec, zstd })
+    /// A compressor at a level, or the codec's own.
+    pub(super) fn new(codec: Codec, level: Option<i32>) -> Compressor {
+        Compressor { codec, level, zstd: None }
     }
 
     pub(super) fn codec(&self) -> Codec {
@@ -58,7 +52,9 @@ impl Compressor {
         match self.codec {
             Codec::None => to.extend_from_slice(records),
             Codec::Gzip => {
-                let level = flate2::Compression::default();
+                let level = self.level.map_or(flate2::Compression::default(), |level| {
+                    flate2::Compression::new(level.unsigned_abs().min(9))
+                });
                 let mut encoder = flate2::write::GzEncoder::new(to.writer(), level);
                 encoder.write_all(records)?;
                 encoder.finish()?;
@@ -73,8 +69,12 @@ impl Compressor {
                 encoder.finish().map_err(io::Error::other)?;
             }
             Codec::Zstd => {
-                let Some(zstd) = &mut self.zstd else {
-                    return Err(io::Error::other("zstd was not started"));
+                let zstd = match &mut self.zstd {
+                    Some(zstd) => zstd,
+                    none => {
+                        let level = self.level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL);
+                        none.insert(zstd::bulk::Compressor::new(level)?)
+                    }
                 };
                 let begin = to.len();
                 to.resize(begin + zstd::zstd_safe::compress_bound(records.len()), 0);

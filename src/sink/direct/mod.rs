@@ -90,6 +90,8 @@ struct Shared {
     bytes: AtomicUsize,
     /// How many bytes may be in flight.
     most_bytes: usize,
+    /// What a batch takes before it is compressed.
+    batch_bytes: usize,
     rooms: Mutex<Vec<(BytesMut, Vec<Note>)>>,
     frames: Frames,
 }
@@ -144,12 +146,14 @@ impl Direct {
     ) -> Result<Direct, DirectError> {
         let settings = Settings::read(cluster.settings(), needs.largest_batch)?;
         let most_bytes = if needs.paced { PACED_BYTES } else { UNPACED_BYTES };
+        let most_bytes = settings.most_bytes.unwrap_or(most_bytes);
         let shared = Arc::new(Shared {
             base: Instant::now(),
             tally: Tally::new(),
             in_flight: AtomicU64::new(0),
             bytes: AtomicUsize::new(0),
             most_bytes: most_bytes / needs.producers.max(1) as usize,
+            batch_bytes: settings.batch_bytes,
             rooms: Mutex::default(),
             frames: Frames::default(),
         });
@@ -183,14 +187,9 @@ impl Direct {
     }
 
     /// A sink for one thread. A set `stop` ends its wait for room in a full producer.
-    ///
-    /// # Errors
-    /// [`DirectError::Start`] where the compression can't be started.
-    pub fn sink(&self, stop: StopFlag) -> Result<DirectSink, DirectError> {
-        let compressor = Compressor::new(self.settings.codec)
-            .map_err(|error| DirectError::Start(error.to_string()))?;
+    pub fn sink(&self, stop: StopFlag) -> DirectSink {
         let partitions: usize = self.topics.iter().map(|(_, count)| count).sum();
-        Ok(DirectSink {
+        DirectSink {
             shared: Arc::clone(&self.shared),
             events: self.events.clone(),
             topics: self.topics,
@@ -200,11 +199,11 @@ impl Direct {
             oldest_ns: 0,
             linger_ns: self.settings.linger.as_nanos() as u64,
             batch_bytes: self.settings.batch_bytes,
-            compressor,
+            compressor: Compressor::new(self.settings.codec, self.settings.level),
             now_ns: 0,
             until_clock: 0,
             refusing: false,
-        })
+        }
     }
 
     /// Counts what becomes of its records.
@@ -250,9 +249,15 @@ impl Shared {
     fn give_back(&self, batch: Batch) {
         self.in_flight.fetch_sub(batch.count() as u64, Ordering::Release);
         self.bytes.fetch_sub(batch.len(), Ordering::Release);
+        let (data, notes) = batch.into_room();
+        self.keep_room(data, notes);
+    }
+
+    /// Keeps a batch's room for another.
+    fn keep_room(&self, data: BytesMut, notes: Vec<Note>) {
         let mut rooms = self.rooms.lock();
-        if rooms.len() < MOST_ROOMS {
-            rooms.push(batch.into_room());
+        if rooms.len() < MOST_ROOMS && data.capacity() > self.batch_bytes {
+            rooms.push((data, notes));
         }
     }
 
@@ -328,7 +333,10 @@ impl DirectSink {
             if open.is_empty() {
                 continue;
             }
-            let batch = open.close(number, &mut self.compressor)?;
+            let (batch, room) = open.close(number, &mut self.compressor)?;
+            if let Some(room) = room {
+                self.shared.keep_room(room, Vec::new());
+            }
             records += batch.count() as u64;
             bytes += batch.len();
             batches.push(batch);

@@ -4,7 +4,8 @@
 //! again, nothing more is sent until the others have come back too; then all that came back is sent
 //! again in order. So no retry overtakes another, with a sequence or without.
 //!
-//! With a sequence, brokers refuse a batch whose predecessor they lack, and know one that they have:
+//! With a sequence, its first batch goes alone: a broker that has none of a sequence takes any batch
+//! as its first, and would call the true first a duplicate. Then brokers refuse a batch whose predecessor they lack, and know one that they have:
 //! a retry neither reorders nor duplicates. Where a batch is given up, what was sent behind it has
 //! been refused, and takes its place in the sequence; where nobody knows what became of it, it is
 //! given up with all that was sent behind it, and the sequence begins anew under another producer.
@@ -31,6 +32,8 @@ pub(super) struct Partition {
     /// The producer before, whose sequence has come to its end here.
     spent: Option<ProducerId>,
     next_sequence: i32,
+    /// Whether a batch of the sequence was stored.
+    proven: bool,
 }
 
 /// What became of a batch that was sent.
@@ -80,8 +83,12 @@ impl Partition {
     pub(super) fn is_ready(&self, now_ns: u64, most: usize) -> bool {
         !self.waiting.is_empty()
             && !self.gathering
-            && self.in_flight.len() < most
+            && self.in_flight.len() < self.most_in_flight(most)
             && now_ns >= self.not_before_ns
+    }
+
+    fn most_in_flight(&self, most: usize) -> usize {
+        if self.producer.is_none() || self.proven { most } else { 1 }
     }
 
     /// Until when a retry waits, if one does.
@@ -106,7 +113,7 @@ impl Partition {
             return false;
         }
         self.producer = Some(producer);
-        self.next_sequence = 0;
+        (self.next_sequence, self.proven) = (0, false);
         self.waiting.iter_mut().for_each(|batch| batch.sequence = None);
         true
     }
@@ -129,7 +136,10 @@ impl Partition {
         let at = self.in_flight.iter().position(|batch| batch.number == number)?;
         let batch = self.in_flight.remove(at)?;
         let settled = match answer {
-            Answer::Stored => Some(Settled::Stored(batch)),
+            Answer::Stored => {
+                self.proven = true;
+                Some(Settled::Stored(batch))
+            }
             Answer::Never => {
                 self.close_gap(&batch);
                 Some(Settled::GivenUp(batch))
@@ -225,7 +235,7 @@ mod tests {
             let note = Note { enqueued_ns: at, intended_ns: UNPACED, bytes: 2 };
             open.push(b"k", b"v", 0, note);
         }
-        open.close(0, &mut Compressor::new(Codec::None).unwrap()).unwrap()
+        open.close(0, &mut Compressor::new(Codec::None, None)).unwrap().0
     }
 
     /// A partition whose batches have 10, 20, 30, ... records; `sent` of `pushed` are in flight.

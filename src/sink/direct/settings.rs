@@ -17,6 +17,10 @@ pub(super) struct Settings {
     /// The most bytes of a batch before it is compressed.
     pub(super) batch_bytes: usize,
     pub(super) codec: Codec,
+    /// How hard the codec tries; none for its own level.
+    pub(super) level: Option<i32>,
+    /// The most bytes that all producers together hold, where that was asked for.
+    pub(super) most_bytes: Option<usize>,
     /// Requests that one broker is sent before it answers the first.
     pub(super) in_flight: usize,
     /// After it a record is given up.
@@ -58,6 +62,8 @@ impl Settings {
             linger: settings.linger(),
             batch_bytes: BATCH_BYTES.min(largest.unwrap_or(BATCH_BYTES)),
             codec: Codec::None,
+            level: None,
+            most_bytes: None,
             in_flight: MOST_IN_FLIGHT,
             delivery_timeout: Duration::from_secs(120),
             request_timeout: Duration::from_secs(30),
@@ -81,6 +87,14 @@ impl Settings {
                 }
                 "compression.codec" => {
                     read.codec = Codec::named(value).ok_or_else(wrong)?;
+                }
+                "compression.level" => {
+                    let level: i32 = value.parse().map_err(|_| wrong())?;
+                    read.level = (level >= 0).then_some(level);
+                }
+                "queue.buffering.max.kbytes" => {
+                    let kibibytes: u32 = value.parse().map_err(|_| wrong())?;
+                    read.most_bytes = Some((kibibytes.max(1) as usize) << 10);
                 }
                 "max.in.flight.requests.per.connection" => {
                     let requests: usize = value.parse().map_err(|_| wrong())?;

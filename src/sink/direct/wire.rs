@@ -71,6 +71,7 @@ impl Versions {
                 .with_partition_data(partitions.collect())
         });
         let body = ProduceRequest::default()
+            .with_transactional_id(None)
             .with_acks(acks)
             .with_timeout_ms(timeout_ms)
             .with_topic_data(topics.collect());
@@ -100,7 +101,9 @@ impl Versions {
         correlation: i32,
         client_id: &str,
     ) -> Result<(), String> {
-        let body = InitProducerIdRequest::default().with_transaction_timeout_ms(60_000);
+        let body = InitProducerIdRequest::default()
+            .with_transactional_id(None)
+            .with_transaction_timeout_ms(60_000);
         request(frame, ApiKey::InitProducerId, self.producer, correlation, client_id, &body)
     }
 

@@ -140,9 +140,33 @@ impl Cluster {
         Ok(self.metadata()?.get(topic).map(|existing| existing.partitions))
     }
 
-    /// Where each of the partitions of `topic` ends; none where the cluster doesn't tell.
-    pub fn end_offsets(&self, topic: &str, partitions: u32) -> Option<Vec<i64>> {
-        end_offsets(&self.client, topic, partitions, self.settings.patience)
+    /// Where each of the partitions of `topic` ends; none where that can't be known within
+    /// `patience` for each.
+    pub fn end_offsets(
+        &self,
+        topic: &str,
+        partitions: u32,
+        patience: Duration,
+    ) -> Option<Vec<i64>> {
+        let client = self.client.client();
+        let of = |partition| match client.fetch_watermarks(topic, partition, patience) {
+            Ok((_, end)) => Some(end),
+            Err(error) => {
+                tracing::debug!("the end of {topic}-{partition} is unknown: {}", plain(&error));
+                None
+            }
+        };
+        // Each answer is waited for, so some are at once.
+        let all: Vec<i32> = (0..partitions as i32).collect();
+        let ask = |some: &[i32]| some.iter().map(|&p| of(p)).collect::<Option<Vec<_>>>();
+        let ends: Option<Vec<_>> = std::thread::scope(|scope| {
+            let asking: Vec<_> = all
+                .chunks(all.len().div_ceil(ASKING).max(1))
+                .map(|some| scope.spawn(move || ask(some)))
+                .collect();
+            asking.into_iter().map(|some| some.join().ok().flatten()).collect()
+        });
+        ends.map(|ends| ends.concat())
     }
 
     /// The brokers that the cluster sends its clients to, as it named them when we connected.
@@ -226,35 +250,6 @@ fn members_of(metadata: &Metadata) -> Vec<Member> {
 
 /// How many partitions are asked at once where they end.
 const ASKING: usize = 16;
-
-/// Where each of the partitions of `topic` ends, by a client; none where that can't be known within
-/// `patience` for each.
-pub(super) fn end_offsets(
-    client: &KafkaProducer,
-    topic: &str,
-    partitions: u32,
-    patience: Duration,
-) -> Option<Vec<i64>> {
-    let of = |partition| match client.client().fetch_watermarks(topic, partition, patience) {
-        Ok((_, end)) => Some(end),
-        Err(error) => {
-            tracing::debug!("the end of {topic}-{partition} is unknown: {}", plain(&error));
-            None
-        }
-    };
-    // Each answer is waited for, so some are at once.
-    let all: Vec<i32> = (0..partitions as i32).collect();
-    let ask =
-        |some: &[i32]| some.iter().map(|&partition| of(partition)).collect::<Option<Vec<_>>>();
-    let ends: Option<Vec<_>> = std::thread::scope(|scope| {
-        let asking: Vec<_> = all
-            .chunks(all.len().div_ceil(ASKING).max(1))
-            .map(|some| scope.spawn(move || ask(some)))
-            .collect();
-        asking.into_iter().map(|some| some.join().ok().flatten()).collect()
-    });
-    ends.map(|ends| ends.concat())
-}
 
 /// A client's reason without the state and the repetitions that it adds in brackets.
 fn without_details(reason: &str) -> String {

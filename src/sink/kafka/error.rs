@@ -159,14 +159,6 @@ pub fn error_kind(code: i16) -> String {
     }
 }
 
-/// What records that a broker refuses by an error code are counted under.
-pub fn error_kind(code: i16) -> String {
-    match RDKafkaRespErr::try_from(i32::from(code)) {
-        Ok(code) => format!("{:?}", RDKafkaErrorCode::from(code)),
-        Err(_) => format!("Error{code}"),
-    }
-}
-
 /// An error code in words, with its name.
 pub(super) fn describe(code: RDKafkaErrorCode) -> String {
     format!(

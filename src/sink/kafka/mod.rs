@@ -50,8 +50,6 @@ const FULL_PAUSE: Duration = Duration::from_millis(1);
 const MOST_QUEUED: u32 = 1_000_000;
 /// After how many refused records a sink asks again how many are in flight.
 const LOOK_EVERY: u32 = 16;
-/// How long a partition may take to tell where it ends.
-const END_PATIENCE: Duration = Duration::from_secs(5);
 /// After how many records a sink that polls looks for delivery reports.
 const POLL_EVERY: u32 = 256;
 /// How many events it takes then at most.
@@ -203,11 +201,6 @@ impl Kafka {
     /// How many records the producer holds that are neither acknowledged nor given up.
     pub fn in_flight(&self) -> usize {
         in_flight(&self.producer)
-    }
-
-    /// Where each of the partitions of `topic` ends; none where the cluster doesn't tell.
-    pub fn end_offsets(&self, topic: &str, partitions: u32) -> Option<Vec<i64>> {
-        connect::end_offsets(&self.producer, topic, partitions, END_PATIENCE)
     }
 
     /// The fatal error that ended the producer, if one did.

@@ -253,7 +253,7 @@ fn settle(
 fn await_leaders(cluster: &Cluster, topic: &str, partitions: u32) -> Result<(), KafkaError> {
     let started = Instant::now();
     let patience = cluster.settings().patience;
-    while cluster.end_offsets(topic, partitions).is_none() {
+    while cluster.end_offsets(topic, partitions, patience).is_none() {
         cluster.interrupted()?;
         if started.elapsed() >= patience {
             return Err(KafkaError::NotReady { topic: topic.to_owned(), waited: patience });
