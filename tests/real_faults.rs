@@ -31,19 +31,44 @@ const FLOW: Duration = Duration::from_secs(2);
 struct Drill {
     cluster: OwnCluster,
     folder: tempfile::TempDir,
+    transport: &'static str,
     /// The options that the run had.
     load: String,
 }
 
+/// The drills of both transports, each a test.
+macro_rules! by_both_transports {
+    ($($drill:ident),* $(,)?) => {
+        mod librdkafka {
+            $(#[test] fn $drill() { super::$drill("librdkafka"); })*
+        }
+        mod direct {
+            $(#[test] fn $drill() { super::$drill("direct"); })*
+        }
+    };
+}
+
+by_both_transports!(
+    killed_broker_of_three_and_leaders_moved,
+    killed_only_broker_under_load,
+    network_cut_for_twenty_seconds,
+    slow_network_and_connections_reset,
+    broker_too_slow_for_the_rate,
+    terminated_in_full_flow,
+    killed_in_full_flow_and_resumed,
+    topic_deleted_while_running,
+);
+
 impl Drill {
-    fn new(name: &str, options: &[&str]) -> Drill {
-        let cluster = OwnCluster::start(name, &[&["--no-registry"], options].concat());
-        Drill::on(cluster)
+    fn new(name: &str, transport: &'static str, options: &[&str]) -> Drill {
+        let name = format!("{name}-{transport}");
+        let cluster = OwnCluster::start(&name, &[&["--no-registry"], options].concat());
+        Drill::on(cluster, transport)
     }
 
-    fn on(cluster: OwnCluster) -> Drill {
+    fn on(cluster: OwnCluster, transport: &'static str) -> Drill {
         let folder = tempfile::tempdir().expect("a folder can be made");
-        Drill { cluster, folder, load: String::new() }
+        Drill { cluster, folder, transport, load: String::new() }
     }
 
     fn report_path(&self) -> PathBuf {
@@ -57,7 +82,10 @@ impl Drill {
 
     /// Starts a run of these options, blanks between them, at `bootstrap`.
     fn start_at(&mut self, bootstrap: &str, load: &str) -> Running {
-        self.load = load.to_owned();
+        self.load = match self.transport {
+            "librdkafka" => load.to_owned(),
+            transport => format!("{load} --transport {transport}"),
+        };
         let path = self.report_path();
         let mut arguments = vec!["run", "-b", bootstrap, "--seed", "11", "--machines", "200"];
         arguments.extend(["--report", path.to_str().expect("it is text")]);
@@ -65,7 +93,7 @@ impl Drill {
             Some(registry) => arguments.extend(["-r", registry]),
             None => arguments.extend(["--format", "json"]),
         }
-        arguments.extend(load.split_whitespace());
+        arguments.extend(self.load.split_whitespace());
         Running::start(&arguments)
     }
 
@@ -83,6 +111,7 @@ impl Drill {
         let path = self.report_path();
         let path = path.to_str().expect("it is text");
         let mut arguments = vec!["run", "-b", &self.cluster.bootstrap, "--resume", path];
+        arguments.extend(["--transport", self.transport]);
         arguments.extend(["--report", path]);
         Running::start(&arguments).finish(PATIENCE)
     }
@@ -137,14 +166,14 @@ impl Drill {
         );
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/faults");
         fs::create_dir_all(&folder).expect("a folder can be made");
-        let name = fault.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let name = format!("{fault}-{}", self.transport);
+        let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         fs::write(folder.join(name), row).expect("a row can be written");
     }
 }
 
-#[test]
-fn killed_broker_of_three_and_leaders_moved() {
-    let mut drill = Drill::new("fault-three", &["--brokers", "3"]);
+fn killed_broker_of_three_and_leaders_moved(transport: &'static str) {
+    let mut drill = Drill::new("fault-three", transport, &["--brokers", "3"]);
     let running = drill.start("--rate 5000 --duration 40s");
     drill.cluster.call(&["stop-broker", "2", "--kill"]);
     thread::sleep(Duration::from_secs(4));
@@ -153,18 +182,19 @@ fn killed_broker_of_three_and_leaders_moved() {
     thread::sleep(Duration::from_secs(4));
     drill.cluster.call(&["elect-leaders"]);
     running.finish(PATIENCE).exits(0);
+    let fault = "one of three brokers killed and started again, then leaders elected";
+    if transport == "direct" {
+        drill.assert_nothing_lost(fault);
+        return;
+    }
     // Where a request overtakes another on its way to a new leader, librdkafka 2.12 begins a new
     // epoch, and a broker no longer knows again what was under way elsewhere: at most five requests
     // to each of three brokers, each of what a third of the load is in a retry's 100 ms.
-    drill.assert_nothing_lost_and_duplicated_at_most(
-        3 * 5 * (5_000 / 3 / 10),
-        "one of three brokers killed and started again, then leaders elected",
-    );
+    drill.assert_nothing_lost_and_duplicated_at_most(3 * 5 * (5_000 / 3 / 10), fault);
 }
 
-#[test]
-fn killed_only_broker_under_load() {
-    let mut drill = Drill::new("fault-only", &[]);
+fn killed_only_broker_under_load(transport: &'static str) {
+    let mut drill = Drill::new("fault-only", transport, &[]);
     let running = drill.start("--rate 5000 --duration 25s");
     drill.cluster.call(&["stop-broker", "1", "--kill"]);
     thread::sleep(Duration::from_secs(3));
@@ -174,18 +204,18 @@ fn killed_only_broker_under_load() {
 }
 
 /// A cluster whose broker is reached through a proxy only.
-fn behind_a_proxy(name: &str) -> (Drill, Proxy, String) {
+fn behind_a_proxy(name: &str, transport: &'static str) -> (Drill, Proxy, String) {
     let proxy = Proxy::start();
     let address = format!("127.0.0.1:{}", proxy.port);
     let advertised = format!("advertised.listeners=PLAINTEXT://{address}");
-    let cluster = OwnCluster::start(name, &["--no-registry", "--set", &advertised]);
+    let name = format!("{name}-{transport}");
+    let cluster = OwnCluster::start(&name, &["--no-registry", "--set", &advertised]);
     proxy.lead_to(cluster.port(1));
-    (Drill::on(cluster), proxy, address)
+    (Drill::on(cluster, transport), proxy, address)
 }
 
-#[test]
-fn network_cut_for_twenty_seconds() {
-    let (mut drill, proxy, address) = behind_a_proxy("fault-cut");
+fn network_cut_for_twenty_seconds(transport: &'static str) {
+    let (mut drill, proxy, address) = behind_a_proxy("fault-cut", transport);
     let running = drill.start_at(&address, "--rate 5000 --duration 35s");
     running.line("Simulating");
     thread::sleep(Duration::from_secs(4));
@@ -199,9 +229,8 @@ fn network_cut_for_twenty_seconds() {
     drill.assert_nothing_lost("the network cut for 20 s");
 }
 
-#[test]
-fn slow_network_and_connections_reset() {
-    let (mut drill, proxy, address) = behind_a_proxy("fault-reset");
+fn slow_network_and_connections_reset(transport: &'static str) {
+    let (mut drill, proxy, address) = behind_a_proxy("fault-reset", transport);
     proxy.delay(Duration::from_millis(20));
     let running = drill.start_at(&address, "--rate 3000 --duration 20s");
     running.line("Simulating");
@@ -216,16 +245,15 @@ fn slow_network_and_connections_reset() {
 
 #[test]
 fn registry_gone_after_the_start() {
-    let mut drill = Drill::on(OwnCluster::start("fault-registry", &[]));
+    let mut drill = Drill::on(OwnCluster::start("fault-registry", &[]), "librdkafka");
     let running = drill.start("--rate 2000 --duration 10s");
     drill.cluster.kill_registry();
     running.finish(PATIENCE).exits(0);
     drill.assert_nothing_lost("the registry killed after the start");
 }
 
-#[test]
-fn broker_too_slow_for_the_rate() {
-    let (mut drill, proxy, address) = behind_a_proxy("fault-slow");
+fn broker_too_slow_for_the_rate(transport: &'static str) {
+    let (mut drill, proxy, address) = behind_a_proxy("fault-slow", transport);
     // Some 4 MB/s are due, of which a tenth passes, for as long as it lasts.
     let running = drill.start_at(&address, "--rate 20000 --duration 15s -X compression.type=none");
     running.line("Simulating");
@@ -244,9 +272,8 @@ fn broker_too_slow_for_the_rate() {
     drill.assert_nothing_lost("a network of a tenth of the rate for 13 s");
 }
 
-#[test]
-fn terminated_in_full_flow() {
-    let mut drill = Drill::new("fault-term", &[]);
+fn terminated_in_full_flow(transport: &'static str) {
+    let mut drill = Drill::new("fault-term", transport, &[]);
     let running = drill.start("--rate max --threads 2");
     thread::sleep(FLOW);
     running.signal("TERM");
@@ -258,9 +285,8 @@ fn terminated_in_full_flow() {
     assert_eq!(verdict["total"]["arrived"].as_u64(), Some(total(&report, "acked")));
 }
 
-#[test]
-fn killed_in_full_flow_and_resumed() {
-    let mut drill = Drill::new("fault-kill", &[]);
+fn killed_in_full_flow_and_resumed(transport: &'static str) {
+    let mut drill = Drill::new("fault-kill", transport, &[]);
     let running = drill.start("--rate max --records 12000000 --threads 2");
     thread::sleep(FLOW);
     running.signal("KILL");
@@ -278,7 +304,7 @@ fn killed_in_full_flow_and_resumed() {
 
 #[test]
 fn killed_in_a_transaction_and_resumed() {
-    let mut drill = Drill::new("fault-transaction", &[]);
+    let mut drill = Drill::new("fault-transaction", "librdkafka", &[]);
     let load = "--rate max --records 3000000 --threads 2 --transactional-id drill \
                 --transaction-records 20000";
     let running = drill.start(load);
@@ -291,9 +317,8 @@ fn killed_in_a_transaction_and_resumed() {
     assert_eq!(verdict["whole"], true, "every record up to the end is expected");
 }
 
-#[test]
-fn topic_deleted_while_running() {
-    let mut drill = Drill::new("fault-deleted", &[]);
+fn topic_deleted_while_running(transport: &'static str) {
+    let mut drill = Drill::new("fault-deleted", transport, &[]);
     let load = "--rate 1000 --duration 12s -X message.timeout.ms=4000";
     let running = drill.start(load);
     support::kafka::delete_topic(&drill.cluster.bootstrap, "usage");
@@ -312,7 +337,7 @@ fn topic_deleted_while_running() {
 
 #[test]
 fn authorisation_lost_while_running() {
-    let mut drill = Drill::new("fault-authorisation", &["--secure"]);
+    let mut drill = Drill::new("fault-authorisation", "librdkafka", &["--secure"]);
     let sasl = drill.cluster.sasl.clone().expect("it has users");
     let load = "--rate 1000 --duration 15s --topic-prefix secure- -X message.timeout.ms=5000 \
                 -X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=PLAIN \

@@ -140,6 +140,7 @@ impl RunError {
             | RunError::Merge(_) => ExitCode::Usage,
             RunError::Kafka(error) => kafka(error),
             RunError::Direct(DirectError::Start(_)) => ExitCode::ProducerFailed,
+            RunError::Direct(DirectError::Kafka(error)) => kafka(error),
             RunError::Direct(_) => ExitCode::Usage,
             RunError::Registry(error) => registry(error),
             RunError::Verify(error) => verify(error),

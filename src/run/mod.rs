@@ -32,8 +32,8 @@ pub use error::{ExitCode, RunError};
 
 use crew::{Crew, Outcome};
 use outlet::Outlet;
-use producers::{Producers, direct_sink, kafka_sink};
 use plan::Plan;
+use producers::{Producers, direct_sink, kafka_sink};
 
 /// How a run talks while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

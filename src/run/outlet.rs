@@ -155,8 +155,7 @@ impl Outlet {
             return BTreeMap::new();
         }
         let ends = manifest.topics.iter().filter_map(|entry| {
-            let offsets =
-                kafka.cluster.end_offsets(&entry.name, entry.partitions, END_PATIENCE)?;
+            let offsets = kafka.cluster.end_offsets(&entry.name, entry.partitions, END_PATIENCE)?;
             Some((entry.topic.name().to_owned(), offsets))
         });
         ends.collect()
@@ -292,8 +291,7 @@ impl KafkaOutlet {
             paced: plan.manifest.pace != Pace::Max,
             producers: transactions.map(|t| t.producers).or(options.pace.producers).unwrap_or(1),
         };
-        let producers =
-            Producers::start(destination.transport, &cluster, &plan.manifest, needs)?;
+        let producers = Producers::start(destination.transport, &cluster, &plan.manifest, needs)?;
         Ok(KafkaOutlet {
             producers,
             bootstrap,

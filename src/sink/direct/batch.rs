@@ -69,9 +69,8 @@ const NOBODY: ProducerId = ProducerId { id: -1, epoch: -1 };
 
 impl OpenBatch {
     /// A batch of no record yet, in the room of one that has been acknowledged, if there is some.
-    pub(super) fn new(room: Option<(BytesMut, Vec<Note>)>, most_bytes: usize) -> OpenBatch {
-        let (mut data, mut notes) =
-            room.unwrap_or_else(|| (BytesMut::with_capacity(most_bytes + HEADER), Vec::new()));
+    pub(super) fn new(room: Option<(BytesMut, Vec<Note>)>) -> OpenBatch {
+        let (mut data, mut notes) = room.unwrap_or_default();
         data.clear();
         data.put_bytes(0, HEADER);
         notes.clear();
@@ -231,7 +230,7 @@ mod tests {
     use super::*;
 
     fn open(records: usize) -> OpenBatch {
-        let mut open = OpenBatch::new(None, 1 << 16);
+        let mut open = OpenBatch::new(None);
         for at in 0..records {
             let note = Note { enqueued_ns: at as u64, intended_ns: UNPACED, bytes: 8 };
             let (key, value) = (format!("key{at}"), "v".repeat(at % 300));
@@ -245,8 +244,7 @@ mod tests {
     #[test]
     fn an_independent_decoder_reads_what_was_written() {
         for codec in [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd] {
-            let (mut batch, _) =
-                open(1_000).close(3, &mut Compressor::new(codec, None)).unwrap();
+            let (mut batch, _) = open(1_000).close(3, &mut Compressor::new(codec, None)).unwrap();
             batch.sequence = Some(7);
             for producer in [None, Some(ProducerId { id: 1 << 40, epoch: 2 })] {
                 let mut bytes = batch.stamped(producer);
@@ -259,7 +257,10 @@ mod tests {
                     let timestamp = 1_700_000_000_000 + (at as i64 * 7_919) % 1_000 - 500;
                     assert_eq!((record.offset, record.timestamp), (at as i64, timestamp));
                     let expected = producer.unwrap_or(NOBODY);
-                    assert_eq!((record.producer_id, record.producer_epoch), (expected.id, expected.epoch));
+                    assert_eq!(
+                        (record.producer_id, record.producer_epoch),
+                        (expected.id, expected.epoch)
+                    );
                 }
             }
         }
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_full_before_it_is_larger_than_it_may_be() {
-        let mut open = OpenBatch::new(None, 1_000);
+        let mut open = OpenBatch::new(None);
         let note = Note { enqueued_ns: 0, intended_ns: UNPACED, bytes: 110 };
         assert!(!open.is_full(5_000, 1_000), "a batch takes one record of any size");
         while !open.is_full(110, 1_000) {

@@ -63,8 +63,7 @@ impl Compressor {
                 let info = lz4_flex::frame::FrameInfo::new()
                     .block_size(lz4_flex::frame::BlockSize::Max64KB)
                     .block_mode(lz4_flex::frame::BlockMode::Independent);
-                let mut encoder =
-                    lz4_flex::frame::FrameEncoder::with_frame_info(info, to.writer());
+                let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, to.writer());
                 encoder.write_all(records)?;
                 encoder.finish().map_err(io::Error::other)?;
             }

@@ -63,7 +63,14 @@ pub(super) async fn dial(
             let unanswered = settings.acks() == 0;
             let tasks = [
                 tokio::task::spawn_local(read(id, reading, events.clone())),
-                tokio::task::spawn_local(write(id, writing, queue, unanswered, shared, events.clone())),
+                tokio::task::spawn_local(write(
+                    id,
+                    writing,
+                    queue,
+                    unanswered,
+                    shared,
+                    events.clone(),
+                )),
             ];
             Event::Connected(id, Link { versions, frames, tasks })
         }

@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
-use super::kafka::{Cluster, Needs};
+use super::kafka::{Cluster, KafkaError, Needs};
 use super::tally::Tally;
 use super::{Message, Sink, SinkError};
 use crate::pacing::StopFlag;
@@ -39,7 +39,9 @@ use settings::Settings;
 #[derive(Debug, thiserror::Error)]
 pub enum DirectError {
     /// A property that it doesn't have.
-    #[error("--transport direct doesn't have the property {property}: leave it out, or use --transport librdkafka")]
+    #[error(
+        "--transport direct doesn't have the property {property}: leave it out, or use --transport librdkafka"
+    )]
     Property {
         /// Its name.
         property: String,
@@ -64,6 +66,9 @@ pub enum DirectError {
         /// What is wrong.
         problem: String,
     },
+    /// The run was stopped meanwhile.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
     /// The brokers can't be written to.
     #[error("the producer could not be started: {0}")]
     Start(String),
@@ -90,10 +95,17 @@ struct Shared {
     bytes: AtomicUsize,
     /// How many bytes may be in flight.
     most_bytes: usize,
-    /// What a batch takes before it is compressed.
-    batch_bytes: usize,
-    rooms: Mutex<Vec<(BytesMut, Vec<Note>)>>,
+    rooms: Mutex<Rooms>,
+    /// Why the last connection ended, until the producer can send.
+    trouble: Mutex<Option<String>>,
     frames: Frames,
+}
+
+/// Room of batches of which all is known, for others.
+#[derive(Debug, Default)]
+struct Rooms {
+    all: Vec<(BytesMut, Vec<Note>)>,
+    bytes: usize,
 }
 
 /// Room of requests that were written, for others.
@@ -127,10 +139,12 @@ const PACED_BYTES: usize = 64 << 20;
 /// How many records share a reading of the clock in a run that is not paced: they are made within a
 /// few microseconds, and latencies are told to the microsecond.
 const CLOCK_EVERY: u32 = 8;
+/// How long a wait for the first connections lasts between two looks at the run's end.
+const READY_TURN: Duration = Duration::from_millis(100);
 /// How long a thread waits before it looks again whether a full producer has room.
 const FULL_PAUSE: Duration = Duration::from_micros(500);
 /// How much room is kept for batches to come.
-const MOST_ROOMS: usize = 256;
+const ROOM_BYTES: usize = UNPACED_BYTES;
 const MOST_FRAMES: usize = 8;
 
 impl Direct {
@@ -144,7 +158,8 @@ impl Direct {
         topics: &[Option<(String, u32)>; Topic::COUNT],
         needs: Needs,
     ) -> Result<Direct, DirectError> {
-        let settings = Settings::read(cluster.settings(), needs.largest_batch)?;
+        let partitions = topics.iter().flatten().map(|(_, count)| *count as usize).sum();
+        let settings = Settings::read(cluster.settings(), needs.largest_batch, partitions)?;
         let most_bytes = if needs.paced { PACED_BYTES } else { UNPACED_BYTES };
         let most_bytes = settings.most_bytes.unwrap_or(most_bytes);
         let shared = Arc::new(Shared {
@@ -153,8 +168,8 @@ impl Direct {
             in_flight: AtomicU64::new(0),
             bytes: AtomicUsize::new(0),
             most_bytes: most_bytes / needs.producers.max(1) as usize,
-            batch_bytes: settings.batch_bytes,
             rooms: Mutex::default(),
+            trouble: Mutex::default(),
             frames: Frames::default(),
         });
         let mut places = Vec::new();
@@ -162,7 +177,11 @@ impl Direct {
         for ((topic, named), numbers) in Topic::ALL.into_iter().zip(topics).zip(&mut numbers) {
             let Some((name, count)) = named else { continue };
             *numbers = (places.len(), *count as usize);
-            places.extend((0..*count as i32).map(|index| Place { topic, name: name.clone(), index }));
+            places.extend((0..*count as i32).map(|index| Place {
+                topic,
+                name: name.clone(),
+                index,
+            }));
         }
         let (events, queue) = unbounded_channel();
         let (ready, is_ready) = mpsc::channel();
@@ -179,10 +198,18 @@ impl Direct {
             })
             .map_err(broken)?;
         let direct = Direct { settings, shared, events, topics: numbers, thread: Some(thread) };
-        match is_ready.recv_timeout(cluster.settings().patience) {
-            Ok(Ok(())) => Ok(direct),
-            Ok(Err(problem)) => Err(DirectError::Start(problem)),
-            Err(_) => Err(DirectError::Start("the partitions' leaders can't be reached".to_owned())),
+        let deadline = Instant::now() + cluster.settings().patience;
+        loop {
+            match is_ready.recv_timeout(READY_TURN) {
+                Ok(Ok(())) => return Ok(direct),
+                Ok(Err(problem)) => return Err(DirectError::Start(problem)),
+                Err(_) => cluster.interrupted()?,
+            }
+            if Instant::now() >= deadline {
+                let trouble = direct.shared.trouble.lock().take();
+                let unknown = || "the partitions' leaders can't be reached".to_owned();
+                return Err(DirectError::Start(trouble.unwrap_or_else(unknown)));
+            }
         }
     }
 
@@ -256,9 +283,18 @@ impl Shared {
     /// Keeps a batch's room for another.
     fn keep_room(&self, data: BytesMut, notes: Vec<Note>) {
         let mut rooms = self.rooms.lock();
-        if rooms.len() < MOST_ROOMS && data.capacity() > self.batch_bytes {
-            rooms.push((data, notes));
+        if rooms.bytes < ROOM_BYTES {
+            rooms.bytes += data.capacity();
+            rooms.all.push((data, notes));
         }
+    }
+
+    /// Room that a batch has left, if there is some.
+    fn take_room(&self) -> Option<(BytesMut, Vec<Note>)> {
+        let mut rooms = self.rooms.lock();
+        let room = rooms.all.pop()?;
+        rooms.bytes -= room.0.capacity();
+        Some(room)
     }
 
     fn is_full(&self) -> bool {
@@ -311,8 +347,7 @@ impl DirectSink {
                     self.oldest_ns = self.now_ns;
                 }
                 self.begun.push(number);
-                let room = self.shared.rooms.lock().pop();
-                none.insert(OpenBatch::new(room, self.batch_bytes))
+                none.insert(OpenBatch::new(self.shared.take_room()))
             }
         };
         let note = Note {

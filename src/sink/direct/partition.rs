@@ -152,7 +152,8 @@ impl Partition {
                 let before = |other: &Batch| other.number < number;
                 let is_first = !self.waiting.front().is_some_and(before)
                     && !self.in_flight.front().is_some_and(before);
-                if is_first {
+                // Without a place, it has been given that of one that was refused.
+                if is_first && batch.sequence.is_some() {
                     // Nothing of ours is before it: the broker has lost what it had confirmed.
                     self.end_sequence();
                 }
@@ -230,7 +231,7 @@ mod tests {
     const ME: ProducerId = ProducerId { id: 5, epoch: 0 };
 
     fn batch(records: u64) -> Batch {
-        let mut open = OpenBatch::new(None, 1_000);
+        let mut open = OpenBatch::new(None);
         for at in 0..records {
             let note = Note { enqueued_ns: at, intended_ns: UNPACED, bytes: 2 };
             open.push(b"k", b"v", 0, note);
@@ -238,10 +239,12 @@ mod tests {
         open.close(0, &mut Compressor::new(Codec::None, None)).unwrap().0
     }
 
-    /// A partition whose batches have 10, 20, 30, ... records; `sent` of `pushed` are in flight.
+    /// A partition whose batches have 10, 20, 30, ... records; `sent` of `pushed` are in flight, as
+    /// if others had been stored before.
     fn partition(pushed: u64, sent: usize) -> Partition {
         let mut partition = Partition::default();
         partition.begin(ME);
+        partition.proven = true;
         (1..=pushed).for_each(|at| partition.push(batch(10 * at)));
         (0..sent).for_each(|_| assert!(partition.send().is_some()));
         partition
@@ -265,6 +268,18 @@ mod tests {
         assert_eq!(send(&mut partition, 0), [(0, Some(0)), (1, Some(10)), (2, Some(30))]);
         assert_eq!(after(i32::MAX, 1), 0);
         assert_eq!(after(i32::MAX - 3, 10), 6);
+    }
+
+    #[test]
+    fn the_first_of_a_sequence_goes_alone() {
+        let mut partition = Partition::default();
+        partition.begin(ME);
+        (1..=3).for_each(|at| partition.push(batch(10 * at)));
+        assert_eq!(send(&mut partition, 0), [(0, Some(0))]);
+        partition.settle(0, Answer::Again, 0);
+        assert_eq!(send(&mut partition, 0), [(0, Some(0))]);
+        partition.settle(0, Answer::Stored, 0);
+        assert_eq!(send(&mut partition, 0), [(1, Some(10)), (2, Some(30))]);
     }
 
     #[test]
@@ -299,7 +314,9 @@ mod tests {
         assert!(partition.settle(1, Answer::Gap, 0).is_none());
         assert!(!partition.has_producer() && !partition.begin(ME));
         assert!(partition.begin(ProducerId { id: 6, epoch: 0 }));
-        assert_eq!(send(&mut partition, 0), [(0, Some(0)), (1, Some(10))]);
+        assert_eq!(send(&mut partition, 0), [(0, Some(0))]);
+        partition.settle(0, Answer::Stored, 0);
+        assert_eq!(send(&mut partition, 0), [(1, Some(10))]);
     }
 
     #[test]
@@ -316,7 +333,7 @@ mod tests {
         assert_eq!(expired, [0, 1]);
         assert!(!partition.has_producer() && !partition.begin(ME));
         assert!(partition.begin(ProducerId { id: 6, epoch: 0 }));
-        assert_eq!(send(&mut partition, 0), [(2, Some(0)), (3, Some(30))]);
+        assert_eq!(send(&mut partition, 0), [(2, Some(0))]);
     }
 
     #[test]

@@ -62,6 +62,10 @@ pub(super) struct Pump {
     producer: Option<ProducerId>,
     /// Told once, when the producer can send.
     ready: Option<std::sync::mpsc::Sender<Result<(), String>>>,
+    /// Not before this a producer's number is asked for, on the producer's clock.
+    ask_at_ns: u64,
+    /// When what is late was last looked for.
+    expired_ns: u64,
     looking: bool,
     look_at_ns: u64,
     events: UnboundedSender<Event>,
@@ -99,7 +103,7 @@ enum Content {
 /// The most bytes of batches in a request, beyond its first; brokers take a hundred times as much.
 const REQUEST_BYTES: usize = 1 << 20;
 /// How often what is late is looked for.
-const TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(500);
 /// How long a look at where partitions are may take, and how long after it the next may follow.
 const LOOK: Duration = Duration::from_secs(5);
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
@@ -134,6 +138,8 @@ impl Pump {
             brokers: BTreeMap::new(),
             producer: None,
             ready: Some(ready),
+            ask_at_ns: 0,
+            expired_ns: 0,
             looking: false,
             look_at_ns: 0,
             events,
@@ -166,7 +172,7 @@ impl Pump {
         let retries = self.partitions.iter().filter_map(Partition::waits_until);
         let dials = self.brokers.values().filter(|b| b.link.is_none() && !b.dialing);
         let dials = dials.map(|broker| broker.dial_at_ns);
-        let soonest = retries.chain(dials).filter(|at| *at > now_ns).min();
+        let soonest = retries.chain(dials).chain([self.ask_at_ns]).filter(|at| *at > now_ns).min();
         soonest.map_or(TICK, |at| Duration::from_nanos(at - now_ns).min(TICK))
     }
 
@@ -284,7 +290,11 @@ impl Pump {
         if broker.link.is_none() && !broker.dialing {
             return;
         }
-        tracing::debug!("the connection to {}:{} ended: {cause}", broker.host, broker.port);
+        let trouble = format!("the connection to {}:{} ended: {cause}", broker.host, broker.port);
+        tracing::debug!("{trouble}");
+        if self.ready.is_some() {
+            *self.shared.trouble.lock() = Some(trouble);
+        }
         (broker.link, broker.dialing) = (None, false);
         let pause = self.settings.backoff * (1 << broker.failures.min(10));
         broker.failures += 1;
@@ -326,7 +336,8 @@ impl Pump {
     /// Asks a broker for a producer's number, unless one is being asked.
     fn ask_producer(&mut self, now_ns: u64) {
         let asks = |request: &Request| matches!(request.content, Content::Producer);
-        if self.brokers.values().any(|broker| broker.requests.iter().any(asks)) {
+        let is_asking = self.brokers.values().any(|broker| broker.requests.iter().any(asks));
+        if is_asking || now_ns < self.ask_at_ns {
             return;
         }
         let Some(broker) = self.brokers.values_mut().find(|broker| broker.link.is_some()) else {
@@ -439,8 +450,8 @@ impl Pump {
 
     fn refused_producer(&mut self, code: i16) {
         tracing::debug!("no producer's number: {}", error_kind(code));
-        let retriable =
-            ResponseError::try_from_code(code).is_none_or(|error| error.is_retriable());
+        self.ask_at_ns = self.shared.now_ns() + self.settings.backoff.as_nanos() as u64;
+        let retriable = ResponseError::try_from_code(code).is_none_or(|error| error.is_retriable());
         if !retriable && let Some(ready) = self.ready.take() {
             let _nobody_waits = ready.send(Err(error_kind(code)));
         }
@@ -513,6 +524,10 @@ impl Pump {
     /// Gives up what is too late.
     fn expire(&mut self) {
         let now_ns = self.shared.now_ns();
+        if now_ns < self.expired_ns + TICK.as_nanos() as u64 {
+            return;
+        }
+        self.expired_ns = now_ns;
         let before = |patience: Duration| now_ns.saturating_sub(patience.as_nanos() as u64);
         let (late, slow) =
             (before(self.settings.delivery_timeout), before(self.settings.request_timeout));

@@ -37,6 +37,9 @@ pub(super) struct Settings {
 /// The bytes of a batch unless the topics or the user say less: some thousand records, which stay
 /// in the processor's caches until they are sent.
 const BATCH_BYTES: usize = 256 << 10;
+/// The bytes that batches of all partitions hold for each thread, and the least of one.
+const OPEN_BYTES: usize = 16 << 20;
+const LEAST_BATCH: usize = 16 << 10;
 /// The largest batch that may be asked for.
 const LARGEST_BATCH: usize = 16 << 20;
 /// Beyond as many, brokers no longer know which batches of a sequence they have.
@@ -50,17 +53,19 @@ impl Settings {
     pub(super) fn read(
         settings: &KafkaSettings,
         largest_batch: Option<u64>,
+        partitions: usize,
     ) -> Result<Settings, DirectError> {
         if settings.tokens.is_some() {
             return Err(DirectError::Sasl);
         }
         let largest = largest_batch.and_then(|bytes| usize::try_from(bytes).ok());
+        let batch_bytes = (OPEN_BYTES / partitions.max(1)).clamp(LEAST_BATCH, BATCH_BYTES);
         let mut read = Settings {
             acks: settings.acks,
             idempotent: settings.idempotent && settings.acks == Acks::All,
             client_id: "fleetstorm".to_owned(),
             linger: settings.linger(),
-            batch_bytes: BATCH_BYTES.min(largest.unwrap_or(BATCH_BYTES)),
+            batch_bytes: batch_bytes.min(largest.unwrap_or(batch_bytes)),
             codec: Codec::None,
             level: None,
             most_bytes: None,
@@ -122,6 +127,8 @@ impl Settings {
                 _ => return Err(DirectError::Property { property: property.key.clone() }),
             }
         }
+        // A record can't be given up while a request holds it.
+        read.request_timeout = read.request_timeout.min(read.delivery_timeout);
         if tls == Some(true) {
             read.tls = Some(Tls::read(&settings.properties)?);
         }
@@ -151,7 +158,7 @@ mod tests {
             properties: properties.iter().map(|p| p.parse().unwrap()).collect(),
             patience: Duration::from_secs(1),
         };
-        Settings::read(&settings, Some(100_000)).map_err(|error| error.to_string())
+        Settings::read(&settings, Some(100_000), 6).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -81,7 +81,11 @@ impl Tls {
     ///
     /// # Errors
     /// Why not, in the library's words.
-    pub(super) async fn wrap(&self, host: &str, stream: TcpStream) -> Result<Box<dyn Stream>, String> {
+    pub(super) async fn wrap(
+        &self,
+        host: &str,
+        stream: TcpStream,
+    ) -> Result<Box<dyn Stream>, String> {
         #[cfg(feature = "tls")]
         {
             let wrapped = self.connector.connect(host, stream).await;

@@ -125,7 +125,10 @@ impl Cluster {
     }
 
     /// An error where the run was stopped.
-    pub(super) fn interrupted(&self) -> Result<(), KafkaError> {
+    ///
+    /// # Errors
+    /// [`KafkaError::Interrupted`].
+    pub fn interrupted(&self) -> Result<(), KafkaError> {
         if self.stop.is_set() {
             return Err(KafkaError::Interrupted { bootstrap: self.settings.bootstrap.clone() });
         }
