@@ -13,6 +13,9 @@ import time
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 program, bootstrap, registry, *arguments = sys.argv[1:]
+transport = "librdkafka"
+if arguments and arguments[0] == "--transport":
+    transport, arguments = arguments[1], arguments[2:]
 seconds = 60
 if arguments and arguments[0].isdigit():
     seconds = int(arguments.pop(0))
@@ -32,7 +35,7 @@ def run(prefix, *options):
     arguments = [program, "-q", "run", "-b", bootstrap, "-r", registry, "--topic-prefix", prefix,
                  "--seed", "1", "--machines", "1000", "--topics", ",".join(TOPICS),
                  "--topic-config", "message.timestamp.type=LogAppendTime",
-                 "--report", "-", *options]
+                 "--transport", transport, "--report", "-", *options]
     # What earlier runs left in the page cache is not written back in the midst of this one.
     os.sync()
     child = subprocess.Popen(arguments, stdout=subprocess.PIPE)

@@ -143,7 +143,24 @@ fn secure_scram_works() {
 
 #[test]
 fn secure_mutual_tls_works_by_every_kind_of_store() {
-    client(mutual("writer.pem")).assert_writes(&[]);
+    for client in clients_by_certificate() {
+        client.assert_writes(&[]);
+    }
+}
+
+#[test]
+fn secure_the_direct_transport_has_mutual_tls_and_refuses_sasl() {
+    for client in clients_by_certificate() {
+        client.assert_writes(&["--transport", "direct", "--rate", "max", "--records", "30000"]);
+    }
+    let ended =
+        client(sasl("PLAIN", PLAIN, "writer", "plain-secret")).run(&["--transport", "direct"]);
+    ended.fails(2, &["direct", "SASL", "librdkafka"]);
+}
+
+/// Clients with the same certificate, each by another kind of store.
+fn clients_by_certificate() -> [Client; 3] {
+    let by_file = client(mutual("writer.pem"));
 
     let pem = fs::read(secure("writer.pem")).expect("the certificate is there");
     let key = PKey::private_key_from_pem(&pem).expect("the key stands beside it");
@@ -160,7 +177,6 @@ fn secure_mutual_tls_works_by_every_kind_of_store() {
     properties.push(format!("ssl.keystore.location={}", path.display()));
     properties.push("ssl.keystore.password=store-secret".to_owned());
     by_store.file("client.properties", properties.join("\n").as_bytes());
-    by_store.assert_writes(&[]);
 
     // In the file itself, on one line.
     let line = |pem: Vec<u8>| String::from_utf8(pem).expect("PEM is text").replace('\n', "");
@@ -178,7 +194,7 @@ fn secure_mutual_tls_works_by_every_kind_of_store() {
             line(key.private_key_to_pem_pkcs8().expect("it can be written"))
         ),
     ]);
-    client(properties).assert_writes(&[]);
+    [by_file, by_store, client(properties)]
 }
 
 #[test]

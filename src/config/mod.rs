@@ -11,6 +11,7 @@ mod error;
 pub mod layers;
 mod nearest;
 mod notes;
+pub mod pem;
 pub mod scenario;
 pub mod shape;
 pub mod units;

@@ -16,7 +16,7 @@ use crate::record::Topic;
 use crate::sink::embedded::broker::CAVEAT;
 use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
 use crate::sink::kafka::topics::{self, TopicPolicy};
-use crate::sink::kafka::{Cluster, Needs, Polling};
+use crate::sink::kafka::{Acks, Cluster, Needs, Polling};
 use crate::sink::stdout::LineSink;
 use crate::sink::tally::{Deliveries, Tally};
 
@@ -150,8 +150,8 @@ impl Outlet {
     /// don't tell are left out.
     pub fn end_offsets(&self, manifest: &Manifest) -> BTreeMap<String, Vec<i64>> {
         let Outlet::Kafka(kafka) = self else { return BTreeMap::new() };
-        // What is committed last is not visible at once, and would lie behind.
-        if manifest.transactions.is_some() {
+        // What is committed last, or not confirmed at all, is not there at once, and would lie behind.
+        if manifest.transactions.is_some() || kafka.cluster.settings().acks == Acks::None {
             return BTreeMap::new();
         }
         let ends = manifest.topics.iter().filter_map(|entry| {
@@ -233,6 +233,7 @@ impl KafkaOutlet {
                     .to_owned(),
             ));
         }
+        Producers::check(destination.transport, &settings, &plan.manifest)?;
         if let Some(forfeits) = settings.forfeits() {
             tracing::warn!("{forfeits}");
         }

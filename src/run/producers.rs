@@ -8,7 +8,7 @@ use crate::manifest::Manifest;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
 use crate::sink::direct::{Direct, DirectError, DirectSink};
-use crate::sink::kafka::{Cluster, Kafka, KafkaSink, Needs, transactional_id};
+use crate::sink::kafka::{Cluster, Kafka, KafkaSettings, KafkaSink, Needs, transactional_id};
 use crate::sink::tally::Tally;
 
 /// The producers of a run, one at least.
@@ -20,6 +20,24 @@ pub enum Producers {
 }
 
 impl Producers {
+    /// Whether they can be started with such settings, before anything is asked of a cluster.
+    ///
+    /// # Errors
+    /// [`RunError::Direct`] where the transport can't do what is asked.
+    pub fn check(
+        transport: Transport,
+        settings: &KafkaSettings,
+        manifest: &Manifest,
+    ) -> Result<(), RunError> {
+        match transport {
+            Transport::Librdkafka => Ok(()),
+            Transport::Direct if manifest.transactions.is_some() => {
+                Err(DirectError::Transactions.into())
+            }
+            Transport::Direct => Ok(Direct::check(settings)?),
+        }
+    }
+
     /// Starts those that `manifest` needs.
     ///
     /// # Errors
@@ -44,9 +62,6 @@ impl Producers {
                     Kafka::start(cluster, &names, needs, of)
                 };
                 Producers::Librdkafka(all.map(start).collect::<Result<_, _>>()?)
-            }
-            Transport::Direct if transactions.is_some() => {
-                return Err(DirectError::Transactions.into());
             }
             Transport::Direct => {
                 let mut topics = [const { None }; Topic::COUNT];

@@ -6,6 +6,8 @@ use reqwest::blocking::ClientBuilder;
 
 use super::error::RegistryError;
 use super::settings::ClientCertificate;
+#[cfg(feature = "tls")]
+use crate::config::pem;
 
 /// Authorities to trust beside the system's, and a certificate of our own. `Debug` shows no key.
 #[derive(Clone, Debug, Default)]
@@ -18,12 +20,6 @@ pub(super) struct Identities {
 
 #[cfg(not(feature = "tls"))]
 pub(super) const NO_TLS: &str = "this program was built without the feature tls";
-
-/// How a key begins that a client takes as it is.
-#[cfg(feature = "tls")]
-const KEY: &str = "-----BEGIN PRIVATE KEY-----";
-#[cfg(feature = "tls")]
-const KEY_END: &str = "-----END PRIVATE KEY-----";
 
 impl Identities {
     /// Reads the files that there are.
@@ -105,21 +101,8 @@ fn identity(files: &ClientCertificate) -> Result<reqwest::Identity, RegistryErro
         return Err(bad(&files.certificate, "it holds no PEM certificate".to_owned()));
     }
     // Both may stand in one file, in any order.
-    let block = key.find(KEY).and_then(|from| {
-        let to = key[from..].find(KEY_END)? + from + KEY_END.len();
-        Some(format!("{}\n", &key[from..to]))
-    });
-    let Some(block) = block else {
-        let problem = if key.contains("PRIVATE KEY-----") {
-            format!(
-                "its key is encrypted, or of an older form: make it plain PKCS #8 by \
-                 `openssl pkcs8 -topk8 -nodes -in {} -out key.pem`",
-                files.key.display()
-            )
-        } else {
-            "it holds no PEM key".to_owned()
-        };
-        return Err(bad(&files.key, problem));
+    let Some(block) = pem::plain_key(&key) else {
+        return Err(bad(&files.key, pem::no_plain_key(&key, &files.key.to_string_lossy())));
     };
     let identity = reqwest::Identity::from_pkcs8_pem(certificate.as_bytes(), block.as_bytes())
         .map_err(|e| {

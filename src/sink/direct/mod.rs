@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
-use super::kafka::{Cluster, KafkaError, Needs};
+use super::kafka::{Cluster, KafkaError, KafkaSettings, Needs};
 use super::tally::Tally;
 use super::{Message, Sink, SinkError};
 use crate::pacing::StopFlag;
@@ -93,8 +93,8 @@ struct Shared {
     in_flight: AtomicU64,
     /// Their bytes.
     bytes: AtomicUsize,
-    /// How many bytes may be in flight.
-    most_bytes: usize,
+    /// How many records and bytes may be in flight.
+    most: (u64, usize),
     rooms: Mutex<Rooms>,
     /// Why the last connection ended, until the producer can send.
     trouble: Mutex<Option<String>>,
@@ -148,6 +148,14 @@ const ROOM_BYTES: usize = UNPACED_BYTES;
 const MOST_FRAMES: usize = 8;
 
 impl Direct {
+    /// Whether it can be started with such settings.
+    ///
+    /// # Errors
+    /// [`DirectError`] where they ask for what it doesn't have.
+    pub fn check(settings: &KafkaSettings) -> Result<(), DirectError> {
+        Settings::read(settings, None, 1).map(drop)
+    }
+
     /// One of a run's producers, for the topics named, with their partitions, in the order of
     /// [`Topic::ALL`].
     ///
@@ -167,7 +175,7 @@ impl Direct {
             tally: Tally::new(),
             in_flight: AtomicU64::new(0),
             bytes: AtomicUsize::new(0),
-            most_bytes: most_bytes / needs.producers.max(1) as usize,
+            most: (settings.most_records.max(1), most_bytes / needs.producers.max(1) as usize),
             rooms: Mutex::default(),
             trouble: Mutex::default(),
             frames: Frames::default(),
@@ -297,8 +305,11 @@ impl Shared {
         Some(room)
     }
 
-    fn is_full(&self) -> bool {
-        self.bytes.load(Ordering::Acquire) >= self.most_bytes
+    /// Whether it holds `1 / part` of what it may.
+    fn is_full(&self, part: u64) -> bool {
+        let (most_records, most_bytes) = self.most;
+        self.bytes.load(Ordering::Acquire) >= most_bytes / part as usize
+            || self.in_flight.load(Ordering::Acquire) >= most_records.div_ceil(part)
     }
 }
 
@@ -389,7 +400,7 @@ impl DirectSink {
 impl Sink for DirectSink {
     #[inline]
     fn send(&mut self, message: &Message<'_>) -> Result<(), SinkError> {
-        while self.shared.is_full() {
+        while self.shared.is_full(1) {
             self.hand_over()?;
             if self.stop.is_set() {
                 return Err(SinkError::Stopped);
@@ -400,10 +411,8 @@ impl Sink for DirectSink {
     }
 
     fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
-        let held = self.shared.bytes.load(Ordering::Acquire);
-        let most = self.shared.most_bytes;
         // Full, it takes none until half of it is gone.
-        self.refusing = if self.refusing { held > most / 2 } else { held >= most };
+        self.refusing = self.shared.is_full(if self.refusing { 2 } else { 1 });
         if self.refusing {
             self.hand_over()?;
             return Ok(false);

@@ -21,6 +21,8 @@ pub(super) struct Settings {
     pub(super) level: Option<i32>,
     /// The most bytes that all producers together hold, where that was asked for.
     pub(super) most_bytes: Option<usize>,
+    /// The most records that a producer holds.
+    pub(super) most_records: u64,
     /// Requests that one broker is sent before it answers the first.
     pub(super) in_flight: usize,
     /// After it a record is given up.
@@ -42,6 +44,8 @@ const OPEN_BYTES: usize = 16 << 20;
 const LEAST_BATCH: usize = 16 << 10;
 /// The largest batch that may be asked for.
 const LARGEST_BATCH: usize = 16 << 20;
+/// Beyond as many their books would take more than they do themselves.
+const MOST_RECORDS: u64 = 1_000_000;
 /// Beyond as many, brokers no longer know which batches of a sequence they have.
 const MOST_IN_FLIGHT: usize = 5;
 
@@ -69,6 +73,7 @@ impl Settings {
             codec: Codec::None,
             level: None,
             most_bytes: None,
+            most_records: MOST_RECORDS,
             in_flight: MOST_IN_FLIGHT,
             delivery_timeout: Duration::from_secs(120),
             request_timeout: Duration::from_secs(30),
@@ -101,6 +106,9 @@ impl Settings {
                     let kibibytes: u32 = value.parse().map_err(|_| wrong())?;
                     read.most_bytes = Some((kibibytes.max(1) as usize) << 10);
                 }
+                "queue.buffering.max.messages" => {
+                    read.most_records = value.parse().map_err(|_| wrong())?;
+                }
                 "max.in.flight.requests.per.connection" => {
                     let requests: usize = value.parse().map_err(|_| wrong())?;
                     if requests == 0 || (read.idempotent && requests > MOST_IN_FLIGHT) {
@@ -120,6 +128,7 @@ impl Settings {
                     "sasl_plaintext" | "sasl_ssl" => return Err(DirectError::Sasl),
                     _ => return Err(wrong()),
                 },
+                key if key.starts_with("sasl.") => return Err(DirectError::Sasl),
                 // Read below, all together.
                 key if key.starts_with("ssl.") || key == "enable.ssl.certificate.verification" => {}
                 // The client that looks the cluster up takes these.

@@ -6,6 +6,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::DirectError;
+#[cfg(feature = "tls")]
+use crate::config::pem;
 use crate::sink::kafka::Property;
 
 /// A connection's bytes, encrypted or not.
@@ -29,37 +31,48 @@ impl Tls {
     #[cfg(feature = "tls")]
     pub(super) fn read(properties: &[Property]) -> Result<Tls, DirectError> {
         let mut builder = native_tls::TlsConnector::builder();
-        let (mut certificate, mut key) = (None, None);
+        let (mut certificate, mut key, mut store) = (None, None, None);
+        let mut store_password = "";
         for property in properties {
-            let wrong =
-                |problem: String| DirectError::Tls { property: property.key.clone(), problem };
-            let file = || std::fs::read(&property.value).map_err(|e| wrong(e.to_string()));
-            let value = property.value.as_str();
-            match property.key.as_str() {
+            let Property { key: name, value } = property;
+            let wrong = |problem: String| DirectError::Tls { property: name.clone(), problem };
+            let file = || std::fs::read(value).map_err(|e| wrong(e.to_string()));
+            match name.as_str() {
                 "ssl.ca.location" => trust(&mut builder, &file()?).map_err(wrong)?,
                 "ssl.ca.pem" => trust(&mut builder, value.as_bytes()).map_err(wrong)?,
                 "ssl.certificate.location" => certificate = Some(file()?),
                 "ssl.certificate.pem" => certificate = Some(value.as_bytes().to_vec()),
-                "ssl.key.location" => key = Some((&property.key, file()?)),
-                "ssl.key.pem" => key = Some((&property.key, value.as_bytes().to_vec())),
+                "ssl.key.location" => key = Some((name, value.as_str(), file()?)),
+                "ssl.key.pem" => key = Some((name, "KEY", value.as_bytes().to_vec())),
+                "ssl.keystore.location" => store = Some((name, file()?)),
+                "ssl.keystore.password" => store_password = value,
                 "ssl.endpoint.identification.algorithm" => {
                     builder.danger_accept_invalid_hostnames(value == "none");
                 }
                 "enable.ssl.certificate.verification" => {
                     builder.danger_accept_invalid_certs(value == "false");
                 }
-                key if key.starts_with("ssl.") => {
-                    return Err(DirectError::Property { property: key.to_owned() });
+                _ if name.starts_with("ssl.") => {
+                    return Err(DirectError::Property { property: name.clone() });
                 }
                 _ => {}
             }
         }
-        if let (Some(certificate), Some((property, key))) = (certificate, key) {
-            let identity =
-                native_tls::Identity::from_pkcs8(&certificate, &key).map_err(|error| {
-                    let problem = format!("{error} (it must be a plain PKCS #8 key in PEM)");
-                    DirectError::Tls { property: property.clone(), problem }
-                })?;
+        let wrong = |property: &String, problem: String| DirectError::Tls {
+            property: property.clone(),
+            problem,
+        };
+        if let (Some(certificate), Some((name, path, key))) = (certificate, key) {
+            let key = String::from_utf8_lossy(&key);
+            let plain =
+                pem::plain_key(&key).ok_or_else(|| wrong(name, pem::no_plain_key(&key, path)))?;
+            let identity = native_tls::Identity::from_pkcs8(&certificate, plain.as_bytes())
+                .map_err(|error| wrong(name, error.to_string()))?;
+            builder.identity(identity);
+        }
+        if let Some((name, store)) = store {
+            let identity = native_tls::Identity::from_pkcs12(&store, store_password)
+                .map_err(|error| wrong(name, error.to_string()))?;
             builder.identity(identity);
         }
         let connector = builder.build().map_err(|error| DirectError::Tls {
