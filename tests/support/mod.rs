@@ -9,6 +9,7 @@ pub mod kafka;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -274,5 +275,7 @@ pub fn now_ms() -> i64 {
 
 /// A prefix of topics that no other test and no other run has, ending in a dash.
 pub fn prefix(name: &str) -> String {
-    format!("{name}-{}-{}-", std::process::id(), now_ms())
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let nth = MADE.fetch_add(1, Ordering::Relaxed);
+    format!("{name}-{}-{}-{nth}-", std::process::id(), now_ms())
 }
