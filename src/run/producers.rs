@@ -103,7 +103,7 @@ impl Producers {
     pub fn fatal(&self) -> Option<String> {
         match self {
             Producers::Librdkafka(all) => all.iter().find_map(Kafka::fatal),
-            Producers::Direct(_) => None,
+            Producers::Direct(all) => all.iter().find_map(Direct::fatal),
         }
     }
 }

@@ -81,10 +81,6 @@ impl OpenBatch {
         !self.notes.is_empty() && self.data.len() + bytes + FRAMING > most_bytes
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.notes.is_empty()
-    }
-
     /// Adds a record.
     #[inline]
     pub(super) fn push(&mut self, key: &[u8], value: &[u8], timestamp_ms: i64, note: Note) {

@@ -95,6 +95,8 @@ struct Shared {
     bytes: AtomicUsize,
     /// How many records and bytes may be in flight.
     most: (u64, usize),
+    /// Of each partition, how many batches were handed over that could not be sent yet.
+    waiting: Box<[AtomicUsize]>,
     rooms: Mutex<Rooms>,
     /// Why the last connection ended, until the producer can send.
     trouble: Mutex<Option<String>>,
@@ -131,6 +133,16 @@ pub struct DirectSink {
     refusing: bool,
 }
 
+/// Which open batches are handed over.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    All,
+    /// Those that can be sent: where others wait already, a batch is better filled meanwhile.
+    Sendable,
+    /// Those and that of a partition.
+    SendableAnd(usize),
+}
+
 /// What a producer that is not paced may have in flight: what it sends while the first of it is
 /// acknowledged, and no more than stays in the processor's caches.
 const UNPACED_BYTES: usize = 8 << 20;
@@ -143,6 +155,8 @@ const CLOCK_EVERY: u32 = 8;
 const READY_TURN: Duration = Duration::from_millis(100);
 /// How long a thread waits before it looks again whether a full producer has room.
 const FULL_PAUSE: Duration = Duration::from_micros(500);
+/// A pause in which a batch that can't be sent yet would wait for too long.
+const LONG_PAUSE: Duration = Duration::from_millis(50);
 /// How much room is kept for batches to come.
 const ROOM_BYTES: usize = UNPACED_BYTES;
 const MOST_FRAMES: usize = 8;
@@ -175,6 +189,7 @@ impl Direct {
             tally: Tally::new(),
             in_flight: AtomicU64::new(0),
             bytes: AtomicUsize::new(0),
+            waiting: (0..partitions).map(|_| AtomicUsize::new(0)).collect(),
             most: (settings.most_records.max(1), most_bytes / needs.producers.max(1) as usize),
             rooms: Mutex::default(),
             trouble: Mutex::default(),
@@ -251,13 +266,19 @@ impl Direct {
         self.shared.in_flight.load(Ordering::Acquire) as usize
     }
 
+    /// Why it sends no more, where that is so.
+    pub fn fatal(&self) -> Option<String> {
+        let ended = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        ended.then(|| "its thread has ended by a mistake in this program".to_owned())
+    }
+
     /// Waits until every record has been acknowledged or given up, `patience` at most; returns how
     /// many are still neither.
     pub fn flush(&self, patience: Duration) -> usize {
         let deadline = Instant::now() + patience;
         loop {
             let left = self.in_flight();
-            if left == 0 || Instant::now() >= deadline {
+            if left == 0 || Instant::now() >= deadline || self.fatal().is_some() {
                 return left;
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -278,6 +299,11 @@ impl Shared {
     /// Nanoseconds on the producer's clock.
     fn now_ns(&self) -> u64 {
         self.base.elapsed().as_nanos() as u64
+    }
+
+    /// Whether batches of a partition wait to be sent.
+    fn is_waiting(&self, partition: usize) -> bool {
+        self.waiting[partition].load(Ordering::Relaxed) > 0
     }
 
     /// Takes a batch back of which all is known.
@@ -342,14 +368,14 @@ impl DirectSink {
             self.now_ns = self.shared.now_ns();
             self.until_clock = CLOCK_EVERY;
             if !self.begun.is_empty() && self.now_ns >= self.oldest_ns + self.linger_ns {
-                self.hand_over()?;
+                self.hand_over(Which::Sendable)?;
             }
         }
         self.until_clock -= 1;
         if let Some(open) = &self.open[number]
             && open.is_full(bytes, self.batch_bytes)
         {
-            self.hand_over()?;
+            self.hand_over(Which::SendableAnd(number))?;
         }
         let open = match &mut self.open[number] {
             Some(open) => open,
@@ -370,15 +396,23 @@ impl DirectSink {
         Ok(())
     }
 
-    /// Hands all open batches over: together, since they then share a request.
-    fn hand_over(&mut self) -> Result<(), SinkError> {
+    /// Hands open batches over: together, since they then share a request.
+    fn hand_over(&mut self, which: Which) -> Result<(), SinkError> {
         let mut batches = Vec::with_capacity(self.begun.len());
         let (mut records, mut bytes) = (0, 0);
-        for number in self.begun.drain(..) {
-            let Some(open) = self.open[number].take() else { continue };
-            if open.is_empty() {
+        let begun = self.begun.len();
+        for at in 0..begun {
+            let number = self.begun[at];
+            let waits = match which {
+                Which::All => false,
+                Which::Sendable => self.shared.is_waiting(number),
+                Which::SendableAnd(full) => number != full && self.shared.is_waiting(number),
+            };
+            if waits {
+                self.begun.push(number);
                 continue;
             }
+            let Some(open) = self.open[number].take() else { continue };
             let (batch, room) = open.close(number, &mut self.compressor)?;
             if let Some(room) = room {
                 self.shared.keep_room(room, Vec::new());
@@ -387,6 +421,9 @@ impl DirectSink {
             bytes += batch.len();
             batches.push(batch);
         }
+        self.begun.drain(..begun);
+        // What stays open is looked at again after a linger.
+        self.oldest_ns = self.now_ns;
         if batches.is_empty() {
             return Ok(());
         }
@@ -401,7 +438,7 @@ impl Sink for DirectSink {
     #[inline]
     fn send(&mut self, message: &Message<'_>) -> Result<(), SinkError> {
         while self.shared.is_full(1) {
-            self.hand_over()?;
+            self.hand_over(Which::Sendable)?;
             if self.stop.is_set() {
                 return Err(SinkError::Stopped);
             }
@@ -414,7 +451,7 @@ impl Sink for DirectSink {
         // Full, it takes none until half of it is gone.
         self.refusing = self.shared.is_full(if self.refusing { 2 } else { 1 });
         if self.refusing {
-            self.hand_over()?;
+            self.hand_over(Which::Sendable)?;
             return Ok(false);
         }
         self.append(message).map(|()| true)
@@ -430,11 +467,16 @@ impl Sink for DirectSink {
         if self.begun.is_empty() {
             return Ok(());
         }
-        let next_ns = self.shared.now_ns() + until_next.as_nanos() as u64;
-        if next_ns > self.oldest_ns + self.linger_ns { self.hand_over() } else { Ok(()) }
+        self.now_ns = self.shared.now_ns();
+        let next_ns = self.now_ns + until_next.as_nanos() as u64;
+        if next_ns <= self.oldest_ns + self.linger_ns {
+            return Ok(());
+        }
+        // Nobody comes by in a long pause when it can be sent.
+        self.hand_over(if until_next >= LONG_PAUSE { Which::All } else { Which::Sendable })
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        self.hand_over()
+        self.hand_over(Which::All)
     }
 }

@@ -74,14 +74,20 @@ impl Partition {
         self.waiting.push_back(batch);
     }
 
+    /// How many batches are not in flight.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Whether it holds nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Whether a batch may be sent at `now_ns`, beside at most `most` others.
-    pub(super) fn is_ready(&self, now_ns: u64, most: usize) -> bool {
-        !self.waiting.is_empty()
+    /// Whether a batch may be sent at `now_ns`, beside at most `most` others; one that was begun
+    /// before `late_ns` is to be given up instead.
+    pub(super) fn is_ready(&self, now_ns: u64, late_ns: u64, most: usize) -> bool {
+        self.waiting.front().is_some_and(|next| next.begun_ns >= late_ns)
             && !self.gathering
             && self.in_flight.len() < self.most_in_flight(most)
             && now_ns >= self.not_before_ns
@@ -253,7 +259,7 @@ mod tests {
     /// Sends all that may be sent; their numbers and sequences.
     fn send(partition: &mut Partition, now_ns: u64) -> Vec<(u64, Option<i32>)> {
         let mut sent = Vec::new();
-        while partition.is_ready(now_ns, 5) {
+        while partition.is_ready(now_ns, 0, 5) {
             let number = partition.send().unwrap().number;
             let batch = partition.in_flight.back().unwrap();
             assert_eq!(batch.number, number);
@@ -287,10 +293,11 @@ mod tests {
         let mut partition = partition(4, 3);
         // The middle one comes back first, then the last, then the first.
         assert!(partition.settle(1, Answer::Again, 100).is_none());
-        assert!(!partition.is_ready(1_000, 5), "others are still in flight");
+        assert!(!partition.is_ready(1_000, 0, 5), "others are still in flight");
         assert!(partition.settle(2, Answer::Gap, 100).is_none());
         assert!(partition.settle(0, Answer::Again, 100).is_none());
-        assert!(!partition.is_ready(99, 5), "a retry waits");
+        assert!(!partition.is_ready(99, 0, 5), "a retry waits");
+        assert!(!partition.is_ready(100, 1, 5), "what is late is not sent again");
         assert!(partition.has_producer());
         let again = [(0, Some(0)), (1, Some(10)), (2, Some(30)), (3, Some(60))];
         assert_eq!(send(&mut partition, 100), again);
@@ -301,7 +308,7 @@ mod tests {
         let mut partition = partition(4, 3);
         assert!(matches!(partition.settle(0, Answer::Stored, 0), Some(Settled::Stored(_))));
         assert!(matches!(partition.settle(1, Answer::Never, 0), Some(Settled::GivenUp(_))));
-        assert!(!partition.is_ready(0, 5));
+        assert!(!partition.is_ready(0, 0, 5));
         assert!(partition.settle(2, Answer::Gap, 0).is_none());
         assert!(partition.has_producer(), "its place was that of another");
         assert_eq!(send(&mut partition, 0), [(2, Some(10)), (3, Some(40))]);

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -225,9 +226,12 @@ impl Pump {
         }
         self.looking = true;
         let (scout, events) = (self.scout.clone(), self.events.clone());
-        std::thread::spawn(move || {
+        let looking = std::thread::Builder::new().name("look".to_owned()).spawn(move || {
             let _nobody_listens = events.send(Event::Placed(scout.placement(LOOK)));
         });
+        if let Err(error) = looking {
+            self.take(Event::Placed(Err(error.to_string())));
+        }
     }
 
     fn place(&mut self, placement: &Placement) {
@@ -324,6 +328,9 @@ impl Pump {
             {}
         }
         self.brokers = brokers;
+        for (partition, waiting) in self.partitions.iter().zip(&self.shared.waiting) {
+            waiting.store(partition.waiting(), Ordering::Relaxed);
+        }
     }
 
     /// Lets the partitions that need it begin a sequence of the producer; returns whether all could.
@@ -361,6 +368,7 @@ impl Pump {
     /// Sends a request of the batches that are next for `broker`; returns whether there were any.
     fn produce(&mut self, id: i32, broker: &mut Broker, now_ns: u64) -> bool {
         let Some(link) = &broker.link else { return false };
+        let late_ns = now_ns.saturating_sub(self.settings.delivery_timeout.as_nanos() as u64);
         let count = self.partitions.len();
         let mut bytes = 0;
         let mut batches = Vec::new();
@@ -368,7 +376,7 @@ impl Pump {
         for number in (broker.turn..count).chain(0..broker.turn) {
             let partition = &mut self.partitions[number];
             if self.leaders[number] != Some(id)
-                || !partition.is_ready(now_ns, self.settings.in_flight)
+                || !partition.is_ready(now_ns, late_ns, self.settings.in_flight)
                 || (self.settings.idempotent && !partition.has_producer())
             {
                 continue;
