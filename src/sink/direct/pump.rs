@@ -336,8 +336,11 @@ impl Pump {
     /// Lets the partitions that need it begin a sequence of the producer; returns whether all could.
     fn begin_sequences(&mut self) -> bool {
         let Some(producer) = self.producer else { return false };
-        let waiting = self.partitions.iter_mut().filter(|p| !p.has_producer() && !p.is_empty());
-        waiting.fold(true, |all, partition| partition.begin(producer) && all)
+        let mut all = true;
+        for partition in self.partitions.iter_mut().filter(|p| !p.has_producer() && !p.is_empty()) {
+            all &= partition.begin(producer);
+        }
+        all
     }
 
     /// Asks a broker for a producer's number, unless one is being asked.
