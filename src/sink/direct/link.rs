@@ -10,9 +10,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::Shared;
 use super::pump::Event;
 use super::settings::Settings;
+use super::shared::Shared;
 use super::tls::Stream;
 use super::wire::{self, Versions};
 

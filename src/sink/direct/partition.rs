@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::answer::Answer;
 use super::batch::{Batch, ProducerId};
 
 /// The queue of one partition.
@@ -34,19 +35,6 @@ pub(super) struct Partition {
     next_sequence: i32,
     /// Whether a batch of the sequence was stored.
     proven: bool,
-}
-
-/// What became of a batch that was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// The broker has it.
-    Stored,
-    /// The broker doesn't have it, but may take it later; or nobody knows whether it has it.
-    Again,
-    /// The broker lacks what comes before it in the sequence.
-    Gap,
-    /// The broker will never take it.
-    Never,
 }
 
 /// A batch of which all is known.

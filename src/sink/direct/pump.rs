@@ -12,14 +12,15 @@ use kafka_protocol::error::ResponseError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::timeout;
 
-use super::Shared;
+use super::answer::{Answer, meaning};
 use super::batch::{Batch, ProducerId, UNPACED};
 use super::link::{self, Link, LinkId};
-use super::partition::{Answer, Partition, Settled};
+use super::partition::{Partition, Settled};
+use super::places::{Place, Places};
 use super::settings::Settings;
+use super::shared::Shared;
 use super::wire;
-use crate::record::Topic;
-use crate::sink::kafka::{Placement, Scout, error_kind};
+use crate::sink::kafka::{Member, Placement, Scout, error_kind};
 
 /// What the thread is told.
 pub(super) enum Event {
@@ -39,26 +40,12 @@ pub(super) enum Event {
     Stop,
 }
 
-/// A partition as its records name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) topic: Topic,
-    pub(super) name: String,
-    pub(super) index: i32,
-}
-
 /// The thread's state.
 pub(super) struct Pump {
     settings: Rc<Settings>,
     shared: Arc<Shared>,
-    scout: Scout,
-    places: Vec<Place>,
-    numbers: BTreeMap<(String, i32), usize>,
+    places: Places,
     partitions: Vec<Partition>,
-    /// The broker that leads each partition, where one does.
-    leaders: Vec<Option<i32>>,
-    /// Since when a partition's topic is gone.
-    missing_since_ns: Vec<Option<u64>>,
     brokers: BTreeMap<i32, Broker>,
     producer: Option<ProducerId>,
     /// Told once, when the producer can send.
@@ -67,8 +54,6 @@ pub(super) struct Pump {
     ask_at_ns: u64,
     /// When what is late was last looked for.
     expired_ns: u64,
-    looking: bool,
-    look_at_ns: u64,
     events: UnboundedSender<Event>,
 }
 
@@ -105,12 +90,6 @@ enum Content {
 const REQUEST_BYTES: usize = 1 << 20;
 /// How often what is late is looked for.
 const TICK: Duration = Duration::from_millis(500);
-/// How long a look at where partitions are may take, and how long after it the next may follow.
-const LOOK: Duration = Duration::from_secs(5);
-const LOOK_PAUSE: Duration = Duration::from_millis(200);
-/// How long a topic may be gone before its records are given up, as librdkafka's
-/// topic.metadata.propagation.max.ms.
-const GONE: Duration = Duration::from_secs(30);
 
 const UNKNOWN_TOPIC: i16 = 3;
 const TIMED_OUT: &str = "MessageTimedOut";
@@ -124,32 +103,23 @@ impl Pump {
         events: UnboundedSender<Event>,
         ready: std::sync::mpsc::Sender<Result<(), String>>,
     ) -> Pump {
-        let numbers = places.iter().enumerate();
-        let numbers = numbers.map(|(n, place)| ((place.name.clone(), place.index), n)).collect();
-        let count = places.len();
         Pump {
             settings: Rc::new(settings),
             shared,
-            scout,
-            places,
-            numbers,
-            partitions: (0..count).map(|_| Partition::default()).collect(),
-            leaders: vec![None; count],
-            missing_since_ns: vec![None; count],
+            partitions: places.iter().map(|_| Partition::default()).collect(),
+            places: Places::new(scout, places, events.clone()),
             brokers: BTreeMap::new(),
             producer: None,
             ready: Some(ready),
             ask_at_ns: 0,
             expired_ns: 0,
-            looking: false,
-            look_at_ns: 0,
             events,
         }
     }
 
     /// Works until it is stopped.
     pub(super) async fn run(mut self, mut events: UnboundedReceiver<Event>) {
-        self.look();
+        self.places.look(self.shared.now_ns());
         loop {
             let first = timeout(self.patience(), events.recv()).await;
             let mut next = first.unwrap_or_default();
@@ -206,67 +176,39 @@ impl Pump {
                 }
             }
             Event::Placed(placed) => {
-                self.looking = false;
-                self.look_at_ns = self.shared.now_ns() + LOOK_PAUSE.as_nanos() as u64;
-                match placed {
-                    Ok(placement) => self.place(&placement),
-                    Err(cause) => tracing::debug!("where the partitions are is unknown: {cause}"),
-                }
+                self.places.looked(placed.as_ref(), self.shared.now_ns());
+                self.meet(placed.map(|placement| placement.members).unwrap_or_default());
             }
             Event::Stop => {}
         }
     }
 
-    // --- where partitions are --------------------------------------------------------------
+    // --- connections -----------------------------------------------------------------------
 
-    /// Asks where the partitions are, on a thread of its own: the answer is an event.
-    fn look(&mut self) {
-        if self.looking || self.shared.now_ns() < self.look_at_ns {
-            return;
-        }
-        self.looking = true;
-        let (scout, events) = (self.scout.clone(), self.events.clone());
-        let looking = std::thread::Builder::new().name("look".to_owned()).spawn(move || {
-            let _nobody_listens = events.send(Event::Placed(scout.placement(LOOK)));
-        });
-        if let Err(error) = looking {
-            self.take(Event::Placed(Err(error.to_string())));
-        }
-    }
-
-    fn place(&mut self, placement: &Placement) {
-        let now_ns = self.shared.now_ns();
-        for (number, place) in self.places.iter().enumerate() {
-            let leaders = placement.leaders.get(&place.name);
-            let leader = leaders.and_then(|leaders| leaders.get(place.index as usize).copied());
-            self.leaders[number] = leader.filter(|id| *id >= 0);
-            let since = &mut self.missing_since_ns[number];
-            *since = if leader.is_some() { None } else { since.or(Some(now_ns)) };
-        }
-        for member in &placement.members {
+    /// Takes the brokers' addresses.
+    fn meet(&mut self, members: Vec<Member>) {
+        for member in members {
             let broker = self.brokers.entry(member.id).or_default();
             if (&broker.host, broker.port) != (&member.host, member.port) {
-                (broker.host, broker.port) = (member.host.clone(), member.port);
+                (broker.host, broker.port) = (member.host, member.port);
                 broker.dial_at_ns = 0;
             }
         }
     }
-
-    // --- connections -----------------------------------------------------------------------
 
     /// Connects to brokers that are needed.
     fn dial(&mut self) {
         let now_ns = self.shared.now_ns();
         let mut homeless = false;
         for (number, partition) in self.partitions.iter().enumerate() {
-            homeless |= !partition.is_empty() && self.leaders[number].is_none();
+            homeless |= !partition.is_empty() && self.places.leader(number).is_none();
         }
         if homeless {
-            self.look();
+            self.places.look(self.shared.now_ns());
         }
         let in_need = self.settings.idempotent && self.producer.is_none();
         for (&id, broker) in &mut self.brokers {
-            let leads = self.leaders.iter().flatten().any(|leader| *leader == id);
+            let leads = self.places.leads(id);
             let idle = broker.link.is_none() && !broker.dialing;
             if !(leads || in_need) || !idle || now_ns < broker.dial_at_ns {
                 continue;
@@ -309,7 +251,7 @@ impl Pump {
                 self.settle_all(&batches, Answer::Again);
             }
         }
-        self.look();
+        self.places.look(self.shared.now_ns());
     }
 
     // --- requests --------------------------------------------------------------------------
@@ -378,7 +320,7 @@ impl Pump {
         let mut topics: Vec<(String, Vec<(i32, Bytes)>)> = Vec::new();
         for number in (broker.turn..count).chain(0..broker.turn) {
             let partition = &mut self.partitions[number];
-            if self.leaders[number] != Some(id)
+            if self.places.leader(number) != Some(id)
                 || !partition.is_ready(now_ns, late_ns, self.settings.in_flight)
                 || (self.settings.idempotent && !partition.has_producer())
             {
@@ -391,7 +333,7 @@ impl Pump {
             let Some(sent) = partition.send() else { continue };
             bytes += sent.bytes.len();
             batches.push((number, sent.number));
-            let place = &self.places[number];
+            let place = self.places.at(number);
             match topics.last_mut() {
                 Some((name, partitions)) if *name == place.name => {
                     partitions.push((place.index, sent.bytes));
@@ -473,7 +415,7 @@ impl Pump {
         let mut codes: BTreeMap<usize, i16> = BTreeMap::new();
         for (name, index, answer) in said {
             // Looked up a batch, not a record.
-            if let Some(&number) = self.numbers.get(&(name.clone(), *index)) {
+            if let Some(number) = self.places.number(name, *index) {
                 codes.insert(number, answer.code);
             }
         }
@@ -485,14 +427,14 @@ impl Pump {
             if let Some(code) = code
                 && code != 0
             {
-                let place = &self.places[partition];
+                let place = self.places.at(partition);
                 let kind = error_kind(code);
                 tracing::debug!("{}-{}: {kind}: {answer:?}", place.name, place.index);
             }
             self.settle(partition, number, answer, code.unwrap_or(0));
         }
         if look {
-            self.look();
+            self.places.look(self.shared.now_ns());
         }
     }
 
@@ -513,7 +455,7 @@ impl Pump {
 
     /// Counts the records of a batch as acknowledged, or as given up for an error of a kind.
     fn count(&mut self, batch: Batch, error: Option<&str>) {
-        let topic = self.places[batch.partition].topic;
+        let topic = self.places.at(batch.partition).topic;
         let now_ns = self.shared.now_ns();
         let mut tally = self.shared.tally.counting();
         match error {
@@ -551,12 +493,11 @@ impl Pump {
         for id in overdue {
             self.close(id, "it did not answer a request in time");
         }
-        let gone = before(GONE);
         for number in 0..self.partitions.len() {
             if self.partitions[number].is_empty() {
                 continue;
             }
-            let is_gone = self.missing_since_ns[number].is_some_and(|since| since < gone);
+            let is_gone = self.places.is_gone(number, now_ns);
             let (given_up, kind) = if is_gone {
                 (self.partitions[number].abandon(), error_kind(UNKNOWN_TOPIC))
             } else {
@@ -574,8 +515,9 @@ impl Pump {
         if self.ready.is_none() || (self.settings.idempotent && self.producer.is_none()) {
             return;
         }
-        let connected = |id: &i32| self.brokers.get(id).is_some_and(|b| b.link.is_some());
-        let placed = self.leaders.iter().all(|leader| leader.as_ref().is_some_and(connected));
+        let connected = |id: i32| self.brokers.get(&id).is_some_and(|b| b.link.is_some());
+        let mut leaders = (0..self.partitions.len()).map(|number| self.places.leader(number));
+        let placed = leaders.all(|leader| leader.is_some_and(connected));
         if placed && let Some(ready) = self.ready.take() {
             let _nobody_waits = ready.send(Ok(()));
         }
@@ -599,19 +541,4 @@ fn merged(topics: Vec<(String, Vec<(i32, Bytes)>)>) -> Vec<(String, Vec<(i32, By
         }
     }
     merged
-}
-
-/// What an error code means for a batch.
-fn meaning(code: i16, idempotent: bool) -> Answer {
-    match ResponseError::try_from_code(code) {
-        // Stored before, by a request whose answer was lost.
-        None | Some(ResponseError::DuplicateSequenceNumber) => Answer::Stored,
-        Some(
-            ResponseError::OutOfOrderSequenceNumber
-            | ResponseError::UnknownProducerId
-            | ResponseError::InvalidProducerEpoch,
-        ) if idempotent => Answer::Gap,
-        Some(error) if error.is_retriable() => Answer::Again,
-        Some(_) => Answer::Never,
-    }
 }
