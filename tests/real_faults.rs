@@ -13,13 +13,13 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use own_cluster::OwnCluster;
 use proxy::Proxy;
 use serde_json::Value;
 use support::kafka::Reader;
-use support::{Finished, Running, total};
+use support::{Finished, Running, SOON, total};
 
 /// A run, its faults and what is waited for.
 const PATIENCE: Duration = Duration::from_secs(170);
@@ -299,6 +299,29 @@ fn killed_in_full_flow_and_resumed(transport: &'static str) {
     drill.resume().exits(0);
     assert_eq!(drill.report()["results"]["already_there"].as_u64(), Some(arrived));
     let verdict = drill.assert_nothing_lost("SIGKILL at full speed, then --resume");
+    assert_eq!(verdict["whole"], true, "every record up to the end is expected");
+}
+
+#[test]
+fn killed_over_compacted_topics_and_resumed() {
+    let mut drill =
+        Drill::new("fault-compacted", "librdkafka", &["--set", "log.cleaner.backoff.ms=200"]);
+    // Only what is behind the segment that is written to is compacted.
+    let load = "--rate 4000 --duration 20s --topic-config segment.ms=1500 \
+                --topic-config min.cleanable.dirty.ratio=0.01 \
+                --topic-config max.compaction.lag.ms=1000";
+    let running = drill.start(load);
+    thread::sleep(4 * FLOW);
+    running.signal("KILL");
+    assert_eq!(running.finish(PATIENCE).status.code(), None, "it was killed in its midst");
+    let waiting = Instant::now();
+    while drill.verify().1["total"]["compacted"].as_u64() == Some(0) {
+        assert!(waiting.elapsed() < SOON, "the broker compacts its topics");
+        thread::sleep(Duration::from_millis(500));
+    }
+    drill.resume().exits(0);
+    let verdict = drill.assert_nothing_lost("SIGKILL over compacted topics, then --resume");
+    assert!(verdict["total"]["compacted"].as_u64() > Some(0), "{verdict:#}");
     assert_eq!(verdict["whole"], true, "every record up to the end is expected");
 }
 

@@ -18,7 +18,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use openssl::pkcs12::Pkcs12;
 use openssl::pkey::PKey;
 use openssl::x509::X509;
-use support::kafka::{record_count, required};
+use support::kafka::{TestCluster, record_count, required};
 use support::{Finished, assert_all_acked, now_ms, prefix, run, sent};
 
 /// How long a refusal may take.
@@ -234,6 +234,15 @@ fn secure_a_mechanism_that_the_broker_lacks_is_told_so() {
         &[],
         &["doesn't have the SASL mechanism", "SCRAM-SHA-512", "sasl.mechanism"],
     );
+}
+
+#[test]
+fn secure_a_user_who_may_see_topics_and_not_write_them_is_told_so() {
+    let cluster = TestCluster::from_environment();
+    let mut client = client(sasl("PLAIN", PLAIN, "limited", "plain-secret"));
+    client.prefix = format!("described-{}", prefix("test"));
+    cluster.create_all(&client.prefix, &[]);
+    client.assert_refused(&[], &["not authorised to write to", &client.prefix, "WRITE"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfig;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 
+use super::access::{self, Access};
 use super::connect::{Cluster, Existing};
 use super::error::{KafkaError, describe};
 use super::produce::give_token;
@@ -126,6 +127,8 @@ const RETENTION_DEFAULT: i64 = 7 * 86_400_000;
 const RETENTION_MARGIN: i64 = 6 * 86_400_000;
 /// What a batch's headers may add to its records, of what max.message.bytes allows.
 const BATCH_OVERHEAD: u64 = 512;
+/// How long a cluster may take to tell what may be done with the topics.
+const ACCESS_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Stamps {
     /// The instants that records of `topic` carry: announcements carry the start, and are sent
@@ -184,6 +187,7 @@ pub fn prepare(
         prepared.created = missing.iter().map(|&topic| policy.name(topic)).collect();
     }
     prepared.partitions = settle(cluster, topics, policy, existing)?;
+    ask_for_writing(cluster, topics, policy)?;
     for topic in missing {
         let count = prepared.partitions.get(&topic).copied().unwrap_or_default();
         await_leaders(cluster, &policy.name(topic), count)?;
@@ -211,6 +215,31 @@ pub fn cleanup_policies(cluster: &Cluster, names: &[&str]) -> BTreeMap<String, S
         Some((name.clone(), policy))
     });
     policies.collect()
+}
+
+/// An error for the first topic that may be seen and not written, which would otherwise cost every
+/// record, or the producer as a whole.
+fn ask_for_writing(
+    cluster: &Cluster,
+    topics: &[Topic],
+    policy: &TopicPolicy,
+) -> Result<(), KafkaError> {
+    let names: Vec<String> = topics.iter().map(|&topic| policy.name(topic)).collect();
+    let patience = cluster.settings().patience.min(ACCESS_PATIENCE);
+    match access::access(cluster, &names, patience) {
+        Ok(told) => {
+            let unwritable = told.iter().position(|access| *access == Access::Unwritable);
+            match unwritable.and_then(|at| names.into_iter().nth(at)) {
+                Some(topic) => Err(KafkaError::Unauthorised { action: "write to", topic }),
+                None => Ok(()),
+            }
+        }
+        Err(error) => {
+            // Older brokers don't tell; then the records find out.
+            tracing::debug!("whether the topics may be written is unknown: {error}");
+            Ok(())
+        }
+    }
 }
 
 /// Waits until every topic shows a leader for each of its partitions; returns their counts.
