@@ -37,6 +37,8 @@ pub(super) struct OpenBatch {
     notes: Vec<Note>,
     first_ms: i64,
     latest_ms: i64,
+    /// The bytes of keys and values.
+    bytes: usize,
 }
 
 /// A batch on its way.
@@ -52,6 +54,8 @@ pub(super) struct Batch {
     pub(super) begun_ns: u64,
     /// Where it stands in the producer's sequence; none until it is first sent.
     pub(super) sequence: Option<i32>,
+    /// Whether it was sent and nobody knows what became of it.
+    pub(super) may_be_stored: bool,
     data: Bytes,
 }
 
@@ -72,7 +76,7 @@ impl OpenBatch {
         data.clear();
         data.put_bytes(0, HEADER);
         notes.clear();
-        OpenBatch { data, notes, first_ms: 0, latest_ms: 0 }
+        OpenBatch { data, notes, first_ms: 0, latest_ms: 0, bytes: 0 }
     }
 
     /// Whether a record of so many bytes would make it larger than `most_bytes`.
@@ -105,7 +109,18 @@ impl OpenBatch {
         self.data.extend_from_slice(between.as_slice());
         self.data.extend_from_slice(value);
         self.data.put_u8(0); // no headers
+        self.bytes += key.len() + value.len();
         self.notes.push(note);
+    }
+
+    /// How many records it holds.
+    pub(super) fn records(&self) -> u64 {
+        self.notes.len() as u64
+    }
+
+    /// The bytes of their keys and values.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The batch of what it holds, which is at least one record, and its room, where the batch has
@@ -118,7 +133,7 @@ impl OpenBatch {
         partition: usize,
         compressor: &mut Compressor,
     ) -> std::io::Result<(Batch, Option<BytesMut>)> {
-        let OpenBatch { mut data, notes, first_ms, latest_ms } = self;
+        let OpenBatch { mut data, notes, first_ms, latest_ms, .. } = self;
         let codec = compressor.codec();
         let mut room = None;
         if codec != Codec::None {
@@ -145,7 +160,15 @@ impl OpenBatch {
         header.put_i32(count);
         let begun_ns = notes.first().map_or(0, |note| note.enqueued_ns);
         let data = data.freeze();
-        let batch = Batch { partition, notes, number: 0, begun_ns, sequence: None, data };
+        let batch = Batch {
+            partition,
+            notes,
+            number: 0,
+            begun_ns,
+            sequence: None,
+            may_be_stored: false,
+            data,
+        };
         Ok((batch, room))
     }
 }

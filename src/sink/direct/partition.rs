@@ -2,13 +2,15 @@
 //!
 //! Up to some requests are in flight at once. Where one of their batches comes back to be sent
 //! again, nothing more is sent until the others have come back too; then all that came back is sent
-//! again in order. So no retry overtakes another, with a sequence or without.
+//! again in order. Nor is anything sent to a new leader before the old one's answers are there. So no
+//! batch overtakes another, with a sequence or without.
 //!
 //! With a sequence, its first batch goes alone: a broker that has none of a sequence takes any batch
-//! as its first, and would call the true first a duplicate. Then brokers refuse a batch whose predecessor they lack, and know one that they have:
-//! a retry neither reorders nor duplicates. Where a batch is given up, what was sent behind it has
-//! been refused, and takes its place in the sequence; where nobody knows what became of it, it is
-//! given up with all that was sent behind it, and the sequence begins anew under another producer.
+//! as its first, and would call the true first a duplicate. Then brokers refuse a batch whose
+//! predecessor they lack, and know one that they have: a retry neither reorders nor duplicates. Where
+//! a batch is refused for good, what was sent behind it has been refused too, and takes its place in
+//! the sequence. Where nobody knows whether a batch that is given up was stored, the sequence begins
+//! anew under another producer.
 
 use std::collections::VecDeque;
 
@@ -27,6 +29,8 @@ pub(super) struct Partition {
     pushed: u64,
     /// Nothing is sent until all that is in flight has come back.
     gathering: bool,
+    /// The broker that has what is in flight.
+    sent_to: i32,
     /// Nothing is sent before this, on the producer's clock.
     not_before_ns: u64,
     producer: Option<ProducerId>,
@@ -72,11 +76,12 @@ impl Partition {
         self.waiting.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Whether a batch may be sent at `now_ns`, beside at most `most` others; one that was begun
-    /// before `late_ns` is to be given up instead.
-    pub(super) fn is_ready(&self, now_ns: u64, late_ns: u64, most: usize) -> bool {
+    /// Whether a batch may be sent to a broker at `now_ns`, beside at most `most` others; one that was
+    /// begun before `late_ns` is to be given up instead.
+    pub(super) fn is_ready(&self, to: i32, now_ns: u64, late_ns: u64, most: usize) -> bool {
         self.waiting.front().is_some_and(|next| next.begun_ns >= late_ns)
             && !self.gathering
+            && (self.in_flight.is_empty() || self.sent_to == to)
             && self.in_flight.len() < self.most_in_flight(most)
             && now_ns >= self.not_before_ns
     }
@@ -100,6 +105,12 @@ impl Partition {
         self.producer.is_some()
     }
 
+    /// Whether it needs a producer now: not while answers to an earlier one's batches are out, which
+    /// may send them back.
+    pub(super) fn lacks_producer(&self) -> bool {
+        self.producer.is_none() && self.in_flight.is_empty() && !self.waiting.is_empty()
+    }
+
     /// Begins a sequence, that of `producer`, with what waits. Returns whether it could: not where
     /// that producer's has come to its end here.
     pub(super) fn begin(&mut self, producer: ProducerId) -> bool {
@@ -112,8 +123,9 @@ impl Partition {
         true
     }
 
-    /// The next batch, which is in flight from now on.
-    pub(super) fn send(&mut self) -> Option<Sent> {
+    /// The next batch, which is in flight to a broker from now on.
+    pub(super) fn send(&mut self, to: i32) -> Option<Sent> {
+        self.sent_to = to;
         let mut batch = self.waiting.pop_front()?;
         if self.producer.is_some() && batch.sequence.is_none() {
             batch.sequence = Some(self.next_sequence);
@@ -128,17 +140,23 @@ impl Partition {
     /// `retry_ns`.
     pub(super) fn settle(&mut self, number: u64, answer: Answer, retry_ns: u64) -> Option<Settled> {
         let at = self.in_flight.iter().position(|batch| batch.number == number)?;
-        let batch = self.in_flight.remove(at)?;
+        let mut batch = self.in_flight.remove(at)?;
         let settled = match answer {
             Answer::Stored => {
                 self.proven = true;
                 Some(Settled::Stored(batch))
             }
             Answer::Never => {
-                self.close_gap(&batch);
+                if batch.may_be_stored {
+                    self.end_sequence();
+                    self.gathering = true;
+                } else {
+                    self.close_gap(&batch);
+                }
                 Some(Settled::GivenUp(batch))
             }
             Answer::Again => {
+                batch.may_be_stored = true;
                 self.give_back(batch, retry_ns);
                 None
             }
@@ -222,6 +240,7 @@ mod tests {
     use super::super::codec::{Codec, Compressor};
     use super::*;
 
+    const LEADER: i32 = 1;
     const ME: ProducerId = ProducerId { id: 5, epoch: 0 };
 
     fn batch(records: u64) -> Batch {
@@ -240,15 +259,15 @@ mod tests {
         partition.begin(ME);
         partition.proven = true;
         (1..=pushed).for_each(|at| partition.push(batch(10 * at)));
-        (0..sent).for_each(|_| assert!(partition.send().is_some()));
+        (0..sent).for_each(|_| assert!(partition.send(LEADER).is_some()));
         partition
     }
 
     /// Sends all that may be sent; their numbers and sequences.
     fn send(partition: &mut Partition, now_ns: u64) -> Vec<(u64, Option<i32>)> {
         let mut sent = Vec::new();
-        while partition.is_ready(now_ns, 0, 5) {
-            let number = partition.send().unwrap().number;
+        while partition.is_ready(LEADER, now_ns, 0, 5) {
+            let number = partition.send(LEADER).unwrap().number;
             let batch = partition.in_flight.back().unwrap();
             assert_eq!(batch.number, number);
             sent.push((number, batch.sequence));
@@ -281,11 +300,11 @@ mod tests {
         let mut partition = partition(4, 3);
         // The middle one comes back first, then the last, then the first.
         assert!(partition.settle(1, Answer::Again, 100).is_none());
-        assert!(!partition.is_ready(1_000, 0, 5), "others are still in flight");
+        assert!(!partition.is_ready(LEADER, 1_000, 0, 5), "others are still in flight");
         assert!(partition.settle(2, Answer::Gap, 100).is_none());
         assert!(partition.settle(0, Answer::Again, 100).is_none());
-        assert!(!partition.is_ready(99, 0, 5), "a retry waits");
-        assert!(!partition.is_ready(100, 1, 5), "what is late is not sent again");
+        assert!(!partition.is_ready(LEADER, 99, 0, 5), "a retry waits");
+        assert!(!partition.is_ready(LEADER, 100, 1, 5), "what is late is not sent again");
         assert!(partition.has_producer());
         let again = [(0, Some(0)), (1, Some(10)), (2, Some(30)), (3, Some(60))];
         assert_eq!(send(&mut partition, 100), again);
@@ -296,18 +315,51 @@ mod tests {
         let mut partition = partition(4, 3);
         assert!(matches!(partition.settle(0, Answer::Stored, 0), Some(Settled::Stored(_))));
         assert!(matches!(partition.settle(1, Answer::Never, 0), Some(Settled::GivenUp(_))));
-        assert!(!partition.is_ready(0, 0, 5));
+        assert!(!partition.is_ready(LEADER, 0, 0, 5));
         assert!(partition.settle(2, Answer::Gap, 0).is_none());
         assert!(partition.has_producer(), "its place was that of another");
         assert_eq!(send(&mut partition, 0), [(2, Some(10)), (3, Some(40))]);
     }
 
     #[test]
+    fn what_is_refused_but_may_be_stored_ends_the_sequence() {
+        let mut partition = partition(3, 2);
+        partition.settle(0, Answer::Again, 0);
+        partition.settle(1, Answer::Again, 0);
+        assert_eq!(send(&mut partition, 0), [(0, Some(0)), (1, Some(10)), (2, Some(30))]);
+        assert!(matches!(partition.settle(0, Answer::Never, 0), Some(Settled::GivenUp(_))));
+        assert!(!partition.lacks_producer(), "answers are still out");
+        partition.settle(1, Answer::Gap, 0);
+        partition.settle(2, Answer::Again, 0);
+        assert!(partition.lacks_producer() && !partition.begin(ME));
+        assert!(partition.begin(ProducerId { id: 6, epoch: 0 }));
+        assert_eq!(send(&mut partition, 0), [(1, Some(0))]);
+        partition.settle(1, Answer::Stored, 0);
+        assert_eq!(send(&mut partition, 0), [(2, Some(20))]);
+    }
+
+    #[test]
+    fn nothing_overtakes_on_the_way_to_a_new_leader() {
+        for idempotent in [true, false] {
+            let mut partition = partition(2, 1);
+            if !idempotent {
+                partition.producer = None;
+            }
+            assert!(partition.is_ready(LEADER, 0, 0, 5));
+            assert!(!partition.is_ready(LEADER + 1, 0, 0, 5), "its answer is still out");
+            partition.settle(0, Answer::Again, 0);
+            assert!(partition.is_ready(LEADER + 1, 0, 0, 5));
+            assert_eq!(partition.send(LEADER + 1).unwrap().number, 0);
+        }
+    }
+
+    #[test]
     fn a_gap_that_is_not_ours_begins_a_sequence() {
         let mut partition = partition(2, 2);
         assert!(partition.settle(0, Answer::Gap, 0).is_none());
+        assert!(!partition.lacks_producer(), "an answer is still out");
         assert!(partition.settle(1, Answer::Gap, 0).is_none());
-        assert!(!partition.has_producer() && !partition.begin(ME));
+        assert!(partition.lacks_producer() && !partition.begin(ME));
         assert!(partition.begin(ProducerId { id: 6, epoch: 0 }));
         assert_eq!(send(&mut partition, 0), [(0, Some(0))]);
         partition.settle(0, Answer::Stored, 0);

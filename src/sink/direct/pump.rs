@@ -279,7 +279,7 @@ impl Pump {
     fn begin_sequences(&mut self) -> bool {
         let Some(producer) = self.producer else { return false };
         let mut all = true;
-        for partition in self.partitions.iter_mut().filter(|p| !p.has_producer() && !p.is_empty()) {
+        for partition in self.partitions.iter_mut().filter(|p| p.lacks_producer()) {
             all &= partition.begin(producer);
         }
         all
@@ -321,7 +321,7 @@ impl Pump {
         for number in (broker.turn..count).chain(0..broker.turn) {
             let partition = &mut self.partitions[number];
             if self.places.leader(number) != Some(id)
-                || !partition.is_ready(now_ns, late_ns, self.settings.in_flight)
+                || !partition.is_ready(id, now_ns, late_ns, self.settings.in_flight)
                 || (self.settings.idempotent && !partition.has_producer())
             {
                 continue;
@@ -330,7 +330,7 @@ impl Pump {
                 broker.turn = number;
                 break;
             }
-            let Some(sent) = partition.send() else { continue };
+            let Some(sent) = partition.send(id) else { continue };
             bytes += sent.bytes.len();
             batches.push((number, sent.number));
             let place = self.places.at(number);

@@ -94,11 +94,13 @@ impl Shared {
         Some(room)
     }
 
-    /// Whether it holds `1 / part` of what it may.
-    pub(super) fn is_full(&self, part: u64) -> bool {
+    /// Whether it holds `1 / part` of what it may, together with so many records and bytes that are
+    /// still to be handed over.
+    #[inline]
+    pub(super) fn is_full(&self, part: u64, (records, bytes): (u64, usize)) -> bool {
         let (most_records, most_bytes) = self.most;
-        self.bytes.load(Ordering::Acquire) >= most_bytes / part as usize
-            || self.in_flight.load(Ordering::Acquire) >= most_records.div_ceil(part)
+        self.bytes.load(Ordering::Acquire) + bytes >= most_bytes / part as usize
+            || self.in_flight.load(Ordering::Acquire) + records >= most_records.div_ceil(part)
     }
 }
 

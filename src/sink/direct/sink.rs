@@ -25,6 +25,8 @@ pub struct DirectSink {
     open: Vec<Option<OpenBatch>>,
     /// The partitions that have an open batch.
     begun: Vec<usize>,
+    /// The records and their bytes in open batches, which count as held like those handed over.
+    held: (u64, usize),
     /// When the oldest open batch was begun.
     oldest_ns: u64,
     linger_ns: u64,
@@ -70,6 +72,7 @@ impl DirectSink {
             stop,
             open: (0..partitions).map(|_| None).collect(),
             begun: Vec::with_capacity(partitions),
+            held: (0, 0),
             oldest_ns: 0,
             linger_ns: settings.linger.as_nanos() as u64,
             batch_bytes: settings.batch_bytes,
@@ -120,6 +123,7 @@ impl DirectSink {
             bytes: bytes as u32,
         };
         open.push(message.key.as_bytes(), message.value, message.timestamp_ms, note);
+        self.held = (self.held.0 + 1, self.held.1 + bytes);
         Ok(())
     }
 
@@ -140,6 +144,7 @@ impl DirectSink {
                 continue;
             }
             let Some(open) = self.open[number].take() else { continue };
+            self.held = (self.held.0 - open.records(), self.held.1 - open.bytes());
             let (batch, room) = open.close(number, &mut self.compressor)?;
             if let Some(room) = room {
                 self.shared.keep_room(room, Vec::new());
@@ -164,7 +169,7 @@ impl DirectSink {
 impl Sink for DirectSink {
     #[inline]
     fn send(&mut self, message: &Message<'_>) -> Result<(), SinkError> {
-        while self.shared.is_full(1) {
+        while self.shared.is_full(1, self.held) {
             self.hand_over(Which::Sendable)?;
             if self.stop.is_set() {
                 return Err(SinkError::Stopped);
@@ -176,7 +181,7 @@ impl Sink for DirectSink {
 
     fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
         // Full, it takes none until half of it is gone.
-        self.refusing = self.shared.is_full(if self.refusing { 2 } else { 1 });
+        self.refusing = self.shared.is_full(if self.refusing { 2 } else { 1 }, self.held);
         if self.refusing {
             self.hand_over(Which::Sendable)?;
             return Ok(false);
@@ -195,7 +200,7 @@ impl Sink for DirectSink {
             return Ok(());
         }
         self.now_ns = self.shared.now_ns();
-        let next_ns = self.now_ns + until_next.as_nanos() as u64;
+        let next_ns = self.now_ns.saturating_add(until_next.as_nanos() as u64);
         if next_ns <= self.oldest_ns + self.linger_ns {
             return Ok(());
         }
