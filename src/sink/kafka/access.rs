@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode;
 
+use super::admin::Admin;
 use super::connect::Cluster;
 use super::error::{KafkaError, describe};
 use super::produce::{self, Described};
-use super::topics::Admin;
 
 /// What a cluster lets us do with a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! handle, partition and timestamp.
 
 pub mod access;
+mod admin;
 mod connect;
 mod delivery;
 mod error;

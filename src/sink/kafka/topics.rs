@@ -3,20 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
-    TopicReplication,
-};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::FromClientConfig;
-use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::admin::{ConfigResource, OwnedResourceSpecifier};
 
 use super::access::{self, Access};
+use super::admin::Admin;
 use super::connect::{Cluster, Existing};
-use super::error::{KafkaError, describe};
-use super::produce::give_token;
+use super::error::KafkaError;
 use super::property::Property;
-use super::settings::{Tuning, refused};
 use crate::record::Topic;
 
 /// How topics are created where they are missing.
@@ -173,7 +166,7 @@ pub fn prepare(
     // An embedded broker has no configurations to show, and leaves the question unanswered.
     let embedded = cluster.is_embedded();
     if !present.is_empty() && !embedded {
-        admin.check(&present, policy, stamps, &mut prepared)?;
+        check_all(&admin, &present, policy, stamps, &mut prepared)?;
     }
     if let Some(&first) = missing.first() {
         let topic = policy.name(first);
@@ -183,8 +176,13 @@ pub fn prepare(
         if !policy.create {
             return Err(KafkaError::Missing { topic });
         }
-        admin.create(&missing, policy, stamps)?;
-        prepared.created = missing.iter().map(|&topic| policy.name(topic)).collect();
+        let wanted = missing.iter().map(|&topic| {
+            let config = policy.config(topic, &stamps.of(topic));
+            (policy.name(topic), config)
+        });
+        let wanted: Vec<_> = wanted.collect();
+        admin.create(&wanted, policy.partitions, policy.replication_factor)?;
+        prepared.created = wanted.into_iter().map(|(name, _)| name).collect();
     }
     prepared.partitions = settle(cluster, topics, policy, existing)?;
     ask_for_writing(cluster, topics, policy)?;
@@ -309,6 +307,24 @@ fn warn_of_uneven_partitions(policy: &TopicPolicy, prepared: &mut Prepared) {
     ));
 }
 
+/// Holds the configurations of topics that exist against the run.
+fn check_all(
+    admin: &Admin,
+    topics: &[Topic],
+    policy: &TopicPolicy,
+    stamps: &Stamps,
+    prepared: &mut Prepared,
+) -> Result<(), KafkaError> {
+    let names: Vec<String> = topics.iter().map(|&topic| policy.name(topic)).collect();
+    for config in admin.configs(&names.iter().map(String::as_str).collect::<Vec<_>>()) {
+        let OwnedResourceSpecifier::Topic(name) = &config.specifier else { continue };
+        if let Some(at) = names.iter().position(|n| n == name) {
+            check(topics[at], name, &config, &stamps.of(topics[at]), prepared)?;
+        }
+    }
+    Ok(())
+}
+
 /// Holds an existing topic's configuration against the run.
 fn check(
     topic: Topic,
@@ -394,163 +410,6 @@ fn span(ms: i64) -> String {
     let text =
         if whole < Duration::from_secs(1) { whole } else { Duration::from_secs(whole.as_secs()) };
     humantime::format_duration(text).to_string()
-}
-
-/// The admin client, made to wait.
-pub(super) struct Admin {
-    client: AdminClient<DefaultClientContext>,
-    options: AdminOptions,
-    runtime: tokio::runtime::Runtime,
-    bootstrap: String,
-    patience: Duration,
-}
-
-impl Admin {
-    pub(super) fn new(cluster: &Cluster) -> Result<Admin, KafkaError> {
-        let settings = cluster.settings();
-        let config = settings.client_config(Tuning::default())?;
-        let client = AdminClient::from_config(&config).map_err(|error| refused(&error))?;
-        if let Some(tokens) = &settings.tokens {
-            give_token(client.inner(), tokens);
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(
-            |error| KafkaError::Request {
-                action: "start a runtime for the admin client".to_owned(),
-                cause: error.to_string(),
-            },
-        )?;
-        let options = AdminOptions::new()
-            .request_timeout(Some(settings.patience))
-            .operation_timeout(Some(settings.patience));
-        let (bootstrap, patience) = (settings.bootstrap.clone(), settings.patience);
-        Ok(Admin { client, options, runtime, bootstrap, patience })
-    }
-
-    /// Holds the configurations of topics that exist against the run.
-    fn check(
-        &self,
-        topics: &[Topic],
-        policy: &TopicPolicy,
-        stamps: &Stamps,
-        prepared: &mut Prepared,
-    ) -> Result<(), KafkaError> {
-        let names: Vec<String> = topics.iter().map(|&topic| policy.name(topic)).collect();
-        for config in self.configs(&names.iter().map(String::as_str).collect::<Vec<_>>()) {
-            let OwnedResourceSpecifier::Topic(name) = &config.specifier else { continue };
-            if let Some(at) = names.iter().position(|n| n == name) {
-                check(topics[at], name, &config, &stamps.of(topics[at]), prepared)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The configurations of topics. Narrow ACLs don't show them; then nothing is lost but warnings.
-    fn configs(&self, names: &[&str]) -> Vec<ConfigResource> {
-        let wanted: Vec<ResourceSpecifier<'_>> =
-            names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let answers = self.runtime.block_on(self.client.describe_configs(&wanted, &self.options));
-        let unknown = |what: &str, why: String| tracing::debug!("{what} unknown: {why}");
-        match answers {
-            Ok(answers) => answers
-                .into_iter()
-                .filter_map(|answer| {
-                    answer
-                        .inspect_err(|&code| unknown("a topic's configuration is", describe(code)))
-                        .ok()
-                })
-                .collect(),
-            Err(error) => {
-                unknown("the topics' configurations are", error.to_string());
-                Vec::new()
-            }
-        }
-    }
-
-    /// The error of a request. One that nobody answers in time is mostly lost on the way to an
-    /// advertised listener, since the cluster has answered before.
-    fn failed(&self, action: &str, cause: &ClientError) -> KafkaError {
-        use RDKafkaErrorCode::{BrokerTransportFailure, OperationTimedOut, RequestTimedOut};
-        let code = match cause {
-            ClientError::AdminOp(code) => Some(*code),
-            other => other.rdkafka_error_code(),
-        };
-        match code {
-            Some(BrokerTransportFailure | OperationTimedOut | RequestTimedOut) => {
-                KafkaError::Unreachable {
-                    bootstrap: self.bootstrap.clone(),
-                    waited: self.patience,
-                    cause: Some(format!("it answered at first, but not when asked to {action}")),
-                }
-            }
-            _ => KafkaError::request(action, cause),
-        }
-    }
-
-    /// Whether each of these topics could be created, which none of them is: what the cluster says
-    /// against it.
-    pub(super) fn rehearse(
-        &self,
-        names: &[&str],
-        patience: Duration,
-    ) -> Result<Vec<(String, Option<RDKafkaErrorCode>)>, KafkaError> {
-        let new: Vec<NewTopic<'_>> =
-            names.iter().map(|name| NewTopic::new(name, 1, TopicReplication::Fixed(-1))).collect();
-        let options = AdminOptions::new()
-            .request_timeout(Some(patience))
-            .operation_timeout(Some(patience))
-            .validate_only(true);
-        let results = self
-            .runtime
-            .block_on(self.client.create_topics(&new, &options))
-            .map_err(|error| self.failed("ask whether topics may be created", &error))?;
-        let told = results.into_iter().map(|result| match result {
-            Ok(name) => (name, None),
-            Err((name, code)) => (name, Some(code)),
-        });
-        Ok(told.collect())
-    }
-
-    /// Creates topics, with one request.
-    fn create(
-        &self,
-        topics: &[Topic],
-        policy: &TopicPolicy,
-        stamps: &Stamps,
-    ) -> Result<(), KafkaError> {
-        let partitions = i32::try_from(policy.partitions).unwrap_or(i32::MAX);
-        // -1: as the broker has it by default.
-        let replicas = policy.replication_factor.map_or(-1, i32::from);
-        let wanted: Vec<(String, BTreeMap<String, String>)> = topics
-            .iter()
-            .map(|&topic| (policy.name(topic), policy.config(topic, &stamps.of(topic))))
-            .collect();
-        let new: Vec<NewTopic<'_>> = wanted
-            .iter()
-            .map(|(name, config)| {
-                let new = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
-                config.iter().fold(new, |new, (key, value)| new.set(key, value))
-            })
-            .collect();
-        let results = self
-            .runtime
-            .block_on(self.client.create_topics(&new, &self.options))
-            .map_err(|error| self.failed("create the topics", &error))?;
-        for result in results {
-            match result {
-                // Somebody else may have been faster, another shard say.
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((
-                    topic,
-                    RDKafkaErrorCode::TopicAuthorizationFailed
-                    | RDKafkaErrorCode::ClusterAuthorizationFailed,
-                )) => return Err(KafkaError::Unauthorised { action: "create", topic }),
-                Err((topic, code)) => {
-                    return Err(KafkaError::Create { topic, cause: describe(code) });
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
