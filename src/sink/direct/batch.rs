@@ -37,8 +37,6 @@ pub(super) struct OpenBatch {
     notes: Vec<Note>,
     first_ms: i64,
     latest_ms: i64,
-    /// The bytes of keys and values.
-    bytes: usize,
 }
 
 /// A batch on its way.
@@ -76,7 +74,7 @@ impl OpenBatch {
         data.clear();
         data.put_bytes(0, HEADER);
         notes.clear();
-        OpenBatch { data, notes, first_ms: 0, latest_ms: 0, bytes: 0 }
+        OpenBatch { data, notes, first_ms: 0, latest_ms: 0 }
     }
 
     /// Whether a record of so many bytes would make it larger than `most_bytes`.
@@ -85,9 +83,15 @@ impl OpenBatch {
         !self.notes.is_empty() && self.data.len() + bytes + FRAMING > most_bytes
     }
 
-    /// Adds a record.
+    /// Adds a record; returns the bytes that it takes.
     #[inline]
-    pub(super) fn push(&mut self, key: &[u8], value: &[u8], timestamp_ms: i64, note: Note) {
+    pub(super) fn push(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        timestamp_ms: i64,
+        note: Note,
+    ) -> usize {
         if self.notes.is_empty() {
             (self.first_ms, self.latest_ms) = (timestamp_ms, timestamp_ms);
         }
@@ -109,8 +113,8 @@ impl OpenBatch {
         self.data.extend_from_slice(between.as_slice());
         self.data.extend_from_slice(value);
         self.data.put_u8(0); // no headers
-        self.bytes += key.len() + value.len();
         self.notes.push(note);
+        first.len + length
     }
 
     /// How many records it holds.
@@ -118,9 +122,9 @@ impl OpenBatch {
         self.notes.len() as u64
     }
 
-    /// The bytes of their keys and values.
+    /// The bytes that they take.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.data.len() - HEADER
     }
 
     /// The batch of what it holds, which is at least one record, and its room, where the batch has
@@ -133,7 +137,7 @@ impl OpenBatch {
         partition: usize,
         compressor: &mut Compressor,
     ) -> std::io::Result<(Batch, Option<BytesMut>)> {
-        let OpenBatch { mut data, notes, first_ms, latest_ms, .. } = self;
+        let OpenBatch { mut data, notes, first_ms, latest_ms } = self;
         let codec = compressor.codec();
         let mut room = None;
         if codec != Codec::None {

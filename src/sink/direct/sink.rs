@@ -122,8 +122,8 @@ impl DirectSink {
             intended_ns: message.intended_ns.unwrap_or(UNPACED),
             bytes: bytes as u32,
         };
-        open.push(message.key.as_bytes(), message.value, message.timestamp_ms, note);
-        self.held = (self.held.0 + 1, self.held.1 + bytes);
+        let took = open.push(message.key.as_bytes(), message.value, message.timestamp_ms, note);
+        self.held = (self.held.0 + 1, self.held.1 + took);
         Ok(())
     }
 
