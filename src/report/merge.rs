@@ -61,8 +61,7 @@ pub enum MergeError {
 ///
 /// Counts are added, rates too; percentiles are those of all records together. The error of the rate
 /// is what all shards have sent against what was due of all of them, one record a shard forgiven,
-/// which the shards' ends decide. Seconds are added one by one, from each shard's own zero, which is
-/// the start for all that were ready by then; the worst second is the worst of these sums where all
+/// which the shards' ends decide. Seconds of the schedule are added one by one; the worst second is the worst of these sums where all
 /// seconds are listed, else the worst of any shard. The largest drift stands for that of the whole,
 /// which can't be larger. So do the longest lag and, since reports don't say when it was, the largest
 /// total of lags and their largest number, which the whole's may exceed. A single report is given back.
@@ -305,10 +304,16 @@ fn lag(lags: impl Iterator<Item = Lag>) -> Lag {
 fn rate(parts: &[Part]) -> RateResults {
     let all = || parts.iter().map(|part| &part.results.rate);
     let largest = |of: fn(&RateResults) -> Option<f64>| all().filter_map(of).reduce(f64::max);
-    let listed = all().map(|rate| rate.seconds.len()).max().unwrap_or(0);
-    let mut seconds = vec![(0u32, 0u32); listed];
+    let from_s = all().map(|rate| rate.measured_from_s).fold(f64::INFINITY, f64::min);
+    let mut seconds = Vec::new();
     for rate in all() {
-        for (sum, &(due, sent)) in seconds.iter_mut().zip(&rate.seconds) {
+        let later = (rate.measured_from_s.floor() - from_s.floor()) as usize;
+        let later = later.min(LISTED_SECONDS);
+        let listed = rate.seconds.iter().take(LISTED_SECONDS - later);
+        if seconds.len() < later + listed.len() {
+            seconds.resize(later + listed.len(), (0u32, 0u32));
+        }
+        for (sum, &(due, sent)) in seconds.iter_mut().skip(later).zip(listed) {
             *sum = (sum.0.saturating_add(due), sum.1.saturating_add(sent));
         }
     }
@@ -318,13 +323,14 @@ fn rate(parts: &[Part]) -> RateResults {
         error: None,
         bytes_per_second: all().map(|rate| rate.bytes_per_second).sum(),
         silent: all().fold(0, |sum, rate| sum.saturating_add(rate.silent)),
-        max_second_error: if listed < LISTED_SECONDS {
-            max_second_error(seconds.iter().copied())
+        max_second_error: if seconds.len() < LISTED_SECONDS {
+            max_second_error(from_s, seconds.iter().copied())
         } else {
             largest(|rate| rate.max_second_error)
         },
         max_drift: largest(|rate| rate.max_drift),
         late_ms: None,
+        measured_from_s: from_s,
         seconds,
     }
 }

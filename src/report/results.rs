@@ -95,7 +95,12 @@ pub struct RateResults {
     pub max_drift: Option<f64>,
     /// From the instant at which a record was due to its hand-over, in milliseconds.
     pub late_ms: Option<Percentiles>,
-    /// Records due and records handed over in each second of the schedule, of the first hour.
+    /// The instant of the schedule, in seconds, from which on slots are measured; after 0 where the
+    /// process was ready later.
+    #[serde(default)]
+    pub measured_from_s: f64,
+    /// Records due and records handed over in each second of the schedule, of an hour: the first is
+    /// that in which measuring began.
     pub seconds: Vec<(u32, u32)>,
 }
 
@@ -201,12 +206,18 @@ fn is_zero(count: &u64) -> bool {
 pub const LISTED_SECONDS: usize = 3600;
 
 /// The largest error of the rate over whole seconds, of which `seconds` tell the records due and
-/// those handed over, as a fraction of what was due: the last second, which may be cut, left out,
-/// and one record more or less forgiven, which the edge of a second decides.
-pub fn max_second_error(seconds: impl ExactSizeIterator<Item = (u32, u32)>) -> Option<f64> {
+/// those handed over, as a fraction of what was due: the last second, which may be cut, left out, and
+/// the first where measuring began within it (at `from_s` of the schedule); one record more or less
+/// forgiven, which the edge of a second decides.
+pub fn max_second_error(
+    from_s: f64,
+    seconds: impl ExactSizeIterator<Item = (u32, u32)>,
+) -> Option<f64> {
     let whole = seconds.len().checked_sub(1)?;
+    let cut = usize::from(from_s.fract() > 0.0);
     seconds
         .take(whole)
+        .skip(cut)
         .map(|(due, sent)| {
             let off = due.abs_diff(sent);
             if off <= 1 { 0.0 } else { f64::from(off) / f64::from(due.max(1)) }

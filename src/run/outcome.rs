@@ -121,6 +121,7 @@ impl Counts<'_> {
             max_second_error: sent.max_second_error(),
             max_drift: target.map(|_| sent.max_drift),
             late_ms: Percentiles::of(&sent.late_us),
+            measured_from_s: sent.measured_from_ns as f64 / 1e9,
             seconds: sent.seconds[..listed].iter().map(|s| (s.due, s.sent)).collect(),
         }
     }

@@ -22,8 +22,10 @@ pub struct Sent {
     pub silent: u64,
     /// Slots that were due while the run was measured, and were worked off.
     pub measured: u64,
-    /// Those that were due and those that were worked off in each second of the measured time, of
-    /// which the first [`MOST_SECONDS`] are kept.
+    /// When measuring began, in nanoseconds from the schedule's zero.
+    pub measured_from_ns: u64,
+    /// Those that were due and those that were worked off in each second of the schedule, from that
+    /// on in which measuring began; the first [`MOST_SECONDS`] are kept.
     pub seconds: Vec<Second>,
     /// From the instant at which a slot was due to when it was worked off, in microseconds.
     pub late_us: Histogram<u64>,
@@ -74,6 +76,7 @@ impl Default for Sent {
             spans: Vec::new(),
             silent: 0,
             measured: 0,
+            measured_from_ns: 0,
             seconds: Vec::new(),
             late_us: latency::histogram(),
             behind: Behind::default(),
@@ -93,6 +96,8 @@ impl Sent {
         }
         self.silent += other.silent;
         self.measured += other.measured;
+        // One instant for all workers of a run.
+        self.measured_from_ns = self.measured_from_ns.max(other.measured_from_ns);
         self.behind.add(&other.behind);
         self.max_drift = self.max_drift.max(other.max_drift);
         latency::add(&mut self.late_us, &other.late_us);
@@ -140,7 +145,9 @@ impl Sent {
         self.measured += 1;
         self.behind.note(due_ns, now_ns);
         self.late_us.saturating_record(now_ns.saturating_sub(due_ns) / 1000);
-        let (due, now) = ((due_ns / SECOND_NS) as usize, (now_ns / SECOND_NS) as usize);
+        let into_second = self.measured_from_ns % SECOND_NS;
+        let second = |ns: u64| (ns.saturating_add(into_second) / SECOND_NS) as usize;
+        let (due, now) = (second(due_ns), second(now_ns));
         let last = due.max(now);
         if last >= self.seconds.len() {
             if last >= MOST_SECONDS {
@@ -162,7 +169,8 @@ impl Sent {
 
     /// The largest error of a whole second: see [`max_second_error`].
     pub fn max_second_error(&self) -> Option<f64> {
-        max_second_error(self.seconds.iter().map(|second| (second.due, second.sent)))
+        let seconds = self.seconds.iter().map(|second| (second.due, second.sent));
+        max_second_error(self.measured_from_ns as f64 / 1e9, seconds)
     }
 }
 
@@ -186,6 +194,19 @@ mod tests {
         // Ten of the thousand are late, by a second.
         assert_eq!(sent.late_us.value_at_quantile(0.99), 0);
         assert!(sent.late_us.max() >= 1_000_000);
+    }
+
+    #[test]
+    fn seconds_are_those_of_the_schedule_wherever_measuring_begins() {
+        let mut sent = Sent { measured_from_ns: 7 * SECOND_NS + 600_000_000, ..Sent::default() };
+        for i in 0..30u64 {
+            // Ten a second; those of the cut second come in the next.
+            let due = i * 100_000_000;
+            sent.clock(due, due.max(500_000_000));
+        }
+        let counts: Vec<_> = sent.seconds.iter().map(|s| (s.due, s.sent)).collect();
+        assert_eq!(counts, [(4, 0), (10, 14), (10, 10), (6, 6)]);
+        assert_eq!(sent.max_second_error(), Some(0.4));
     }
 
     #[test]

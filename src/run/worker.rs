@@ -150,6 +150,7 @@ impl<S: Sink> Worker<S> {
         if slots.is_empty() || self.generator.machines() == 0 {
             return Ok(Ended::Finished);
         }
+        self.sent.measured_from_ns = measured_ns;
         let ended = self.rounds(pacer, measured_ns, progress);
         self.sink.flush()?;
         match ended {

@@ -30,6 +30,7 @@ fn report(index: u32, count: u32) -> Report {
             max_second_error: None,
             max_drift: Some(0.0),
             late_ms: None,
+            measured_from_s: 0.0,
             seconds: Vec::new(),
         },
         behind: BehindResults::default(),
@@ -154,6 +155,25 @@ fn the_worst_second_is_that_of_the_sums_where_all_are_listed() {
     assert_eq!(merged.max_second_error, Some(0.15));
     let parts = [part(0, 0.3, &[(10, 8); LISTED_SECONDS]), part(1, 0.2, &[(10, 12)])];
     assert_eq!(results_of(&parts).rate.max_second_error, Some(0.3));
+}
+
+#[test]
+fn seconds_of_a_shard_that_came_late_are_added_where_they_were() {
+    let part = |index, from_s, seconds: &[(u32, u32)]| {
+        with(index, 2, |results| {
+            results.rate.measured_from_s = from_s;
+            results.rate.seconds = seconds.to_vec();
+        })
+    };
+    let parts = [
+        part(0, 3.5, &[(5, 2), (10, 13), (10, 0)]),
+        part(1, 1.25, &[(7, 0), (10, 10), (10, 10), (10, 10), (10, 0)]),
+    ];
+    let merged = results_of(&parts).rate;
+    assert_eq!(merged.measured_from_s, 1.25);
+    assert_eq!(merged.seconds, [(7, 0), (10, 10), (15, 12), (20, 23), (20, 0)]);
+    // The first and the last may be cut.
+    assert_eq!(merged.max_second_error, Some(0.2));
 }
 
 #[test]
