@@ -3,9 +3,12 @@
 
 #[path = "support/own_cluster.rs"]
 mod own_cluster;
+#[path = "support/proxy.rs"]
+mod proxy;
 mod support;
 
 use own_cluster::OwnCluster;
+use proxy::Proxy;
 use support::kafka::{TestCluster, get, limited, required};
 use support::{Finished, check, prefix, run};
 
@@ -100,6 +103,26 @@ fn acl_a_wrong_password_or_none_is_told_apart() {
     assert_eq!(ended.status.code(), Some(10), "{}", ended.stderr);
     let fix = check(&ended, "login")["fix"].to_string();
     assert!(fix.contains("SASL_PLAINTEXT"), "{fix}");
+}
+
+#[test]
+fn advertised_clocks_that_are_off_are_told() {
+    let proxy = Proxy::start();
+    let address = format!("127.0.0.1:{}", proxy.port);
+    let advertised = format!("advertised.listeners=PLAINTEXT://{address}");
+    let cluster = OwnCluster::start("skewed", &["--no-registry", "--set", &advertised]);
+    proxy.lead_to(cluster.port(1));
+    for (skew_ms, code, state, words) in [
+        (0, 0, "ok", ["within 5 s", "controller 1"]),
+        (90_000, 0, "warn", ["behind", "1m"]),
+        (-90_000, 0, "warn", ["ahead", "1m"]),
+        (-7_260_000, 12, "fail", ["ahead", "2h"]),
+    ] {
+        proxy.skew(skew_ms);
+        let ended = doctor(&["-b", &address]);
+        assert_eq!(ended.status.code(), Some(code), "{}", ended.stderr);
+        assert_state(&ended, "clock", state, &words);
+    }
 }
 
 #[test]

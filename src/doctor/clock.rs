@@ -1,16 +1,17 @@
 //! Whether this machine's clock agrees with theirs. Records carry our time, and brokers refuse some
 //! that differ too much from their own.
 //!
-//! A broker tells its time to nobody who writes nothing; a registry does, in the `Date` of each
-//! answer. It is mostly of the same place, so it is a hint.
+//! A broker tells its time to nobody who writes nothing, but the controller that leads a cluster does,
+//! and a registry, in the `Date` of each answer. Both are mostly kept as the brokers' are.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
 
 use super::check::Check;
 use crate::encoding::registry::Answer;
 use crate::run::ExitCode;
+use crate::sink::direct::ClusterTime;
 
 const NAME: &str = "clock";
 /// Clocks that keep time differ by less.
@@ -18,17 +19,26 @@ const NOTICED: f64 = 5.0;
 /// How far ahead of its clock a broker takes timestamps, by default, in seconds.
 const REFUSED: f64 = 3600.0;
 
-/// Holds this machine's clock against the first that `answers` tell of.
-pub fn check(answers: &[Answer]) -> Check {
-    let told = answers.iter().find_map(|answer| Some((answer, ahead(answer)?)));
-    let Some((answer, ahead)) = told else {
+/// Holds this machine's clock against the cluster's, else against the first that `answers` tell of.
+pub fn check(cluster: Option<&ClusterTime>, answers: &[Answer]) -> Check {
+    let of_cluster = cluster.and_then(|time| {
+        let place = format!("controller {} of the cluster", time.controller);
+        Some((place, of_cluster(time)?))
+    });
+    let told = of_cluster.or_else(|| {
+        let (url, ahead) = answers.iter().find_map(|a| Some((&a.url, of_registry(a)?)))?;
+        Some((
+            format!("the registry at {url} (its Date; the brokers' clocks were not seen)"),
+            ahead,
+        ))
+    });
+    let Some((place, ahead)) = told else {
         return Check::skip(
             NAME,
-            "not compared: a registry's answer would tell the time, a broker doesn't without being written to",
+            "not compared: a registry's answer would tell the time, and Kafka's controller where \
+             neither SASL nor an ACL is in the way; a broker doesn't without being written to",
         );
     };
-    let place =
-        format!("the registry at {} (its Date; the brokers' clocks were not seen)", answer.url);
     if ahead.abs() <= NOTICED {
         return Check::ok(NAME, format!("within {NOTICED:.0} s of {place}"));
     }
@@ -45,12 +55,23 @@ pub fn check(answers: &[Answer]) -> Check {
     }
 }
 
-/// How far our clock is ahead of an answer's, in seconds, the least that is compatible with what is
-/// known: the header was made within a second of its text, and between our question and its answer.
-fn ahead(answer: &Answer) -> Option<f64> {
+/// How far our clock is ahead of the cluster's, in seconds.
+fn of_cluster(time: &ClusterTime) -> Option<f64> {
+    let theirs = time.told_ms as f64 / 1000.0;
+    ahead((theirs, theirs + 0.001), time.heard, time.took)
+}
+
+/// The same of a registry's, which it tells to the second.
+fn of_registry(answer: &Answer) -> Option<f64> {
     let theirs = DateTime::parse_from_rfc2822(answer.date.as_deref()?).ok()?.timestamp() as f64;
-    let heard = answer.heard.duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
-    let (least, most) = (heard - answer.took.as_secs_f64() - (theirs + 1.0), heard - theirs);
+    ahead((theirs, theirs + 1.0), answer.heard, answer.took)
+}
+
+/// How far our clock is ahead of theirs, in seconds, the least that is compatible with what is known:
+/// theirs was between two instants at some moment between our question and its answer.
+fn ahead(theirs: (f64, f64), heard: SystemTime, took: Duration) -> Option<f64> {
+    let heard = heard.duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
+    let (least, most) = (heard - took.as_secs_f64() - theirs.1, heard - theirs.0);
     Some(if least > 0.0 {
         least
     } else if most < 0.0 {
@@ -86,19 +107,38 @@ mod tests {
     #[test]
     fn what_a_whole_second_allows_is_no_skew() {
         for heard in [AT, AT + 0.5, AT + 1.09] {
-            assert_eq!(ahead(&answer(Some(DATE), heard)), Some(0.0), "{heard}");
+            assert_eq!(of_registry(&answer(Some(DATE), heard)), Some(0.0), "{heard}");
         }
-        assert_eq!(ahead(&answer(Some(DATE), AT + 11.1)).map(f64::round), Some(10.0));
-        assert_eq!(ahead(&answer(Some(DATE), AT - 10.0)).map(f64::round), Some(-10.0));
+        assert_eq!(of_registry(&answer(Some(DATE), AT + 11.1)).map(f64::round), Some(10.0));
+        assert_eq!(of_registry(&answer(Some(DATE), AT - 10.0)).map(f64::round), Some(-10.0));
+    }
+
+    #[test]
+    fn the_clusters_clock_is_taken_before_the_registrys() {
+        let cluster = |ahead_ms: i64| ClusterTime {
+            controller: 7,
+            told_ms: AT as i64 * 1000 - ahead_ms,
+            heard: UNIX_EPOCH + Duration::from_secs_f64(AT),
+            took: Duration::from_millis(20),
+        };
+        let registry = [answer(Some(DATE), AT + 100.0)];
+        let near = check(Some(&cluster(4_900)), &registry);
+        assert_eq!(near.exit_code, None);
+        assert_eq!(near.seen, "within 5 s of controller 7 of the cluster");
+        let far = check(Some(&cluster(7_200_000)), &registry);
+        assert_eq!(far.exit_code, Some(ExitCode::TopicUnfit));
+        assert!(far.seen.contains("2h ahead of controller 7"), "{}", far.seen);
+        let behind = check(Some(&cluster(-60_000)), &[]);
+        assert!(behind.seen.contains("1m behind controller 7"), "{}", behind.seen);
     }
 
     #[test]
     fn a_skew_is_told_with_its_direction_and_refused_where_brokers_would() {
-        let told = |heard| check(&[answer(Some(DATE), heard)]);
+        let told = |heard| check(None, &[answer(Some(DATE), heard)]);
         assert!(told(AT - 100.0).seen.contains("1m 40s behind"), "{:?}", told(AT - 100.0));
         assert_eq!(told(AT - 100.0).exit_code, None);
         assert_eq!(told(AT + 4000.0).exit_code, Some(ExitCode::TopicUnfit));
-        assert!(check(&[answer(None, AT)]).seen.contains("not compared"));
-        assert!(check(&[answer(Some("yesterday"), AT)]).seen.contains("not compared"));
+        assert!(check(None, &[answer(None, AT)]).seen.contains("not compared"));
+        assert!(check(None, &[answer(Some("yesterday"), AT)]).seen.contains("not compared"));
     }
 }

@@ -24,6 +24,7 @@ use crate::pacing::StopFlag;
 use crate::record::Topic;
 use crate::run::RunError;
 use crate::run::connection::Connection;
+use crate::sink::direct::ClusterTime;
 use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, Tuning, access};
 
 use address::{Address, LEAST};
@@ -64,9 +65,10 @@ pub fn examine(
         tell(&check);
         checks.push(check);
     };
+    let mut time = None;
     if let Some(bootstrap) = bootstrap {
         let settings = connection.kafka(&options.broker, bootstrap, None)?;
-        brokers(settings, &options.topic_prefix, stop, &mut note)?;
+        time = brokers(settings, &options.topic_prefix, stop, &mut note)?;
     }
     let mut answers = Vec::new();
     if let Some(client) = client {
@@ -75,18 +77,18 @@ pub fn examine(
         answers = answered;
         note(check);
     }
-    note(clock::check(&answers));
+    note(clock::check(time.as_ref(), &answers));
     Ok(Examination::of(checks))
 }
 
-/// The checks of the brokers. Each rests on those before it, so that after a failure the rest is left
-/// out.
+/// The checks of the brokers, and the cluster's time where it tells. Each rests on those before it, so
+/// that after a failure the rest is left out.
 fn brokers(
     settings: KafkaSettings,
     prefix: &str,
     stop: &StopFlag,
     note: &mut impl FnMut(Check),
-) -> Result<(), RunError> {
+) -> Result<Option<ClusterTime>, RunError> {
     let config = settings.client_config(Tuning::default())?;
     let wanted = Wanted::of(config.get("security.protocol"));
     let addresses = Address::list(&settings.bootstrap)
@@ -105,7 +107,7 @@ fn brokers(
     };
     if open.is_empty() {
         skip_from(&mut rest, note);
-        return Ok(());
+        return Ok(None);
     }
     rest.next();
     let check = protocol::check(&open, wanted, until);
@@ -113,7 +115,7 @@ fn brokers(
     note(check);
     if failed {
         skip_from(&mut rest, note);
-        return Ok(());
+        return Ok(None);
     }
 
     rest.next();
@@ -128,7 +130,7 @@ fn brokers(
                 other.and_then(Result::err).map_or_else(login::hung, |e| login::failed(e, wanted)),
             );
             skip_from(&mut rest, note);
-            return Ok(());
+            return Ok(None);
         }
     };
     note(login::made(wanted));
@@ -137,6 +139,7 @@ fn brokers(
     let check = listeners::check(cluster.members(), &addresses, until);
     let failed = check.exit_code.is_some();
     note(check);
+    let mut time = None;
     if failed {
         skip_from(&mut rest, note);
     } else {
@@ -147,10 +150,19 @@ fn brokers(
             Some(Err(error)) => topics::failed(error),
             None => login::hung(),
         });
+        let (asked, patience) = (Arc::clone(&cluster), left());
+        time = within(patience + GRACE, move || cluster_time(&asked, patience)).flatten();
     }
     // Taking a client down waits for what it is at, which may be a connection that hangs.
     let _still_busy = within(GRACE, move || drop(cluster));
-    Ok(())
+    Ok(time)
+}
+
+/// The time by the first broker that tells it.
+fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
+    let broker = cluster.members().first()?;
+    let told = ClusterTime::ask(cluster.settings(), broker, patience);
+    told.inspect_err(|why| tracing::debug!("the cluster's time is not known: {why}")).ok()
 }
 
 /// What `work` comes to within `patience`; none where it takes longer, and goes on unheard.

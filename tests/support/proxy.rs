@@ -1,11 +1,13 @@
 //! A TCP proxy between the program and a broker, which cuts, slows and resets connections.
 
+#![allow(dead_code)]
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the network does.
 #[derive(Default)]
@@ -16,6 +18,8 @@ struct Weather {
     latency_ms: AtomicU64,
     /// Bytes a second in each connection's direction; 0: all.
     bytes_per_second: AtomicU64,
+    /// How much later clients see times than the broker tells them.
+    skew_ms: AtomicI64,
     connections: Mutex<Vec<TcpStream>>,
 }
 
@@ -61,6 +65,11 @@ impl Proxy {
         self.weather.bytes_per_second.store(bytes_per_second, Ordering::Relaxed);
     }
 
+    /// Changes the times that the broker tells, to the millisecond and about those of now.
+    pub fn skew(&self, by_ms: i64) {
+        self.weather.skew_ms.store(by_ms, Ordering::Relaxed);
+    }
+
     /// Ends all connections in the midst of whatever they carry.
     pub fn reset(&self) {
         for connection in self.weather.connections.lock().unwrap().drain(..) {
@@ -82,12 +91,29 @@ fn connect(client: TcpStream, weather: &Arc<Weather>) {
         weather.connections.lock().unwrap().extend([a, b]);
     }
     let upwards = Arc::clone(weather);
-    thread::spawn(move || pass(client_too, broker, &upwards));
-    pass(broker_too, client, weather);
+    thread::spawn(move || pass(client_too, broker, &upwards, |_| ()));
+    pass(broker_too, client, weather, |answer| skew(answer, weather));
 }
 
-/// Copies bytes until either end is gone.
-fn pass(mut from: TcpStream, mut to: TcpStream, weather: &Weather) {
+/// Changes what looks like a time of today: eight bytes that would be some minute of now.
+fn skew(answer: &mut [u8], weather: &Weather) {
+    let by_ms = weather.skew_ms.load(Ordering::Relaxed);
+    if by_ms == 0 {
+        return;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    let now_ms = now.as_millis() as i64;
+    for at in 0..answer.len().saturating_sub(7) {
+        let bytes = &mut answer[at..at + 8];
+        let told_ms = i64::from_be_bytes((&*bytes).try_into().expect("these are eight"));
+        if (told_ms - now_ms).abs() < 60_000 {
+            bytes.copy_from_slice(&(told_ms + by_ms).to_be_bytes());
+        }
+    }
+}
+
+/// Copies bytes until either end is gone, as `change` leaves them.
+fn pass(mut from: TcpStream, mut to: TcpStream, weather: &Weather, change: impl Fn(&mut [u8])) {
     let mut buffer = [0; 16 << 10];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         thread::sleep(Duration::from_millis(weather.latency_ms.load(Ordering::Relaxed)));
@@ -98,6 +124,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, weather: &Weather) {
         while weather.cut.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(10));
         }
+        change(&mut buffer[..read]);
         if to.write_all(&buffer[..read]).is_err() {
             break;
         }

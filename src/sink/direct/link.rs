@@ -83,7 +83,11 @@ pub(super) async fn dial(
 /// How long a connection may take to be opened.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-async fn open(
+/// A connection to `host`, and the versions that the broker there knows.
+///
+/// # Errors
+/// Why there is none, in words.
+pub(super) async fn open(
     host: &str,
     port: u16,
     settings: &Settings,
@@ -104,7 +108,7 @@ async fn open(
 }
 
 /// The next answer, without its length.
-async fn next(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Bytes> {
+pub(super) async fn next(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Bytes> {
     let length = stream.read_u32().await? as usize;
     if length > LARGEST_ANSWER {
         return Err(std::io::Error::other("its answer is too long: is it a Kafka broker?"));

@@ -12,6 +12,7 @@ mod link;
 mod partition;
 mod places;
 mod pump;
+mod quorum;
 mod settings;
 mod shared;
 mod sink;
@@ -38,6 +39,7 @@ use settings::Settings;
 use shared::Shared;
 
 pub use error::DirectError;
+pub use quorum::ClusterTime;
 pub use sink::DirectSink;
 
 /// A running producer, shared by the sinks of some threads.

@@ -1,10 +1,12 @@
 //! Requests and answers of Kafka's protocol as bytes, by the `kafka-protocol` crate.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, InitProducerIdRequest, InitProducerIdResponse,
-    ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
+    InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse, RequestHeader,
+    ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, StrBytes};
 
@@ -14,12 +16,18 @@ use super::batch::ProducerId;
 const NEWEST_PRODUCE: i16 = 12;
 /// The newest version of asking for a producer that is needed.
 const NEWEST_PRODUCER: i16 = 4;
+/// The version of asking for the controllers that is the first to tell the time, and the newest.
+const QUORUM: (i16, i16) = (1, 2);
+/// The topic that the controllers keep.
+const CONTROLLERS: &str = "__cluster_metadata";
 
 /// The versions in which a broker is talked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Versions {
     produce: i16,
     producer: i16,
+    /// None of brokers that have no controllers, or don't tell of them.
+    quorum: Option<i16>,
 }
 
 /// What a broker says of one batch.
@@ -49,7 +57,8 @@ impl Versions {
             .filter(|version| *version >= ProduceRequest::VERSIONS.min)
             .ok_or("it knows no version of producing that we know")?;
         let producer = newest(ApiKey::InitProducerId, NEWEST_PRODUCER).unwrap_or(0);
-        Ok(Versions { produce, producer })
+        let quorum = newest(ApiKey::DescribeQuorum, QUORUM.1).filter(|at| *at >= QUORUM.0);
+        Ok(Versions { produce, producer, quorum })
     }
 
     /// A request to store batches: those of each topic by partition.
@@ -115,6 +124,47 @@ impl Versions {
             code => Err(code),
         })
     }
+
+    /// A question for the controllers.
+    pub(super) fn ask_quorum(
+        self,
+        frame: &mut BytesMut,
+        correlation: i32,
+        client_id: &str,
+    ) -> Result<(), String> {
+        let version = self.quorum.ok_or("it doesn't tell of controllers")?;
+        let topic = TopicData::default()
+            .with_topic_name(TopicName(StrBytes::from_static_str(CONTROLLERS)))
+            .with_partitions(vec![PartitionData::default().with_partition_index(0)]);
+        let body = DescribeQuorumRequest::default().with_topics(vec![topic]);
+        request(frame, ApiKey::DescribeQuorum, version, correlation, client_id, &body)
+    }
+
+    /// The controller that leads, and its time in milliseconds since the epoch, by an answer to
+    /// [`Versions::ask_quorum`]: when the leader was last on a par with itself.
+    pub(super) fn leading(self, mut answer: Bytes) -> Result<(i32, i64), String> {
+        let version = self.quorum.ok_or("it doesn't tell of controllers")?;
+        let answer: DescribeQuorumResponse = decode(&mut answer, version)?;
+        let partition = answer.topics.iter().flat_map(|topic| &topic.partitions).next();
+        match (answer.error_code, partition) {
+            (0, Some(partition)) if partition.error_code == 0 => {
+                let leader = partition.leader_id;
+                let mut voters = partition.current_voters.iter();
+                let voter = voters.find(|voter| voter.replica_id == leader);
+                let told_ms = voter.map(|voter| voter.last_caught_up_timestamp);
+                told_ms.filter(|ms| *ms > 0).map(|ms| (leader.0, ms)).ok_or_else(untold)
+            }
+            (0, None) => Err(untold()),
+            (code, partition) => {
+                let code = if code == 0 { partition.map_or(0, |p| p.error_code) } else { code };
+                Err(format!("it answers with error {code}"))
+            }
+        }
+    }
+}
+
+fn untold() -> String {
+    "its controller doesn't tell the time".to_owned()
 }
 
 /// The number by which an answer names its request.
