@@ -13,7 +13,7 @@ import time
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 program, bootstrap, registry, *arguments = sys.argv[1:]
-transport = "librdkafka"
+transport = "direct"
 if arguments and arguments[0] == "--transport":
     transport, arguments = arguments[1], arguments[2:]
 seconds = 60

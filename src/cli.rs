@@ -289,10 +289,12 @@ pub enum SinkKind {
 /// Whose producer talks to the brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Transport {
+    /// direct where that has all that is asked for, librdkafka elsewhere.
+    Auto,
+    /// Our own: cheaper, and strict where leaders move; without SASL and transactions.
+    Direct,
     /// librdkafka's: all of Kafka's security, and transactions.
     Librdkafka,
-    /// Our own: cheaper; without SASL and transactions.
-    Direct,
 }
 
 /// Options on where records go.
@@ -315,7 +317,7 @@ pub struct DestinationOptions {
     #[arg(long, value_enum)]
     pub acks: Option<Acks>,
     /// Producer.
-    #[arg(long, value_enum, default_value = "librdkafka")]
+    #[arg(long, value_enum, default_value = "auto")]
     pub transport: Transport,
     /// Send records in transactions, whose producers have this id with the shard's and the thread's
     /// number behind it; a resumed run fences the one before.

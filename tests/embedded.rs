@@ -34,12 +34,35 @@ fn a_run_of_some_records_needs_nothing_else() {
     assert_all_acked(&report);
     assert_eq!(slots(&report), 300);
     assert_eq!(sent(&report, "machines"), 100);
-    for word in ["Broker:", "Registry:", "embedded", "kcat -b 127.0.0.1:", "5 MiB", "Done"] {
+    for word in [
+        "Broker:",
+        "Producer:  direct",
+        "Registry:",
+        "embedded",
+        "kcat -b 127.0.0.1:",
+        "5 MiB",
+        "Done",
+    ] {
         assert!(ended.stderr.contains(word), "{word:?} is on stderr:\n{}", ended.stderr);
     }
     let topics = report["manifest"]["topics"].as_array().expect("topics are listed");
     let ids: BTreeSet<u64> = topics.iter().filter_map(|t| t["schema_id"].as_u64()).collect();
     assert_eq!(ids.len(), 5, "each topic's schema has an id: {topics:?}");
+}
+
+#[test]
+fn what_the_direct_transport_lacks_is_left_to_librdkafka() {
+    // One that it has, one that it hasn't, a codec that it hasn't.
+    for (property, producer) in [
+        ("linger.ms=1", "direct"),
+        ("enable.gapless.guarantee=false", "librdkafka"),
+        ("compression.type=snappy", "librdkafka"),
+    ] {
+        let ended = embedded(&["--records", "30", "-X", property]);
+        assert_all_acked(&ended.exits(0).report());
+        let words = format!("Producer:  {producer}\n");
+        assert!(ended.stderr.contains(&words), "{property}: {}", ended.stderr);
+    }
 }
 
 #[test]

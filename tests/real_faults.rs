@@ -36,14 +36,17 @@ struct Drill {
     load: String,
 }
 
+/// The transport that a run has unless something is asked for that it lacks.
+const DEFAULT: &str = "direct";
+
 /// The drills of both transports, each a test.
 macro_rules! by_both_transports {
     ($($drill:ident),* $(,)?) => {
+        mod by_default {
+            $(#[test] fn $drill() { super::$drill(super::DEFAULT); })*
+        }
         mod librdkafka {
             $(#[test] fn $drill() { super::$drill("librdkafka"); })*
-        }
-        mod direct {
-            $(#[test] fn $drill() { super::$drill("direct"); })*
         }
     };
 }
@@ -57,6 +60,7 @@ by_both_transports!(
     terminated_in_full_flow,
     killed_in_full_flow_and_resumed,
     topic_deleted_while_running,
+    authorisation_lost_while_running,
 );
 
 impl Drill {
@@ -83,7 +87,7 @@ impl Drill {
     /// Starts a run of these options, blanks between them, at `bootstrap`.
     fn start_at(&mut self, bootstrap: &str, load: &str) -> Running {
         self.load = match self.transport {
-            "librdkafka" => load.to_owned(),
+            DEFAULT => load.to_owned(),
             transport => format!("{load} --transport {transport}"),
         };
         let path = self.report_path();
@@ -94,7 +98,9 @@ impl Drill {
             None => arguments.extend(["--format", "json"]),
         }
         arguments.extend(self.load.split_whitespace());
-        Running::start(&arguments)
+        let running = Running::start(&arguments);
+        assert_eq!(running.told("Producer:"), self.transport);
+        running
     }
 
     /// Starts a run and waits until records flow.
@@ -111,7 +117,9 @@ impl Drill {
         let path = self.report_path();
         let path = path.to_str().expect("it is text");
         let mut arguments = vec!["run", "-b", &self.cluster.bootstrap, "--resume", path];
-        arguments.extend(["--transport", self.transport]);
+        if self.transport != DEFAULT {
+            arguments.extend(["--transport", self.transport]);
+        }
         arguments.extend(["--report", path]);
         Running::start(&arguments).finish(PATIENCE)
     }
@@ -183,7 +191,7 @@ fn killed_broker_of_three_and_leaders_moved(transport: &'static str) {
     drill.cluster.call(&["elect-leaders"]);
     running.finish(PATIENCE).exits(0);
     let fault = "one of three brokers killed and started again, then leaders elected";
-    if transport == "direct" {
+    if transport == DEFAULT {
         drill.assert_nothing_lost(fault);
         return;
     }
@@ -245,7 +253,7 @@ fn slow_network_and_connections_reset(transport: &'static str) {
 
 #[test]
 fn registry_gone_after_the_start() {
-    let mut drill = Drill::on(OwnCluster::start("fault-registry", &[]), "librdkafka");
+    let mut drill = Drill::on(OwnCluster::start("fault-registry", &[]), DEFAULT);
     let running = drill.start("--rate 2000 --duration 10s");
     drill.cluster.kill_registry();
     running.finish(PATIENCE).exits(0);
@@ -305,7 +313,7 @@ fn killed_in_full_flow_and_resumed(transport: &'static str) {
 #[test]
 fn killed_over_compacted_topics_and_resumed() {
     let mut drill =
-        Drill::new("fault-compacted", "librdkafka", &["--set", "log.cleaner.backoff.ms=200"]);
+        Drill::new("fault-compacted", DEFAULT, &["--set", "log.cleaner.backoff.ms=200"]);
     // Only what is behind the segment that is written to is compacted.
     let load = "--rate 4000 --duration 20s --topic-config segment.ms=1500 \
                 --topic-config min.cleanable.dirty.ratio=0.01 \
@@ -358,14 +366,17 @@ fn topic_deleted_while_running(transport: &'static str) {
     assert_eq!(Some(counted), usage["failed"].as_u64(), "{errors:?}");
 }
 
-#[test]
-fn authorisation_lost_while_running() {
-    let mut drill = Drill::new("fault-authorisation", "librdkafka", &["--secure"]);
-    let sasl = drill.cluster.sasl.clone().expect("it has users");
-    let load = "--rate 1000 --duration 15s --topic-prefix secure- -X message.timeout.ms=5000 \
-                -X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=PLAIN \
-                -X sasl.username=writer -X sasl.password=plain-secret";
-    let running = drill.start_at(&sasl, load);
+fn authorisation_lost_while_running(transport: &'static str) {
+    let mut drill = Drill::new("fault-authorisation", transport, &["--secure"]);
+    let tls = drill.cluster.tls.take().expect("it has users");
+    let load = format!(
+        "--rate 1000 --duration 15s --topic-prefix secure- -X message.timeout.ms=5000 \
+         -X security.protocol=SSL -X ssl.ca.location={ca} \
+         -X ssl.certificate.location={writer} -X ssl.key.location={writer}",
+        ca = tls.file("ca.pem"),
+        writer = tls.file("writer.pem"),
+    );
+    let running = drill.start_at(&tls.bootstrap, &load);
     running.line("Simulating");
     Reader::open(&drill.cluster.bootstrap, "secure-telemetry").take(500);
     drill.cluster.call(&["forbid-writer"]);

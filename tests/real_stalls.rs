@@ -22,6 +22,7 @@ use support::{Running, SOON, assert_all_acked, sent, total};
 
 /// How long the broker is held still, at least.
 const STALL: Duration = Duration::from_secs(2);
+const LIBRDKAFKA: [&str; 2] = ["--transport", "librdkafka"];
 const TOPICS: [&str; 4] = ["telemetry", "usage", "status", "jobs"];
 
 /// A cluster of one broker, with stalls.
@@ -34,12 +35,12 @@ impl Cluster {
 
     /// Makes a run of ten seconds at 1,000 records/s whose producer may hold 200 records, holds the
     /// broker still in its midst, and returns the report.
-    fn stalled_run(&self, transport: &str, more: &[&str]) -> Value {
+    fn stalled_run(&self, more: &[&str]) -> Value {
         let arguments: [&[&str]; 4] = [
             &["run", "-b", &self.0.bootstrap, "--format", "json", "--seed", "5", "--report", "-"],
             &["--rate", "1000", "--duration", "10s", "-X", "queue.buffering.max.messages=200"],
             // Time to announce the machines on a busy machine, so that nothing is late before.
-            &["--start", "+5s", "--transport", transport],
+            &["--start", "+5s"],
             more,
         ];
         let running = Running::start(&arguments.concat());
@@ -57,18 +58,19 @@ impl Cluster {
 
 #[test]
 fn stalled_time_is_in_the_latency_from_the_intended_instant() {
-    stalled_time_is_in_the_latency("librdkafka");
+    stalled_time_is_in_the_latency("stalls", &[]);
 }
 
 #[test]
-fn stalled_time_is_in_the_latency_of_the_direct_transport() {
-    stalled_time_is_in_the_latency("direct");
+fn stalled_time_is_in_the_latency_by_librdkafka() {
+    stalled_time_is_in_the_latency("stalls-librdkafka", &LIBRDKAFKA);
 }
 
-fn stalled_time_is_in_the_latency(transport: &str) {
-    let cluster = Cluster::start(&format!("stalls-{transport}"));
+fn stalled_time_is_in_the_latency(name: &str, transport: &[&str]) {
+    let cluster = Cluster::start(name);
     let log = tempfile::NamedTempFile::new().unwrap();
-    let report = cluster.stalled_run(transport, &["--hdr-log", log.path().to_str().unwrap()]);
+    let options = [transport, &["--hdr-log", log.path().to_str().unwrap()]].concat();
+    let report = cluster.stalled_run(&options);
     let results = &report["results"];
     assert_eq!(total(&report, "dropped"), 0);
     // Records are a millisecond apart: the first one due in the stall waits for all of it but that.
@@ -116,17 +118,17 @@ fn stalled_time_is_in_the_latency(transport: &str) {
 
 #[test]
 fn stalled_slots_are_dropped_where_that_is_asked_for_and_all_others_arrive() {
-    stalled_slots_are_dropped("librdkafka");
+    stalled_slots_are_dropped("drops", &[]);
 }
 
 #[test]
-fn stalled_slots_are_dropped_by_the_direct_transport() {
-    stalled_slots_are_dropped("direct");
+fn stalled_slots_are_dropped_by_librdkafka() {
+    stalled_slots_are_dropped("drops-librdkafka", &LIBRDKAFKA);
 }
 
-fn stalled_slots_are_dropped(transport: &str) {
-    let cluster = Cluster::start(&format!("drops-{transport}"));
-    let report = cluster.stalled_run(transport, &["--on-backlog", "drop"]);
+fn stalled_slots_are_dropped(name: &str, transport: &[&str]) {
+    let cluster = Cluster::start(name);
+    let report = cluster.stalled_run(&[transport, &["--on-backlog", "drop"]].concat());
     let spans = report["results"]["dropped"].as_array().expect("spans are listed");
     let number = |span: &Value, name: &str| span[name].as_u64().expect("it is a number");
     let dropped: u64 = spans.iter().map(|span| number(span, "records")).sum();

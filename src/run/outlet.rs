@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::connection::Connection;
 use super::error::RunError;
 use super::plan::Plan;
-use super::producers::Producers;
+use super::producers::{Maker, Producers};
 use super::{Talk, now_ms, tell};
 use crate::cli::{RunOptions, SinkKind};
 use crate::encoding::{Format, SchemaId};
@@ -233,7 +233,7 @@ impl KafkaOutlet {
                     .to_owned(),
             ));
         }
-        Producers::check(destination.transport, &settings, &plan.manifest)?;
+        let maker = Maker::choose(destination.transport, &settings, &plan.manifest)?;
         if let Some(forfeits) = settings.forfeits() {
             tracing::warn!("{forfeits}");
         }
@@ -292,7 +292,7 @@ impl KafkaOutlet {
             paced: plan.manifest.pace != Pace::Max,
             producers: transactions.map(|t| t.producers).or(options.pace.producers).unwrap_or(1),
         };
-        let producers = Producers::start(destination.transport, &cluster, &plan.manifest, needs)?;
+        let producers = Producers::start(maker, &cluster, &plan.manifest, needs)?;
         Ok(KafkaOutlet {
             producers,
             bootstrap,
@@ -313,6 +313,7 @@ impl KafkaOutlet {
             kind(embedded),
             plural(manifest.topics.len(), "topic")
         ));
+        tell(&format!("Producer:  {}", self.producers.transport()));
         if let Some(registry) = &self.registry {
             let kind = if self.embedded.registry.is_some() { " (embedded)" } else { "" };
             tell(&format!("Registry:  {registry}{kind}"));

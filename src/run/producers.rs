@@ -19,39 +19,57 @@ pub enum Producers {
     Direct(Vec<Direct>),
 }
 
-impl Producers {
-    /// Whether they can be started with such settings, before anything is asked of a cluster.
+/// Whose producers a run has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// librdkafka.
+    Librdkafka,
+    /// This program.
+    Direct,
+}
+
+impl Maker {
+    /// Whose producers are to be had by `transport` with such settings, before anything is asked of
+    /// a cluster.
     ///
     /// # Errors
     /// [`RunError::Direct`] where the transport can't do what is asked.
-    pub fn check(
+    pub fn choose(
         transport: Transport,
         settings: &KafkaSettings,
         manifest: &Manifest,
-    ) -> Result<(), RunError> {
-        match transport {
-            Transport::Librdkafka => Ok(()),
-            Transport::Direct if manifest.transactions.is_some() => {
-                Err(DirectError::Transactions.into())
+    ) -> Result<Maker, RunError> {
+        let direct = match manifest.transactions {
+            Some(_) => Err(DirectError::Transactions),
+            None => Direct::check(settings),
+        };
+        match (transport, direct) {
+            (Transport::Librdkafka, _) => Ok(Maker::Librdkafka),
+            (Transport::Direct | Transport::Auto, Ok(())) => Ok(Maker::Direct),
+            (Transport::Direct, Err(error)) => Err(error.into()),
+            (Transport::Auto, Err(lack)) => {
+                tracing::debug!("librdkafka sends: {lack}");
+                Ok(Maker::Librdkafka)
             }
-            Transport::Direct => Ok(Direct::check(settings)?),
         }
     }
+}
 
+impl Producers {
     /// Starts those that `manifest` needs.
     ///
     /// # Errors
-    /// [`RunError`] where settings or topics are refused, or the transport can't do what is asked.
+    /// [`RunError`] where settings or topics are refused, or no broker lets them write.
     pub fn start(
-        transport: Transport,
+        maker: Maker,
         cluster: &Cluster,
         manifest: &Manifest,
         needs: Needs,
     ) -> Result<Producers, RunError> {
         let transactions = manifest.transactions.as_ref();
         let all = 0..needs.producers;
-        Ok(match transport {
-            Transport::Librdkafka => {
+        Ok(match maker {
+            Maker::Librdkafka => {
                 let mut names = [const { None }; Topic::COUNT];
                 for entry in &manifest.topics {
                     names[entry.topic.index()] = Some(entry.name.clone());
@@ -63,7 +81,7 @@ impl Producers {
                 };
                 Producers::Librdkafka(all.map(start).collect::<Result<_, _>>()?)
             }
-            Transport::Direct => {
+            Maker::Direct => {
                 let mut topics = [const { None }; Topic::COUNT];
                 for entry in &manifest.topics {
                     topics[entry.topic.index()] = Some((entry.name.clone(), entry.partitions));
@@ -72,6 +90,14 @@ impl Producers {
                 Producers::Direct(all.map(start).collect::<Result<_, _>>()?)
             }
         })
+    }
+
+    /// The transport, as `--transport` names it.
+    pub fn transport(&self) -> &'static str {
+        match self {
+            Producers::Librdkafka(_) => "librdkafka",
+            Producers::Direct(_) => "direct",
+        }
     }
 
     /// What the producers count.
@@ -117,4 +143,51 @@ pub fn kafka_sink(producers: &[Kafka], thread: u32, stop: &StopFlag) -> KafkaSin
 /// The same of our own.
 pub fn direct_sink(producers: &[Direct], thread: u32, stop: &StopFlag) -> DirectSink {
     producers[thread as usize % producers.len()].sink(stop.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::run::plan::Plan;
+    use crate::sink::kafka::Acks;
+
+    fn chosen(transport: Transport, property: &str, more: &[&str]) -> Result<Maker, String> {
+        let words = [&["fleetstorm", "run"], more].concat();
+        let Ok(Cli { command: Command::Run(options), .. }) = Cli::try_parse_from(words) else {
+            panic!("it is a run");
+        };
+        let manifest = Plan::new(&options, 0).unwrap().manifest;
+        let settings = KafkaSettings {
+            bootstrap: "127.0.0.1:9".to_owned(),
+            acks: Acks::All,
+            idempotent: true,
+            tokens: None,
+            properties: vec![property.parse().unwrap()],
+            patience: Duration::from_secs(1),
+        };
+        Maker::choose(transport, &settings, &manifest).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn librdkafka_is_taken_where_direct_lacks_what_is_asked_for() {
+        use Maker::{Direct, Librdkafka};
+        for (property, more, expected, lack) in [
+            ("linger.ms=1", &[][..], Direct, None),
+            ("security.protocol=SASL_SSL", &[], Librdkafka, Some("SASL")),
+            ("statistics.interval.ms=5", &[], Librdkafka, Some("statistics.interval.ms")),
+            // Whose words on a wrong value tell more.
+            ("linger.ms=soon", &[], Librdkafka, Some("linger.ms")),
+            ("linger.ms=1", &["--transactional-id", "t"], Librdkafka, Some("transactions")),
+        ] {
+            assert_eq!(chosen(Transport::Auto, property, more), Ok(expected), "{property}");
+            assert_eq!(chosen(Transport::Librdkafka, property, more), Ok(Librdkafka));
+            match (chosen(Transport::Direct, property, more), lack) {
+                (chosen, None) => assert_eq!(chosen, Ok(Direct)),
+                (chosen, Some(word)) => assert!(chosen.unwrap_err().contains(word)),
+            }
+        }
+    }
 }

@@ -13,15 +13,21 @@ pub struct OwnCluster {
     dir: PathBuf,
     pub bootstrap: String,
     pub registry: Option<String>,
-    /// Where users come by password, on a cluster started with --secure.
-    pub sasl: Option<String>,
+    /// Where users come by certificate, on a cluster started with --secure.
+    pub tls: Option<Tls>,
+}
+
+/// A listener that asks for certificates, and the folder that holds some.
+pub struct Tls {
+    pub bootstrap: String,
+    dir: PathBuf,
 }
 
 impl OwnCluster {
     /// Starts the cluster of this name with more options of `cluster up`.
     pub fn start(name: &str, options: &[&str]) -> OwnCluster {
         let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/cluster").join(name);
-        let mut cluster = OwnCluster { dir, bootstrap: String::new(), registry: None, sasl: None };
+        let mut cluster = OwnCluster { dir, bootstrap: String::new(), registry: None, tls: None };
         // What a run that was killed may have left.
         cluster.call(&["down"]);
         cluster.call(&[&["up"], options].concat());
@@ -32,7 +38,9 @@ impl OwnCluster {
         };
         cluster.bootstrap = value("FLEETSTORM_TEST_BOOTSTRAP=").expect("the broker has an address");
         cluster.registry = value("FLEETSTORM_TEST_REGISTRY=");
-        cluster.sasl = value("FLEETSTORM_TEST_SASL_BOOTSTRAP=");
+        cluster.tls = value("FLEETSTORM_TEST_SSL_BOOTSTRAP=")
+            .zip(value("FLEETSTORM_TEST_SECURE_DIR="))
+            .map(|(bootstrap, dir)| Tls { bootstrap, dir: dir.into() });
         cluster
     }
 
@@ -58,6 +66,13 @@ impl OwnCluster {
         let killed =
             Command::new("sh").args(["-c", &format!("kill -KILL {}", pid.trim())]).status();
         assert!(killed.expect("there is a shell").success());
+    }
+}
+
+impl Tls {
+    /// The path of a file of certificates.
+    pub fn file(&self, name: &str) -> String {
+        self.dir.join(name).to_str().expect("its path is text").to_owned()
     }
 }
 

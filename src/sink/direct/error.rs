@@ -7,7 +7,7 @@ use crate::sink::kafka::KafkaError;
 pub enum DirectError {
     /// A property that it doesn't have.
     #[error(
-        "--transport direct doesn't have the property {property}: leave it out, or use --transport librdkafka"
+        "--transport direct doesn't have the property {property}: leave one of them out, or use --transport librdkafka"
     )]
     Property {
         /// Its name.
@@ -20,10 +20,10 @@ pub enum DirectError {
         property: String,
     },
     /// SASL.
-    #[error("--transport direct doesn't speak SASL: use --transport librdkafka")]
+    #[error("--transport direct doesn't speak SASL: leave it out, or use --transport librdkafka")]
     Sasl,
     /// Transactions.
-    #[error("--transport direct has no transactions: use --transport librdkafka")]
+    #[error("--transport direct has no transactions: leave it out, or use --transport librdkafka")]
     Transactions,
     /// The properties of TLS can't be used.
     #[error("{property} can't be used: {problem}")]
