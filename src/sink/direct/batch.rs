@@ -14,6 +14,11 @@ const HEADER: usize = 61;
 const CHECKED: usize = 21;
 /// The most bytes that a record's framing takes: eight varints and its attributes.
 const FRAMING: usize = 40;
+/// The first room of a batch: doubled, it comes to the size of whole ones.
+const FIRST_ROOM: usize = 1 << 10;
+/// A batch that takes less than one in so many bytes of its room is copied out of it: what is in flight
+/// would hold many times the bytes that it is counted by.
+const SPARSE: usize = 4;
 
 /// What is remembered of a record until it is acknowledged.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +29,13 @@ pub(super) struct Note {
     pub(super) intended_ns: u64,
     /// The bytes of its key and value.
     pub(super) bytes: u32,
+}
+
+/// Room for a batch, which another has left.
+#[derive(Debug)]
+pub(super) struct Room {
+    data: BytesMut,
+    notes: Vec<Note>,
 }
 
 /// The due instant of a record that has none.
@@ -55,6 +67,8 @@ pub(super) struct Batch {
     /// Whether it was sent and nobody knows what became of it.
     pub(super) may_be_stored: bool,
     data: Bytes,
+    /// Whether it is where it was made, rather than in room of its own size.
+    in_room: bool,
 }
 
 /// The producer in whose sequence a batch stands.
@@ -69,8 +83,9 @@ const NOBODY: ProducerId = ProducerId { id: -1, epoch: -1 };
 
 impl OpenBatch {
     /// A batch of no record yet, in the room of one that has been acknowledged, if there is some.
-    pub(super) fn new(room: Option<(BytesMut, Vec<Note>)>) -> OpenBatch {
-        let (mut data, mut notes) = room.unwrap_or_default();
+    pub(super) fn new(room: Option<Room>) -> OpenBatch {
+        let first = || Room { data: BytesMut::with_capacity(FIRST_ROOM), notes: Vec::new() };
+        let Room { mut data, mut notes } = room.unwrap_or_else(first);
         data.clear();
         data.put_bytes(0, HEADER);
         notes.clear();
@@ -127,8 +142,8 @@ impl OpenBatch {
         self.data.len() - HEADER
     }
 
-    /// The batch of what it holds, which is at least one record, and its room, where the batch has
-    /// become another.
+    /// The batch of what it holds, which is at least one record, and its room, where the batch has left
+    /// it.
     ///
     /// # Errors
     /// Those of the compression.
@@ -136,16 +151,26 @@ impl OpenBatch {
         self,
         partition: usize,
         compressor: &mut Compressor,
-    ) -> std::io::Result<(Batch, Option<BytesMut>)> {
-        let OpenBatch { mut data, notes, first_ms, latest_ms } = self;
+    ) -> std::io::Result<(Batch, Option<Room>)> {
+        let OpenBatch { mut data, mut notes, first_ms, latest_ms } = self;
         let codec = compressor.codec();
-        let mut room = None;
-        if codec != Codec::None {
+        let smaller = if codec != Codec::None {
             let mut smaller = BytesMut::with_capacity(HEADER + data.len() / 2);
             smaller.put_bytes(0, HEADER);
             compressor.compress(&data[HEADER..], &mut smaller)?;
-            room = Some(std::mem::replace(&mut data, smaller));
-        }
+            Some(smaller)
+        } else if data.len() < data.capacity() / SPARSE {
+            Some(BytesMut::from(&data[..]))
+        } else {
+            None
+        };
+        let room = smaller.map(|smaller| {
+            let few = notes.to_vec();
+            Room {
+                data: std::mem::replace(&mut data, smaller),
+                notes: std::mem::replace(&mut notes, few),
+            }
+        });
         let count = notes.len() as i32;
         let length = (data.len() - 12) as i32; // all behind this field
         let mut header = &mut data[..HEADER];
@@ -172,6 +197,7 @@ impl OpenBatch {
             sequence: None,
             may_be_stored: false,
             data,
+            in_room: room.is_none(),
         };
         Ok((batch, room))
     }
@@ -203,9 +229,16 @@ impl Batch {
         self.data.len()
     }
 
-    /// Its room, for another.
-    pub(super) fn into_room(self) -> (BytesMut, Vec<Note>) {
-        (BytesMut::from(self.data), self.notes)
+    /// Its room, for another, where it is still there.
+    pub(super) fn into_room(self) -> Option<Room> {
+        self.in_room.then(|| Room { data: BytesMut::from(self.data), notes: self.notes })
+    }
+}
+
+impl Room {
+    /// How many bytes of records it has room for.
+    pub(super) fn bytes(&self) -> usize {
+        self.data.capacity()
     }
 }
 
@@ -295,6 +328,21 @@ mod tests {
         }
         let (batch, _) = open.close(0, &mut Compressor::new(Codec::None, None)).unwrap();
         assert!(batch.len() <= 1_000 && batch.count() >= 6, "{} records", batch.count());
+    }
+
+    #[test]
+    fn a_batch_that_is_sparse_leaves_its_room_to_another() {
+        let mut none = Compressor::new(Codec::None, None);
+        let (full, room) = open(1_000).close(0, &mut none).unwrap();
+        assert!(room.is_none());
+        let room = full.into_room().expect("it filled its room");
+        let bytes = room.bytes();
+        let mut sparse = OpenBatch::new(Some(room));
+        sparse.push(b"key", b"value", 5, Note { enqueued_ns: 1, intended_ns: UNPACED, bytes: 8 });
+        let (sparse, room) = sparse.close(0, &mut none).unwrap();
+        assert_eq!(room.map(|room| room.bytes()), Some(bytes));
+        assert_eq!((sparse.notes.capacity(), sparse.notes[0].enqueued_ns), (1, 1));
+        assert!(sparse.into_room().is_none());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use parking_lot::Mutex;
 
-use super::batch::{Batch, Note};
+use super::batch::{Batch, Room};
 use crate::sink::tally::Tally;
 
 /// What sinks and the thread that talks to the brokers share.
@@ -31,7 +31,7 @@ pub(super) struct Shared {
 /// Room of batches of which all is known, for others.
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
-    all: Vec<(BytesMut, Vec<Note>)>,
+    all: Vec<Room>,
     bytes: usize,
 }
 
@@ -73,24 +73,25 @@ impl Shared {
     pub(super) fn give_back(&self, batch: Batch) {
         self.in_flight.fetch_sub(batch.count() as u64, Ordering::Release);
         self.bytes.fetch_sub(batch.len(), Ordering::Release);
-        let (data, notes) = batch.into_room();
-        self.keep_room(data, notes);
+        if let Some(room) = batch.into_room() {
+            self.keep_room(room);
+        }
     }
 
     /// Keeps a batch's room for another.
-    pub(super) fn keep_room(&self, data: BytesMut, notes: Vec<Note>) {
+    pub(super) fn keep_room(&self, room: Room) {
         let mut rooms = self.rooms.lock();
         if rooms.bytes < ROOM_BYTES {
-            rooms.bytes += data.capacity();
-            rooms.all.push((data, notes));
+            rooms.bytes += room.bytes();
+            rooms.all.push(room);
         }
     }
 
     /// Room that a batch has left, if there is some.
-    pub(super) fn take_room(&self) -> Option<(BytesMut, Vec<Note>)> {
+    pub(super) fn take_room(&self) -> Option<Room> {
         let mut rooms = self.rooms.lock();
         let room = rooms.all.pop()?;
-        rooms.bytes -= room.0.capacity();
+        rooms.bytes -= room.bytes();
         Some(room)
     }
 

@@ -147,7 +147,7 @@ impl DirectSink {
             self.held = (self.held.0 - open.records(), self.held.1 - open.bytes());
             let (batch, room) = open.close(number, &mut self.compressor)?;
             if let Some(room) = room {
-                self.shared.keep_room(room, Vec::new());
+                self.shared.keep_room(room);
             }
             records += batch.count() as u64;
             bytes += batch.len();
