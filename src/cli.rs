@@ -286,9 +286,9 @@ pub enum SinkKind {
     Null,
 }
 
-/// Whose producer talks to the brokers.
+/// Whose producer is to talk to the brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Transport {
+pub enum TransportChoice {
     /// direct where that has all that is asked for, librdkafka elsewhere.
     Auto,
     /// Our own: cheaper, and strict where leaders move; without SASL and transactions.
@@ -318,7 +318,7 @@ pub struct DestinationOptions {
     pub acks: Option<Acks>,
     /// Producer.
     #[arg(long, value_enum, default_value = "auto")]
-    pub transport: Transport,
+    pub transport: TransportChoice,
     /// Send records in transactions, whose producers have this id with the shard's and the thread's
     /// number behind it; a resumed run fences the one before.
     #[arg(long, value_name = "ID")]

@@ -3,9 +3,19 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
+use kafka_protocol::messages::{
+    ApiKey, DescribeProducersRequest, DescribeProducersResponse, RequestHeader, ResponseHeader,
+    TopicName,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use serde_json::Value;
 use support::kafka::{TestCluster, record_count};
 use support::{SOON, TOPICS, assert_all_acked, prefix, run, sent, slots, total};
@@ -57,6 +67,51 @@ fn every_codec_and_acknowledgement_brings_each_record_once() {
         assert_verified(&cluster, &report);
         // Whatever a batch looks like, a reader that shares nothing with us can read it.
         cluster.assert_read_back(&prefix, &report, &[]);
+    }
+}
+
+/// How many idempotent producers the broker remembers of a topic's partitions.
+fn idempotent_producers(bootstrap: &str, topic: &str) -> usize {
+    let partitions = (0..6).collect();
+    let topic = TopicRequest::default()
+        .with_name(TopicName(topic.to_owned().into()))
+        .with_partition_indexes(partitions);
+    let question = DescribeProducersRequest::default().with_topics(vec![topic]);
+    let mut frame = BytesMut::new();
+    RequestHeader::default()
+        .with_request_api_key(ApiKey::DescribeProducers as i16)
+        .encode(&mut frame, DescribeProducersRequest::header_version(0))
+        .and_then(|()| question.encode(&mut frame, 0))
+        .expect("it can be asked");
+    let address = bootstrap.split(',').next().expect("there is an address");
+    let mut broker = TcpStream::connect(address).expect("the broker takes connections");
+    let mut whole = (frame.len() as u32).to_be_bytes().to_vec();
+    whole.extend_from_slice(&frame);
+    broker.write_all(&whole).expect("it listens");
+    let mut length = [0; 4];
+    broker.read_exact(&mut length).expect("it answers");
+    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+    broker.read_exact(&mut answer).expect("it answers");
+    let mut answer = Bytes::from(answer);
+    let answer = ResponseHeader::decode(&mut answer, DescribeProducersResponse::header_version(0))
+        .and_then(|_| DescribeProducersResponse::decode(&mut answer, 0))
+        .expect("its answer can be read");
+    let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+    let producers: BTreeSet<i64> =
+        partitions.flat_map(|p| &p.active_producers).map(|p| p.producer_id.0).collect();
+    producers.len()
+}
+
+#[test]
+fn each_producer_is_idempotent_unless_acknowledgements_give_that_up() {
+    let cluster = TestCluster::from_environment();
+    for (acks, producers, expected) in [("all", "1", 1), ("all", "2", 2), ("1", "1", 0)] {
+        let prefix = prefix(&format!("direct-idempotent-{acks}-{producers}"));
+        let options = ["--records", "600", "--rate", "max", "--acks", acks, "--threads", producers];
+        let options = [&options[..], &["--producers", producers], &DIRECT].concat();
+        assert_all_acked(&cluster.run(&prefix, &options).exits(0).report());
+        let topic = format!("{prefix}telemetry");
+        assert_eq!(idempotent_producers(&cluster.bootstrap, &topic), expected, "{acks}");
     }
 }
 

@@ -32,6 +32,8 @@ struct Drill {
     cluster: OwnCluster,
     folder: tempfile::TempDir,
     transport: &'static str,
+    /// Whether the transport is asked for by its name.
+    asks: bool,
     /// The options that the run had.
     load: String,
 }
@@ -72,7 +74,7 @@ impl Drill {
 
     fn on(cluster: OwnCluster, transport: &'static str) -> Drill {
         let folder = tempfile::tempdir().expect("a folder can be made");
-        Drill { cluster, folder, transport, load: String::new() }
+        Drill { cluster, folder, transport, asks: transport != DEFAULT, load: String::new() }
     }
 
     fn report_path(&self) -> PathBuf {
@@ -86,9 +88,9 @@ impl Drill {
 
     /// Starts a run of these options, blanks between them, at `bootstrap`.
     fn start_at(&mut self, bootstrap: &str, load: &str) -> Running {
-        self.load = match self.transport {
-            DEFAULT => load.to_owned(),
-            transport => format!("{load} --transport {transport}"),
+        self.load = match self.asks {
+            true => format!("{load} --transport {}", self.transport),
+            false => load.to_owned(),
         };
         let path = self.report_path();
         let mut arguments = vec!["run", "-b", bootstrap, "--seed", "11", "--machines", "200"];
@@ -117,7 +119,7 @@ impl Drill {
         let path = self.report_path();
         let path = path.to_str().expect("it is text");
         let mut arguments = vec!["run", "-b", &self.cluster.bootstrap, "--resume", path];
-        if self.transport != DEFAULT {
+        if self.asks {
             arguments.extend(["--transport", self.transport]);
         }
         arguments.extend(["--report", path]);
@@ -336,6 +338,8 @@ fn killed_over_compacted_topics_and_resumed() {
 #[test]
 fn killed_in_a_transaction_and_resumed() {
     let mut drill = Drill::new("fault-transaction", "librdkafka", &[]);
+    // Transactions call for it.
+    drill.asks = false;
     let load = "--rate max --records 3000000 --threads 2 --transactional-id drill \
                 --transaction-records 20000";
     let running = drill.start(load);

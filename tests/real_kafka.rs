@@ -447,8 +447,11 @@ fn the_producer_is_idempotent_by_default() {
     let cluster = TestCluster::from_environment();
     let prefix = prefix("idempotent");
     let says_so = |acks: &str| {
-        let options = ["--records", "30", "-vv", "-X", "debug=eos", "--acks", acks];
-        let ended = cluster.run(&prefix, if acks.is_empty() { &options[..5] } else { &options });
+        // Of the direct one's idempotence speak tests/real_direct.rs and the drills of faults.
+        let options = ["--transport", "librdkafka", "--records", "30", "-vv", "-X", "debug=eos"];
+        let more = ["--acks", acks];
+        let more = if acks.is_empty() { &[][..] } else { &more };
+        let ended = cluster.run(&prefix, &[&options, more].concat());
         assert_all_acked(&ended.exits(0).report());
         // What librdkafka says when it asks the broker for a producer's id.
         ended.stderr.contains("Idempotent producer state change")

@@ -160,9 +160,13 @@ fn brokers(
 
 /// The time by the first broker that tells it.
 fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
-    let broker = cluster.members().first()?;
-    let told = ClusterTime::ask(cluster.settings(), broker, patience);
-    told.inspect_err(|why| tracing::debug!("the cluster's time is not known: {why}")).ok()
+    let until = Instant::now() + patience;
+    cluster.members().iter().find_map(|broker| {
+        let left = until.checked_duration_since(Instant::now())?;
+        let told = ClusterTime::ask(cluster.settings(), broker, left);
+        told.inspect_err(|why| tracing::debug!("broker {}'s time is not known: {why}", broker.id))
+            .ok()
+    })
 }
 
 /// What `work` comes to within `patience`; none where it takes longer, and goes on unheard.

@@ -238,7 +238,9 @@ fn results(parts: &[Part], shards: usize) -> Result<Results, MergeError> {
     }
     let mut dropped: Vec<_> = all().flat_map(|results| results.dropped.clone()).collect();
     dropped.sort_by_key(|span| (span.from, span.first_slot));
+    let transport = parts.first().and_then(|part| part.results.transport);
     Ok(Results {
+        transport: transport.filter(|_| all().all(|results| results.transport == transport)),
         ended: all().map(|results| results.ended).max_by_key(badness).unwrap_or(Ending::Complete),
         records,
         elapsed_s: all().map(|results| results.elapsed_s).fold(0.0, f64::max),

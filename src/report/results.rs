@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::histogram;
 use crate::config::units::Shard;
 use crate::pacing::Behind;
+use crate::sink::Transport;
 use crate::sink::latency::{Latencies, TopicLatency};
 
 /// What became of a run.
@@ -23,6 +24,9 @@ pub struct Results {
     pub elapsed_s: f64,
     /// The rate.
     pub rate: RateResults,
+    /// Whose producers sent; none without any, and of shards that differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
     /// Records that were in the topics before, where the run was resumed; the rest counts what was
     /// sent since.
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -81,7 +81,11 @@ impl Crew<'_> {
         let pacer = Pacer::new(elapsed_ns, self.stop.clone()).at_most(busiest);
         self.outlet.tallies().for_each(|tally| tally.begin(elapsed_ns));
         let mut latency = LatencyRecorder::new(log);
-        let began_ns = pacer.now_ns();
+        // Simulated time begins with the work.
+        let began_ns = match self.manifest.time {
+            Time::Live => pacer.now_ns(),
+            Time::Simulated => 0,
+        };
         let (ended, failure) = self.run(&mut workers, &pacer, began_ns, &mut latency);
         let worked_ns = pacer.now_ns();
         self.flush(if ended == Ending::Complete { FLUSH } else { self.shutdown() });
@@ -104,6 +108,7 @@ impl Crew<'_> {
             sent: &sent,
             deliveries: deliveries.as_ref(),
             end_offsets: &self.outlet.end_offsets(self.manifest),
+            transport: self.outlet.transport(),
             already_there: self.position.as_ref().map_or(0, |position| position.records),
             latencies: &latencies,
             began_s: zero_ns as f64 / 1e9,

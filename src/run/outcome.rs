@@ -14,6 +14,7 @@ use crate::report::results::{
     BehindResults, DroppedSpan, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults,
     Percentiles, RateResults, Results, TopicResults,
 };
+use crate::sink::Transport;
 use crate::sink::latency::Latencies;
 use crate::sink::tally::Deliveries;
 
@@ -29,6 +30,8 @@ pub struct Counts<'a> {
     pub deliveries: Option<&'a Deliveries>,
     /// Where the topics end now.
     pub end_offsets: &'a BTreeMap<String, Vec<i64>>,
+    /// Whose producers sent; none where there were none.
+    pub transport: Option<Transport>,
     /// Records of the run that were there before, where it was resumed.
     pub already_there: u64,
     /// How long the deliveries took.
@@ -69,6 +72,7 @@ impl Counts<'_> {
             latency_ms: LatencyResults::of(self.latencies),
             errors: deliveries.errors.clone(),
             end_offsets: self.end_offsets.clone(),
+            transport: self.transport,
             already_there: self.already_there,
             histograms: Histograms::of(self.latencies, &sent.late_us),
         }

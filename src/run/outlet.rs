@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use super::connection::Connection;
 use super::error::RunError;
 use super::plan::Plan;
-use super::producers::{Maker, Producers};
+use super::producers::Producers;
 use super::{Talk, now_ms, tell};
 use crate::cli::{RunOptions, SinkKind};
 use crate::encoding::{Format, SchemaId};
 use crate::manifest::Manifest;
 use crate::pacing::{Pace, Profile, StopFlag};
 use crate::record::Topic;
+use crate::sink::Transport;
 use crate::sink::embedded::broker::CAVEAT;
 use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
 use crate::sink::kafka::topics::{self, TopicPolicy};
@@ -127,6 +128,14 @@ impl Outlet {
         }
     }
 
+    /// Whose producers send; none where there are none.
+    pub fn transport(&self) -> Option<Transport> {
+        match self {
+            Outlet::Kafka(kafka) => Some(kafka.producers.transport()),
+            Outlet::Stdout(_) | Outlet::Null => None,
+        }
+    }
+
     /// What the producers count.
     pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
         let producers = match self {
@@ -233,7 +242,7 @@ impl KafkaOutlet {
                     .to_owned(),
             ));
         }
-        let maker = Maker::choose(destination.transport, &settings, &plan.manifest)?;
+        let transport = Producers::choose(destination.transport, &settings, &plan.manifest)?;
         if let Some(forfeits) = settings.forfeits() {
             tracing::warn!("{forfeits}");
         }
@@ -292,7 +301,7 @@ impl KafkaOutlet {
             paced: plan.manifest.pace != Pace::Max,
             producers: transactions.map(|t| t.producers).or(options.pace.producers).unwrap_or(1),
         };
-        let producers = Producers::start(maker, &cluster, &plan.manifest, needs)?;
+        let producers = Producers::start(transport, &cluster, &plan.manifest, needs)?;
         Ok(KafkaOutlet {
             producers,
             bootstrap,
@@ -313,7 +322,7 @@ impl KafkaOutlet {
             kind(embedded),
             plural(manifest.topics.len(), "topic")
         ));
-        tell(&format!("Producer:  {}", self.producers.transport()));
+        tell(&format!("Producer:  {}", self.producers.transport().name()));
         if let Some(registry) = &self.registry {
             let kind = if self.embedded.registry.is_some() { " (embedded)" } else { "" };
             tell(&format!("Registry:  {registry}{kind}"));

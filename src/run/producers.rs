@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::error::RunError;
-use crate::cli::Transport;
+use crate::cli::TransportChoice;
 use crate::manifest::Manifest;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
+use crate::sink::Transport;
 use crate::sink::direct::{Direct, DirectError, DirectSink};
 use crate::sink::kafka::{Cluster, Kafka, KafkaSettings, KafkaSink, Needs, transactional_id};
 use crate::sink::tally::Tally;
@@ -19,57 +20,45 @@ pub enum Producers {
     Direct(Vec<Direct>),
 }
 
-/// Whose producers a run has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Maker {
-    /// librdkafka.
-    Librdkafka,
-    /// This program.
-    Direct,
-}
-
-impl Maker {
-    /// Whose producers are to be had by `transport` with such settings, before anything is asked of
-    /// a cluster.
+impl Producers {
+    /// Whose they will be by `choice` with such settings, before anything is asked of a cluster.
     ///
     /// # Errors
     /// [`RunError::Direct`] where the transport can't do what is asked.
     pub fn choose(
-        transport: Transport,
+        choice: TransportChoice,
         settings: &KafkaSettings,
         manifest: &Manifest,
-    ) -> Result<Maker, RunError> {
+    ) -> Result<Transport, RunError> {
         let direct = match manifest.transactions {
             Some(_) => Err(DirectError::Transactions),
             None => Direct::check(settings),
         };
-        match (transport, direct) {
-            (Transport::Librdkafka, _) => Ok(Maker::Librdkafka),
-            (Transport::Direct | Transport::Auto, Ok(())) => Ok(Maker::Direct),
-            (Transport::Direct, Err(error)) => Err(error.into()),
-            (Transport::Auto, Err(lack)) => {
+        match (choice, direct) {
+            (TransportChoice::Librdkafka, _) => Ok(Transport::Librdkafka),
+            (TransportChoice::Direct | TransportChoice::Auto, Ok(())) => Ok(Transport::Direct),
+            (TransportChoice::Direct, Err(error)) => Err(error.into()),
+            (TransportChoice::Auto, Err(lack)) => {
                 tracing::debug!("librdkafka sends: {lack}");
-                Ok(Maker::Librdkafka)
+                Ok(Transport::Librdkafka)
             }
         }
     }
-}
 
-impl Producers {
     /// Starts those that `manifest` needs.
     ///
     /// # Errors
     /// [`RunError`] where settings or topics are refused, or no broker lets them write.
     pub fn start(
-        maker: Maker,
+        transport: Transport,
         cluster: &Cluster,
         manifest: &Manifest,
         needs: Needs,
     ) -> Result<Producers, RunError> {
         let transactions = manifest.transactions.as_ref();
         let all = 0..needs.producers;
-        Ok(match maker {
-            Maker::Librdkafka => {
+        Ok(match transport {
+            Transport::Librdkafka => {
                 let mut names = [const { None }; Topic::COUNT];
                 for entry in &manifest.topics {
                     names[entry.topic.index()] = Some(entry.name.clone());
@@ -81,7 +70,7 @@ impl Producers {
                 };
                 Producers::Librdkafka(all.map(start).collect::<Result<_, _>>()?)
             }
-            Maker::Direct => {
+            Transport::Direct => {
                 let mut topics = [const { None }; Topic::COUNT];
                 for entry in &manifest.topics {
                     topics[entry.topic.index()] = Some((entry.name.clone(), entry.partitions));
@@ -92,11 +81,11 @@ impl Producers {
         })
     }
 
-    /// The transport, as `--transport` names it.
-    pub fn transport(&self) -> &'static str {
+    /// Whose they are.
+    pub fn transport(&self) -> Transport {
         match self {
-            Producers::Librdkafka(_) => "librdkafka",
-            Producers::Direct(_) => "direct",
+            Producers::Librdkafka(_) => Transport::Librdkafka,
+            Producers::Direct(_) => Transport::Direct,
         }
     }
 
@@ -154,7 +143,7 @@ mod tests {
     use crate::run::plan::Plan;
     use crate::sink::kafka::Acks;
 
-    fn chosen(transport: Transport, property: &str, more: &[&str]) -> Result<Maker, String> {
+    fn chosen(choice: TransportChoice, property: &str, more: &[&str]) -> Result<Transport, String> {
         let words = [&["fleetstorm", "run"], more].concat();
         let Ok(Cli { command: Command::Run(options), .. }) = Cli::try_parse_from(words) else {
             panic!("it is a run");
@@ -168,23 +157,25 @@ mod tests {
             properties: vec![property.parse().unwrap()],
             patience: Duration::from_secs(1),
         };
-        Maker::choose(transport, &settings, &manifest).map_err(|error| error.to_string())
+        Producers::choose(choice, &settings, &manifest).map_err(|error| error.to_string())
     }
 
     #[test]
     fn librdkafka_is_taken_where_direct_lacks_what_is_asked_for() {
-        use Maker::{Direct, Librdkafka};
+        use Transport::{Direct, Librdkafka};
         for (property, more, expected, lack) in [
             ("linger.ms=1", &[][..], Direct, None),
             ("security.protocol=SASL_SSL", &[], Librdkafka, Some("SASL")),
             ("statistics.interval.ms=5", &[], Librdkafka, Some("statistics.interval.ms")),
+            // That never gives up, by its own measure.
+            ("message.timeout.ms=0", &[], Librdkafka, Some("message.timeout.ms")),
             // Whose words on a wrong value tell more.
             ("linger.ms=soon", &[], Librdkafka, Some("linger.ms")),
             ("linger.ms=1", &["--transactional-id", "t"], Librdkafka, Some("transactions")),
         ] {
-            assert_eq!(chosen(Transport::Auto, property, more), Ok(expected), "{property}");
-            assert_eq!(chosen(Transport::Librdkafka, property, more), Ok(Librdkafka));
-            match (chosen(Transport::Direct, property, more), lack) {
+            assert_eq!(chosen(TransportChoice::Auto, property, more), Ok(expected), "{property}");
+            assert_eq!(chosen(TransportChoice::Librdkafka, property, more), Ok(Librdkafka));
+            match (chosen(TransportChoice::Direct, property, more), lack) {
                 (chosen, None) => assert_eq!(chosen, Ok(Direct)),
                 (chosen, Some(word)) => assert!(chosen.unwrap_err().contains(word)),
             }

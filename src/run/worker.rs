@@ -111,14 +111,16 @@ impl<S: Sink> Worker<S> {
     /// # Errors
     /// Those of the sink.
     pub fn announce(&mut self, stop: &StopFlag) -> Result<Ended, SinkError> {
+        let mut ended = Ended::Finished;
         for at in 0..self.generator.machines() {
             if stop.is_set() {
-                return Ok(Ended::Stopped);
+                ended = Ended::Stopped;
+                break;
             }
             self.announce_one(at, self.start_ms)?;
         }
         self.sink.flush()?;
-        Ok(Ended::Finished)
+        Ok(ended)
     }
 
     fn announce_one(&mut self, at: usize, timestamp_ms: i64) -> Result<(), SinkError> {
@@ -146,11 +148,11 @@ impl<S: Sink> Worker<S> {
         measured_ns: u64,
         progress: &Progress,
     ) -> Result<Ended, SinkError> {
+        self.sent.measured_from_ns = measured_ns;
         let slots = self.generator.slots();
         if slots.is_empty() || self.generator.machines() == 0 {
             return Ok(Ended::Finished);
         }
-        self.sent.measured_from_ns = measured_ns;
         let ended = self.rounds(pacer, measured_ns, progress);
         self.sink.flush()?;
         match ended {

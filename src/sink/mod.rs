@@ -10,7 +10,29 @@ pub mod tally;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::record::Topic;
+
+/// Whose producer talks to the brokers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Our own.
+    Direct,
+    /// librdkafka's.
+    Librdkafka,
+}
+
+impl Transport {
+    /// As options and reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Direct => "direct",
+            Transport::Librdkafka => "librdkafka",
+        }
+    }
+}
 
 /// A record on its way out.
 #[derive(Debug, Clone, Copy)]

@@ -38,6 +38,7 @@ fn report(index: u32, count: u32) -> Report {
         latency_ms: LatencyResults::default(),
         errors: BTreeMap::new(),
         end_offsets: BTreeMap::new(),
+        transport: None,
         already_there: 0,
         histograms: Histograms::default(),
     };
@@ -155,6 +156,19 @@ fn the_worst_second_is_that_of_the_sums_where_all_are_listed() {
     assert_eq!(merged.max_second_error, Some(0.15));
     let parts = [part(0, 0.3, &[(10, 8); LISTED_SECONDS]), part(1, 0.2, &[(10, 12)])];
     assert_eq!(results_of(&parts).rate.max_second_error, Some(0.3));
+}
+
+#[test]
+fn the_transport_is_told_where_all_shards_had_the_same() {
+    use crate::sink::Transport::{Direct, Librdkafka};
+    for (parts, expected) in [
+        ([Some(Direct), Some(Direct)], Some(Direct)),
+        ([Some(Direct), Some(Librdkafka)], None),
+        ([None, Some(Librdkafka)], None),
+    ] {
+        let part = |index| with(index, 2, |r| r.transport = parts[index as usize]);
+        assert_eq!(results_of(&[part(0), part(1)]).transport, expected);
+    }
 }
 
 #[test]

@@ -155,9 +155,10 @@ impl OpenBatch {
         let OpenBatch { mut data, mut notes, first_ms, latest_ms } = self;
         let codec = compressor.codec();
         let smaller = if codec != Codec::None {
-            let mut smaller = BytesMut::with_capacity(HEADER + data.len() / 2);
+            let records = compressor.compress(&data[HEADER..])?;
+            let mut smaller = BytesMut::with_capacity(HEADER + records.len());
             smaller.put_bytes(0, HEADER);
-            compressor.compress(&data[HEADER..], &mut smaller)?;
+            smaller.extend_from_slice(records);
             Some(smaller)
         } else if data.len() < data.capacity() / SPARSE {
             Some(BytesMut::from(&data[..]))

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use bytes::{BufMut, BytesMut};
-
 /// A codec, by its number in a batch's attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Codec {
@@ -32,30 +30,34 @@ pub(super) struct Compressor {
     codec: Codec,
     level: Option<i32>,
     zstd: Option<zstd::bulk::Compressor<'static>>,
+    /// What the last batch became.
+    made: Vec<u8>,
 }
 
 impl Compressor {
     /// A compressor at a level, or the codec's own.
     pub(super) fn new(codec: Codec, level: Option<i32>) -> Compressor {
-        Compressor { codec, level, zstd: None }
+        Compressor { codec, level, zstd: None, made: Vec::new() }
     }
 
     pub(super) fn codec(&self) -> Codec {
         self.codec
     }
 
-    /// Adds the compressed `records` to `to`.
+    /// The `records`, compressed.
     ///
     /// # Errors
     /// Those of the codec.
-    pub(super) fn compress(&mut self, records: &[u8], to: &mut BytesMut) -> io::Result<()> {
+    pub(super) fn compress(&mut self, records: &[u8]) -> io::Result<&[u8]> {
+        let to = &mut self.made;
+        to.clear();
         match self.codec {
             Codec::None => to.extend_from_slice(records),
             Codec::Gzip => {
                 let level = self.level.map_or(flate2::Compression::default(), |level| {
                     flate2::Compression::new(level.unsigned_abs().min(9))
                 });
-                let mut encoder = flate2::write::GzEncoder::new(to.writer(), level);
+                let mut encoder = flate2::write::GzEncoder::new(to, level);
                 encoder.write_all(records)?;
                 encoder.finish()?;
             }
@@ -63,7 +65,7 @@ impl Compressor {
                 let info = lz4_flex::frame::FrameInfo::new()
                     .block_size(lz4_flex::frame::BlockSize::Max64KB)
                     .block_mode(lz4_flex::frame::BlockMode::Independent);
-                let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, to.writer());
+                let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, to);
                 encoder.write_all(records)?;
                 encoder.finish().map_err(io::Error::other)?;
             }
@@ -75,13 +77,11 @@ impl Compressor {
                         none.insert(zstd::bulk::Compressor::new(level)?)
                     }
                 };
-                let begin = to.len();
-                to.resize(begin + zstd::zstd_safe::compress_bound(records.len()), 0);
-                let written = zstd.compress_to_buffer(records, &mut to[begin..])?;
-                to.truncate(begin + written);
+                to.reserve(zstd::zstd_safe::compress_bound(records.len()));
+                zstd.compress_to_buffer(records, to)?;
             }
         }
-        Ok(())
+        Ok(&self.made)
     }
 }
 

@@ -82,8 +82,9 @@ impl Direct {
         let partitions = topics.iter().flatten().map(|(_, count)| *count as usize).sum();
         let settings = Settings::read(cluster.settings(), needs.largest_batch, partitions)?;
         let most_bytes = if needs.paced { PACED_BYTES } else { UNPACED_BYTES };
-        let most_bytes = settings.most_bytes.unwrap_or(most_bytes);
-        let most_bytes = most_bytes / needs.producers.max(1) as usize;
+        // What is asked for holds for each, as it does for librdkafka's.
+        let share = most_bytes / needs.producers.max(1) as usize;
+        let most_bytes = settings.most_bytes.unwrap_or(share);
         let shared = Arc::new(Shared::new(partitions, settings.most_records.max(1), most_bytes));
         let mut places = Vec::new();
         let mut numbers = [(0, 0); Topic::COUNT];

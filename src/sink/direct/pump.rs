@@ -242,7 +242,7 @@ impl Pump {
             *self.shared.trouble.lock() = Some(trouble);
         }
         (broker.link, broker.dialing) = (None, false);
-        let pause = self.settings.backoff * (1 << broker.failures.min(10));
+        let pause = self.settings.reconnect_backoff * (1 << broker.failures.min(10));
         broker.failures += 1;
         broker.dial_at_ns = now_ns + pause.min(self.settings.longest_backoff).as_nanos() as u64;
         let requests = std::mem::take(&mut broker.requests);
@@ -347,7 +347,7 @@ impl Pump {
         broker.correlation = broker.correlation.wrapping_add(1) & i32::MAX;
         let correlation = broker.correlation;
         let mut frame = self.shared.frames.take();
-        let timeout_ms = self.settings.request_timeout.as_millis().min(i32::MAX as u128) as i32;
+        let timeout_ms = self.settings.ack_timeout.as_millis().min(i32::MAX as u128) as i32;
         let acks = self.settings.acks();
         let formed = link.versions.produce(
             &mut frame,
@@ -403,7 +403,7 @@ impl Pump {
 
     fn refused_producer(&mut self, code: i16) {
         tracing::debug!("no producer's number: {}", error_kind(code));
-        self.ask_at_ns = self.shared.now_ns() + self.settings.backoff.as_nanos() as u64;
+        self.ask_at_ns = self.shared.now_ns() + self.settings.retry_backoff.as_nanos() as u64;
         let retriable = ResponseError::try_from_code(code).is_none_or(|error| error.is_retriable());
         if !retriable && let Some(ready) = self.ready.take() {
             let _nobody_waits = ready.send(Err(error_kind(code)));
@@ -445,7 +445,7 @@ impl Pump {
     }
 
     fn settle(&mut self, partition: usize, number: u64, answer: Answer, code: i16) {
-        let retry_ns = self.shared.now_ns() + self.settings.backoff.as_nanos() as u64;
+        let retry_ns = self.shared.now_ns() + self.settings.retry_backoff.as_nanos() as u64;
         match self.partitions[partition].settle(number, answer, retry_ns) {
             Some(Settled::Stored(batch)) => self.count(batch, None),
             Some(Settled::GivenUp(batch)) => self.count(batch, Some(&error_kind(code))),

@@ -35,7 +35,7 @@ impl ClusterTime {
         broker: &Member,
         patience: Duration,
     ) -> Result<ClusterTime, String> {
-        let settings = Settings::read(settings, None, 1).map_err(|error| error.to_string())?;
+        let settings = Settings::of_connection(settings).map_err(|error| error.to_string())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -19,7 +19,7 @@ pub(super) struct Settings {
     pub(super) codec: Codec,
     /// How hard the codec tries; none for its own level.
     pub(super) level: Option<i32>,
-    /// The most bytes that all producers together hold, where that was asked for.
+    /// The most bytes that a producer holds, where that was asked for.
     pub(super) most_bytes: Option<usize>,
     /// The most records that a producer holds.
     pub(super) most_records: u64,
@@ -29,9 +29,13 @@ pub(super) struct Settings {
     pub(super) delivery_timeout: Duration,
     /// After it a request is given up, and its connection with it.
     pub(super) request_timeout: Duration,
-    /// How long a retry waits, and the first attempt to connect again.
-    pub(super) backoff: Duration,
-    /// The longest that it comes to wait for the latter.
+    /// What a broker may wait for its replicas.
+    pub(super) ack_timeout: Duration,
+    /// How long a retry waits.
+    pub(super) retry_backoff: Duration,
+    /// How long the first attempt to connect again waits.
+    pub(super) reconnect_backoff: Duration,
+    /// The longest that it comes to wait.
     pub(super) longest_backoff: Duration,
     pub(super) tls: Option<Tls>,
 }
@@ -77,7 +81,9 @@ impl Settings {
             in_flight: MOST_IN_FLIGHT,
             delivery_timeout: Duration::from_secs(120),
             request_timeout: Duration::from_secs(30),
-            backoff: Duration::from_millis(100),
+            ack_timeout: Duration::from_secs(30),
+            retry_backoff: Duration::from_millis(100),
+            reconnect_backoff: Duration::from_millis(100),
             longest_backoff: Duration::from_secs(1),
             tls: None,
         };
@@ -107,7 +113,8 @@ impl Settings {
                     read.most_bytes = Some((kibibytes.max(1) as usize) << 10);
                 }
                 "queue.buffering.max.messages" => {
-                    read.most_records = value.parse().map_err(|_| wrong())?;
+                    let records: u64 = value.parse().map_err(|_| wrong())?;
+                    read.most_records = if records == 0 { MOST_RECORDS } else { records };
                 }
                 "max.in.flight.requests.per.connection" => {
                     let requests: usize = value.parse().map_err(|_| wrong())?;
@@ -116,11 +123,13 @@ impl Settings {
                     }
                     read.in_flight = requests;
                 }
+                // Without an end, which 0 means.
+                "message.timeout.ms" if value == "0" => return Err(wrong()),
                 "message.timeout.ms" => read.delivery_timeout = milliseconds()?,
-                "request.timeout.ms" | "socket.timeout.ms" => {
-                    read.request_timeout = milliseconds()?;
-                }
-                "retry.backoff.ms" | "reconnect.backoff.ms" => read.backoff = milliseconds()?,
+                "request.timeout.ms" => read.ack_timeout = milliseconds()?,
+                "socket.timeout.ms" => read.request_timeout = milliseconds()?,
+                "retry.backoff.ms" => read.retry_backoff = milliseconds()?,
+                "reconnect.backoff.ms" => read.reconnect_backoff = milliseconds()?,
                 "reconnect.backoff.max.ms" => read.longest_backoff = milliseconds()?,
                 "security.protocol" => match value.to_ascii_lowercase().as_str() {
                     "plaintext" => tls = Some(false),
@@ -131,10 +140,16 @@ impl Settings {
                 key if key.starts_with("sasl.") => return Err(DirectError::Sasl),
                 // Read below, all together.
                 key if key.starts_with("ssl.") || key == "enable.ssl.certificate.verification" => {}
-                // The client that looks the cluster up takes these.
-                "socket.nagle.disable" | "allow.auto.create.topics" | "log_level" | "debug" => {}
+                // What it does anyway.
+                "socket.nagle.disable" if truth(value) == Some(true) => {}
+                "allow.auto.create.topics" if truth(value) == Some(false) => {}
+                // The client that looks the cluster up takes it.
+                "log_level" => {}
                 _ => return Err(DirectError::Property { property: property.key.clone() }),
             }
+        }
+        if read.codec == Codec::Lz4 && read.level.is_some() {
+            return Err(DirectError::Property { property: "compression.level".to_owned() });
         }
         // A record can't be given up while a request holds it.
         read.request_timeout = read.request_timeout.min(read.delivery_timeout);
@@ -144,6 +159,21 @@ impl Settings {
         Ok(read)
     }
 
+    /// The producer's name and the encryption alone, for who only asks.
+    ///
+    /// # Errors
+    /// [`DirectError`] for SASL, and for TLS that can't be had.
+    pub(super) fn of_connection(settings: &KafkaSettings) -> Result<Settings, DirectError> {
+        let decides = |key: &str| {
+            key == "client.id"
+                || ["security.", "sasl.", "ssl.", "enable.ssl."].iter().any(|p| key.starts_with(p))
+        };
+        let properties = settings.properties.iter().filter(|p| decides(canonical(&p.key)));
+        let settings =
+            KafkaSettings { properties: properties.cloned().collect(), ..settings.clone() };
+        Settings::read(&settings, None, 1)
+    }
+
     /// The acknowledgements as requests name them.
     pub(super) fn acks(&self) -> i16 {
         match self.acks {
@@ -151,6 +181,15 @@ impl Settings {
             Acks::Leader => 1,
             Acks::None => 0,
         }
+    }
+}
+
+/// What a value of a yes or no means, as librdkafka reads it.
+pub(super) fn truth(value: &str) -> Option<bool> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" | "t" | "1" => Some(true),
+        "false" | "f" | "0" => Some(false),
+        _ => None,
     }
 }
 
@@ -193,10 +232,40 @@ mod tests {
             ("compression.type=snappy", "compression.type"),
             ("max.in.flight=6", "max.in.flight"),
             ("linger.ms=soon", "linger.ms"),
+            ("message.timeout.ms=0", "message.timeout.ms"),
+            ("socket.nagle.disable=false", "socket.nagle.disable"),
+            ("debug=msg", "debug"),
             ("sticky.partitioning.linger.ms=1", "sticky.partitioning.linger.ms"),
         ] {
             let text = read(&[property]).unwrap_err();
             assert!(text.contains(words) && text.contains("direct"), "{text}");
         }
+    }
+
+    #[test]
+    fn values_that_mean_something_else_are_read_so() {
+        assert_eq!(read(&["queue.buffering.max.messages=0"]).unwrap().most_records, MOST_RECORDS);
+        let waits = read(&["reconnect.backoff.ms=0", "retry.backoff.ms=7"]).unwrap();
+        assert_eq!((waits.reconnect_backoff.as_millis(), waits.retry_backoff.as_millis()), (0, 7));
+        let waits = read(&["request.timeout.ms=2000", "socket.timeout.ms=5000"]).unwrap();
+        assert_eq!((waits.ack_timeout.as_secs(), waits.request_timeout.as_secs()), (2, 5));
+        assert!(read(&["allow.auto.create.topics=False"]).is_ok());
+        assert!(read(&["compression.type=zstd", "compression.level=5"]).is_ok());
+        assert!(read(&["compression.type=lz4", "compression.level=5"]).is_err());
+    }
+
+    #[test]
+    fn who_only_asks_needs_no_more_than_a_connection() {
+        let settings = |property: &str| KafkaSettings {
+            bootstrap: "127.0.0.1:9".to_owned(),
+            acks: Acks::All,
+            idempotent: true,
+            tokens: None,
+            properties: vec!["client.id=me".parse().unwrap(), property.parse().unwrap()],
+            patience: Duration::from_secs(1),
+        };
+        let asks = Settings::of_connection(&settings("metadata.max.age.ms=5")).unwrap();
+        assert_eq!(asks.client_id, "me");
+        assert!(Settings::of_connection(&settings("sasl.mechanism=PLAIN")).is_err());
     }
 }

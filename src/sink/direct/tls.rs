@@ -7,6 +7,8 @@ use tokio::net::TcpStream;
 
 use super::DirectError;
 #[cfg(feature = "tls")]
+use super::settings::truth;
+#[cfg(feature = "tls")]
 use crate::config::pem;
 use crate::sink::kafka::Property;
 
@@ -32,14 +34,16 @@ impl Tls {
     pub(super) fn read(properties: &[Property]) -> Result<Tls, DirectError> {
         let mut builder = native_tls::TlsConnector::builder();
         let (mut certificate, mut key, mut store) = (None, None, None);
+        // The last of a name wins; both of them are trusted.
+        let (mut authority, mut authority_file) = (None, None);
         let mut store_password = "";
         for property in properties {
             let Property { key: name, value } = property;
             let wrong = |problem: String| DirectError::Tls { property: name.clone(), problem };
             let file = || std::fs::read(value).map_err(|e| wrong(e.to_string()));
             match name.as_str() {
-                "ssl.ca.location" => trust(&mut builder, &file()?).map_err(wrong)?,
-                "ssl.ca.pem" => trust(&mut builder, value.as_bytes()).map_err(wrong)?,
+                "ssl.ca.location" => authority_file = Some((name, file()?)),
+                "ssl.ca.pem" => authority = Some((name, value.as_bytes().to_vec())),
                 "ssl.certificate.location" => certificate = Some(file()?),
                 "ssl.certificate.pem" => certificate = Some(value.as_bytes().to_vec()),
                 "ssl.key.location" => key = Some((name, value.as_str(), file()?)),
@@ -47,10 +51,17 @@ impl Tls {
                 "ssl.keystore.location" => store = Some((name, file()?)),
                 "ssl.keystore.password" => store_password = value,
                 "ssl.endpoint.identification.algorithm" => {
-                    builder.danger_accept_invalid_hostnames(value == "none");
+                    let any = match value.trim().to_ascii_lowercase().as_str() {
+                        "none" => true,
+                        "https" => false,
+                        _ => return Err(DirectError::Value { property: name.clone() }),
+                    };
+                    builder.danger_accept_invalid_hostnames(any);
                 }
                 "enable.ssl.certificate.verification" => {
-                    builder.danger_accept_invalid_certs(value == "false");
+                    let verified = truth(value)
+                        .ok_or_else(|| DirectError::Value { property: name.clone() })?;
+                    builder.danger_accept_invalid_certs(!verified);
                 }
                 _ if name.starts_with("ssl.") => {
                     return Err(DirectError::Property { property: name.clone() });
@@ -62,6 +73,9 @@ impl Tls {
             property: property.clone(),
             problem,
         };
+        for (name, pem) in authority.iter().chain(&authority_file) {
+            trust(&mut builder, pem).map_err(|problem| wrong(name, problem))?;
+        }
         if let (Some(certificate), Some((name, path, key))) = (certificate, key) {
             let key = String::from_utf8_lossy(&key);
             let plain =
