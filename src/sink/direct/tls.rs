@@ -42,8 +42,8 @@ impl Tls {
             let wrong = |problem: String| DirectError::Tls { property: name.clone(), problem };
             let file = || std::fs::read(value).map_err(|e| wrong(e.to_string()));
             match name.as_str() {
-                "ssl.ca.location" => authority_file = Some((name, file()?)),
-                "ssl.ca.pem" => authority = Some((name, value.as_bytes().to_vec())),
+                "ssl.ca.location" => authority_file = Some((name, value)),
+                "ssl.ca.pem" => authority = Some((name, value)),
                 "ssl.certificate.location" => certificate = Some(file()?),
                 "ssl.certificate.pem" => certificate = Some(value.as_bytes().to_vec()),
                 "ssl.key.location" => key = Some((name, value.as_str(), file()?)),
@@ -73,8 +73,12 @@ impl Tls {
             property: property.clone(),
             problem,
         };
-        for (name, pem) in authority.iter().chain(&authority_file) {
-            trust(&mut builder, pem).map_err(|problem| wrong(name, problem))?;
+        if let Some((name, pem)) = authority {
+            trust(&mut builder, pem.as_bytes()).map_err(|problem| wrong(name, problem))?;
+        }
+        if let Some((name, path)) = authority_file {
+            let pem = std::fs::read(path).map_err(|error| wrong(name, error.to_string()))?;
+            trust(&mut builder, &pem).map_err(|problem| wrong(name, problem))?;
         }
         if let (Some(certificate), Some((name, path, key))) = (certificate, key) {
             let key = String::from_utf8_lossy(&key);
@@ -142,5 +146,52 @@ fn trust(builder: &mut native_tls::TlsConnectorBuilder, pem: &[u8]) -> Result<()
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tls")
+    }
+}
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use openssl::asn1::Asn1Time;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+    use openssl::x509::X509;
+
+    use super::*;
+
+    fn read(properties: &[&str]) -> Result<Tls, String> {
+        let properties: Vec<Property> = properties.iter().map(|p| p.parse().unwrap()).collect();
+        Tls::read(&properties).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn values_are_read_as_librdkafka_reads_them() {
+        for (property, is_read) in [
+            ("enable.ssl.certificate.verification=False", true),
+            ("enable.ssl.certificate.verification=0", true),
+            ("enable.ssl.certificate.verification=maybe", false),
+            ("ssl.endpoint.identification.algorithm=None", true),
+            ("ssl.endpoint.identification.algorithm=HTTPS", true),
+            ("ssl.endpoint.identification.algorithm=dns", false),
+            ("ssl.crl.location=/crl.pem", false),
+        ] {
+            assert_eq!(read(&[property]).is_ok(), is_read, "{property}");
+        }
+    }
+
+    #[test]
+    fn the_last_authority_of_a_name_is_the_one_that_is_trusted() {
+        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        let mut certificate = X509::builder().unwrap();
+        certificate.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        certificate.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+        certificate.set_pubkey(&key).unwrap();
+        certificate.sign(&key, openssl::hash::MessageDigest::sha256()).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), certificate.build().to_pem().unwrap()).unwrap();
+        let (there, gone) =
+            (format!("ssl.ca.location={}", file.path().display()), "ssl.ca.location=/none.pem");
+        assert_eq!(read(&[gone, &there]).err(), None);
+        let error = read(&[&there, gone]).unwrap_err();
+        assert!(error.contains("ssl.ca.location"), "{error}");
     }
 }
