@@ -61,10 +61,11 @@ pub enum MergeError {
 ///
 /// Counts are added, rates too; percentiles are those of all records together. The error of the rate
 /// is what all shards have sent against what was due of all of them, one record a shard forgiven,
-/// which the shards' ends decide. Seconds of the schedule are added one by one; the worst second is the worst of these sums where all
-/// seconds are listed, else the worst of any shard. The largest drift stands for that of the whole,
-/// which can't be larger. So do the longest lag and, since reports don't say when it was, the largest
-/// total of lags and their largest number, which the whole's may exceed. A single report is given back.
+/// which the shards' ends decide. Seconds of the schedule are added one by one; the worst second is
+/// the worst of these sums where all seconds are listed, else the worst of any shard. The largest drift
+/// stands for that of the whole, which can't be larger. So do the longest lag and, since reports don't
+/// say when it was, the largest total of lags and their largest number, which the whole's may exceed. A
+/// single report is given back.
 ///
 /// # Errors
 /// [`MergeError`].
