@@ -106,7 +106,7 @@ fn skew(answer: &mut [u8], weather: &Weather) {
     for at in 0..answer.len().saturating_sub(7) {
         let bytes = &mut answer[at..at + 8];
         let told_ms = i64::from_be_bytes((&*bytes).try_into().expect("these are eight"));
-        if (told_ms - now_ms).abs() < 60_000 {
+        if told_ms.abs_diff(now_ms) < 60_000 {
             bytes.copy_from_slice(&(told_ms + by_ms).to_be_bytes());
         }
     }

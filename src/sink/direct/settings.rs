@@ -197,16 +197,19 @@ pub(super) fn truth(value: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn read(properties: &[&str]) -> Result<Settings, String> {
-        let settings = KafkaSettings {
+    fn asked(properties: &[&str]) -> KafkaSettings {
+        KafkaSettings {
             bootstrap: "127.0.0.1:9".to_owned(),
             acks: Acks::All,
             idempotent: true,
             tokens: None,
             properties: properties.iter().map(|p| p.parse().unwrap()).collect(),
             patience: Duration::from_secs(1),
-        };
-        Settings::read(&settings, Some(100_000), 6).map_err(|error| error.to_string())
+        }
+    }
+
+    fn read(properties: &[&str]) -> Result<Settings, String> {
+        Settings::read(&asked(properties), Some(100_000), 6).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -256,16 +259,9 @@ mod tests {
 
     #[test]
     fn who_only_asks_needs_no_more_than_a_connection() {
-        let settings = |property: &str| KafkaSettings {
-            bootstrap: "127.0.0.1:9".to_owned(),
-            acks: Acks::All,
-            idempotent: true,
-            tokens: None,
-            properties: vec!["client.id=me".parse().unwrap(), property.parse().unwrap()],
-            patience: Duration::from_secs(1),
-        };
-        let asks = Settings::of_connection(&settings("metadata.max.age.ms=5")).unwrap();
+        let asks =
+            Settings::of_connection(&asked(&["client.id=me", "metadata.max.age.ms=5"])).unwrap();
         assert_eq!(asks.client_id, "me");
-        assert!(Settings::of_connection(&settings("sasl.mechanism=PLAIN")).is_err());
+        assert!(Settings::of_connection(&asked(&["sasl.mechanism=PLAIN"])).is_err());
     }
 }
