@@ -167,8 +167,7 @@ mod tests {
             ("linger.ms=1", &[][..], Direct, None),
             ("security.protocol=SASL_SSL", &[], Librdkafka, Some("SASL")),
             ("statistics.interval.ms=5", &[], Librdkafka, Some("statistics.interval.ms")),
-            // That never gives up, by its own measure.
-            ("message.timeout.ms=0", &[], Librdkafka, Some("message.timeout.ms")),
+            ("message.timeout.ms=0", &[], Direct, None),
             // Whose words on a wrong value tell more.
             ("linger.ms=soon", &[], Librdkafka, Some("linger.ms")),
             ("linger.ms=1", &["--transactional-id", "t"], Librdkafka, Some("transactions")),

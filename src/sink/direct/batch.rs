@@ -9,9 +9,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::codec::{Codec, Compressor};
 
 /// The bytes of a batch before its records.
-const HEADER: usize = 61;
+pub(super) const HEADER: usize = 61;
 /// Where the bytes begin that the checksum covers.
-const CHECKED: usize = 21;
+pub(super) const CHECKED: usize = 21;
 /// The most bytes that a record's framing takes: eight varints and its attributes.
 const FRAMING: usize = 40;
 /// The first room of a batch: doubled, it comes to the size of whole ones.
@@ -58,14 +58,20 @@ pub(super) struct Batch {
     pub(super) partition: usize,
     /// What is remembered of its records.
     pub(super) notes: Vec<Note>,
-    /// Its number among those of its partition.
+    /// Its number among those of its partition, in their order.
     pub(super) number: u64,
+    /// How many numbers from its own on belong to it, and to its parts where it is split.
+    pub(super) number_span: u64,
     /// When its first record was handed over, on the producer's clock.
     pub(super) begun_ns: u64,
-    /// Where it stands in the producer's sequence; none until it is first sent.
+    /// Where it stood in the producer's sequence when it was last sent; none until it is.
     pub(super) sequence: Option<i32>,
-    /// Whether it was sent and nobody knows what became of it.
-    pub(super) may_be_stored: bool,
+    /// Whether it is given a place in the sequence when it is next sent.
+    pub(super) needs_place: bool,
+    /// Whether it was sent and may have been stored.
+    pub(super) in_doubt: bool,
+    /// The bytes that it counts as towards what the producer may hold.
+    pub(super) counted: usize,
     data: Bytes,
     /// Whether it is where it was made, rather than in room of its own size.
     in_room: bool,
@@ -194,9 +200,12 @@ impl OpenBatch {
             partition,
             notes,
             number: 0,
+            number_span: 1,
             begun_ns,
             sequence: None,
-            may_be_stored: false,
+            needs_place: true,
+            in_doubt: false,
+            counted: data.len(),
             data,
             in_room: room.is_none(),
         };
@@ -228,6 +237,11 @@ impl Batch {
     /// The bytes that it takes of a request.
     pub(super) fn len(&self) -> usize {
         self.data.len()
+    }
+
+    /// Its bytes, header included.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.data
     }
 
     /// Its room, for another, where it is still there.

@@ -1,7 +1,7 @@
 //! Compression of a batch's records, by the codecs that brokers know.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 /// A codec, by its number in a batch's attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,31 @@ impl Codec {
             _ => None,
         }
     }
+
+    /// The codec that a batch's attributes name in their lowest bits.
+    pub(super) fn of_attributes(attributes: u8) -> Option<Codec> {
+        let all = [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd];
+        all.into_iter().find(|codec| *codec as u8 == attributes & 7)
+    }
+}
+
+/// The records of a batch as they were before `codec` compressed them.
+///
+/// # Errors
+/// Those of the codec.
+pub(super) fn decompress(codec: Codec, records: &[u8]) -> io::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    match codec {
+        Codec::None => plain.extend_from_slice(records),
+        Codec::Gzip => {
+            flate2::read::GzDecoder::new(records).read_to_end(&mut plain)?;
+        }
+        Codec::Lz4 => {
+            lz4_flex::frame::FrameDecoder::new(records).read_to_end(&mut plain)?;
+        }
+        Codec::Zstd => plain = zstd::stream::decode_all(records)?,
+    }
+    Ok(plain)
 }
 
 /// A codec with what it needs from one batch to the next.

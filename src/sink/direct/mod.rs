@@ -4,18 +4,21 @@
 //!
 //! Where partitions are is still asked through librdkafka, whose connection the run has anyway.
 
-mod answer;
 mod batch;
+mod broker;
 mod codec;
+mod connection;
 mod error;
-mod link;
+mod metadata;
+mod outcome;
 mod partition;
-mod places;
-mod pump;
 mod quorum;
+mod search;
+mod sender;
 mod settings;
 mod shared;
 mod sink;
+mod split;
 mod tls;
 mod wire;
 
@@ -33,8 +36,8 @@ use super::tally::Tally;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
 
-use places::Place;
-use pump::{Event, Pump};
+use metadata::Place;
+use sender::{Event, Sender};
 use settings::Settings;
 use shared::Shared;
 
@@ -107,8 +110,8 @@ impl Direct {
         let thread = std::thread::Builder::new()
             .name("direct".to_owned())
             .spawn(move || {
-                let pump = Pump::new(own, told, scout, places, sender, ready);
-                runtime.block_on(LocalSet::new().run_until(pump.run(queue)));
+                let sender_thread = Sender::new(own, told, scout, places, sender, ready);
+                runtime.block_on(LocalSet::new().run_until(sender_thread.run(queue)));
             })
             .map_err(broken)?;
         let direct = Direct { settings, shared, events, topics: numbers, thread: Some(thread) };
@@ -149,8 +152,21 @@ impl Direct {
 
     /// Why it sends no more, where that is so.
     pub fn fatal(&self) -> Option<String> {
+        if let Some(problem) = self.shared.fatal.lock().clone() {
+            return Some(problem);
+        }
         let ended = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
         ended.then(|| "its thread has ended by a mistake in this program".to_owned())
+    }
+
+    /// For how long brokers have held it back so far, since a quota was used up.
+    pub fn throttled(&self) -> Duration {
+        self.shared.throttled.total(self.shared.now_ns())
+    }
+
+    /// Whether a broker holds it back just now.
+    pub fn is_throttled(&self) -> bool {
+        self.shared.throttled.is_on(self.shared.now_ns())
     }
 
     /// Waits until every record has been acknowledged or given up, `patience` at most; returns how

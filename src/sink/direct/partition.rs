@@ -2,22 +2,25 @@
 //!
 //! Up to some requests are in flight at once. Where one of their batches comes back to be sent
 //! again, nothing more is sent until the others have come back too; then all that came back is sent
-//! again in order. Nor is anything sent to a new leader before the old one's answers are there. So no
-//! batch overtakes another, with a sequence or without.
+//! again in order. Nor is anything sent to a new leader before the old one has answered. So no batch
+//! overtakes another, with a sequence or without.
 //!
-//! With a sequence, its first batch goes alone: a broker that has none of a sequence takes any batch
-//! as its first, and would call the true first a duplicate. Then brokers refuse a batch whose
-//! predecessor they lack, and know one that they have: a retry neither reorders nor duplicates. Where
-//! a batch is refused for good, what was sent behind it has been refused too, and takes its place in
-//! the sequence. Where nobody knows whether a batch that is given up was stored, the sequence begins
-//! anew under another producer.
+//! With a sequence, its first batch goes alone, and so does the first to a new leader: a broker that
+//! knows nothing of a sequence takes any batch as its first, and calls the true first a duplicate.
+//! After that brokers refuse a batch whose predecessor they lack. Where a batch is refused, what was
+//! sent behind it has been refused too, and takes its place in the sequence.
+//!
+//! A batch whose outcome is unknown is in doubt. Brokers forget sequences (by the timestamps of the
+//! records: `producer.id.expiration.ms`), so a batch in doubt is not sent again before the log was
+//! searched for it, from the end of what is known to be stored. See `search`.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::answer::Answer;
 use super::batch::{Batch, ProducerId};
+use super::outcome::Outcome;
+use super::search::{LogBatch, Search};
 
 /// The queue of one partition.
 #[derive(Debug, Default)]
@@ -34,14 +37,23 @@ pub(super) struct Partition {
     /// Nothing is sent before this, on the producer's clock.
     not_before_ns: u64,
     producer: Option<ProducerId>,
-    /// The producer before, whose sequence has come to its end here.
+    /// The producer before, whose sequence has ended here.
     spent: Option<ProducerId>,
     next_sequence: i32,
-    /// Whether a batch of the sequence was stored.
+    /// Whether the leader has stored a batch of the sequence.
     proven: bool,
+    /// The sequence ends as soon as nothing of it is in doubt.
+    ending: bool,
+    /// The offset behind the last record that is known to be stored, or the end of the log when the
+    /// producer began; none until that was asked.
+    known_end: Option<i64>,
+    /// The search for batches in doubt.
+    search: Option<Search>,
+    /// Whether a question about the log is with the broker.
+    asking: bool,
 }
 
-/// A batch of which all is known.
+/// A batch with a final outcome.
 #[derive(Debug)]
 pub(super) enum Settled {
     /// It was stored.
@@ -58,11 +70,29 @@ pub(super) struct Sent {
     pub(super) number: u64,
 }
 
+/// What has to be asked about a partition's log before more can be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Question {
+    /// Where it ends.
+    End,
+    /// Where it begins: what was to be read has been deleted.
+    Start,
+    /// Which batches stand in it from an offset on.
+    Batches {
+        /// The offset.
+        from: i64,
+    },
+}
+
+/// How far apart the numbers of batches are, so that the parts of one that is split find room.
+const NUMBER_STEP: u64 = 1 << 32;
+
 impl Partition {
     /// Adds a batch behind the others.
     pub(super) fn push(&mut self, mut batch: Batch) {
         batch.number = self.pushed;
-        self.pushed += 1;
+        batch.number_span = NUMBER_STEP;
+        self.pushed += NUMBER_STEP;
         self.waiting.push_back(batch);
     }
 
@@ -82,17 +112,20 @@ impl Partition {
         self.waiting.front().is_some_and(|next| next.begun_ns >= late_ns)
             && !self.gathering
             && (self.in_flight.is_empty() || self.sent_to == to)
-            && self.in_flight.len() < self.most_in_flight(most)
+            && self.in_flight.len() < self.most_in_flight(to, most)
             && now_ns >= self.not_before_ns
+            && (self.producer.is_none() || (self.known_end.is_some() && !self.has_doubt()))
     }
 
-    fn most_in_flight(&self, most: usize) -> usize {
-        if self.producer.is_none() || self.proven { most } else { 1 }
+    fn most_in_flight(&self, to: i32, most: usize) -> usize {
+        let known = self.proven && self.sent_to == to;
+        if self.producer.is_none() || known { most } else { 1 }
     }
 
     /// Until when a retry waits, if one does.
     pub(super) fn waits_until(&self) -> Option<u64> {
-        (!self.waiting.is_empty() && !self.gathering).then_some(self.not_before_ns)
+        let waits = !self.waiting.is_empty() && !self.gathering && !self.asking;
+        waits.then_some(self.not_before_ns)
     }
 
     /// The bytes of the batch that is sent next.
@@ -112,22 +145,24 @@ impl Partition {
     }
 
     /// Begins a sequence, that of `producer`, with what waits. Returns whether it could: not where
-    /// that producer's has come to its end here.
+    /// that producer's has ended here.
     pub(super) fn begin(&mut self, producer: ProducerId) -> bool {
         if self.spent == Some(producer) {
             return false;
         }
         self.producer = Some(producer);
         (self.next_sequence, self.proven) = (0, false);
-        self.waiting.iter_mut().for_each(|batch| batch.sequence = None);
+        self.waiting.iter_mut().for_each(|batch| batch.needs_place = true);
         true
     }
 
     /// The next batch, which is in flight to a broker from now on.
     pub(super) fn send(&mut self, to: i32) -> Option<Sent> {
-        self.sent_to = to;
         let mut batch = self.waiting.pop_front()?;
-        if self.producer.is_some() && batch.sequence.is_none() {
+        self.proven &= self.sent_to == to;
+        self.sent_to = to;
+        if self.producer.is_some() && batch.needs_place {
+            batch.needs_place = false;
             batch.sequence = Some(self.next_sequence);
             self.next_sequence = after(self.next_sequence, batch.count());
         }
@@ -136,38 +171,61 @@ impl Partition {
         Some(sent)
     }
 
-    /// Takes the answer to the batch of this number; what is to be sent again waits until
+    /// Takes the outcome of the batch of this number; what is to be sent again waits until
     /// `retry_ns`.
-    pub(super) fn settle(&mut self, number: u64, answer: Answer, retry_ns: u64) -> Option<Settled> {
+    pub(super) fn settle(
+        &mut self,
+        number: u64,
+        outcome: Outcome,
+        retry_ns: u64,
+    ) -> Option<Settled> {
         let at = self.in_flight.iter().position(|batch| batch.number == number)?;
         let mut batch = self.in_flight.remove(at)?;
-        let settled = match answer {
-            Answer::Stored => {
+        let settled = match outcome {
+            Outcome::Stored { base_offset } => {
                 self.proven = true;
+                let end = base_offset.map(|base| base + batch.count() as i64);
+                self.known_end = self.known_end.max(end);
                 Some(Settled::Stored(batch))
             }
-            Answer::Never => {
-                if batch.may_be_stored {
-                    self.end_sequence();
-                    self.gathering = true;
-                } else {
-                    self.close_gap(&batch);
+            Outcome::TooLarge if batch.count() > 1 => {
+                self.close_gap(&batch);
+                match batch.split() {
+                    Ok(parts) => {
+                        parts.into_iter().for_each(|part| self.give_back(part, 0));
+                        None
+                    }
+                    Err(batch) => Some(Settled::GivenUp(*batch)),
                 }
+            }
+            Outcome::Refused | Outcome::TooLarge => {
+                self.close_gap(&batch);
                 Some(Settled::GivenUp(batch))
             }
-            Answer::Again => {
-                batch.may_be_stored = true;
+            Outcome::Deferred => {
                 self.give_back(batch, retry_ns);
                 None
             }
-            Answer::Gap => {
+            Outcome::Unknown => {
+                batch.in_doubt = true;
+                self.give_back(batch, retry_ns);
+                None
+            }
+            Outcome::Duplicate => {
+                // Stored by an earlier request, or its place in the sequence was another's.
+                batch.in_doubt = true;
+                self.ending = true;
+                self.give_back(batch, retry_ns);
+                None
+            }
+            Outcome::OutOfSequence => {
                 let before = |other: &Batch| other.number < number;
                 let is_first = !self.waiting.front().is_some_and(before)
                     && !self.in_flight.front().is_some_and(before);
                 // Without a place, it has been given that of one that was refused.
-                if is_first && batch.sequence.is_some() {
+                if is_first && !batch.needs_place {
                     // Nothing of ours is before it: the broker has lost what it had confirmed.
-                    self.end_sequence();
+                    self.ending = true;
                 }
                 self.give_back(batch, retry_ns);
                 None
@@ -175,9 +233,143 @@ impl Partition {
         };
         if self.in_flight.is_empty() {
             self.gathering = false;
+            self.end_where_certain();
         }
         settled
     }
+
+    // --- batches in doubt ------------------------------------------------------------------
+
+    /// Whether a batch that waits may have been stored.
+    fn has_doubt(&self) -> bool {
+        self.producer.is_some() && self.waiting.iter().any(|batch| batch.in_doubt)
+    }
+
+    /// What has to be asked about its log at `now_ns`, if anything: where it ends before the first
+    /// batch of all, and what stands in it where batches are in doubt.
+    pub(super) fn question(&self, now_ns: u64) -> Option<Question> {
+        let is_due = !self.asking && self.in_flight.is_empty() && now_ns >= self.not_before_ns;
+        match &self.search {
+            _ if !is_due => None,
+            Some(search) if search.is_outside => Some(Question::Start),
+            Some(search) => Some(Question::Batches { from: search.next }),
+            None => (self.known_end.is_none() || self.has_doubt()).then_some(Question::End),
+        }
+    }
+
+    /// Notes that a question is with the broker.
+    pub(super) fn asked(&mut self) {
+        self.asking = true;
+    }
+
+    /// Notes that a question has no answer; it is asked again from `retry_ns` on.
+    pub(super) fn unanswered(&mut self, retry_ns: u64) {
+        self.asking = false;
+        self.search = None;
+        self.not_before_ns = retry_ns;
+    }
+
+    /// Takes where the log ends. Returns the batches that are stored after all.
+    pub(super) fn take_end(&mut self, end: i64) -> Vec<Batch> {
+        self.asking = false;
+        match self.known_end {
+            None => self.known_end = Some(end),
+            _ if !self.has_doubt() => {}
+            Some(known) if end <= known => {
+                // Nothing came behind what is known; less where an unclean election cut the log.
+                self.known_end = Some(end);
+                return self.resolve(&[]);
+            }
+            Some(known) => self.search = Some(Search::new(known, end)),
+        }
+        Vec::new()
+    }
+
+    /// Takes where the log begins. Returns the batches that are stored after all.
+    pub(super) fn take_start(&mut self, start: i64) -> Vec<Batch> {
+        self.asking = false;
+        if let Some(search) = &mut self.search {
+            search.is_outside = false;
+            search.next = search.next.max(start);
+        }
+        self.end_search()
+    }
+
+    /// Takes the batches that stand in the log from the offset on that was asked for; it is asked
+    /// again from `retry_ns` on where none do yet. Returns the batches that are stored after all, once
+    /// that is known of each.
+    pub(super) fn take_batches(
+        &mut self,
+        batches: impl Iterator<Item = LogBatch>,
+        retry_ns: u64,
+    ) -> Vec<Batch> {
+        self.asking = false;
+        if let (Some(search), Some(producer)) = (&mut self.search, self.producer)
+            && !search.take(batches, producer)
+        {
+            self.not_before_ns = retry_ns;
+        }
+        self.end_search()
+    }
+
+    /// Notes that the log doesn't have the offset that was asked for: its beginning or its end has
+    /// passed it.
+    pub(super) fn out_of_range(&mut self) {
+        self.asking = false;
+        if let Some(search) = &mut self.search {
+            search.is_outside = true;
+        }
+    }
+
+    /// Settles the batches in doubt where all of the log was seen.
+    fn end_search(&mut self) -> Vec<Batch> {
+        match self.search.take_if(|search| search.is_over()) {
+            Some(search) => self.resolve(&search.found),
+            None => Vec::new(),
+        }
+    }
+
+    /// Gives the search up: the broker doesn't show the log. Batches in doubt are sent again at their
+    /// places in the sequence, which keeps them from being stored twice while the broker knows it.
+    pub(super) fn resolve_unseen(&mut self) {
+        self.asking = false;
+        self.search = None;
+        self.waiting.iter_mut().for_each(|batch| batch.in_doubt = false);
+        self.proven = false;
+        self.end_where_certain();
+    }
+
+    /// Settles the batches in doubt by those of the sequence that stand in the log.
+    fn resolve(&mut self, found: &[LogBatch]) -> Vec<Batch> {
+        self.search = None;
+        self.proven = false;
+        let mut stored = Vec::new();
+        let mut missing = false;
+        let mut left = VecDeque::with_capacity(self.waiting.len());
+        for mut batch in std::mem::take(&mut self.waiting) {
+            let is_it = |one: &&LogBatch| {
+                Some(one.sequence) == batch.sequence && one.count == batch.count()
+            };
+            match found.iter().find(is_it).filter(|_| batch.in_doubt) {
+                Some(at) => {
+                    // A place behind one that is missing can't be followed by it any more.
+                    self.ending |= missing;
+                    self.known_end = self.known_end.max(Some(at.end));
+                    stored.push(batch);
+                }
+                None => {
+                    missing |= batch.in_doubt;
+                    batch.in_doubt = false;
+                    left.push_back(batch);
+                }
+            }
+        }
+        self.waiting = left;
+        self.end_where_certain();
+        stored
+    }
+
+    // --- giving up -------------------------------------------------------------------------
 
     /// Gives up what has waited since before `before_ns`, and with it what was sent behind it.
     pub(super) fn expire(&mut self, before_ns: u64) -> Vec<Batch> {
@@ -188,13 +380,14 @@ impl Partition {
         }
         let mut unknown = false;
         while let Some(batch) = self.waiting.front()
-            && (batch.begun_ns < before_ns || (unknown && batch.sequence.is_some()))
+            && (batch.begun_ns < before_ns || (unknown && !batch.needs_place))
             && let Some(batch) = self.waiting.pop_front()
         {
-            unknown |= batch.sequence.is_some();
+            unknown |= !batch.needs_place;
             expired.push(batch);
         }
         if unknown {
+            self.search = None;
             self.end_sequence();
         }
         expired
@@ -205,7 +398,21 @@ impl Partition {
         self.expire(u64::MAX)
     }
 
+    /// Lets `lost_ns` in which this process did not run pass without making anything late.
+    pub(super) fn forgive(&mut self, lost_ns: u64) {
+        let batches = self.waiting.iter_mut().chain(&mut self.in_flight);
+        batches.for_each(|batch| batch.begun_ns += lost_ns);
+    }
+
+    /// Ends a sequence that is to end, once nothing of it is in flight or in doubt.
+    fn end_where_certain(&mut self) {
+        if self.ending && self.in_flight.is_empty() && !self.has_doubt() {
+            self.end_sequence();
+        }
+    }
+
     fn end_sequence(&mut self) {
+        self.ending = false;
         self.spent = self.producer.take().or(self.spent);
     }
 
@@ -223,7 +430,7 @@ impl Partition {
         self.next_sequence = sequence;
         let behind = self.waiting.iter_mut().chain(&mut self.in_flight);
         for batch in behind.filter(|batch| batch.number > refused.number) {
-            batch.sequence = None;
+            batch.needs_place = true;
         }
         self.gathering = true;
     }
@@ -242,6 +449,7 @@ mod tests {
 
     const LEADER: i32 = 1;
     const ME: ProducerId = ProducerId { id: 5, epoch: 0 };
+    const STORED: Outcome = Outcome::Stored { base_offset: None };
 
     fn batch(records: u64) -> Batch {
         let mut open = OpenBatch::new(None);
@@ -255,24 +463,43 @@ mod tests {
     /// A partition whose batches have 10, 20, 30, ... records; `sent` of `pushed` are in flight, as
     /// if others had been stored before.
     fn partition(pushed: u64, sent: usize) -> Partition {
-        let mut partition = Partition::default();
+        let mut partition = Partition { known_end: Some(1_000), ..Partition::default() };
         partition.begin(ME);
-        partition.proven = true;
+        (partition.proven, partition.sent_to) = (true, LEADER);
         (1..=pushed).for_each(|at| partition.push(batch(10 * at)));
         (0..sent).for_each(|_| assert!(partition.send(LEADER).is_some()));
         partition
     }
 
-    /// Sends all that may be sent; their numbers and sequences.
-    fn send(partition: &mut Partition, now_ns: u64) -> Vec<(u64, Option<i32>)> {
+    /// Sends all that may be sent to a broker; their numbers and sequences.
+    fn send_to(partition: &mut Partition, to: i32, now_ns: u64) -> Vec<(u64, Option<i32>)> {
         let mut sent = Vec::new();
-        while partition.is_ready(LEADER, now_ns, 0, 5) {
-            let number = partition.send(LEADER).unwrap().number;
+        while partition.is_ready(to, now_ns, 0, 5) {
+            let number = partition.send(to).unwrap().number;
             let batch = partition.in_flight.back().unwrap();
             assert_eq!(batch.number, number);
-            sent.push((number, batch.sequence));
+            sent.push((number / NUMBER_STEP, batch.sequence));
         }
         sent
+    }
+
+    fn send(partition: &mut Partition, now_ns: u64) -> Vec<(u64, Option<i32>)> {
+        send_to(partition, LEADER, now_ns)
+    }
+
+    /// Settles the nth batch that was pushed.
+    fn settle(partition: &mut Partition, nth: u64, outcome: Outcome) -> Option<Settled> {
+        partition.settle(nth * NUMBER_STEP, outcome, 0)
+    }
+
+    /// The nth batch that was pushed, of `count` records, as it stands in the log.
+    fn logged(sequence: i32, count: usize, end: i64) -> LogBatch {
+        LogBatch { producer: ME, sequence, count, end }
+    }
+
+    /// The numbers of batches.
+    fn numbers(batches: &[Batch]) -> Vec<u64> {
+        batches.iter().map(|batch| batch.number / NUMBER_STEP).collect()
     }
 
     #[test]
@@ -285,13 +512,13 @@ mod tests {
 
     #[test]
     fn the_first_of_a_sequence_goes_alone() {
-        let mut partition = Partition::default();
+        let mut partition = Partition { known_end: Some(0), ..Partition::default() };
         partition.begin(ME);
         (1..=3).for_each(|at| partition.push(batch(10 * at)));
         assert_eq!(send(&mut partition, 0), [(0, Some(0))]);
-        partition.settle(0, Answer::Again, 0);
+        settle(&mut partition, 0, Outcome::Deferred);
         assert_eq!(send(&mut partition, 0), [(0, Some(0))]);
-        partition.settle(0, Answer::Stored, 0);
+        settle(&mut partition, 0, STORED);
         assert_eq!(send(&mut partition, 0), [(1, Some(10)), (2, Some(30))]);
     }
 
@@ -299,10 +526,10 @@ mod tests {
     fn no_retry_overtakes_another_and_none_changes_its_place() {
         let mut partition = partition(4, 3);
         // The middle one comes back first, then the last, then the first.
-        assert!(partition.settle(1, Answer::Again, 100).is_none());
+        assert!(partition.settle(1 * NUMBER_STEP, Outcome::Deferred, 100).is_none());
         assert!(!partition.is_ready(LEADER, 1_000, 0, 5), "others are still in flight");
-        assert!(partition.settle(2, Answer::Gap, 100).is_none());
-        assert!(partition.settle(0, Answer::Again, 100).is_none());
+        assert!(partition.settle(2 * NUMBER_STEP, Outcome::OutOfSequence, 100).is_none());
+        assert!(partition.settle(0 * NUMBER_STEP, Outcome::Deferred, 100).is_none());
         assert!(!partition.is_ready(LEADER, 99, 0, 5), "a retry waits");
         assert!(!partition.is_ready(LEADER, 100, 1, 5), "what is late is not sent again");
         assert!(partition.has_producer());
@@ -313,29 +540,152 @@ mod tests {
     #[test]
     fn what_is_refused_leaves_its_place_to_the_next() {
         let mut partition = partition(4, 3);
-        assert!(matches!(partition.settle(0, Answer::Stored, 0), Some(Settled::Stored(_))));
-        assert!(matches!(partition.settle(1, Answer::Never, 0), Some(Settled::GivenUp(_))));
+        assert!(matches!(settle(&mut partition, 0, STORED), Some(Settled::Stored(_))));
+        assert!(matches!(settle(&mut partition, 1, Outcome::Refused), Some(Settled::GivenUp(_))));
         assert!(!partition.is_ready(LEADER, 0, 0, 5));
-        assert!(partition.settle(2, Answer::Gap, 0).is_none());
+        assert!(settle(&mut partition, 2, Outcome::OutOfSequence).is_none());
         assert!(partition.has_producer(), "its place was that of another");
         assert_eq!(send(&mut partition, 0), [(2, Some(10)), (3, Some(40))]);
     }
 
     #[test]
-    fn what_is_refused_but_may_be_stored_ends_the_sequence() {
+    fn a_batch_in_doubt_is_not_sent_again_before_the_log_was_searched() {
         let mut partition = partition(3, 2);
-        partition.settle(0, Answer::Again, 0);
-        partition.settle(1, Answer::Again, 0);
-        assert_eq!(send(&mut partition, 0), [(0, Some(0)), (1, Some(10)), (2, Some(30))]);
-        assert!(matches!(partition.settle(0, Answer::Never, 0), Some(Settled::GivenUp(_))));
-        assert!(!partition.lacks_producer(), "answers are still out");
-        partition.settle(1, Answer::Gap, 0);
-        partition.settle(2, Answer::Again, 0);
-        assert!(partition.lacks_producer() && !partition.begin(ME));
-        assert!(partition.begin(ProducerId { id: 6, epoch: 0 }));
-        assert_eq!(send(&mut partition, 0), [(1, Some(0))]);
-        partition.settle(1, Answer::Stored, 0);
-        assert_eq!(send(&mut partition, 0), [(2, Some(20))]);
+        settle(&mut partition, 0, Outcome::Unknown);
+        assert_eq!(partition.question(0), None, "an answer is still out");
+        settle(&mut partition, 1, Outcome::Unknown);
+        assert_eq!(send(&mut partition, 0), []);
+        assert_eq!(partition.question(0), Some(Question::End));
+        partition.asked();
+        assert_eq!(partition.question(0), None, "it is being asked");
+        assert!(partition.take_end(1_012).is_empty());
+        assert_eq!(partition.question(0), Some(Question::Batches { from: 1_000 }));
+        // Another writer's batch looks alike.
+        let other = LogBatch { producer: ProducerId { id: 6, epoch: 0 }, ..logged(10, 20, 1_002) };
+        assert!(partition.take_batches([other].into_iter(), 0).is_empty());
+        assert_eq!(partition.question(0), Some(Question::Batches { from: 1_002 }));
+        let stored = partition.take_batches([logged(0, 10, 1_012)].into_iter(), 0);
+        assert_eq!(numbers(&stored), [0]);
+        assert_eq!(partition.known_end, Some(1_012));
+        // Only what is missing is sent, at its place, alone until the broker proves to know it.
+        assert_eq!(send(&mut partition, 0), [(1, Some(10))]);
+        settle(&mut partition, 1, STORED);
+        assert_eq!(send(&mut partition, 0), [(2, Some(30))]);
+    }
+
+    #[test]
+    fn nothing_behind_the_known_end_means_that_nothing_was_stored() {
+        let mut partition = partition(2, 0);
+        assert_eq!(send(&mut partition, 0), [(0, Some(0)), (1, Some(10))]);
+        settle(&mut partition, 0, Outcome::Stored { base_offset: Some(1_000) });
+        settle(&mut partition, 1, Outcome::Unknown);
+        assert!(partition.take_end(1_010).is_empty());
+        assert_eq!(partition.question(0), None);
+        assert_eq!(send(&mut partition, 0), [(1, Some(10))]);
+    }
+
+    #[test]
+    fn a_search_waits_for_replicas_and_begins_anew_where_its_answer_is_lost() {
+        let mut partition = partition(1, 1);
+        settle(&mut partition, 0, Outcome::Unknown);
+        partition.take_end(1_010);
+        // The batch is there, and its replicas lag: a reader is not shown it yet.
+        assert!(partition.take_batches(std::iter::empty(), 50).is_empty());
+        assert_eq!(partition.question(49), None);
+        assert_eq!(partition.question(50), Some(Question::Batches { from: 1_000 }));
+        partition.asked();
+        partition.unanswered(80);
+        assert_eq!((partition.question(79), partition.question(80)), (None, Some(Question::End)));
+        assert_eq!(send(&mut partition, 100), []);
+        partition.take_end(1_010);
+        // Records are deleted by their age while the search is under way.
+        partition.out_of_range();
+        assert_eq!(partition.question(80), Some(Question::Start));
+        assert!(partition.take_start(1_010).is_empty());
+        assert_eq!(send(&mut partition, 100), [(0, Some(0))]);
+    }
+
+    #[test]
+    fn a_duplicate_counts_as_stored_only_where_the_log_has_it() {
+        for is_there in [true, false] {
+            let mut partition = partition(2, 1);
+            settle(&mut partition, 0, Outcome::Duplicate);
+            partition.take_end(1_010);
+            let stands = is_there.then(|| logged(0, 10, 1_010));
+            let other = logged(0, 3, 1_010);
+            let stored = partition.take_batches([stands.unwrap_or(other)].into_iter(), 0);
+            assert_eq!(stored.len(), usize::from(is_there));
+            // Either way its sequence is not as the broker has it.
+            assert!(partition.lacks_producer() && !partition.begin(ME));
+            assert!(partition.begin(ProducerId { id: 6, epoch: 0 }));
+            let next = if is_there { (1, Some(0)) } else { (0, Some(0)) };
+            assert_eq!(send(&mut partition, 0), [next]);
+        }
+    }
+
+    #[test]
+    fn a_sequence_does_not_end_while_a_batch_of_it_is_in_doubt() {
+        let mut partition = partition(3, 2);
+        settle(&mut partition, 0, Outcome::Unknown);
+        settle(&mut partition, 1, Outcome::Unknown);
+        partition.take_end(1_010);
+        assert!(partition.take_batches([logged(0, 10, 1_010)].into_iter(), 0).len() == 1);
+        assert_eq!(send(&mut partition, 0), [(1, Some(10))]);
+        // The broker forgot the sequence meanwhile, and has none of it.
+        settle(&mut partition, 1, Outcome::OutOfSequence);
+        assert!(partition.lacks_producer(), "nothing is in doubt");
+        let mut partition = self::partition(2, 2);
+        settle(&mut partition, 1, Outcome::Unknown);
+        settle(&mut partition, 0, Outcome::OutOfSequence);
+        assert!(!partition.lacks_producer(), "the second may be stored under it");
+        partition.take_end(1_020);
+        assert_eq!(partition.take_batches([logged(10, 20, 1_020)].into_iter(), 0).len(), 1);
+        assert!(partition.lacks_producer());
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_sent_again_at_its_place() {
+        let mut partition = partition(1, 1);
+        settle(&mut partition, 0, Outcome::Unknown);
+        partition.take_end(1_010);
+        partition.resolve_unseen();
+        assert_eq!(send(&mut partition, 0), [(0, Some(0))]);
+    }
+
+    #[test]
+    fn the_first_to_a_new_leader_goes_alone() {
+        let mut partition = partition(3, 0);
+        assert_eq!(send_to(&mut partition, LEADER + 1, 0), [(0, Some(0))]);
+        settle(&mut partition, 0, STORED);
+        let others = [(1, Some(10)), (2, Some(30))];
+        assert_eq!(send_to(&mut partition, LEADER + 1, 0), others);
+    }
+
+    #[test]
+    fn where_a_log_ends_is_asked_before_the_first_batch() {
+        let mut partition = Partition::default();
+        assert_eq!(partition.question(0), Some(Question::End));
+        partition.push(batch(10));
+        partition.begin(ME);
+        assert_eq!(send(&mut partition, 0), []);
+        partition.take_end(7);
+        assert_eq!((partition.question(0), partition.known_end), (None, Some(7)));
+        assert_eq!(send(&mut partition, 0), [(0, Some(0))]);
+    }
+
+    #[test]
+    fn a_batch_that_is_too_large_is_split_and_its_parts_take_its_place() {
+        let mut partition = partition(3, 2);
+        assert!(settle(&mut partition, 0, Outcome::TooLarge).is_none());
+        settle(&mut partition, 1, Outcome::OutOfSequence);
+        let sent = send(&mut partition, 0);
+        assert_eq!(sent, [(0, Some(0)), (0, Some(5)), (1, Some(10)), (2, Some(30))]);
+        // A single record that is too large is given up.
+        let mut partition = self::partition(0, 0);
+        partition.push(batch(1));
+        send(&mut partition, 0);
+        let given_up = settle(&mut partition, 0, Outcome::TooLarge);
+        assert!(matches!(given_up, Some(Settled::GivenUp(_))));
     }
 
     #[test]
@@ -347,22 +697,23 @@ mod tests {
             }
             assert!(partition.is_ready(LEADER, 0, 0, 5));
             assert!(!partition.is_ready(LEADER + 1, 0, 0, 5), "its answer is still out");
-            partition.settle(0, Answer::Again, 0);
+            settle(&mut partition, 0, Outcome::Deferred);
             assert!(partition.is_ready(LEADER + 1, 0, 0, 5));
-            assert_eq!(partition.send(LEADER + 1).unwrap().number, 0);
+            let sent = send_to(&mut partition, LEADER + 1, 0);
+            assert_eq!(sent[0].0, 0);
         }
     }
 
     #[test]
     fn a_gap_that_is_not_ours_begins_a_sequence() {
         let mut partition = partition(2, 2);
-        assert!(partition.settle(0, Answer::Gap, 0).is_none());
+        assert!(settle(&mut partition, 0, Outcome::OutOfSequence).is_none());
         assert!(!partition.lacks_producer(), "an answer is still out");
-        assert!(partition.settle(1, Answer::Gap, 0).is_none());
+        assert!(settle(&mut partition, 1, Outcome::OutOfSequence).is_none());
         assert!(partition.lacks_producer() && !partition.begin(ME));
         assert!(partition.begin(ProducerId { id: 6, epoch: 0 }));
         assert_eq!(send(&mut partition, 0), [(0, Some(0))]);
-        partition.settle(0, Answer::Stored, 0);
+        settle(&mut partition, 0, STORED);
         assert_eq!(send(&mut partition, 0), [(1, Some(10))]);
     }
 
@@ -370,13 +721,13 @@ mod tests {
     fn what_nobody_knows_of_is_given_up_with_what_was_sent_behind_it() {
         let mut partition = partition(4, 2);
         assert!(partition.expire(u64::MAX).is_empty(), "some are in flight");
-        partition.settle(0, Answer::Again, 0);
-        partition.settle(1, Answer::Again, 0);
+        settle(&mut partition, 0, Outcome::Deferred);
+        settle(&mut partition, 1, Outcome::Deferred);
         // All begun at 0: older than 1, but what was never sent need not go for the others' sake.
         partition.waiting[1].begun_ns = 7;
         partition.waiting[2].begun_ns = 7;
         partition.waiting[3].begun_ns = 7;
-        let expired: Vec<u64> = partition.expire(1).iter().map(|batch| batch.number).collect();
+        let expired: Vec<u64> = numbers(&partition.expire(1));
         assert_eq!(expired, [0, 1]);
         assert!(!partition.has_producer() && !partition.begin(ME));
         assert!(partition.begin(ProducerId { id: 6, epoch: 0 }));
@@ -389,12 +740,12 @@ mod tests {
         (1..=3).for_each(|at| partition.push(batch(at)));
         assert_eq!(send(&mut partition, 0), [(0, None), (1, None), (2, None)]);
         for number in [2, 0, 1] {
-            partition.settle(number, Answer::Again, 0);
+            settle(&mut partition, number, Outcome::Deferred);
         }
         assert_eq!(send(&mut partition, 0), [(0, None), (1, None), (2, None)]);
-        partition.settle(1, Answer::Never, 0);
-        partition.settle(0, Answer::Stored, 0);
-        partition.settle(2, Answer::Stored, 0);
+        settle(&mut partition, 1, Outcome::Refused);
+        settle(&mut partition, 0, STORED);
+        settle(&mut partition, 2, STORED);
         assert!(partition.is_empty());
     }
 }

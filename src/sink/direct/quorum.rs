@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::link;
+use super::connection;
 use super::settings::Settings;
 use crate::sink::kafka::{KafkaSettings, Member};
 
@@ -49,13 +49,13 @@ impl ClusterTime {
 
 async fn ask(settings: &Settings, broker: &Member) -> Result<ClusterTime, String> {
     let text = |error: std::io::Error| error.to_string();
-    let (mut stream, versions) = link::open(&broker.host, broker.port, settings).await?;
+    let (mut stream, versions) = connection::connect(&broker.host, broker.port, settings).await?;
     let mut frame = BytesMut::new();
     versions.ask_quorum(&mut frame, 1, &settings.client_id)?;
     let asked = tokio::time::Instant::now();
     stream.write_all(&frame).await.map_err(text)?;
     stream.flush().await.map_err(text)?;
-    let answer = link::next(&mut stream).await.map_err(text)?;
+    let answer = connection::next(&mut stream).await.map_err(text)?;
     let (heard, took) = (SystemTime::now(), asked.elapsed());
     let (controller, told_ms) = versions.leading(answer)?;
     Ok(ClusterTime { controller, told_ms, heard, took })

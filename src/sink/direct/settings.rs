@@ -25,18 +25,20 @@ pub(super) struct Settings {
     pub(super) most_records: u64,
     /// Requests that one broker is sent before it answers the first.
     pub(super) in_flight: usize,
-    /// After it a record is given up.
-    pub(super) delivery_timeout: Duration,
-    /// After it a request is given up, and its connection with it.
+    /// After it a record is given up; none where it never is.
+    pub(super) delivery_timeout: Option<Duration>,
+    /// After it a request is given up, and its connection with it: longer than `ack_timeout`.
     pub(super) request_timeout: Duration,
     /// What a broker may wait for its replicas.
     pub(super) ack_timeout: Duration,
     /// How long a retry waits.
     pub(super) retry_backoff: Duration,
     /// How long the first attempt to connect again waits.
-    pub(super) reconnect_backoff: Duration,
+    reconnect_backoff: Duration,
     /// The longest that it comes to wait.
-    pub(super) longest_backoff: Duration,
+    longest_backoff: Duration,
+    /// Whether the system looks after connections on which nothing happens.
+    pub(super) keepalive: bool,
     pub(super) tls: Option<Tls>,
 }
 
@@ -50,6 +52,11 @@ const LEAST_BATCH: usize = 16 << 10;
 const LARGEST_BATCH: usize = 16 << 20;
 /// Beyond as many their books would take more than they do themselves.
 const MOST_RECORDS: u64 = 1_000_000;
+/// What an answer may take beyond the time that the broker was given for its replicas.
+const ANSWERING: Duration = Duration::from_secs(2);
+/// The shortest pause before a broker is connected to again, whatever was asked for: without one, a
+/// broker that is down would take a whole processor.
+const LEAST_RECONNECT: Duration = Duration::from_millis(10);
 /// Beyond as many, brokers no longer know which batches of a sequence they have.
 const MOST_IN_FLIGHT: usize = 5;
 
@@ -67,6 +74,7 @@ impl Settings {
             return Err(DirectError::Sasl);
         }
         let largest = largest_batch.and_then(|bytes| usize::try_from(bytes).ok());
+        let largest = largest.map(|bytes| bytes.clamp(1, LARGEST_BATCH));
         let batch_bytes = (OPEN_BYTES / partitions.max(1)).clamp(LEAST_BATCH, BATCH_BYTES);
         let mut read = Settings {
             acks: settings.acks,
@@ -79,12 +87,13 @@ impl Settings {
             most_bytes: None,
             most_records: MOST_RECORDS,
             in_flight: MOST_IN_FLIGHT,
-            delivery_timeout: Duration::from_secs(120),
+            delivery_timeout: Some(Duration::from_secs(120)),
             request_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(30),
             retry_backoff: Duration::from_millis(100),
             reconnect_backoff: Duration::from_millis(100),
             longest_backoff: Duration::from_secs(1),
+            keepalive: true,
             tls: None,
         };
         let mut tls = None;
@@ -99,7 +108,7 @@ impl Settings {
                 }
                 "batch.size" => {
                     let bytes: usize = value.parse().map_err(|_| wrong())?;
-                    read.batch_bytes = bytes.clamp(1, LARGEST_BATCH);
+                    read.batch_bytes = bytes.clamp(1, largest.unwrap_or(LARGEST_BATCH));
                 }
                 "compression.codec" => {
                     read.codec = Codec::named(value).ok_or_else(wrong)?;
@@ -123,9 +132,10 @@ impl Settings {
                     }
                     read.in_flight = requests;
                 }
-                // Without an end, which 0 means.
-                "message.timeout.ms" if value == "0" => return Err(wrong()),
-                "message.timeout.ms" => read.delivery_timeout = milliseconds()?,
+                // 0 is without an end.
+                "message.timeout.ms" => {
+                    read.delivery_timeout = Some(milliseconds()?).filter(|after| !after.is_zero());
+                }
                 "request.timeout.ms" => read.ack_timeout = milliseconds()?,
                 "socket.timeout.ms" => read.request_timeout = milliseconds()?,
                 "retry.backoff.ms" => read.retry_backoff = milliseconds()?,
@@ -140,6 +150,7 @@ impl Settings {
                 key if key.starts_with("sasl.") => return Err(DirectError::Sasl),
                 // Read below, all together.
                 key if key.starts_with("ssl.") || key == "enable.ssl.certificate.verification" => {}
+                "socket.keepalive.enable" => read.keepalive = truth(value).ok_or_else(wrong)?,
                 // What it does anyway.
                 "socket.nagle.disable" if truth(value) == Some(true) => {}
                 "allow.auto.create.topics" if truth(value) == Some(false) => {}
@@ -151,8 +162,13 @@ impl Settings {
         if read.codec == Codec::Lz4 && read.level.is_some() {
             return Err(DirectError::Property { property: "compression.level".to_owned() });
         }
+        // A broker may use all of the time that it is given for its replicas, and then has to answer.
+        read.request_timeout = read.request_timeout.max(read.ack_timeout + ANSWERING);
         // A record can't be given up while a request holds it.
-        read.request_timeout = read.request_timeout.min(read.delivery_timeout);
+        if let Some(timeout) = read.delivery_timeout {
+            read.request_timeout = read.request_timeout.min(timeout);
+            read.ack_timeout = read.ack_timeout.min(timeout);
+        }
         if tls == Some(true) {
             read.tls = Some(Tls::read(&settings.properties)?);
         }
@@ -172,6 +188,12 @@ impl Settings {
         let settings =
             KafkaSettings { properties: properties.cloned().collect(), ..settings.clone() };
         Settings::read(&settings, None, 1)
+    }
+
+    /// How long to wait before a broker is connected to again that has failed so many times.
+    pub(super) fn reconnect_pause(&self, failures: u32) -> Duration {
+        let pause = self.reconnect_backoff * (1 << failures.min(10));
+        pause.min(self.longest_backoff).max(LEAST_RECONNECT)
     }
 
     /// The acknowledgements as requests name them.
@@ -223,7 +245,7 @@ mod tests {
         .unwrap();
         assert_eq!(settings.linger, Duration::from_micros(500));
         assert_eq!((settings.codec, settings.in_flight), (Codec::Lz4, 2));
-        assert_eq!(settings.delivery_timeout, Duration::from_secs(7));
+        assert_eq!(settings.delivery_timeout, Some(Duration::from_secs(7)));
         assert_eq!(settings.batch_bytes, 100_000);
         assert!(settings.tls.is_none() && settings.idempotent);
     }
@@ -235,7 +257,6 @@ mod tests {
             ("compression.type=snappy", "compression.type"),
             ("max.in.flight=6", "max.in.flight"),
             ("linger.ms=soon", "linger.ms"),
-            ("message.timeout.ms=0", "message.timeout.ms"),
             ("socket.nagle.disable=false", "socket.nagle.disable"),
             ("debug=msg", "debug"),
             ("sticky.partitioning.linger.ms=1", "sticky.partitioning.linger.ms"),
@@ -249,12 +270,41 @@ mod tests {
     fn values_that_mean_something_else_are_read_so() {
         assert_eq!(read(&["queue.buffering.max.messages=0"]).unwrap().most_records, MOST_RECORDS);
         let waits = read(&["reconnect.backoff.ms=0", "retry.backoff.ms=7"]).unwrap();
-        assert_eq!((waits.reconnect_backoff.as_millis(), waits.retry_backoff.as_millis()), (0, 7));
+        assert_eq!(waits.retry_backoff, Duration::from_millis(7));
+        assert_eq!(waits.reconnect_pause(5), LEAST_RECONNECT, "it does not spin");
+        let waits = read(&["reconnect.backoff.ms=20", "reconnect.backoff.max.ms=100"]).unwrap();
+        let pauses = [0, 1, 2, 3, 40].map(|failures| waits.reconnect_pause(failures).as_millis());
+        assert_eq!(pauses, [20, 40, 80, 100, 100]);
         let waits = read(&["request.timeout.ms=2000", "socket.timeout.ms=5000"]).unwrap();
         assert_eq!((waits.ack_timeout.as_secs(), waits.request_timeout.as_secs()), (2, 5));
         assert!(read(&["allow.auto.create.topics=False"]).is_ok());
         assert!(read(&["compression.type=zstd", "compression.level=5"]).is_ok());
         assert!(read(&["compression.type=lz4", "compression.level=5"]).is_err());
+    }
+
+    #[test]
+    fn timeouts_do_not_cut_each_other_off() {
+        let seconds = |properties: &[&str]| {
+            let read = read(properties).unwrap();
+            let whole = [read.ack_timeout, read.request_timeout].map(|time| time.as_secs());
+            (whole, read.delivery_timeout.map(|time| time.as_secs()))
+        };
+        assert_eq!(seconds(&[]), ([30, 32], Some(120)));
+        assert_eq!(seconds(&["request.timeout.ms=60000"]), ([60, 62], Some(120)));
+        assert_eq!(seconds(&["socket.timeout.ms=1000"]), ([30, 32], Some(120)));
+        assert_eq!(seconds(&["socket.timeout.ms=90000"]), ([30, 90], Some(120)));
+        assert_eq!(seconds(&["delivery.timeout.ms=5000"]), ([5, 5], Some(5)));
+        assert_eq!(seconds(&["message.timeout.ms=0"]), ([30, 32], None));
+    }
+
+    #[test]
+    fn no_batch_is_larger_than_the_topics_take() {
+        let read = |property: &str, largest| {
+            Settings::read(&asked(&[property]), largest, 6).unwrap().batch_bytes
+        };
+        assert_eq!(read("batch.size=4000000", Some(1_000_000)), 1_000_000);
+        assert_eq!(read("batch.size=4000000", None), 4_000_000);
+        assert_eq!(read("batch.size=4000", Some(1_000_000)), 4_000);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the threads of a producer share: its counts, and room that batches and requests have left.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
@@ -25,7 +25,19 @@ pub(super) struct Shared {
     pub(super) rooms: Mutex<Rooms>,
     /// Why the last connection ended, until the producer can send.
     pub(super) trouble: Mutex<Option<String>>,
+    /// Why nothing more can be sent, where that is so.
+    pub(super) fatal: Mutex<Option<String>>,
+    pub(super) throttled: Throttled,
     pub(super) frames: Frames,
+}
+
+/// For how long brokers have held connections back, since a quota was used up.
+#[derive(Debug, Default)]
+pub(super) struct Throttled {
+    /// In all, where pauses of several brokers overlap once.
+    total_ns: AtomicU64,
+    /// Until when the last pause lasts, on the producer's clock.
+    until_ns: AtomicU64,
 }
 
 /// Room of batches of which all is known, for others.
@@ -55,6 +67,8 @@ impl Shared {
             most: (most_records, most_bytes),
             rooms: Mutex::default(),
             trouble: Mutex::default(),
+            fatal: Mutex::default(),
+            throttled: Throttled::default(),
             frames: Frames::default(),
         }
     }
@@ -72,7 +86,7 @@ impl Shared {
     /// Takes a batch back of which all is known.
     pub(super) fn give_back(&self, batch: Batch) {
         self.in_flight.fetch_sub(batch.count() as u64, Ordering::Release);
-        self.bytes.fetch_sub(batch.len(), Ordering::Release);
+        self.bytes.fetch_sub(batch.counted, Ordering::Release);
         if let Some(room) = batch.into_room() {
             self.keep_room(room);
         }
@@ -105,6 +119,28 @@ impl Shared {
     }
 }
 
+impl Throttled {
+    /// Adds a pause that begins at `now_ns`. By one thread.
+    pub(super) fn add(&self, now_ns: u64, pause: Duration) {
+        let until_ns = now_ns + pause.as_nanos() as u64;
+        let before_ns = self.until_ns.fetch_max(until_ns, Ordering::Relaxed);
+        let more_ns = until_ns.saturating_sub(before_ns.max(now_ns));
+        self.total_ns.fetch_add(more_ns, Ordering::Relaxed);
+    }
+
+    /// How long they have lasted up to `now_ns`.
+    pub(super) fn total(&self, now_ns: u64) -> Duration {
+        let ahead_ns = self.until_ns.load(Ordering::Relaxed).saturating_sub(now_ns);
+        let total_ns = self.total_ns.load(Ordering::Relaxed);
+        Duration::from_nanos(total_ns.saturating_sub(ahead_ns))
+    }
+
+    /// Whether one lasts at `now_ns`.
+    pub(super) fn is_on(&self, now_ns: u64) -> bool {
+        self.until_ns.load(Ordering::Relaxed) > now_ns
+    }
+}
+
 impl Frames {
     pub(super) fn take(&self) -> BytesMut {
         self.0.lock().pop().unwrap_or_default()
@@ -115,5 +151,23 @@ impl Frames {
         if frames.len() < MOST_FRAMES {
             frames.push(frame);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_that_overlap_count_once_and_what_is_ahead_does_not() {
+        let throttled = Throttled::default();
+        let s = |seconds: u64| seconds * 1_000_000_000;
+        throttled.add(s(10), Duration::from_secs(4));
+        throttled.add(s(12), Duration::from_secs(4));
+        throttled.add(s(13), Duration::from_secs(1));
+        assert_eq!(throttled.total(s(15)), Duration::from_secs(5));
+        assert!(throttled.is_on(s(15)) && !throttled.is_on(s(16)));
+        throttled.add(s(20), Duration::from_secs(1));
+        assert_eq!(throttled.total(s(30)), Duration::from_secs(7));
     }
 }

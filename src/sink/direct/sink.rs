@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::batch::{Note, OpenBatch, UNPACED};
 use super::codec::Compressor;
-use super::pump::Event;
+use super::sender::Event;
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::pacing::StopFlag;

@@ -1,12 +1,17 @@
 //! Requests and answers of Kafka's protocol as bytes, by the `kafka-protocol` crate.
 
+use std::time::Duration;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
-    InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse, RequestHeader,
-    ResponseHeader, TopicName,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, BrokerId, DescribeQuorumRequest,
+    DescribeQuorumResponse, FetchRequest, FetchResponse, InitProducerIdRequest,
+    InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, ProduceRequest,
+    ProduceResponse, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, StrBytes};
 
@@ -14,6 +19,10 @@ use super::batch::ProducerId;
 
 /// The newest version of producing that names topics by their names.
 const NEWEST_PRODUCE: i16 = 12;
+/// The newest version of fetching that names topics by their names.
+const NEWEST_FETCH: i16 = 12;
+/// The newest version of asking for offsets that is needed.
+const NEWEST_OFFSETS: i16 = 7;
 /// The newest version of asking for a producer that is needed.
 const NEWEST_PRODUCER: i16 = 4;
 /// The version of asking for the controllers that is the first to tell the time, and the newest.
@@ -26,8 +35,19 @@ const CONTROLLERS: &str = "__cluster_metadata";
 pub(super) struct Versions {
     produce: i16,
     producer: i16,
+    fetch: i16,
+    offsets: i16,
     /// None of brokers that have no controllers, or don't tell of them.
     quorum: Option<i16>,
+}
+
+/// An answer to a request about some partitions.
+#[derive(Debug)]
+pub(super) struct Answer<T> {
+    /// How long the broker holds this connection back, since a quota is used up.
+    pub(super) throttled: Duration,
+    /// What it says of each partition, by topic and number.
+    pub(super) partitions: Vec<(String, i32, T)>,
 }
 
 /// What a broker says of one batch.
@@ -35,7 +55,48 @@ pub(super) struct Versions {
 pub(super) struct BatchAnswer {
     /// Kafka's error code, 0 for none.
     pub(super) code: i16,
+    /// The offset of its first record; negative where that isn't told.
+    pub(super) base_offset: i64,
 }
+
+/// What a broker says of where a partition's log begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OffsetAnswer {
+    /// Kafka's error code, 0 for none.
+    pub(super) code: i16,
+    /// The offset of the first record, or the one behind the last.
+    pub(super) offset: i64,
+}
+
+/// Which end of a log is asked for, by the number that Kafka has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LogEnd {
+    /// The offset of the first record.
+    First = -2,
+    /// The offset behind the last record.
+    Last = -1,
+}
+
+/// What a broker shows of a partition's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LogAnswer {
+    /// Kafka's error code, 0 for none.
+    pub(super) code: i16,
+    /// Batches; the last may be cut off.
+    pub(super) records: Bytes,
+}
+
+/// What a request says of each of some partitions, by topic.
+pub(super) type ByTopic<T> = Vec<(String, Vec<(i32, T)>)>;
+
+/// The replica that asks as Kafka's own tools do: it is told the end of the log rather than the high
+/// watermark, behind which a batch in doubt may stand.
+const DEBUGGING: BrokerId = BrokerId(-2);
+/// How long a broker waits for records that aren't replicated yet.
+const FETCH_WAIT: Duration = Duration::from_millis(100);
+/// The most bytes of a log that are fetched at once, of one partition and of all.
+const FETCH_PARTITION_BYTES: i32 = 1 << 20;
+const FETCH_BYTES: i32 = 4 << 20;
 
 /// A request for the versions that a broker knows.
 pub(super) fn ask_versions(client_id: &str, frame: &mut BytesMut) -> Result<(), String> {
@@ -57,8 +118,11 @@ impl Versions {
             .filter(|version| *version >= ProduceRequest::VERSIONS.min)
             .ok_or("it knows no version of producing that we know")?;
         let producer = newest(ApiKey::InitProducerId, NEWEST_PRODUCER).unwrap_or(0);
+        let fetch = newest(ApiKey::Fetch, NEWEST_FETCH).unwrap_or(FetchRequest::VERSIONS.min);
+        let offsets =
+            newest(ApiKey::ListOffsets, NEWEST_OFFSETS).unwrap_or(ListOffsetsRequest::VERSIONS.min);
         let quorum = newest(ApiKey::DescribeQuorum, QUORUM.1).filter(|at| *at >= QUORUM.0);
-        Ok(Versions { produce, producer, quorum })
+        Ok(Versions { produce, producer, fetch, offsets, quorum })
     }
 
     /// A request to store batches: those of each topic by partition.
@@ -69,7 +133,7 @@ impl Versions {
         client_id: &str,
         acks: i16,
         timeout_ms: i32,
-        topics: Vec<(String, Vec<(i32, Bytes)>)>,
+        topics: ByTopic<Bytes>,
     ) -> Result<(), String> {
         let topics = topics.into_iter().map(|(name, partitions)| {
             let partitions = partitions.into_iter().map(|(index, records)| {
@@ -87,20 +151,95 @@ impl Versions {
         request(frame, ApiKey::Produce, self.produce, correlation, client_id, &body)
     }
 
-    /// What an answer to [`Versions::produce`] says, by topic and partition.
-    pub(super) fn stored(
-        self,
-        mut answer: Bytes,
-    ) -> Result<Vec<(String, i32, BatchAnswer)>, String> {
+    /// What an answer to [`Versions::produce`] says.
+    pub(super) fn told_batches(self, mut answer: Bytes) -> Result<Answer<BatchAnswer>, String> {
         let answer: ProduceResponse = decode(&mut answer, self.produce)?;
-        let mut said = Vec::new();
-        for topic in answer.responses {
-            for partition in topic.partition_responses {
-                let answer = BatchAnswer { code: partition.error_code };
-                said.push((topic.name.to_string(), partition.index, answer));
-            }
-        }
-        Ok(said)
+        let topics = answer.responses.into_iter();
+        let partitions = topics.flat_map(|topic| {
+            topic.partition_responses.into_iter().map(move |said| {
+                let batch = BatchAnswer { code: said.error_code, base_offset: said.base_offset };
+                (topic.name.to_string(), said.index, batch)
+            })
+        });
+        let partitions = partitions.collect();
+        Ok(Answer { throttled: milliseconds(answer.throttle_time_ms), partitions })
+    }
+
+    /// A question for where the logs of partitions begin or end.
+    pub(super) fn ask_offsets(
+        self,
+        frame: &mut BytesMut,
+        correlation: i32,
+        client_id: &str,
+        topics: ByTopic<LogEnd>,
+    ) -> Result<(), String> {
+        let topics = topics.into_iter().map(|(name, partitions)| {
+            let partitions = partitions.into_iter().map(|(index, wanted)| {
+                ListOffsetsPartition::default()
+                    .with_partition_index(index)
+                    .with_timestamp(wanted as i64)
+            });
+            ListOffsetsTopic::default()
+                .with_name(TopicName(StrBytes::from_string(name)))
+                .with_partitions(partitions.collect())
+        });
+        let body =
+            ListOffsetsRequest::default().with_replica_id(DEBUGGING).with_topics(topics.collect());
+        request(frame, ApiKey::ListOffsets, self.offsets, correlation, client_id, &body)
+    }
+
+    /// What an answer to [`Versions::ask_offsets`] says.
+    pub(super) fn told_offsets(self, mut answer: Bytes) -> Result<Answer<OffsetAnswer>, String> {
+        let answer: ListOffsetsResponse = decode(&mut answer, self.offsets)?;
+        let partitions = answer.topics.into_iter().flat_map(|topic| {
+            topic.partitions.into_iter().map(move |said| {
+                let offset = OffsetAnswer { code: said.error_code, offset: said.offset };
+                (topic.name.to_string(), said.partition_index, offset)
+            })
+        });
+        let partitions = partitions.collect();
+        Ok(Answer { throttled: milliseconds(answer.throttle_time_ms), partitions })
+    }
+
+    /// A question for what stands in the logs of partitions from offsets on.
+    pub(super) fn ask_logs(
+        self,
+        frame: &mut BytesMut,
+        correlation: i32,
+        client_id: &str,
+        topics: ByTopic<i64>,
+    ) -> Result<(), String> {
+        let topics = topics.into_iter().map(|(name, partitions)| {
+            let partitions = partitions.into_iter().map(|(index, from)| {
+                FetchPartition::default()
+                    .with_partition(index)
+                    .with_fetch_offset(from)
+                    .with_partition_max_bytes(FETCH_PARTITION_BYTES)
+            });
+            FetchTopic::default()
+                .with_topic(TopicName(StrBytes::from_string(name)))
+                .with_partitions(partitions.collect())
+        });
+        let body = FetchRequest::default()
+            .with_max_wait_ms(FETCH_WAIT.as_millis() as i32)
+            .with_min_bytes(1)
+            .with_max_bytes(FETCH_BYTES)
+            .with_topics(topics.collect());
+        request(frame, ApiKey::Fetch, self.fetch, correlation, client_id, &body)
+    }
+
+    /// What an answer to [`Versions::ask_logs`] shows.
+    pub(super) fn told_logs(self, mut answer: Bytes) -> Result<Answer<LogAnswer>, String> {
+        let answer: FetchResponse = decode(&mut answer, self.fetch)?;
+        let partitions = answer.responses.into_iter().flat_map(|topic| {
+            topic.partitions.into_iter().map(move |said| {
+                let log =
+                    LogAnswer { code: said.error_code, records: said.records.unwrap_or_default() };
+                (topic.topic.to_string(), said.partition_index, log)
+            })
+        });
+        let partitions = partitions.collect();
+        Ok(Answer { throttled: milliseconds(answer.throttle_time_ms), partitions })
     }
 
     /// A request for a producer's number.
@@ -161,6 +300,10 @@ impl Versions {
             }
         }
     }
+}
+
+fn milliseconds(ms: i32) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 fn untold() -> String {

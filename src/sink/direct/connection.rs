@@ -4,23 +4,28 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::pump::Event;
+use super::sender::Event;
 use super::settings::Settings;
 use super::shared::Shared;
 use super::tls::Stream;
 use super::wire::{self, Versions};
 
+/// After how long without traffic the system asks whether the other end is there, and how often then:
+/// a network that forgets idle connections is noticed before records meet it.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// The largest answer that is read: some thousand partitions take less.
 const LARGEST_ANSWER: usize = 16 << 20;
 
 /// A connection that is open. Dropped, it ends.
-pub(super) struct Link {
+pub(super) struct Connection {
     pub(super) versions: Versions,
     frames: UnboundedSender<BytesMut>,
     tasks: [JoinHandle<()>; 2],
@@ -28,34 +33,34 @@ pub(super) struct Link {
 
 /// Which connection an event is about: to a broker, the nth of those.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LinkId {
+pub(super) struct ConnectionId {
     pub(super) broker: i32,
     pub(super) nth: u64,
 }
 
-impl Link {
+impl Connection {
     /// Sends a frame; one that can't be sent any more ends the connection, which its event tells.
     pub(super) fn send(&self, frame: BytesMut) {
         let _ended = self.frames.send(frame);
     }
 }
 
-impl Drop for Link {
+impl Drop for Connection {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
 /// Connects to `host`, and tells `events` of the connection or of why there is none.
-pub(super) async fn dial(
-    id: LinkId,
+pub(super) async fn open(
+    id: ConnectionId,
     host: String,
     port: u16,
     settings: Rc<Settings>,
     shared: std::sync::Arc<Shared>,
     events: UnboundedSender<Event>,
 ) {
-    let opened = timeout(PATIENCE, open(&host, port, &settings)).await;
+    let opened = timeout(PATIENCE, connect(&host, port, &settings)).await;
     let event = match opened {
         Ok(Ok((stream, versions))) => {
             let (reading, writing) = tokio::io::split(stream);
@@ -72,7 +77,7 @@ pub(super) async fn dial(
                     events.clone(),
                 )),
             ];
-            Event::Connected(id, Link { versions, frames, tasks })
+            Event::Connected(id, Connection { versions, frames, tasks })
         }
         Ok(Err(cause)) => Event::Closed(id, cause),
         Err(_) => Event::Closed(id, "it did not answer in time".to_owned()),
@@ -87,7 +92,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Why there is none, in words.
-pub(super) async fn open(
+pub(super) async fn connect(
     host: &str,
     port: u16,
     settings: &Settings,
@@ -95,6 +100,10 @@ pub(super) async fn open(
     let text = |error: std::io::Error| error.to_string();
     let stream = TcpStream::connect((host, port)).await.map_err(text)?;
     stream.set_nodelay(true).map_err(text)?;
+    if settings.keepalive {
+        let often = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+        SockRef::from(&stream).set_tcp_keepalive(&often).map_err(text)?;
+    }
     let mut stream: Box<dyn Stream> = match &settings.tls {
         Some(tls) => tls.wrap(host, stream).await?,
         None => Box::new(stream),
@@ -118,7 +127,7 @@ pub(super) async fn next(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Resu
     Ok(answer.into())
 }
 
-async fn read(id: LinkId, stream: impl AsyncRead + Unpin, events: UnboundedSender<Event>) {
+async fn read(id: ConnectionId, stream: impl AsyncRead + Unpin, events: UnboundedSender<Event>) {
     let mut stream = BufReader::new(stream);
     loop {
         let (event, ends) = match next(&mut stream).await {
@@ -132,7 +141,7 @@ async fn read(id: LinkId, stream: impl AsyncRead + Unpin, events: UnboundedSende
 }
 
 async fn write(
-    id: LinkId,
+    id: ConnectionId,
     mut stream: impl tokio::io::AsyncWrite + Unpin,
     mut frames: UnboundedReceiver<BytesMut>,
     unanswered: bool,

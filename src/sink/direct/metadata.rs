@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::pump::Event;
+use super::sender::Event;
 use crate::record::Topic;
 use crate::sink::kafka::{Placement, Scout};
 
@@ -18,7 +18,7 @@ pub(super) struct Place {
 }
 
 /// The partitions, by their numbers, and who leads them.
-pub(super) struct Places {
+pub(super) struct Metadata {
     scout: Scout,
     places: Vec<Place>,
     numbers: BTreeMap<String, BTreeMap<i32, usize>>,
@@ -26,34 +26,38 @@ pub(super) struct Places {
     leaders: Vec<Option<i32>>,
     /// Since when a partition's topic is gone.
     missing_since_ns: Vec<Option<u64>>,
-    looking: bool,
-    look_at_ns: u64,
+    refreshing: bool,
+    refresh_at_ns: u64,
     events: UnboundedSender<Event>,
 }
 
 /// How long a look may take, and how long after it the next may follow.
-const LOOK: Duration = Duration::from_secs(5);
-const LOOK_PAUSE: Duration = Duration::from_millis(200);
+const REFRESH: Duration = Duration::from_secs(5);
+const REFRESH_PAUSE: Duration = Duration::from_millis(200);
 /// How long a topic may be gone before its records are given up, as librdkafka's
 /// topic.metadata.propagation.max.ms.
 const GONE: Duration = Duration::from_secs(30);
 
-impl Places {
+impl Metadata {
     /// Of the partitions `places`, whose answers go to `events`.
-    pub(super) fn new(scout: Scout, places: Vec<Place>, events: UnboundedSender<Event>) -> Places {
+    pub(super) fn new(
+        scout: Scout,
+        places: Vec<Place>,
+        events: UnboundedSender<Event>,
+    ) -> Metadata {
         let mut numbers: BTreeMap<String, BTreeMap<i32, usize>> = BTreeMap::new();
         for (number, place) in places.iter().enumerate() {
             numbers.entry(place.name.clone()).or_default().insert(place.index, number);
         }
         let count = places.len();
-        Places {
+        Metadata {
             scout,
             places,
             numbers,
             leaders: vec![None; count],
             missing_since_ns: vec![None; count],
-            looking: false,
-            look_at_ns: 0,
+            refreshing: false,
+            refresh_at_ns: 0,
             events,
         }
     }
@@ -85,24 +89,24 @@ impl Places {
     }
 
     /// Asks where the partitions are, on a thread of its own: the answer is an event.
-    pub(super) fn look(&mut self, now_ns: u64) {
-        if self.looking || now_ns < self.look_at_ns {
+    pub(super) fn refresh(&mut self, now_ns: u64) {
+        if self.refreshing || now_ns < self.refresh_at_ns {
             return;
         }
-        self.looking = true;
+        self.refreshing = true;
         let (scout, events) = (self.scout.clone(), self.events.clone());
-        let looking = std::thread::Builder::new().name("look".to_owned()).spawn(move || {
-            let _nobody_listens = events.send(Event::Placed(scout.placement(LOOK)));
+        let refreshing = std::thread::Builder::new().name("metadata".to_owned()).spawn(move || {
+            let _nobody_listens = events.send(Event::Placed(scout.placement(REFRESH)));
         });
-        if let Err(error) = looking {
-            self.looked(Err(&error.to_string()), now_ns);
+        if let Err(error) = refreshing {
+            self.take(Err(&error.to_string()), now_ns);
         }
     }
 
     /// Takes the answer, or why there is none.
-    pub(super) fn looked(&mut self, placed: Result<&Placement, &String>, now_ns: u64) {
-        self.looking = false;
-        self.look_at_ns = now_ns + LOOK_PAUSE.as_nanos() as u64;
+    pub(super) fn take(&mut self, placed: Result<&Placement, &String>, now_ns: u64) {
+        self.refreshing = false;
+        self.refresh_at_ns = now_ns + REFRESH_PAUSE.as_nanos() as u64;
         let placement = match placed {
             Ok(placement) => placement,
             Err(cause) => {
