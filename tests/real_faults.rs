@@ -56,6 +56,7 @@ macro_rules! by_both_transports {
 by_both_transports!(
     killed_broker_of_three_and_leaders_moved,
     killed_only_broker_under_load,
+    too_few_replicas_for_a_minute,
     network_cut_for_twenty_seconds,
     slow_network_and_connections_reset,
     broker_too_slow_for_the_rate,
@@ -211,6 +212,58 @@ fn killed_only_broker_under_load(transport: &'static str) {
     drill.cluster.call(&["start-broker", "1"]);
     running.finish(PATIENCE).exits(0);
     drill.assert_nothing_lost("the only broker killed and started again");
+}
+
+/// Kills the only broker and starts it again, some times, at moments that fall in with nothing.
+fn kill_again_and_again(cluster: &OwnCluster, times: u64) {
+    for n in 0..times {
+        thread::sleep(Duration::from_millis(150 + 173 * (n * 7 % 5)));
+        cluster.call(&["stop-broker", "1", "--kill"]);
+        thread::sleep(Duration::from_millis(100 + 211 * (n * 3 % 5)));
+        cluster.call(&["start-broker", "1"]);
+    }
+}
+
+/// A broker that starts again forgets producers whose records are older than a day, so nothing but the
+/// log tells what it has of a batch whose answer was lost.
+#[test]
+fn broker_killed_in_a_backfill() {
+    let mut drill = Drill::new("fault-backfill", DEFAULT, &[]);
+    let load = "--start 2026-01-01T00:00:00Z --rate max --records 4000000 --threads 2";
+    let running = drill.start(load);
+    kill_again_and_again(&drill.cluster, 4);
+    running.finish(PATIENCE).exits(0);
+    drill.assert_nothing_lost("the only broker killed four times in a backfill");
+}
+
+/// The same with records of today, and a broker that forgets every second.
+#[test]
+fn broker_killed_that_forgets_producers_at_once() {
+    let forgets =
+        ["producer.id.expiration.ms=1000", "producer.id.expiration.check.interval.ms=1000"];
+    let options = ["--set", forgets[0], "--set", forgets[1]];
+    let mut drill = Drill::new("fault-forgetful", DEFAULT, &options);
+    let running = drill.start("--rate 20000 --duration 40s");
+    kill_again_and_again(&drill.cluster, 2);
+    running.finish(PATIENCE).exits(0);
+    drill.assert_nothing_lost("the only broker killed twice, which forgets producers after 1 s");
+}
+
+/// With `acks=all` a leader takes nothing while fewer replicas are in sync than the topic asks for.
+fn too_few_replicas_for_a_minute(transport: &'static str) {
+    let options = ["--brokers", "3", "--set", "min.insync.replicas=3"];
+    let mut drill = Drill::new("fault-insync", transport, &options);
+    let running = drill.start("--rate 500 --duration 80s --replication-factor 3");
+    drill.cluster.call(&["stop-broker", "2", "--kill"]);
+    thread::sleep(Duration::from_secs(60));
+    drill.cluster.call(&["start-broker", "2"]);
+    running.finish(PATIENCE).exits(0);
+    let report = drill.report();
+    let longest = report["results"]["behind"]["acknowledged"]["longest_s"].as_f64();
+    let longest = longest.expect("the report says how long nothing was acknowledged");
+    // The broker is held for dead after 9 s, and its own start takes longer than what is asked here.
+    assert!(longest > 45.0, "{longest}");
+    drill.assert_nothing_lost("fewer replicas in sync than `min.insync.replicas` for a minute");
 }
 
 /// A cluster whose broker is reached through a proxy only.
