@@ -11,6 +11,7 @@ mod clock;
 mod listeners;
 mod login;
 mod protocol;
+mod quota;
 mod registry;
 mod topics;
 
@@ -24,7 +25,7 @@ use crate::pacing::StopFlag;
 use crate::record::Topic;
 use crate::run::RunError;
 use crate::run::connection::Connection;
-use crate::sink::direct::ClusterTime;
+use crate::sink::direct::{ClusterTime, Quota};
 use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, Tuning, access};
 
 use address::{Address, LEAST};
@@ -151,6 +152,10 @@ fn brokers(
             None => login::hung(),
         });
         let (asked, patience) = (Arc::clone(&cluster), left());
+        if let Some(told) = within(patience + GRACE, move || quotas(&asked, patience)).flatten() {
+            note(quota::check(told));
+        }
+        let (asked, patience) = (Arc::clone(&cluster), left());
         time = within(patience + GRACE, move || cluster_time(&asked, patience)).flatten();
     }
     // Taking a client down waits for what it is at, which may be a connection that hangs.
@@ -167,6 +172,12 @@ fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
         told.inspect_err(|why| tracing::debug!("broker {}'s time is not known: {why}", broker.id))
             .ok()
     })
+}
+
+/// The quotas that the first broker tells; none where there is no broker.
+fn quotas(cluster: &Cluster, patience: Duration) -> Option<Result<Vec<Quota>, String>> {
+    let broker = cluster.members().first()?;
+    Some(Quota::ask(cluster.settings(), broker, patience))
 }
 
 /// What `work` comes to within `patience`; none where it takes longer, and goes on unheard.

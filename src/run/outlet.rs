@@ -255,7 +255,16 @@ impl KafkaOutlet {
             create: !options.topics.no_create_topics && !plan.resumed,
         };
         let selected: Vec<Topic> = plan.manifest.topic_set().iter().collect();
-        let prepared = topics::prepare(&cluster, &selected, &policy, &plan.stamps(now_ms()))?;
+        let stamps = plan.stamps(now_ms());
+        let prepared = topics::prepare(&cluster, &selected, &policy, &stamps)?;
+        let expires = i64::try_from(prepared.producer_expiration.as_millis()).unwrap_or(i64::MAX);
+        if transport == Transport::Librdkafka
+            && cluster.settings().is_idempotent()
+            && plan.manifest.transactions.is_none()
+            && stamps.age() >= expires
+        {
+            tracing::warn!("{}", forgotten(prepared.producer_expiration));
+        }
         for warning in &prepared.warnings {
             tracing::warn!("{warning}");
         }
@@ -336,6 +345,16 @@ impl KafkaOutlet {
             tell(&format!("Note:      {CAVEAT}."));
         }
     }
+}
+
+/// What a run by librdkafka is told whose records are older than brokers remember producers.
+fn forgotten(expiration: Duration) -> String {
+    format!(
+        "the run's records are older than {} (producer.id.expiration.ms): brokers forget the producer, \
+         and batches that librdkafka sends again after a lost answer may stand twice. \
+         --transport direct looks into the log first",
+        humantime::format_duration(expiration)
+    )
 }
 
 /// The pace of a run in words.

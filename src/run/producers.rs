@@ -11,6 +11,7 @@ use crate::sink::Transport;
 use crate::sink::direct::{Direct, DirectError, DirectSink};
 use crate::sink::kafka::{Cluster, Kafka, KafkaSettings, KafkaSink, Needs, transactional_id};
 use crate::sink::tally::Tally;
+use crate::sink::throttled::Throttled;
 
 /// The producers of a run, one at least.
 pub enum Producers {
@@ -94,6 +95,14 @@ impl Producers {
         match self {
             Producers::Librdkafka(all) => Box::new(all.iter().map(Kafka::tally)),
             Producers::Direct(all) => Box::new(all.iter().map(Direct::tally)),
+        }
+    }
+
+    /// For how long brokers have held them back.
+    pub fn throttled(&self) -> Box<dyn Iterator<Item = &Throttled> + '_> {
+        match self {
+            Producers::Librdkafka(all) => Box::new(all.iter().map(Kafka::throttled)),
+            Producers::Direct(all) => Box::new(all.iter().map(Direct::throttled)),
         }
     }
 

@@ -7,6 +7,7 @@ pub mod latency;
 pub mod null;
 pub mod stdout;
 pub mod tally;
+pub mod throttled;
 
 use std::time::Duration;
 

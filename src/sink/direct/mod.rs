@@ -13,6 +13,7 @@ mod metadata;
 mod outcome;
 mod partition;
 mod quorum;
+mod quotas;
 mod search;
 mod sender;
 mod settings;
@@ -33,6 +34,7 @@ use tokio::task::LocalSet;
 
 use super::kafka::{Cluster, KafkaSettings, Needs};
 use super::tally::Tally;
+use super::throttled::Throttled;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
 
@@ -43,6 +45,7 @@ use shared::Shared;
 
 pub use error::DirectError;
 pub use quorum::ClusterTime;
+pub use quotas::Quota;
 pub use sink::DirectSink;
 
 /// A running producer, shared by the sinks of some threads.
@@ -159,14 +162,9 @@ impl Direct {
         ended.then(|| "its thread has ended by a mistake in this program".to_owned())
     }
 
-    /// For how long brokers have held it back so far, since a quota was used up.
-    pub fn throttled(&self) -> Duration {
-        self.shared.throttled.total(self.shared.now_ns())
-    }
-
-    /// Whether a broker holds it back just now.
-    pub fn is_throttled(&self) -> bool {
-        self.shared.throttled.is_on(self.shared.now_ns())
+    /// For how long brokers have held it back.
+    pub fn throttled(&self) -> &Throttled {
+        &self.shared.throttled
     }
 
     /// Waits until every record has been acknowledged or given up, `patience` at most; returns how

@@ -78,7 +78,7 @@ impl Settings {
         let batch_bytes = (OPEN_BYTES / partitions.max(1)).clamp(LEAST_BATCH, BATCH_BYTES);
         let mut read = Settings {
             acks: settings.acks,
-            idempotent: settings.idempotent && settings.acks == Acks::All,
+            idempotent: settings.is_idempotent(),
             client_id: "fleetstorm".to_owned(),
             linger: settings.linger(),
             batch_bytes: batch_bytes.min(largest.unwrap_or(batch_bytes)),

@@ -1,13 +1,14 @@
 //! What the threads of a producer share: its counts, and room that batches and requests have left.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
 
 use super::batch::{Batch, Room};
 use crate::sink::tally::Tally;
+use crate::sink::throttled::Throttled;
 
 /// What sinks and the thread that talks to the brokers share.
 #[derive(Debug)]
@@ -29,15 +30,6 @@ pub(super) struct Shared {
     pub(super) fatal: Mutex<Option<String>>,
     pub(super) throttled: Throttled,
     pub(super) frames: Frames,
-}
-
-/// For how long brokers have held connections back, since a quota was used up.
-#[derive(Debug, Default)]
-pub(super) struct Throttled {
-    /// In all, where pauses of several brokers overlap once.
-    total_ns: AtomicU64,
-    /// Until when the last pause lasts, on the producer's clock.
-    until_ns: AtomicU64,
 }
 
 /// Room of batches of which all is known, for others.
@@ -68,7 +60,7 @@ impl Shared {
             rooms: Mutex::default(),
             trouble: Mutex::default(),
             fatal: Mutex::default(),
-            throttled: Throttled::default(),
+            throttled: Throttled::new(),
             frames: Frames::default(),
         }
     }
@@ -119,28 +111,6 @@ impl Shared {
     }
 }
 
-impl Throttled {
-    /// Adds a pause that begins at `now_ns`. By one thread.
-    pub(super) fn add(&self, now_ns: u64, pause: Duration) {
-        let until_ns = now_ns + pause.as_nanos() as u64;
-        let before_ns = self.until_ns.fetch_max(until_ns, Ordering::Relaxed);
-        let more_ns = until_ns.saturating_sub(before_ns.max(now_ns));
-        self.total_ns.fetch_add(more_ns, Ordering::Relaxed);
-    }
-
-    /// How long they have lasted up to `now_ns`.
-    pub(super) fn total(&self, now_ns: u64) -> Duration {
-        let ahead_ns = self.until_ns.load(Ordering::Relaxed).saturating_sub(now_ns);
-        let total_ns = self.total_ns.load(Ordering::Relaxed);
-        Duration::from_nanos(total_ns.saturating_sub(ahead_ns))
-    }
-
-    /// Whether one lasts at `now_ns`.
-    pub(super) fn is_on(&self, now_ns: u64) -> bool {
-        self.until_ns.load(Ordering::Relaxed) > now_ns
-    }
-}
-
 impl Frames {
     pub(super) fn take(&self) -> BytesMut {
         self.0.lock().pop().unwrap_or_default()
@@ -151,23 +121,5 @@ impl Frames {
         if frames.len() < MOST_FRAMES {
             frames.push(frame);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_that_overlap_count_once_and_what_is_ahead_does_not() {
-        let throttled = Throttled::default();
-        let s = |seconds: u64| seconds * 1_000_000_000;
-        throttled.add(s(10), Duration::from_secs(4));
-        throttled.add(s(12), Duration::from_secs(4));
-        throttled.add(s(13), Duration::from_secs(1));
-        assert_eq!(throttled.total(s(15)), Duration::from_secs(5));
-        assert!(throttled.is_on(s(15)) && !throttled.is_on(s(16)));
-        throttled.add(s(20), Duration::from_secs(1));
-        assert_eq!(throttled.total(s(30)), Duration::from_secs(7));
     }
 }

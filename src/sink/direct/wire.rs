@@ -8,10 +8,10 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, BrokerId, DescribeQuorumRequest,
-    DescribeQuorumResponse, FetchRequest, FetchResponse, InitProducerIdRequest,
-    InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, ProduceRequest,
-    ProduceResponse, RequestHeader, ResponseHeader, TopicName,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, BrokerId, DescribeClientQuotasRequest,
+    DescribeClientQuotasResponse, DescribeQuorumRequest, DescribeQuorumResponse, FetchRequest,
+    FetchResponse, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
+    ListOffsetsResponse, ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, StrBytes};
 
@@ -23,6 +23,8 @@ const NEWEST_PRODUCE: i16 = 12;
 const NEWEST_FETCH: i16 = 12;
 /// The newest version of asking for offsets that is needed.
 const NEWEST_OFFSETS: i16 = 7;
+/// The newest version of asking for quotas.
+const NEWEST_QUOTAS: i16 = 1;
 /// The newest version of asking for a producer that is needed.
 const NEWEST_PRODUCER: i16 = 4;
 /// The version of asking for the controllers that is the first to tell the time, and the newest.
@@ -37,6 +39,7 @@ pub(super) struct Versions {
     producer: i16,
     fetch: i16,
     offsets: i16,
+    quotas: Option<i16>,
     /// None of brokers that have no controllers, or don't tell of them.
     quorum: Option<i16>,
 }
@@ -121,8 +124,9 @@ impl Versions {
         let fetch = newest(ApiKey::Fetch, NEWEST_FETCH).unwrap_or(FetchRequest::VERSIONS.min);
         let offsets =
             newest(ApiKey::ListOffsets, NEWEST_OFFSETS).unwrap_or(ListOffsetsRequest::VERSIONS.min);
+        let quotas = newest(ApiKey::DescribeClientQuotas, NEWEST_QUOTAS);
         let quorum = newest(ApiKey::DescribeQuorum, QUORUM.1).filter(|at| *at >= QUORUM.0);
-        Ok(Versions { produce, producer, fetch, offsets, quorum })
+        Ok(Versions { produce, producer, fetch, offsets, quotas, quorum })
     }
 
     /// A request to store batches: those of each topic by partition.
@@ -262,6 +266,27 @@ impl Versions {
             0 => Ok(ProducerId { id: answer.producer_id.0, epoch: answer.producer_epoch }),
             code => Err(code),
         })
+    }
+
+    /// A question for all quotas.
+    pub(super) fn ask_quotas(
+        self,
+        frame: &mut BytesMut,
+        correlation: i32,
+        client_id: &str,
+    ) -> Result<(), String> {
+        let version = self.quotas.ok_or("it doesn't tell of quotas")?;
+        let body = DescribeClientQuotasRequest::default();
+        request(frame, ApiKey::DescribeClientQuotas, version, correlation, client_id, &body)
+    }
+
+    /// What an answer to [`Versions::ask_quotas`] tells.
+    pub(super) fn told_quotas(
+        self,
+        mut answer: Bytes,
+    ) -> Result<DescribeClientQuotasResponse, String> {
+        let version = self.quotas.ok_or("it doesn't tell of quotas")?;
+        decode(&mut answer, version)
     }
 
     /// A question for the controllers.

@@ -72,6 +72,14 @@ impl Admin {
         }
     }
 
+    /// A property of a broker; none where it isn't told.
+    pub(super) fn broker_config(&self, broker: i32, name: &str) -> Option<String> {
+        let wanted = [ResourceSpecifier::Broker(broker)];
+        let asked = self.runtime.block_on(self.client.describe_configs(&wanted, &self.options));
+        let told = asked.ok()?.into_iter().next()?.ok()?;
+        told.entries.into_iter().find(|entry| entry.name == name)?.value
+    }
+
     /// The error of a request. One that nobody answers in time is mostly lost on the way to an
     /// advertised listener, since the cluster has answered before.
     fn failed(&self, action: &str, cause: &ClientError) -> KafkaError {

@@ -1,25 +1,50 @@
 //! What librdkafka tells about its records and its connection.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
+use serde::Deserialize;
 
 use super::produce::{DeliveryReport, since_enqueued};
 use super::token::TokenSource;
 use crate::record::Topic;
 use crate::sink::tally::Tally;
+use crate::sink::throttled::Throttled;
 
 /// Receives delivery reports and counts them, without an allocation a record.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     tally: Arc<Tally>,
+    throttled: Arc<Throttled>,
     troubles: Arc<Troubles>,
     tokens: Option<Arc<TokenSource>>,
 }
+
+/// What is read of the client's statistics.
+#[derive(Debug, Deserialize)]
+struct ClientStatistics {
+    brokers: HashMap<String, BrokerStatistics>,
+}
+
+#[derive(Debug, Deserialize)]
+struct BrokerStatistics {
+    throttle: ThrottleStatistics,
+}
+
+#[derive(Debug, Deserialize)]
+struct ThrottleStatistics {
+    /// Milliseconds since the last statistics.
+    sum: i64,
+}
+
+/// How often the client tells its statistics.
+pub const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 
 /// The client's last words about its connection, kept for error messages.
 #[derive(Debug, Default)]
@@ -64,7 +89,7 @@ impl Ticket {
 impl Delivery {
     /// A receiver that counts into `tally`.
     pub fn new(tally: Arc<Tally>) -> Delivery {
-        Delivery { tally, troubles: Arc::default(), tokens: None }
+        Delivery { tally, throttled: Arc::default(), troubles: Arc::default(), tokens: None }
     }
 
     /// The receiver for a client whose tokens come from `tokens`.
@@ -93,6 +118,21 @@ impl Delivery {
                 Some(code) => tally.fail(ticket.topic, &format!("{code:?}")),
             }
         }
+    }
+
+    /// Takes the client's statistics, which tell for how long each broker has throttled since the last.
+    pub fn take_statistics(&self, statistics: &str) {
+        if let Ok(told) = serde_json::from_str::<ClientStatistics>(statistics) {
+            let pauses = told.brokers.values().map(|broker| broker.throttle.sum);
+            let longest =
+                Duration::from_millis(u64::try_from(pauses.max().unwrap_or(0)).unwrap_or(0));
+            self.throttled.add(longest.min(STATISTICS_EVERY));
+        }
+    }
+
+    /// For how long brokers have held the client back.
+    pub fn throttled(&self) -> Arc<Throttled> {
+        Arc::clone(&self.throttled)
     }
 
     /// What the client has to say about its connection.
@@ -160,6 +200,21 @@ impl ProducerContext for Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statistics_tell_of_throttling() {
+        let delivery = Delivery::new(Arc::default());
+        let told = |ms: i64| {
+            let broker =
+                |ms: i64| format!(r#"{{"throttle": {{"min": 0, "sum": {ms}}}, "rtt": {{}}}}"#);
+            format!(r#"{{"brokers": {{"a/1": {}, "b/2": {}}}, "ts": 5}}"#, broker(0), broker(ms))
+        };
+        delivery.take_statistics(&told(0));
+        delivery.take_statistics("no JSON");
+        assert!(!delivery.throttled().is_on());
+        delivery.take_statistics(&told(1_500));
+        assert!(delivery.throttled().is_on());
+    }
 
     #[test]
     fn tickets_come_back_as_they_went() {

@@ -23,6 +23,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::Producer;
 
 use super::tally::Tally;
+use super::throttled::Throttled;
 use super::{Message, Sink, SinkError};
 use crate::manifest::Transactions;
 use crate::pacing::StopFlag;
@@ -63,6 +64,7 @@ pub struct Kafka {
     poller: Option<Poller>,
     handles: Arc<[Option<TopicHandle>; Topic::COUNT]>,
     tally: Arc<Tally>,
+    throttled: Arc<Throttled>,
     transactions: Option<Transactions>,
 }
 
@@ -119,6 +121,7 @@ impl Kafka {
     ) -> Result<Kafka, KafkaError> {
         let tally = Arc::new(Tally::new());
         let delivery = delivery::Delivery::new(Arc::clone(&tally));
+        let throttled = delivery.throttled();
         let queued_records = if needs.paced { MOST_QUEUED } else { cluster.window() };
         let tuning = Tuning {
             largest_batch: needs.largest_batch,
@@ -157,7 +160,8 @@ impl Kafka {
             Polling::Sinks => None,
         };
         let events = Arc::new(poll::queue(&producer)?);
-        Ok(Kafka { producer, events, poller, handles: Arc::new(handles), tally, transactions })
+        let handles = Arc::new(handles);
+        Ok(Kafka { producer, events, poller, handles, tally, throttled, transactions })
     }
 
     /// A sink for one thread. A set `stop` ends its wait for room in a full producer.
@@ -181,6 +185,11 @@ impl Kafka {
     /// Counts what becomes of its records.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// For how long brokers have held it back.
+    pub fn throttled(&self) -> &Throttled {
+        &self.throttled
     }
 
     /// Waits until every record has been acknowledged or given up, `patience` at most; returns how

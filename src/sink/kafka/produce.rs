@@ -165,6 +165,7 @@ impl EventQueue {
                     delivery.log(level, &facility, &message);
                 }
             }
+            native::RD_KAFKA_EVENT_STATS => delivery.take_statistics(&event.statistics()),
             native::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH => {
                 if let Some(tokens) = delivery.tokens() {
                     give_token(self.producer.client(), tokens);
@@ -209,6 +210,12 @@ impl Event {
             let code = native::rd_kafka_event_error(self.0.as_ptr());
             (code.into(), text(native::rd_kafka_event_error_string(self.0.as_ptr())))
         }
+    }
+
+    /// The statistics that an event carries, as JSON.
+    fn statistics(&self) -> String {
+        // SAFETY: the event is alive; its text is copied (invariant 5).
+        unsafe { text(native::rd_kafka_event_stats(self.0.as_ptr())) }
     }
 
     /// The line of the log that an event is, with its level and facility.

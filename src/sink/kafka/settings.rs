@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError as ClientError;
 use rdkafka::producer::{BaseProducer, Producer};
 use serde::{Deserialize, Serialize};
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, STATISTICS_EVERY};
 use super::error::KafkaError;
 use super::produce::{self, KafkaProducer};
 use super::property::{Property, canonical};
@@ -152,6 +152,11 @@ impl KafkaSettings {
         }
     }
 
+    /// Whether its producers are idempotent.
+    pub fn is_idempotent(&self) -> bool {
+        self.idempotent && self.acks == Acks::All
+    }
+
     /// How long a batch waits to be filled.
     pub fn linger(&self) -> Duration {
         let own = self.properties.iter().rev().find(|p| canonical(&p.key) == "linger.ms");
@@ -168,9 +173,9 @@ impl KafkaSettings {
         let mut own: BTreeMap<&str, String> =
             DEFAULTS.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         own.insert("linger.ms", LINGER_MS.to_string());
+        own.insert("statistics.interval.ms", STATISTICS_EVERY.as_millis().to_string());
         own.insert("acks", self.acks.property().to_owned());
-        let idempotent = self.idempotent && self.acks == Acks::All;
-        own.insert("enable.idempotence", idempotent.to_string());
+        own.insert("enable.idempotence", self.is_idempotent().to_string());
         let queued = QUEUED_KIB / tuning.producers.max(1);
         own.insert("queue.buffering.max.kbytes", queued.to_string());
         if let Some(bytes) = tuning.largest_batch {

@@ -59,6 +59,8 @@ pub struct Prepared {
     pub warnings: Vec<String>,
     /// The largest batch in bytes that every topic takes, where that is known.
     pub largest_batch: Option<u64>,
+    /// How old records may be before a broker forgets the producer that wrote them.
+    pub producer_expiration: Duration,
 }
 
 impl std::str::FromStr for TopicConfig {
@@ -110,6 +112,9 @@ impl TopicPolicy {
     }
 }
 
+/// After how long brokers forget producers, and Kafka's default: a day.
+const EXPIRATION: &str = "producer.id.expiration.ms";
+const EXPIRATION_DEFAULT: Duration = Duration::from_secs(86_400);
 /// How far ahead of its clock a broker takes timestamps, and Kafka 4's default: an hour.
 const AFTER_MAX: &str = "message.timestamp.after.max.ms";
 const AFTER_MAX_DEFAULT: i64 = 3_600_000;
@@ -141,7 +146,7 @@ impl Stamps {
     }
 
     /// How old the first timestamp is, in milliseconds.
-    fn age(&self) -> i64 {
+    pub fn age(&self) -> i64 {
         self.now.saturating_sub(self.earliest)
     }
 }
@@ -191,7 +196,16 @@ pub fn prepare(
         await_leaders(cluster, &policy.name(topic), count)?;
     }
     warn_of_uneven_partitions(policy, &mut prepared);
+    prepared.producer_expiration = producer_expiration(cluster, &admin, embedded);
     Ok(prepared)
+}
+
+/// After how long brokers forget producers, by the first broker that tells.
+fn producer_expiration(cluster: &Cluster, admin: &Admin, embedded: bool) -> Duration {
+    // An embedded broker leaves the question unanswered.
+    let broker = cluster.members().first().filter(|_| !embedded);
+    let told = broker.and_then(|broker| admin.broker_config(broker.id, EXPIRATION));
+    told.and_then(|ms| ms.parse().ok()).map_or(EXPIRATION_DEFAULT, Duration::from_millis)
 }
 
 /// The `cleanup.policy` of each of these topics; those that don't tell are left out.

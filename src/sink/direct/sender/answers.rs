@@ -242,6 +242,6 @@ impl Sender {
         if let Some(broker) = self.brokers.get_mut(&id) {
             broker.throttle(pause, now_ns);
         }
-        self.shared.throttled.add(now_ns, pause);
+        self.shared.throttled.add(pause);
     }
 }
