@@ -1,0 +1,510 @@
+//! The broker as its owner holds it.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::messages::ApiKey;
+use parking_lot::Mutex;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::config::{self, Values};
+use crate::faults::{Fault, InForce};
+use crate::listener;
+use crate::log::batch::{Batch, HEADER};
+use crate::log::producers::ProducerState;
+use crate::log::records;
+use crate::settings::Settings;
+use crate::state::{Node, Shared};
+use crate::topics;
+
+/// How often the broker looks whether something has grown old, at most.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A running broker, in threads of its own; it ends when dropped, and forgets all.
+pub struct Broker {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    open: Mutex<Vec<Option<Open>>>,
+    /// None only while the broker is dropped.
+    runtime: Option<Runtime>,
+}
+
+/// A node's listener.
+struct Open {
+    task: AbortHandle,
+    /// Says when its port is closed.
+    closed: mpsc::Receiver<()>,
+}
+
+/// Why a broker can't do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// It can't listen.
+    #[error("the broker can't listen on {address}: {cause}")]
+    Listen {
+        /// Where it should have.
+        address: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Its threads can't be started.
+    #[error("the broker's threads can't be started: {0}")]
+    Threads(io::Error),
+    /// A setting, a topic or its configuration can't be.
+    #[error("{0}")]
+    Refused(String),
+    /// There is no such topic, partition or node.
+    #[error("{0} does not exist")]
+    Missing(String),
+}
+
+/// A batch as it lies in a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredBatch {
+    /// The offset of its first record.
+    pub base_offset: i64,
+    /// The offset of its last record.
+    pub last_offset: i64,
+    /// The epoch of the leader that stored it.
+    pub leader_epoch: i32,
+    /// Who wrote it, -1 for a producer without a sequence.
+    pub producer_id: i64,
+    /// The producer's epoch.
+    pub producer_epoch: i16,
+    /// The sequence number of its first record.
+    pub base_sequence: i32,
+    /// How many records it has.
+    pub count: i32,
+    /// Whether it belongs to a transaction.
+    pub transactional: bool,
+    /// Whether it is a marker of the broker's own.
+    pub control: bool,
+    /// The codec's number: none, gzip, snappy, lz4, zstd.
+    pub codec: i16,
+    /// The highest timestamp of its records, in milliseconds since 1970.
+    pub max_timestamp: i64,
+    /// The whole batch.
+    pub bytes: Bytes,
+    /// Its records; empty where it can't be opened.
+    pub records: Vec<StoredRecord>,
+}
+
+/// A record as it lies in a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredRecord {
+    /// Its offset.
+    pub offset: i64,
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// Its value; none is a tombstone.
+    pub value: Option<Bytes>,
+    /// Its headers.
+    pub headers: Vec<(Bytes, Option<Bytes>)>,
+}
+
+/// How a node comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// In good order, as after a shutdown: of each producer the last batch is known, and those that
+    /// have expired aren't.
+    Clean,
+    /// With nothing known of producers, as where their state was lost.
+    WithoutProducers,
+}
+
+impl Broker {
+    /// Starts a broker; it answers from when this returns.
+    ///
+    /// # Errors
+    /// [`BrokerError`] where it can't listen, or a setting can't be.
+    pub fn start(settings: Settings) -> Result<Broker, BrokerError> {
+        for (name, value) in &settings.config {
+            let setting = config::find(config::BROKER, name)
+                .ok_or_else(|| BrokerError::Refused(format!("the broker has no setting {name}")))?;
+            setting.check(value).map_err(BrokerError::Refused)?;
+        }
+        let mut listeners = Vec::new();
+        let mut nodes = Vec::new();
+        for (id, offset) in (1..=settings.nodes.max(1)).zip(0_u16..) {
+            let mut address = settings.listen;
+            if address.port() != 0 {
+                address.set_port(address.port().saturating_add(offset));
+            }
+            let listener = bind(address)?;
+            let bound =
+                listener.local_addr().map_err(|cause| BrokerError::Listen { address, cause })?;
+            let (host, port) = match &settings.advertise {
+                Some((host, port)) => (host.clone(), port.saturating_add(offset)),
+                None => (bound.ip().to_string(), bound.port()),
+            };
+            nodes.push(Node { id, host, port, live: true, cut: watch::Sender::new(0) });
+            listeners.push((bound, listener));
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("broker")
+            .enable_all()
+            .build()
+            .map_err(BrokerError::Threads)?;
+        let shared = Arc::new(Shared::new(settings, nodes));
+        let mut addresses = Vec::new();
+        let mut open = Vec::new();
+        for ((address, listener), node) in listeners.into_iter().zip(1..) {
+            open.push(Some(listen(&runtime, listener, &shared, node)?));
+            addresses.push(address);
+        }
+        runtime.spawn(tick(shared.clone()));
+        Ok(Broker { shared, addresses, open: Mutex::new(open), runtime: Some(runtime) })
+    }
+
+    /// Where clients reach it: host:port of every node, with commas between.
+    #[must_use]
+    pub fn bootstrap(&self) -> String {
+        let all: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        all.join(",")
+    }
+
+    /// Where one node listens. Nodes are counted from 1.
+    #[must_use]
+    pub fn address(&self, node: i32) -> Option<SocketAddr> {
+        self.addresses.get(usize::try_from(node).ok()?.checked_sub(1)?).copied()
+    }
+
+    /// Creates a topic on all nodes, with settings by Kafka's names.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`] where the name can't be a topic's or is taken, the count isn't 1 or
+    /// more, or a setting can't be.
+    pub fn create_topic(
+        &self,
+        name: &str,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) -> Result<(), BrokerError> {
+        topics::check_name(name).map_err(BrokerError::Refused)?;
+        if !(1..=topics::MOST_PARTITIONS).contains(&partitions) {
+            return Err(BrokerError::Refused(format!(
+                "a topic can't have {partitions} partitions"
+            )));
+        }
+        let mut values = Values::new();
+        for &(key, value) in settings {
+            let setting = config::find(config::TOPIC, key)
+                .ok_or_else(|| BrokerError::Refused(format!("a topic has no setting {key}")))?;
+            setting.check(value).map_err(BrokerError::Refused)?;
+            values.insert(key.to_owned(), value.to_owned());
+        }
+        let mut state = self.shared.state();
+        if state.topics.get(name).is_some() {
+            return Err(BrokerError::Refused(format!("topic {name} exists already")));
+        }
+        let nodes = state.nodes.len();
+        state.create_topic(name, usize::try_from(partitions).unwrap_or(1), nodes, values);
+        Ok(())
+    }
+
+    /// The batches of a partition, oldest first.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] where there is no such partition.
+    pub fn batches(&self, topic: &str, partition: i32) -> Result<Vec<StoredBatch>, BrokerError> {
+        let batches: Vec<Batch> =
+            self.look(topic, partition, |p| p.log.batches().cloned().collect())?;
+        Ok(batches.into_iter().map(stored).collect())
+    }
+
+    /// The records of a partition that producers wrote, oldest first, whatever became of their
+    /// transactions.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] where there is no such partition.
+    pub fn records(&self, topic: &str, partition: i32) -> Result<Vec<StoredRecord>, BrokerError> {
+        let batches = self.batches(topic, partition)?;
+        Ok(batches.into_iter().filter(|b| !b.control).flat_map(|b| b.records).collect())
+    }
+
+    /// The first and the next offset of a partition.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] where there is no such partition.
+    pub fn offsets(&self, topic: &str, partition: i32) -> Result<(i64, i64), BrokerError> {
+        self.look(topic, partition, |p| (p.log.start(), p.log.end()))
+    }
+
+    /// What a partition remembers of producers, by id.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] where there is no such partition.
+    pub fn producers(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Result<Vec<ProducerState>, BrokerError> {
+        self.look(topic, partition, |p| p.log.producers.states())
+    }
+
+    /// The node that leads a partition and its epoch; -1 where none lives.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] where there is no such partition.
+    pub fn leader(&self, topic: &str, partition: i32) -> Result<(i32, i32), BrokerError> {
+        self.look(topic, partition, |p| (p.leader, p.epoch))
+    }
+
+    /// How many requests of a kind came, to one node or to all.
+    #[must_use]
+    pub fn requests(&self, node: Option<i32>, api: ApiKey) -> u64 {
+        self.shared.seen(node, api)
+    }
+
+    /// Puts a fault in force, behind those that are: of several that fit a request, the first befalls it.
+    pub fn fault(&self, fault: Fault) -> InForce {
+        self.shared.faults.lock().add(fault)
+    }
+
+    /// Ends all faults.
+    pub fn clear_faults(&self) {
+        self.shared.faults.lock().clear();
+    }
+
+    /// Has another node lead a partition, in a new epoch. What is known of producers goes along.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] where there is no such partition or live node.
+    pub fn move_leader(&self, topic: &str, partition: i32, node: i32) -> Result<(), BrokerError> {
+        self.check_live(node)?;
+        self.change(topic, partition, |p| {
+            if !p.replicas.contains(&node) {
+                p.replicas.push(node);
+            }
+            p.lead(node);
+        })
+    }
+
+    /// Forgets what a partition knows of producers: any sequence is taken of each one's next batch.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] where there is no such partition.
+    pub fn forget_producers(&self, topic: &str, partition: i32) -> Result<(), BrokerError> {
+        self.change(topic, partition, |p| p.log.producers.forget())
+    }
+
+    /// Drops all connections to a node.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] where there is no such node.
+    pub fn drop_connections(&self, node: i32) -> Result<(), BrokerError> {
+        let state = self.shared.state();
+        let found = state.node(node).ok_or_else(|| no_node(node))?;
+        found.cut.send_modify(|cuts| *cuts += 1);
+        Ok(())
+    }
+
+    /// Restarts a node: connections are dropped, the logs stay, its partitions have a new epoch.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] where there is no such node.
+    pub fn restart(&self, node: i32, how: Restart) -> Result<(), BrokerError> {
+        let now = self.shared.now_ms();
+        {
+            let mut state = self.shared.state();
+            let expiry = config::broker_number(&state.config, "producer.id.expiration.ms");
+            for (_, topic) in state.topics.iter_mut() {
+                for partition in topic.partitions.iter_mut().filter(|p| p.leader == node) {
+                    partition.lead(node);
+                    match how {
+                        Restart::Clean => partition.log.producers.reload(now, expiry),
+                        Restart::WithoutProducers => partition.log.producers.forget(),
+                    }
+                }
+            }
+        }
+        self.drop_connections(node)
+    }
+
+    /// Stops a node: its port is closed, its connections dropped, its partitions led by the next of
+    /// their replicas that lives, or by none.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] where there is no such node.
+    pub fn stop_node(&self, node: i32) -> Result<(), BrokerError> {
+        let place = self.place(node)?;
+        {
+            let mut state = self.shared.state();
+            if let Some(found) = state.nodes.iter_mut().find(|n| n.id == node) {
+                found.live = false;
+            }
+            let live = state.live();
+            for (_, topic) in state.topics.iter_mut() {
+                for partition in topic.partitions.iter_mut().filter(|p| p.leader == node) {
+                    let next = partition.replicas.iter().copied().find(|r| live.contains(r));
+                    partition.lead(next.unwrap_or(-1));
+                }
+            }
+        }
+        if let Some(open) = self.open.lock()[place].take() {
+            open.task.abort();
+            let _ = open.closed.recv();
+        }
+        self.drop_connections(node)
+    }
+
+    /// Starts a stopped node on its port; it leads what nobody leads.
+    ///
+    /// # Errors
+    /// [`BrokerError`] where there is no such node or its port is taken.
+    pub fn start_node(&self, node: i32) -> Result<(), BrokerError> {
+        let place = self.place(node)?;
+        let mut open = self.open.lock();
+        if open[place].is_some() {
+            return Ok(());
+        }
+        let listener = bind(self.addresses[place])?;
+        if let Some(runtime) = &self.runtime {
+            open[place] = Some(listen(runtime, listener, &self.shared, node)?);
+        }
+        let mut state = self.shared.state();
+        if let Some(found) = state.nodes.iter_mut().find(|n| n.id == node) {
+            found.live = true;
+        }
+        for (_, topic) in state.topics.iter_mut() {
+            for p in &mut topic.partitions {
+                if p.leader < 0 && p.replicas.contains(&node) {
+                    p.lead(node);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the broker's clock forward, and does what is due by then: producers' state and records
+    /// grow old by it.
+    pub fn advance_clock(&self, by: Duration) {
+        self.shared.advance(by);
+        self.shared.age();
+    }
+
+    /// The broker's time, in milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.shared.now_ms()
+    }
+
+    /// Looks at a partition.
+    fn look<T>(
+        &self,
+        topic: &str,
+        partition: i32,
+        look: impl FnOnce(&topics::Partition) -> T,
+    ) -> Result<T, BrokerError> {
+        let state = self.shared.state();
+        let found = state.topics.partition(topic, partition);
+        found.map(look).ok_or_else(|| BrokerError::Missing(format!("{topic}-{partition}")))
+    }
+
+    fn change(
+        &self,
+        topic: &str,
+        partition: i32,
+        change: impl FnOnce(&mut topics::Partition),
+    ) -> Result<(), BrokerError> {
+        let mut state = self.shared.state();
+        let found = state.topics.partition_mut(topic, partition);
+        found.map(change).ok_or_else(|| BrokerError::Missing(format!("{topic}-{partition}")))
+    }
+
+    fn check_live(&self, node: i32) -> Result<(), BrokerError> {
+        let state = self.shared.state();
+        state.node(node).filter(|n| n.live).map(drop).ok_or_else(|| no_node(node))
+    }
+
+    fn place(&self, node: i32) -> Result<usize, BrokerError> {
+        let place = usize::try_from(node).ok().and_then(|n| n.checked_sub(1));
+        place.filter(|&p| p < self.addresses.len()).ok_or_else(|| no_node(node))
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn no_node(node: i32) -> BrokerError {
+    BrokerError::Missing(format!("live node {node}"))
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, BrokerError> {
+    let fail = |cause| BrokerError::Listen { address, cause };
+    let listener = TcpListener::bind(address).map_err(fail)?;
+    listener.set_nonblocking(true).map_err(fail)?;
+    Ok(listener)
+}
+
+fn listen(
+    runtime: &Runtime,
+    listener: TcpListener,
+    shared: &Arc<Shared>,
+    node: i32,
+) -> Result<Open, BrokerError> {
+    let _inside = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(BrokerError::Threads)?;
+    let (done, closed) = mpsc::channel();
+    let shared = shared.clone();
+    // The port is closed before the channel is.
+    let held = (listener, done);
+    let task = runtime.spawn(async move {
+        let held = held;
+        listener::accept(&held.0, shared, node).await;
+    });
+    Ok(Open { task: task.abort_handle(), closed })
+}
+
+async fn tick(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(TICK.min(shared.check_interval())).await;
+        shared.age();
+    }
+}
+
+fn stored(batch: Batch) -> StoredBatch {
+    let header = batch.header;
+    let records = records::read(&header, batch.bytes.slice(HEADER..)).unwrap_or_default();
+    let records = records.into_iter().map(|r| StoredRecord {
+        offset: header.base_offset + i64::from(r.offset_delta),
+        timestamp: if header.is_log_append_time() {
+            header.max_timestamp
+        } else {
+            header.base_timestamp.saturating_add(r.timestamp_delta)
+        },
+        key: r.key,
+        value: r.value,
+        headers: r.headers,
+    });
+    StoredBatch {
+        base_offset: header.base_offset,
+        last_offset: header.last_offset(),
+        leader_epoch: header.leader_epoch,
+        producer_id: header.producer_id,
+        producer_epoch: header.producer_epoch,
+        base_sequence: header.base_sequence,
+        count: header.count,
+        transactional: header.is_transactional(),
+        control: header.is_control(),
+        codec: header.codec(),
+        max_timestamp: header.max_timestamp,
+        records: records.collect(),
+        bytes: batch.bytes,
+    }
+}

@@ -1,0 +1,82 @@
+//! Decoding requests of strangers. The protocol's decoder makes room for as many elements as an array
+//! claims before it reads the first, and a claim of two billion ends the process. So a request is
+//! walked once before it is decoded, over a reader that lets no length pass that is more than is left.
+
+use bytes::{Buf, Bytes, TryGetError};
+use kafka_protocol::messages::{ApiKey, RequestKind};
+use kafka_protocol::protocol::Decodable;
+use kafka_protocol::protocol::buf::ByteBuf;
+
+use crate::requests;
+
+/// Decodes a request's body.
+///
+/// # Errors
+/// Where it isn't one.
+pub(crate) fn decode(api: ApiKey, version: i16, body: Bytes) -> Result<RequestKind, String> {
+    let mut reader = Reader { rest: body.clone(), varint: 0, shift: 0 };
+    requests::walk(api, version, &mut reader)?;
+    let mut body = body;
+    RequestKind::decode(api, &mut body, version).map_err(|e| e.to_string())
+}
+
+/// Decodes a message of one type and drops it.
+pub(crate) fn drop_decoded<T: Decodable>(reader: &mut Reader, version: i16) -> Result<(), String> {
+    T::decode(reader, version).map(drop).map_err(|e| e.to_string())
+}
+
+/// Bytes of which a length is never more than what is left. An integer of four bytes may be a length
+/// or any number: one that is too large comes out as a length that fails soon. A varint is always a
+/// length or a tag, and one that is too large ends the reading. Single bytes that aren't varints may be
+/// taken for the beginning of one, which only makes it larger.
+pub(crate) struct Reader {
+    rest: Bytes,
+    varint: u64,
+    shift: u32,
+}
+
+impl Buf for Reader {
+    fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.rest
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.rest.advance(count);
+    }
+
+    fn try_get_u8(&mut self) -> Result<u8, TryGetError> {
+        let byte = self.rest.try_get_u8()?;
+        let low = u64::from(byte & 0x7f);
+        self.varint |= if self.shift < 57 { low << self.shift } else { low };
+        self.shift += 7;
+        if self.varint > self.rest.len() as u64 + 1 && self.shift > 7 {
+            self.rest.clear();
+            return Err(TryGetError { requested: 1, available: 0 });
+        }
+        if byte < 0x80 {
+            self.varint = 0;
+            self.shift = 0;
+        }
+        Ok(byte)
+    }
+
+    fn try_get_i32(&mut self) -> Result<i32, TryGetError> {
+        let value = self.rest.try_get_i32()?;
+        let most = i32::try_from(self.rest.len() + 1).unwrap_or(i32::MAX);
+        Ok(value.min(most))
+    }
+}
+
+impl ByteBuf for Reader {
+    fn peek_bytes(&mut self, range: std::ops::Range<usize>) -> Bytes {
+        self.rest.slice(range)
+    }
+
+    fn get_bytes(&mut self, size: usize) -> Bytes {
+        self.rest.split_to(size)
+    }
+}

@@ -1,0 +1,281 @@
+//! The log of a partition: its batches as they came, in memory.
+
+pub(crate) mod batch;
+pub(crate) mod codec;
+pub(crate) mod producers;
+pub(crate) mod records;
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::error::ResponseError;
+
+use batch::{Batch, HEADER, Header};
+use producers::{Place, Producers};
+
+/// One partition's batches and all that follows from them.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    /// In order of their offsets.
+    batches: VecDeque<Batch>,
+    /// The first offset that may be read.
+    start: i64,
+    /// The offset of the record that comes next.
+    end: i64,
+    /// The bytes of all batches.
+    bytes: usize,
+    pub(crate) producers: Producers,
+    /// Transactions that were aborted, in the order of their markers.
+    aborted: Vec<Aborted>,
+    /// Each leader epoch with the offset where it began.
+    epochs: Vec<(i32, i64)>,
+}
+
+/// A transaction whose records read_committed leaves out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Aborted {
+    pub(crate) producer_id: i64,
+    pub(crate) first: i64,
+    /// The offset of its marker.
+    pub(crate) last: i64,
+}
+
+/// Where a batch has its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) base_offset: i64,
+    /// The broker's time, where the topic has timestamps of appending.
+    pub(crate) log_append_time: i64,
+    /// Whether it was there before.
+    pub(crate) duplicate: bool,
+}
+
+/// A record's time and offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) timestamp: i64,
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
+}
+
+impl Log {
+    pub(crate) fn start(&self) -> i64 {
+        self.start
+    }
+
+    /// The high watermark: all that is stored is replicated as well.
+    pub(crate) fn end(&self) -> i64 {
+        self.end
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The offset before which every transaction is complete.
+    pub(crate) fn last_stable(&self) -> i64 {
+        self.producers.first_unstable().unwrap_or(self.end)
+    }
+
+    pub(crate) fn batches(&self) -> impl DoubleEndedIterator<Item = &Batch> {
+        self.batches.iter()
+    }
+
+    /// Stores a checked batch, unless it was stored before.
+    ///
+    /// # Errors
+    /// The code that Kafka answers with, and why.
+    pub(crate) fn append(
+        &mut self,
+        sent: &[u8],
+        header: Header,
+        leader_epoch: i32,
+        log_append_time: Option<i64>,
+    ) -> Result<Stored, (ResponseError, String)> {
+        if let Place::Duplicate(base_offset) = self.producers.place(&header)? {
+            return Ok(Stored { base_offset, log_append_time: -1, duplicate: true });
+        }
+        let base_offset = self.end;
+        let placed = batch::place(sent, header, base_offset, leader_epoch, log_append_time);
+        // Kafka goes by what the batch carries once it is in the log.
+        self.producers.stored(&placed.header);
+        self.push(placed);
+        Ok(Stored { base_offset, log_append_time: log_append_time.unwrap_or(-1), duplicate: false })
+    }
+
+    /// Ends a producer's transaction here.
+    pub(crate) fn end_transaction(
+        &mut self,
+        producer: (i64, i16),
+        commit: bool,
+        leader_epoch: i32,
+        now: i64,
+    ) {
+        let offset = self.end;
+        let marker = batch::marker(offset, leader_epoch, producer, commit, now);
+        if !commit && let Some(first) = self.producers.transaction_start(producer.0) {
+            self.aborted.push(Aborted { producer_id: producer.0, first, last: offset });
+        }
+        self.producers.stored(&marker.header);
+        self.push(marker);
+    }
+
+    fn push(&mut self, batch: Batch) {
+        self.end = batch.header.last_offset() + 1;
+        self.bytes += batch.bytes.len();
+        self.batches.push_back(batch);
+    }
+
+    /// Notes that a leader of this epoch writes from here on.
+    pub(crate) fn begin_epoch(&mut self, epoch: i32) {
+        match self.epochs.last_mut() {
+            Some(last) if last.1 == self.end => last.0 = epoch,
+            _ => self.epochs.push((epoch, self.end)),
+        }
+    }
+
+    /// The largest leader epoch up to `asked` that is known, and the offset where it ends.
+    pub(crate) fn end_of_epoch(&self, asked: i32) -> Option<(i32, i64)> {
+        let known = self.epochs.iter().rposition(|&(epoch, _)| epoch <= asked)?;
+        let end = self.epochs.get(known + 1).map_or(self.end, |&(_, start)| start);
+        Some((self.epochs[known].0, end))
+    }
+
+    /// The place among the batches of the first one that reaches `offset`.
+    fn position(&self, offset: i64) -> usize {
+        self.batches.partition_point(|b| b.header.last_offset() < offset)
+    }
+
+    /// The batches from `from` on that begin before `below`: as many as `most` bytes hold, but at least
+    /// one where `at_least_one`. The bytes, and the offset behind the last.
+    pub(crate) fn read(
+        &self,
+        from: i64,
+        below: i64,
+        most: usize,
+        at_least_one: bool,
+    ) -> (Bytes, i64) {
+        let mut size = 0;
+        let first = self.position(from);
+        let mut last = first;
+        for batch in self.batches.range(first..) {
+            let wanted = size + batch.bytes.len();
+            let allowed = wanted <= most || (at_least_one && size == 0);
+            if batch.header.base_offset >= below || !allowed {
+                break;
+            }
+            size = wanted;
+            last += 1;
+        }
+        let Some(behind) = last.checked_sub(1).filter(|_| last > first) else {
+            return (Bytes::new(), from);
+        };
+        let next = self.batches[behind].header.last_offset() + 1;
+        if last - first == 1 {
+            return (self.batches[first].bytes.clone(), next);
+        }
+        let mut all = BytesMut::with_capacity(size);
+        for batch in self.batches.range(first..last) {
+            all.extend_from_slice(&batch.bytes);
+        }
+        (all.freeze(), next)
+    }
+
+    /// The bytes that a read from `from` could have, counted up to `enough`.
+    pub(crate) fn readable(&self, from: i64, below: i64, enough: usize) -> usize {
+        let mut size = 0;
+        for batch in self.batches.range(self.position(from)..) {
+            if batch.header.base_offset >= below || size >= enough {
+                break;
+            }
+            size += batch.bytes.len();
+        }
+        size
+    }
+
+    /// The aborted transactions that have records between the two offsets.
+    pub(crate) fn aborted_between(&self, from: i64, to: i64) -> Vec<Aborted> {
+        let touches = |a: &&Aborted| a.last >= from && a.first < to;
+        self.aborted.iter().filter(touches).copied().collect()
+    }
+
+    /// The first record whose timestamp is not before `timestamp`, below an offset.
+    pub(crate) fn at_time(&self, timestamp: i64, below: i64) -> Option<At> {
+        self.batches
+            .iter()
+            .filter(|b| b.header.max_timestamp >= timestamp && !b.header.is_control())
+            .filter_map(|b| {
+                first_record(b, |offset, time| {
+                    time >= timestamp && offset >= self.start && offset < below
+                })
+            })
+            .next()
+    }
+
+    /// The first record that has the highest timestamp.
+    pub(crate) fn at_max_timestamp(&self) -> Option<At> {
+        let data = || self.batches.iter().filter(|b| !b.header.is_control());
+        let highest = data().map(|b| b.header.max_timestamp).max()?;
+        data()
+            .filter(|b| b.header.max_timestamp == highest)
+            .find_map(|b| first_record(b, |offset, time| time >= highest && offset >= self.start))
+    }
+
+    /// Drops what lies before `offset`, and with it the batches that lie before it wholly.
+    pub(crate) fn truncate_before(&mut self, offset: i64) {
+        self.start = self.start.max(offset.min(self.end));
+        while self.batches.front().is_some_and(|b| b.header.last_offset() < self.start) {
+            if let Some(gone) = self.batches.pop_front() {
+                self.bytes -= gone.bytes.len();
+            }
+        }
+        self.aborted.retain(|a| a.last >= self.start);
+        // The epoch that the first offset is in stays, and begins there.
+        let held = self.epochs.iter().rposition(|&(_, from)| from <= self.start).unwrap_or(0);
+        self.epochs.drain(..held);
+        if let Some(first) = self.epochs.first_mut() {
+            first.1 = first.1.max(self.start);
+        }
+    }
+
+    /// Drops the batches at the front whose records are all older than `limit_ms`.
+    pub(crate) fn drop_older(&mut self, limit_ms: i64) {
+        while self.batches.front().is_some_and(|b| b.header.max_timestamp < limit_ms) {
+            self.drop_oldest();
+        }
+    }
+
+    /// Drops the oldest batch. False where there is none.
+    pub(crate) fn drop_oldest(&mut self) -> bool {
+        let Some(oldest) = self.batches.front() else { return false };
+        let behind = oldest.header.last_offset() + 1;
+        self.truncate_before(behind);
+        true
+    }
+}
+
+/// The first record of a batch that will do, by its offset and timestamp; the batch itself where it
+/// can't be opened.
+fn first_record(batch: &Batch, will_do: impl Fn(i64, i64) -> bool) -> Option<At> {
+    let header = &batch.header;
+    let leader_epoch = header.leader_epoch;
+    let Ok(records) = records::read(header, batch.bytes.slice(HEADER..)) else {
+        return will_do(header.last_offset(), header.max_timestamp).then_some(At {
+            timestamp: header.max_timestamp,
+            offset: header.base_offset,
+            leader_epoch,
+        });
+    };
+    records
+        .iter()
+        .map(|r| {
+            let offset = header.base_offset + i64::from(r.offset_delta);
+            let timestamp = if header.is_log_append_time() {
+                header.max_timestamp
+            } else {
+                header.base_timestamp.saturating_add(r.timestamp_delta)
+            };
+            At { timestamp, offset, leader_epoch }
+        })
+        .find(|at| will_do(at.offset, at.timestamp))
+}
