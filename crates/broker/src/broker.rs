@@ -22,8 +22,8 @@ use crate::settings::Settings;
 use crate::state::{Node, Shared};
 use crate::topics;
 
-/// How often the broker looks whether something has grown old, at most.
-const TICK: Duration = Duration::from_secs(1);
+/// How often the broker looks whether a member is silent, a transaction overdue, something grown old.
+const TICK: Duration = Duration::from_millis(200);
 
 /// A running broker, in threads of its own; it ends when dropped, and forgets all.
 pub struct Broker {

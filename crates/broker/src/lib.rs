@@ -10,12 +10,14 @@ mod broker;
 mod careful;
 mod config;
 mod faults;
+mod groups;
 mod listener;
 mod log;
 mod requests;
 mod settings;
 mod state;
 mod topics;
+mod transactions;
 
 pub use broker::{Broker, BrokerError, Restart, StoredBatch, StoredRecord};
 pub use faults::{Action, Fault, InForce};

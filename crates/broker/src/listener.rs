@@ -2,6 +2,7 @@
 //! asked to befall them.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,11 +32,11 @@ const START: usize = 8;
 pub(crate) async fn accept(listener: &TcpListener, shared: Arc<Shared>, node: i32) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, from)) => {
                 let Some(cut) = shared.state().node(node).map(|n| n.cut.subscribe()) else {
                     return;
                 };
-                tokio::spawn(serve(stream, shared.clone(), node, cut));
+                tokio::spawn(serve(stream, from, shared.clone(), node, cut));
             }
             // Out of file descriptors, most likely: others will be closed.
             Err(e) => {
@@ -46,9 +47,15 @@ pub(crate) async fn accept(listener: &TcpListener, shared: Arc<Shared>, node: i3
     }
 }
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>, node: i32, mut cut: watch::Receiver<u64>) {
+async fn serve(
+    stream: TcpStream,
+    from: SocketAddr,
+    shared: Arc<Shared>,
+    node: i32,
+    mut cut: watch::Receiver<u64>,
+) {
     let _ = stream.set_nodelay(true);
-    let mut connection = Connection { stream, shared, node };
+    let mut connection = Connection { stream, shared, node, host: from.ip().to_string() };
     let ended = tokio::select! {
         _ = cut.changed() => return,
         ended = connection.run() => ended,
@@ -76,6 +83,8 @@ struct Connection {
     stream: TcpStream,
     shared: Arc<Shared>,
     node: i32,
+    /// The client's address.
+    host: String,
 }
 
 impl Connection {
@@ -126,11 +135,18 @@ impl Connection {
             return Err(Ended::Bad(format!("{api:?} in version {version}")));
         }
         let mut body = frame;
-        RequestHeader::decode(&mut body, api.request_header_version(version))
+        let header = RequestHeader::decode(&mut body, api.request_header_version(version))
             .map_err(|e| Ended::Bad(e.to_string()))?;
         let request = careful::decode(api, version, body).map_err(Ended::Bad)?;
         self.shared.saw(self.node, api);
-        let cx = Context { shared: self.shared.clone(), node: self.node, api, version };
+        let cx = Context {
+            shared: self.shared.clone(),
+            node: self.node,
+            api,
+            version,
+            client_id: header.client_id.unwrap_or_default().to_string(),
+            host: self.host.clone(),
+        };
         self.answer(&cx, request, correlation).await
     }
 

@@ -7,12 +7,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use kafka_protocol::messages::ApiKey;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::config::{self, Values};
 use crate::faults::Faults;
+use crate::groups::Groups;
 use crate::settings::Settings;
 use crate::topics::{Topic, Topics};
+use crate::transactions::Transactions;
 
 /// The name of the cluster, by which it can be told from a real one.
 pub const CLUSTER_ID: &str = "fleetstorm-broker-0000";
@@ -37,6 +40,8 @@ pub(crate) struct State {
     pub(crate) topics: Topics,
     /// The broker's settings that were set.
     pub(crate) config: Values,
+    pub(crate) groups: Groups,
+    pub(crate) transactions: Transactions,
     next_producer_id: i64,
     /// The bytes of all logs.
     pub(crate) bytes: usize,
@@ -61,6 +66,8 @@ impl Shared {
                 nodes,
                 topics: Topics::default(),
                 config,
+                groups: Groups::new(),
+                transactions: Transactions::new(),
                 next_producer_id: 1_000,
                 bytes: 0,
             }),
@@ -97,9 +104,22 @@ impl Shared {
         Duration::from_millis(u64::try_from(ms).unwrap_or(1).max(1))
     }
 
-    /// Does what time does, where the interval between two such looks is over.
+    /// Does what time does: to groups and transactions each time, to producers' state and records where
+    /// the interval between two such looks is over.
     pub(crate) fn age(&self) {
         let now = self.now_ms();
+        let aborted = {
+            let mut state = self.state();
+            for group in state.groups.values_mut() {
+                group.age(Instant::now());
+            }
+            state.groups.retain(|_, group| !group.is_nothing());
+            state.compact(now);
+            state.abort_overdue(now)
+        };
+        if aborted {
+            self.appended.notify_waiters();
+        }
         let interval = i64::try_from(self.check_interval().as_millis()).unwrap_or(i64::MAX);
         if now - self.aged_ms.load(Ordering::Relaxed) >= interval {
             self.aged_ms.store(now, Ordering::Relaxed);
@@ -159,7 +179,7 @@ impl State {
         config: Values,
     ) {
         let live = self.live();
-        let mut topic = Topic { id: Uuid::from_u128(rand_id()), partitions: Vec::new(), config };
+        let mut topic = Topic { id: Uuid::from_u128(random_id()), partitions: Vec::new(), config };
         for index in 0..partitions {
             topic.add_partition(self.replicas(index, factor), &live);
         }
@@ -209,6 +229,22 @@ impl State {
         }
     }
 
+    /// Compacts where it is worth it.
+    fn compact(&mut self, now_ms: i64) {
+        let State { topics, config, bytes, .. } = self;
+        for (_, topic) in topics.iter_mut() {
+            if !topic.is_compacted(config) {
+                continue;
+            }
+            let tombstones_ms = config::topic_number(&topic.config, config, "delete.retention.ms");
+            for partition in topic.partitions.iter_mut().filter(|p| p.log.is_dirty()) {
+                let before = partition.log.bytes();
+                partition.log.compact(now_ms.saturating_sub(tombstones_ms));
+                *bytes -= before - partition.log.bytes();
+            }
+        }
+    }
+
     /// What time does to all partitions: producers are forgotten, old batches dropped.
     pub(crate) fn age(&mut self, now_ms: i64) {
         let expiry = config::broker_number(&self.config, "producer.id.expiration.ms");
@@ -229,7 +265,7 @@ impl State {
 }
 
 /// 128 bits that no other topic has.
-fn rand_id() -> u128 {
+pub(crate) fn random_id() -> u128 {
     use std::hash::{BuildHasher, RandomState};
     let half = || u128::from(RandomState::new().hash_one(0_u8));
     half() << 64 | half()

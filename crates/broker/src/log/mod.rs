@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod codec;
+mod compaction;
 pub(crate) mod producers;
 pub(crate) mod records;
 
@@ -24,6 +25,8 @@ pub(crate) struct Log {
     end: i64,
     /// The bytes of all batches.
     bytes: usize,
+    /// How many the last compaction left.
+    compacted_bytes: usize,
     pub(crate) producers: Producers,
     /// Transactions that were aborted, in the order of their markers.
     aborted: Vec<Aborted>,
@@ -227,6 +230,7 @@ impl Log {
         while self.batches.front().is_some_and(|b| b.header.last_offset() < self.start) {
             if let Some(gone) = self.batches.pop_front() {
                 self.bytes -= gone.bytes.len();
+                self.compacted_bytes = self.compacted_bytes.min(self.bytes);
             }
         }
         self.aborted.retain(|a| a.last >= self.start);

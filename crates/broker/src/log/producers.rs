@@ -157,11 +157,6 @@ impl Producers {
         self.known.get(&producer_id)?.transaction_start
     }
 
-    /// The epoch that a producer has here.
-    pub(crate) fn epoch(&self, producer_id: i64) -> Option<i16> {
-        self.known.get(&producer_id).map(|p| p.epoch)
-    }
-
     /// The first offset that belongs to a transaction that is not complete.
     pub(crate) fn first_unstable(&self) -> Option<i64> {
         self.ongoing.keys().next().copied()

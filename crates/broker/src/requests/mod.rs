@@ -2,22 +2,31 @@
 
 mod api_versions;
 mod cluster;
+mod config_changes;
 mod configs;
 mod fetch;
+mod group_offsets;
+mod groups;
 mod metadata;
 mod offsets;
 mod produce;
-mod producer_ids;
 mod refusal;
+mod topic_changes;
 mod topics;
+mod transactions;
 
 use std::sync::Arc;
 
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, CreateTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeTopicPartitionsRequest, FetchRequest, FindCoordinatorRequest,
-    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
-    ProduceRequest, RequestKind, ResponseKind,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest,
+    DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
+    DescribeTopicPartitionsRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest,
+    HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, RequestKind, ResponseKind, SyncGroupRequest,
+    TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -36,6 +45,9 @@ pub(crate) struct Context {
     pub(crate) node: i32,
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
+    /// What the client calls itself, and its address.
+    pub(crate) client_id: String,
+    pub(crate) host: String,
 }
 
 macro_rules! apis {
@@ -65,6 +77,25 @@ apis! {
     ApiVersions(ApiVersionsRequest): 0..=4,
     CreateTopics(CreateTopicsRequest): 2..=7,
     InitProducerId(InitProducerIdRequest): 0..=5,
+    OffsetCommit(OffsetCommitRequest): 2..=9,
+    OffsetFetch(OffsetFetchRequest): 1..=9,
+    JoinGroup(JoinGroupRequest): 0..=9,
+    Heartbeat(HeartbeatRequest): 0..=4,
+    LeaveGroup(LeaveGroupRequest): 0..=5,
+    SyncGroup(SyncGroupRequest): 0..=5,
+    DescribeGroups(DescribeGroupsRequest): 0..=6,
+    ListGroups(ListGroupsRequest): 0..=5,
+    DeleteGroups(DeleteGroupsRequest): 0..=2,
+    OffsetDelete(OffsetDeleteRequest): 0..=0,
+    DeleteTopics(DeleteTopicsRequest): 1..=6,
+    DeleteRecords(DeleteRecordsRequest): 0..=2,
+    CreatePartitions(CreatePartitionsRequest): 0..=3,
+    IncrementalAlterConfigs(IncrementalAlterConfigsRequest): 0..=1,
+    ListPartitionReassignments(ListPartitionReassignmentsRequest): 0..=0,
+    AddPartitionsToTxn(AddPartitionsToTxnRequest): 0..=3,
+    AddOffsetsToTxn(AddOffsetsToTxnRequest): 0..=4,
+    EndTxn(EndTxnRequest): 0..=4,
+    TxnOffsetCommit(TxnOffsetCommitRequest): 0..=4,
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest): 2..=4,
     DescribeConfigs(DescribeConfigsRequest): 1..=4,
     DescribeCluster(DescribeClusterRequest): 0..=2,
@@ -100,7 +131,26 @@ pub(crate) async fn answer(
         RequestKind::DescribeConfigs(r) => configs::describe(cx, r).into(),
         RequestKind::DescribeCluster(_) => cluster::describe(cx).into(),
         RequestKind::FindCoordinator(r) => cluster::find_coordinator(cx, r).into(),
-        RequestKind::InitProducerId(r) => producer_ids::init(cx, &r).into(),
+        RequestKind::InitProducerId(r) => transactions::init(cx, &r).into(),
+        RequestKind::AddPartitionsToTxn(r) => transactions::add_partitions(cx, r).into(),
+        RequestKind::AddOffsetsToTxn(r) => transactions::add_offsets(cx, &r).into(),
+        RequestKind::EndTxn(r) => transactions::end(cx, &r).into(),
+        RequestKind::TxnOffsetCommit(r) => group_offsets::commit_in_transaction(cx, r).into(),
+        RequestKind::OffsetCommit(r) => group_offsets::commit(cx, r).into(),
+        RequestKind::OffsetFetch(r) => group_offsets::fetch(cx, r).into(),
+        RequestKind::OffsetDelete(r) => group_offsets::delete(cx, r).into(),
+        RequestKind::JoinGroup(r) => groups::join(cx, r).await.into(),
+        RequestKind::SyncGroup(r) => groups::sync(cx, r).await.into(),
+        RequestKind::Heartbeat(r) => groups::heartbeat(cx, &r).into(),
+        RequestKind::LeaveGroup(r) => groups::leave(cx, &r).into(),
+        RequestKind::DescribeGroups(r) => groups::describe(cx, r).into(),
+        RequestKind::ListGroups(r) => groups::list(cx, &r).into(),
+        RequestKind::DeleteGroups(r) => groups::delete(cx, r).into(),
+        RequestKind::DeleteTopics(r) => topic_changes::delete(cx, r).into(),
+        RequestKind::CreatePartitions(r) => topic_changes::create_partitions(cx, r).into(),
+        RequestKind::DeleteRecords(r) => topic_changes::delete_records(cx, r).into(),
+        RequestKind::ListPartitionReassignments(_) => topic_changes::reassignments().into(),
+        RequestKind::IncrementalAlterConfigs(r) => config_changes::alter(cx, r).into(),
         _ => return Err(Closed),
     }))
 }

@@ -11,6 +11,7 @@ use super::{Closed, Context, text};
 use crate::faults::{Action, Hit};
 use crate::log::Stored;
 use crate::log::batch::{self, Header};
+use crate::log::producers::Place;
 use crate::state::State;
 use crate::topics::Limits;
 
@@ -187,7 +188,19 @@ fn append(
     log_append_time: Option<i64>,
     transaction: Option<&TransactionalId>,
 ) -> Result<(Stored, i64), Refusal> {
-    let _ = transaction;
+    if header.is_transactional() {
+        let known = state.topics.partition(topic, index);
+        // A batch that was stored before is known again whatever became of its transaction.
+        let duplicate = known
+            .is_some_and(|p| matches!(p.log.producers.place(&header), Ok(Place::Duplicate(_))));
+        if !duplicate {
+            let producer = (header.producer_id, header.producer_epoch);
+            let name = transaction.map(|t| t.0.as_str());
+            state
+                .check_transactional(name, producer, topic, index)
+                .map_err(|e| (e, "the partition is not in an ongoing transaction".to_owned()))?;
+        }
+    }
     let partition = state
         .topics
         .partition_mut(topic, index)

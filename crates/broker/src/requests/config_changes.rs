@@ -1,0 +1,116 @@
+//! IncrementalAlterConfigs: settings of topics and of the broker changed.
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
+use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
+use kafka_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
+
+use super::configs::{BROKER, TOPIC};
+use super::{Context, text};
+use crate::config::{self, Kind, Setting, Values};
+use crate::state::State;
+
+type Refusal = (ResponseError, String);
+
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
+pub(super) fn alter(
+    cx: &Context,
+    request: IncrementalAlterConfigsRequest,
+) -> IncrementalAlterConfigsResponse {
+    let mut state = cx.shared.state();
+    let mut responses = Vec::new();
+    for resource in request.resources {
+        let done = change(&mut state, &resource, request.validate_only);
+        let answer = AlterConfigsResourceResponse::default()
+            .with_resource_type(resource.resource_type)
+            .with_resource_name(resource.resource_name);
+        responses.push(match done {
+            Ok(()) => answer.with_error_message(None),
+            Err((error, why)) => {
+                answer.with_error_code(error.code()).with_error_message(Some(text(why)))
+            }
+        });
+    }
+    IncrementalAlterConfigsResponse::default().with_responses(responses)
+}
+
+fn change(
+    state: &mut State,
+    resource: &AlterConfigsResource,
+    validate_only: bool,
+) -> Result<(), Refusal> {
+    let name = resource.resource_name.as_str();
+    let State { topics, config: broker, nodes, .. } = state;
+    match resource.resource_type {
+        TOPIC => {
+            let missing =
+                || (ResponseError::UnknownTopicOrPartition, format!("no topic {name} exists"));
+            let topic = topics.get_mut(name).ok_or_else(missing)?;
+            let default = |n: &str| config::topic_value(&Values::new(), broker, n).to_owned();
+            let changed = changed(config::TOPIC, &topic.config, &resource.configs, default)?;
+            if !validate_only {
+                topic.config = changed;
+            }
+        }
+        BROKER => {
+            if !name.is_empty() && !nodes.iter().any(|n| n.id.to_string() == name) {
+                return Err((ResponseError::InvalidRequest, format!("there is no broker {name}")));
+            }
+            let default =
+                |n: &str| config::find(config::BROKER, n).map_or("", |s| s.default).to_owned();
+            let changed = changed(config::BROKER, broker, &resource.configs, default)?;
+            if !validate_only {
+                *broker = changed;
+            }
+        }
+        other => {
+            let why = format!("resources of type {other} have no settings here");
+            return Err((ResponseError::InvalidRequest, why));
+        }
+    }
+    Ok(())
+}
+
+/// The values with all changes made, where all can be.
+fn changed(
+    among: &[Setting],
+    values: &Values,
+    changes: &[AlterableConfig],
+    default: impl Fn(&str) -> String,
+) -> Result<Values, Refusal> {
+    let mut values = values.clone();
+    for change in changes {
+        let name = change.name.as_str();
+        let invalid = |why: String| (ResponseError::InvalidConfig, why);
+        let setting = config::find(among, name)
+            .ok_or_else(|| invalid(format!("Unknown config name: {name}")))?;
+        let given = change.value.as_deref().unwrap_or_default();
+        let listed = matches!(setting.kind, Kind::Word(_, true));
+        let value = match change.config_operation {
+            SET => given.to_owned(),
+            DELETE => {
+                values.remove(name);
+                continue;
+            }
+            APPEND | SUBTRACT if listed => {
+                let now = values.get(name).cloned().unwrap_or_else(|| default(name));
+                let mut parts: Vec<&str> = now.split(',').filter(|p| !p.is_empty()).collect();
+                parts.retain(|p| !given.split(',').any(|g| g == *p));
+                if change.config_operation == APPEND {
+                    parts.extend(given.split(','));
+                }
+                parts.join(",")
+            }
+            _ => return Err(invalid(format!("{name} is not a list"))),
+        };
+        setting.check(&value).map_err(invalid)?;
+        values.insert(name.to_owned(), value);
+    }
+    Ok(values)
+}
