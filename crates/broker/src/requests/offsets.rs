@@ -42,7 +42,8 @@ pub(super) fn list(cx: &Context, request: ListOffsetsRequest) -> ListOffsetsResp
                 Ok(at) => answer
                     .with_timestamp(at.timestamp)
                     .with_offset(at.offset)
-                    .with_leader_epoch(at.leader_epoch),
+                    // Clients of before version 4 know no epochs.
+                    .with_leader_epoch(if cx.version < 4 { -1 } else { at.leader_epoch }),
             }
         });
         let partitions = partitions.collect();
