@@ -330,6 +330,11 @@ pub struct DestinationOptions {
     /// The longest that a transaction stays open.
     #[arg(long, value_name = "TIME", default_value = "1s", requires = "transactional_id")]
     pub transaction_time: Span,
+    /// How long a run that has sent all waits without any acknowledgement before it gives up what is
+    /// left; each acknowledgement begins the time anew. While records are being sent, none is given
+    /// up, unless -X delivery.timeout.ms says so.
+    #[arg(long, value_name = "TIME", default_value = "2m")]
+    pub give_up_after: Span,
     /// How long an interrupted run may take to deliver what it has sent.
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub shutdown_timeout: Span,

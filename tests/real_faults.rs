@@ -57,6 +57,7 @@ by_both_transports!(
     killed_broker_of_three_and_leaders_moved,
     killed_only_broker_under_load,
     too_few_replicas_for_a_minute,
+    broker_away_for_150_seconds,
     network_cut_for_twenty_seconds,
     slow_network_and_connections_reset,
     broker_too_slow_for_the_rate,
@@ -247,6 +248,32 @@ fn broker_killed_that_forgets_producers_at_once() {
     kill_again_and_again(&drill.cluster, 2);
     running.finish(PATIENCE).exits(0);
     drill.assert_nothing_lost("the only broker killed twice, which forgets producers after 1 s");
+}
+
+/// No record is given up while a run goes on, however long the outage.
+fn broker_away_for_150_seconds(transport: &'static str) {
+    let mut drill = Drill::new("fault-away", transport, &[]);
+    let running = drill.start("--rate 1000 --duration 180s");
+    drill.cluster.call(&["stop-broker", "1", "--kill"]);
+    thread::sleep(Duration::from_secs(150));
+    drill.cluster.call(&["start-broker", "1"]);
+    running.finish(PATIENCE).exits(0);
+    let report = drill.report();
+    let longest = report["results"]["behind"]["acknowledged"]["longest_s"].as_f64();
+    assert!(longest.is_some_and(|seconds| seconds > 140.0), "{longest:?}");
+    drill.assert_nothing_lost("the only broker away for 150 s");
+}
+
+/// Time in which the program itself did not run makes no record late.
+#[test]
+fn program_stopped_for_a_while() {
+    let mut drill = Drill::new("fault-stopped", DEFAULT, &[]);
+    let running = drill.start("--rate 1000 --duration 20s -X delivery.timeout.ms=5000");
+    running.signal("STOP");
+    thread::sleep(Duration::from_secs(8));
+    running.signal("CONT");
+    running.finish(PATIENCE).exits(0);
+    drill.assert_nothing_lost("the program held still for 8 s, its delivery timeout 5 s");
 }
 
 /// With `acks=all` a leader takes nothing while fewer replicas are in sync than the topic asks for.

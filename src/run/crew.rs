@@ -88,7 +88,7 @@ impl Crew<'_> {
         };
         let (ended, failure) = self.run(&mut workers, &pacer, began_ns, &mut latency);
         let worked_ns = pacer.now_ns();
-        self.flush(if ended == Ending::Complete { FLUSH } else { self.shutdown() });
+        self.flush(if ended == Ending::Complete { self.give_up() } else { self.shutdown() });
         let done_ns = pacer.now_ns();
         latency.take(self.outlet.tallies());
         let (latencies, log_failed) = latency.finish();
@@ -125,6 +125,17 @@ impl Crew<'_> {
     /// Waits for the last records; returns how many are neither confirmed nor given up.
     fn flush(&self, patience: Duration) -> usize {
         self.outlet.flush(patience, self.shutdown(), self.stop)
+    }
+
+    /// How long a run that came to its end waits without an acknowledgement: no shorter than its
+    /// producers wait for a record themselves, so that they decide what becomes of it.
+    fn give_up(&self) -> Duration {
+        let patience = self.options.destination.give_up_after.duration();
+        let timeout = match self.outlet {
+            Outlet::Kafka(kafka) => kafka.cluster.settings().delivery_timeout(),
+            Outlet::Stdout(_) | Outlet::Null => None,
+        };
+        timeout.map_or(patience, |timeout| patience.max(timeout + DECIDING))
     }
 
     /// How long a run that was stopped may take to deliver what it has sent.
@@ -182,7 +193,8 @@ impl Crew<'_> {
             })
         });
         // Whatever happened, what was taken is delivered before the producer goes.
-        let left = self.flush(if announced.is_ok() { FLUSH } else { self.shutdown() }) as u64;
+        let left =
+            self.flush(if announced.is_ok() { self.give_up() } else { self.shutdown() }) as u64;
         announced?;
         let seen = self.outlet.deliveries().unwrap_or_default();
         let failed = seen.topics[Topic::Machines.index()].failed;
@@ -273,9 +285,8 @@ impl Crew<'_> {
     }
 }
 
-/// How long a run that came to its end waits for its last records: beyond the time after which
-/// the producer itself gives a record up, so that nothing is left undecided.
-const FLUSH: Duration = Duration::from_secs(180);
+/// What a producer may take beyond its own timeout to give a record up.
+const DECIDING: Duration = Duration::from_secs(5);
 
 fn seconds(ns: i64) -> f64 {
     ns.max(0) as f64 / 1e9

@@ -101,15 +101,19 @@ impl Outlet {
         }
     }
 
-    /// Waits until every record is confirmed or given up, `patience` at most; where the run is
-    /// stopped meanwhile, no longer than `shutdown` from then on. Returns how many are neither.
+    /// Waits until every record is confirmed or given up, for as long as one is at least every
+    /// `patience`; where the run is stopped meanwhile, no longer than `shutdown` from then on. Returns
+    /// how many are neither.
     pub fn flush(&self, patience: Duration, shutdown: Duration, stop: &StopFlag) -> usize {
         let Outlet::Kafka(kafka) = self else { return 0 };
         let mut deadline = Instant::now() + patience;
-        let mut running = !stop.is_set();
+        let (mut running, mut least) = (!stop.is_set(), usize::MAX);
         loop {
             let turn = Duration::from_millis(200);
             let left = kafka.producers.flush(turn);
+            if running && left < least {
+                (least, deadline) = (left, Instant::now() + patience);
+            }
             if running && stop.is_set() {
                 running = false;
                 deadline = deadline.min(Instant::now() + shutdown);

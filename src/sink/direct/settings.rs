@@ -87,7 +87,7 @@ impl Settings {
             most_bytes: None,
             most_records: MOST_RECORDS,
             in_flight: MOST_IN_FLIGHT,
-            delivery_timeout: Some(Duration::from_secs(120)),
+            delivery_timeout: None,
             request_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(30),
             retry_backoff: Duration::from_millis(100),
@@ -289,10 +289,10 @@ mod tests {
             let whole = [read.ack_timeout, read.request_timeout].map(|time| time.as_secs());
             (whole, read.delivery_timeout.map(|time| time.as_secs()))
         };
-        assert_eq!(seconds(&[]), ([30, 32], Some(120)));
-        assert_eq!(seconds(&["request.timeout.ms=60000"]), ([60, 62], Some(120)));
-        assert_eq!(seconds(&["socket.timeout.ms=1000"]), ([30, 32], Some(120)));
-        assert_eq!(seconds(&["socket.timeout.ms=90000"]), ([30, 90], Some(120)));
+        assert_eq!(seconds(&[]), ([30, 32], None));
+        assert_eq!(seconds(&["request.timeout.ms=60000"]), ([60, 62], None));
+        assert_eq!(seconds(&["socket.timeout.ms=1000"]), ([30, 32], None));
+        assert_eq!(seconds(&["socket.timeout.ms=90000"]), ([30, 90], None));
         assert_eq!(seconds(&["delivery.timeout.ms=5000"]), ([5, 5], Some(5)));
         assert_eq!(seconds(&["message.timeout.ms=0"]), ([30, 32], None));
     }

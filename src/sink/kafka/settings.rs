@@ -111,8 +111,8 @@ const TRANSACTION_MS: &str = "60000";
 /// Defaults that the user's own properties may override.
 const DEFAULTS: [(&str, &str); 5] = [
     ("client.id", "fleetstorm"),
-    // As Java's delivery.timeout.ms: after it a record is given up and counted as failed.
-    ("message.timeout.ms", "120000"),
+    // Without an end: no record is given up while a run goes on, however long an outage lasts.
+    ("message.timeout.ms", "0"),
     // As Java's: a broker that is back is found within a second rather than ten.
     ("reconnect.backoff.max.ms", "1000"),
     ("socket.nagle.disable", "true"),
@@ -155,6 +155,13 @@ impl KafkaSettings {
     /// Whether its producers are idempotent.
     pub fn is_idempotent(&self) -> bool {
         self.idempotent && self.acks == Acks::All
+    }
+
+    /// After how long a record is given up; none where it never is.
+    pub fn delivery_timeout(&self) -> Option<Duration> {
+        let own = self.properties.iter().rev().find(|p| canonical(&p.key) == "message.timeout.ms");
+        let timeout = own.and_then(|p| p.value.trim().parse().ok()).map(Duration::from_millis);
+        timeout.filter(|timeout| !timeout.is_zero())
     }
 
     /// How long a batch waits to be filled.
@@ -287,6 +294,19 @@ mod tests {
         );
         assert_eq!(config.get("linger.ms"), None);
         assert_eq!(config.get("queue.buffering.max.kbytes"), Some("65536"));
+    }
+
+    #[test]
+    fn no_record_is_given_up_unless_that_is_asked_for() {
+        let timeout = |properties: &[&str]| {
+            let settings = settings(properties);
+            let config = settings.client_config(Tuning::default()).unwrap();
+            let told = settings.delivery_timeout().map(|timeout| timeout.as_millis());
+            (config.get("message.timeout.ms").map(str::to_owned), told)
+        };
+        assert_eq!(timeout(&[]), (Some("0".to_owned()), None));
+        assert_eq!(timeout(&["delivery.timeout.ms=900000"]), (None, Some(900_000)));
+        assert_eq!(timeout(&["message.timeout.ms=0"]), (Some("0".to_owned()), None));
     }
 
     #[test]
