@@ -17,6 +17,7 @@ pub mod encoding;
 pub mod fleet;
 pub mod generator;
 pub mod manifest;
+pub mod output;
 pub mod pacing;
 pub mod preview;
 pub mod random;

@@ -18,7 +18,7 @@ use fleetstorm::run::connection::Connection;
 use fleetstorm::run::{self, ExitCode, RunError, Talk};
 use fleetstorm::sink::stdout;
 use fleetstorm::verify::verdict::Verdict;
-use fleetstorm::{doctor, encoding, preview, record};
+use fleetstorm::{doctor, encoding, output, preview, record};
 use signal_hook::consts::TERM_SIGNALS;
 use signal_hook::flag;
 use tracing_subscriber::EnvFilter;
@@ -44,9 +44,9 @@ fn main() {
     process::exit(code as i32);
 }
 
-/// Tells what went wrong. Nothing depends on it; stderr may be closed.
+/// Tells what went wrong.
 fn complain(what: &str) {
-    let _unheard = writeln!(io::stderr().lock(), "error: {what}");
+    output::tell(&format!("error: {what}"));
 }
 
 fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
@@ -89,8 +89,7 @@ fn verify(options: &VerifyOptions, stop: &StopFlag, quiet: bool) -> Result<ExitC
         ReportFile::new(path).put(&text).map_err(failed)?;
     }
     if !quiet {
-        // Nothing depends on it; stderr may be closed.
-        let _unheard = verdict.write(&mut io::stderr().lock());
+        output::tell_all(|out| verdict.write(out));
     }
     Ok(match verdict {
         Verdict { matches: true, .. } => ExitCode::Done,
@@ -102,12 +101,17 @@ fn verify(options: &VerifyOptions, stop: &StopFlag, quiet: bool) -> Result<ExitC
 fn doctor(options: &DoctorOptions, stop: &StopFlag, quiet: bool) -> Result<ExitCode, RunError> {
     let report = options.report.as_deref().map(ReportFile::new);
     let whole = doctor::examine(options, stop, |check| {
-        // Nothing depends on these lines; who has read enough may go. A report keeps stdout to itself.
-        let _unheard = match &report {
-            _ if quiet => Ok(()),
-            Some(ReportFile::Stdout) => check.write(&mut io::stderr().lock()),
-            _ => check.write(&mut io::stdout().lock()),
-        };
+        // A report keeps stdout to itself.
+        match &report {
+            _ if quiet => {}
+            Some(ReportFile::Stdout) => output::tell_all(|out| check.write(out)),
+            _ => {
+                let mut text = Vec::new();
+                // Nothing depends on these lines; who has read enough may go.
+                let _unheard =
+                    check.write(&mut text).and_then(|()| output::Stdout.write_all(&text));
+            }
+        }
     })?;
     if let (Some(file), Some(path)) = (report, &options.report) {
         let failed = |source| RunError::Report { path: path.clone(), source };
@@ -131,8 +135,7 @@ fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, RunError> {
         file => file.write(&merged).map_err(failed)?,
     }
     if let Some(results) = merged.results.as_ref().filter(|_| !quiet) {
-        // Nothing depends on it; stderr may be closed.
-        let _unheard = summary::write(results, &mut io::stderr().lock());
+        output::tell_all(|out| summary::write(results, out));
     }
     Ok(ExitCode::Done)
 }
@@ -207,7 +210,7 @@ fn log_to_stderr(cli: &Cli) {
         EnvFilter::try_from_env("FLEETSTORM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| output::Stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .compact()

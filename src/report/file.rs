@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::Report;
+use crate::output::Stdout;
 
 /// Where a report is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,11 +50,7 @@ impl ReportFile {
     /// Those of the file system.
     pub fn put(&self, text: &str) -> io::Result<()> {
         match self {
-            ReportFile::Stdout => {
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(text.as_bytes())?;
-                stdout.flush()
-            }
+            ReportFile::Stdout => Stdout.write_all(text.as_bytes()),
             ReportFile::Path(path) => replace(path, text.as_bytes()),
         }
     }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::output;
+
 /// A line on stderr, redrawn in place; nothing where stderr is not a terminal.
 #[derive(Debug)]
 pub struct LiveLine {
@@ -40,6 +42,7 @@ impl LiveLine {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             bar.set_style(style);
         }
+        output::keep_at_foot(Some(bar.clone()));
         let now = Instant::now();
         LiveLine { bar, started: now, before: (now, 0), rate: 0.0 }
     }
@@ -70,6 +73,7 @@ impl LiveLine {
 
     /// Takes the line away.
     pub fn finish(&self) {
+        output::keep_at_foot(None);
         self.bar.finish_and_clear();
     }
 }

@@ -12,12 +12,12 @@ pub mod producers;
 pub mod sent;
 pub mod worker;
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::RunOptions;
+use crate::output;
 use crate::pacing::{Pace, StopFlag};
 use crate::report::file::ReportFile;
 use crate::report::hdr_log::HdrLog;
@@ -29,6 +29,8 @@ use crate::verify::VerifyError;
 use crate::verify::position::Position;
 
 pub use error::{ExitCode, RunError};
+
+pub(crate) use crate::output::tell;
 
 use crew::{Crew, Outcome};
 use outlet::Outlet;
@@ -86,8 +88,7 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
         Outlet::Null => crew.work(|_| NullSink, hdr_log)?,
     };
     if talk == Talk::Stderr {
-        // Nothing depends on it; stderr may be closed.
-        let _unheard = summary::write(&results, &mut io::stderr().lock());
+        output::tell_all(|out| summary::write(&results, out));
     }
     report.results = Some(results);
     keep(file.as_ref(), &report)?;
@@ -213,9 +214,4 @@ fn keep(file: Option<&ReportFile>, report: &Report) -> Result<(), RunError> {
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Tells something to the person at the terminal. Nothing depends on it; stderr may be closed.
-pub(crate) fn tell(text: &str) {
-    let _unheard = writeln!(io::stderr().lock(), "{text}");
 }

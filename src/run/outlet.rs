@@ -11,6 +11,7 @@ use super::{Talk, now_ms, tell};
 use crate::cli::{RunOptions, SinkKind};
 use crate::encoding::{Format, SchemaId};
 use crate::manifest::Manifest;
+use crate::output::Stdout;
 use crate::pacing::{Pace, Profile, StopFlag};
 use crate::record::Topic;
 use crate::sink::Transport;
@@ -201,7 +202,7 @@ const ANNOUNCING: Duration = Duration::from_micros(4);
 
 impl Lines {
     /// The sink of one thread.
-    pub fn sink(&self) -> LineSink<std::io::Stdout> {
+    pub fn sink(&self) -> LineSink<Stdout> {
         LineSink::stdout(self.names.clone(), self.line_by_line)
     }
 }
