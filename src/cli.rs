@@ -1,13 +1,17 @@
 //! The command line: names, defaults and help. What options mean together is settled in
 //! `run/plan.rs`.
 
+pub mod count;
 pub mod exposed;
+pub mod minus;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
+
+use count::{whole, whole_of};
 
 use crate::config::units::{
     ByteRate, Percent, Rate, RateLimit, ShardChoice, Span, Speed, StartTime,
@@ -197,7 +201,7 @@ pub struct VerifyOptions {
     #[command(flatten)]
     pub registry: RegistryOptions,
     /// Threads that make the records again [default: one a core].
-    #[arg(long, value_name = "N", help_heading = "How", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", help_heading = "How", value_parser = whole::<u32>(1, 1024))]
     pub threads: Option<u32>,
     /// Write the verdict as JSON to a file, or to stdout with `-`.
     #[arg(long, value_name = "FILE", help_heading = "What to keep")]
@@ -236,7 +240,7 @@ pub struct PreviewOptions {
     /// Print N records of all topics as JSON lines instead: as many of each topic as of any other,
     /// where there are, spread evenly over the run.
     #[arg(long, value_name = "N", help_heading = "What to show",
-        value_parser = clap::value_parser!(u64).range(1..))]
+        value_parser = whole::<u64>(1, u64::MAX))]
     pub sample: Option<u64>,
 }
 
@@ -253,7 +257,7 @@ pub struct PreviewSpan {
     #[arg(long, value_name = "TIME")]
     pub interval: Option<Span>,
     /// When it starts: -7d, 2026-01-01T00:00:00Z [default: so that it ends now].
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME")]
     pub start: Option<StartTime>,
 }
 
@@ -325,7 +329,7 @@ pub struct DestinationOptions {
     pub transactional_id: Option<String>,
     /// The most records of a transaction.
     #[arg(long, value_name = "N", default_value_t = 10_000, requires = "transactional_id",
-        value_parser = clap::value_parser!(u64).range(1..))]
+        value_parser = whole::<u64>(1, u64::MAX))]
     pub transaction_records: u64,
     /// The longest that a transaction stays open.
     #[arg(long, value_name = "TIME", default_value = "1s", requires = "transactional_id")]
@@ -397,16 +401,16 @@ pub struct FleetOptions {
     #[arg(long, value_name = "NAME")]
     pub scenario: Option<String>,
     /// Machines in the fleet (n_machines; 100).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_of("n_machines"))]
     pub machines: Option<u64>,
     /// Readings of each machine after which the run ends (n_readings; no end).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_of("n_readings"))]
     pub readings: Option<u64>,
     /// Expected number of jobs over the run (n_jobs).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_of("n_jobs"))]
     pub jobs: Option<u64>,
     /// Seed of all random streams; drawn and told where not given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_of("seed"))]
     pub seed: Option<u64>,
     /// Set any configuration key, as in `anomalies.enable=true`; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
@@ -429,10 +433,10 @@ pub struct TopicOptions {
     #[arg(long, value_name = "PREFIX", default_value = "")]
     pub topic_prefix: String,
     /// Partitions of topics that are created.
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = whole::<u32>(1, 100_000))]
     pub partitions: u32,
     /// Replicas of topics that are created; the broker's default where not given.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", value_parser = whole::<u16>(1, 1000))]
     pub replication_factor: Option<u16>,
     /// Configuration of topics that are created, for all or for one; repeatable.
     #[arg(long, value_name = "[TOPIC:]KEY=VALUE")]
@@ -491,10 +495,10 @@ pub struct PaceOptions {
     #[arg(long, value_enum)]
     pub time: Option<Time>,
     /// When the run starts: now, -7d, +10s, 2026-01-01T00:00:00Z.
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME")]
     pub start: Option<StartTime>,
     /// End after this many slots of the schedule.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(0, u64::MAX))]
     pub records: Option<u64>,
     /// End this long after the start.
     #[arg(long, value_name = "TIME")]
@@ -503,10 +507,10 @@ pub struct PaceOptions {
     #[arg(long, value_name = "TIME")]
     pub machines_refresh: Option<Span>,
     /// Threads that simulate [default: 1; for --sink null one a core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1, 1024))]
     pub threads: Option<u32>,
     /// Producers that the threads share [default: 1].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1, 64))]
     pub producers: Option<u32>,
     /// Simulate part I of N of the fleet, I from 0, or `job` for JOB_COMPLETION_INDEX, as a
     /// Kubernetes Indexed Job sets it; needs --seed and an absolute --start.
@@ -577,8 +581,69 @@ mod tests {
         assert!(run.pace.rate.is_none() && run.pace.time.is_none());
     }
 
+    /// The error of a command line, joined as `main` does.
+    fn error(words: &[&str]) -> Option<String> {
+        let words = words.iter().copied();
+        let joined = minus::joined(&Cli::command(), ["fleetstorm"].into_iter().chain(words));
+        Cli::try_parse_from(joined).err().map(|error| error.to_string())
+    }
+
     #[test]
     fn a_relative_start_is_not_taken_for_an_option() {
-        assert!(Cli::try_parse_from(["fleetstorm", "run", "--start", "-7d"]).is_ok());
+        assert_eq!(error(&["run", "--start", "-7d"]), None);
+        assert_eq!(error(&["preview", "--start", "-7d", "--interval", "15m"]), None);
+        assert_eq!(error(&["run", "--topic-prefix", "-x-", "-q"]), None);
+    }
+
+    #[test]
+    fn what_is_an_option_is_no_value() {
+        for words in [&["run", "--start", "-q"][..], &["run", "--rate", "--seed", "5"]] {
+            let error = error(words).unwrap_or_default();
+            assert!(error.contains("a value is required for"), "{error}");
+        }
+        assert!(error(&["run", "--", "--rate", "-5"]).unwrap_or_default().contains("'--rate'"));
+    }
+
+    /// Every option that takes a value, once, with its command.
+    fn options_with_values() -> Vec<(Vec<String>, clap::Arg)> {
+        fn below(
+            path: &[String],
+            command: &clap::Command,
+            found: &mut Vec<(Vec<String>, clap::Arg)>,
+        ) {
+            let options = command.get_opts().filter(|option| option.get_action().takes_values());
+            found.extend(options.map(|option| (path.to_vec(), option.clone())));
+            for sub in command.get_subcommands() {
+                below(&[path, &[sub.get_name().to_owned()]].concat(), sub, found);
+            }
+        }
+        let mut found = Vec::new();
+        below(&[], &Cli::command(), &mut found);
+        found
+    }
+
+    #[test]
+    fn every_option_takes_a_value_with_a_minus_and_tells_its_bound() {
+        let options = options_with_values();
+        assert!(options.len() > 60, "{}", options.len());
+        for (path, option) in options {
+            let long = option.get_long().map(|name| format!("--{name}"));
+            let name = long.or(option.get_short().map(|c| format!("-{c}"))).unwrap_or_default();
+            for value in ["-5", "-1s"] {
+                let words: Vec<&str> =
+                    path.iter().map(String::as_str).chain([name.as_str(), value]).collect();
+                let error = error(&words).unwrap_or_default();
+                assert!(!error.contains("unexpected argument"), "{words:?}: {error}");
+                let bound = ["from", "must be", "write", "possible values", "as in"];
+                let numbers = ["N", "N|max", "TIME", "BYTES", "PERCENT", "FACTOR", "I/N"];
+                let kinds = option.get_value_names().unwrap_or_default();
+                if kinds.iter().any(|kind| numbers.contains(&kind.as_str()))
+                    && option.get_id() != "start"
+                {
+                    assert!(error.contains(&format!("'{value}' for '{name}")), "{error}");
+                    assert!(bound.iter().any(|word| error.contains(word)), "{error}");
+                }
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::process;
 use clap::{CommandFactory, FromArgMatches};
 use fleetstorm::cli::{
     Cli, Command, DoctorOptions, ReportCommand, ScenariosCommand, SchemasCommand, VerifyOptions,
-    exposed,
+    exposed, minus,
 };
 use fleetstorm::config::scenario::{self, Scenario};
 use fleetstorm::pacing::StopFlag;
@@ -24,7 +24,8 @@ use signal_hook::flag;
 use tracing_subscriber::EnvFilter;
 
 fn main() {
-    let matches = Cli::command().get_matches();
+    let words = minus::joined(&Cli::command(), std::env::args_os());
+    let matches = Cli::command().get_matches_from(words);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     log_to_stderr(&cli);
     if let Some(warning) = exposed::warning(&matches) {

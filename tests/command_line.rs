@@ -12,6 +12,8 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::CommandFactory;
+use fleetstorm::cli::Cli;
 use serde_json::{Value, json};
 use support::{ALL_TOPICS, Finished, Running, SOON, TOPICS, command, run, slots, total};
 
@@ -91,15 +93,20 @@ fn help_of_run_names_every_option() {
         .split(|c: char| c.is_whitespace() || c == ',' || c == '`')
         .filter(|word| word.starts_with('-'))
         .collect();
-    let options = "-b --bootstrap-server -r --schema-registry --registry-basic-auth --registry-token \
-        --command-config --registry-ca --registry-cert --registry-key --registry-timeout --subject-strategy --sink --keep --embedded-registry \
-        --acks -X --connect-timeout --shutdown-timeout --config --scenario --machines --readings \
-        --jobs --seed --set --topics --topic-prefix --partitions --replication-factor \
-        --topic-config --no-create-topics --format --job-key --rate --interval --speed --time \
-        --start --records --duration --machines-refresh --threads --shard --report -q -v";
-    for option in options.split_whitespace() {
-        assert!(words.contains(option), "{option} is in the help:\n{}", help.stdout);
+    // Those that there are, so that none is forgotten here.
+    let command = Cli::command();
+    let run = command.find_subcommand("run").expect("there is one");
+    let global = command.get_opts().filter(|option| option.is_global_set());
+    let mut options = 0;
+    for option in run.get_opts().chain(global) {
+        let long = option.get_long().map(|name| format!("--{name}"));
+        let short = option.get_short().map(|letter| format!("-{letter}"));
+        for name in long.into_iter().chain(short) {
+            assert!(words.contains(name.as_str()), "{name} is in the help:\n{}", help.stdout);
+            options += 1;
+        }
     }
+    assert!(options > 50, "{options}");
 }
 
 #[test]
@@ -329,6 +336,22 @@ fn a_value_out_of_bounds_is_named_with_its_bound() {
     let path = file(&folder, "fleet.yaml", "temporal_patterns:\n  peak_hour: 24\n");
     refused(&["--config", &path])
         .fails(2, &["`temporal_patterns.peak_hour`", "24", "fleet.yaml", "23"]);
+}
+
+#[test]
+fn a_value_with_a_minus_is_named_with_its_bound() {
+    for (option, value, bound) in [
+        ("--rate", "-5", "from 0.000001 to 1000000000"),
+        ("--seed", "-1", "from 0 to 18446744073709551615"),
+        ("--machines", "-1", "from 1 to 10000000"),
+        ("--duration", "-5s", "36525d"),
+        ("--threads", "-2", "from 1 to 1024"),
+    ] {
+        let ended = refused(&[option, value]);
+        for words in [option, value, bound] {
+            assert!(ended.exits(2).stderr.contains(words), "{words}: {}", ended.stderr);
+        }
+    }
 }
 
 #[test]

@@ -217,6 +217,14 @@ const fn number(min: f64, max: f64) -> Rule {
     Rule::Number { min, max }
 }
 
+/// The bounds of a key that holds a whole number.
+pub fn whole_bounds(key: &str) -> Option<(u64, u64)> {
+    match rule(key)? {
+        Rule::Integer { min, max, .. } => Some((*min, *max)),
+        _ => None,
+    }
+}
+
 fn rule(key: &str) -> Option<&'static Rule> {
     RULES.iter().find(|(path, _)| *path == key).map(|(_, rule)| rule)
 }

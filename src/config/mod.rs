@@ -22,6 +22,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use bounds::whole_bounds;
 pub use client_properties::{ClientProperties, PropertiesError};
 pub use error::{ConfigError, Problem, ProblemKind};
 pub use layers::{Layer, Origin, Resolved, resolve};

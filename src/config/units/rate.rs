@@ -56,6 +56,7 @@ const RATE_EXAMPLES: &str = "records per second, as 5000, 0.2, 5k or 1.5M";
 const LEVEL_EXAMPLES: &str = "records per second, as 0, 0.2, 5k or 1.5M";
 const LIMIT_EXAMPLES: &str = "records per second, as 5000, 0.2, 5k or 1.5M, or max";
 const SPEED_EXAMPLES: &str = "how many times as fast as the clock, as 60x or 1.5x";
+const BYTES_BOUND: &str = "not from 1 byte to 1 TB";
 const BYTES_EXAMPLES: &str = "bytes per second, as 10MB/s or 512KiB/s";
 
 impl Rate {
@@ -115,7 +116,7 @@ impl ByteRate {
         if (1..=MOST_BYTES).contains(&bytes_per_second) {
             return Ok(Self(bytes_per_second));
         }
-        Err(wrong("not from 1 byte to 1 TB", BYTES_EXAMPLES))
+        Err(wrong(BYTES_BOUND, BYTES_EXAMPLES))
     }
 
     /// Bytes per second.
@@ -169,6 +170,9 @@ impl FromStr for ByteRate {
         // bytesize takes either case: a network's megabits would count as eight times as much.
         if ["Kb", "Mb", "Gb", "Tb"].iter().any(|bits| text.ends_with(bits)) {
             return Err(wrong("those are bits, and B is for bytes", BYTES_EXAMPLES));
+        }
+        if text.starts_with('-') {
+            return Err(wrong(BYTES_BOUND, BYTES_EXAMPLES));
         }
         let bytes: ByteSize =
             text.parse().map_err(|_| wrong("not a number of bytes", BYTES_EXAMPLES))?;

@@ -56,6 +56,9 @@ impl FromStr for Span {
         if text.is_empty() {
             return Err(wrong("it is empty"));
         }
+        if text.starts_with('-') {
+            return Err(wrong("not from 1ns to 36525d, as it must be"));
+        }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong(format!("a time needs a unit ({text}s, say)")));
         }

@@ -1,0 +1,28 @@
+//! Whole numbers on the command line, with errors that name their bounds.
+
+use crate::config;
+
+/// A parser of whole numbers from `least` to `most`.
+pub fn whole<T: TryFrom<u64>>(
+    least: u64,
+    most: u64,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number: Option<u64> = text.trim().parse().ok();
+        let within = number.filter(|number| (least..=most).contains(number));
+        let wrong = || format!("it must be a whole number from {least} to {most}");
+        within.and_then(|number| T::try_from(number).ok()).ok_or_else(wrong)
+    }
+}
+
+/// A parser of whole numbers for the configuration's `key`, whose bounds are checked with the rest of
+/// the configuration; what is no such number is told them here.
+pub fn whole_of(
+    key: &'static str,
+) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static {
+    let (least, most) = config::whole_bounds(key).unwrap_or((0, u64::MAX));
+    move |text| {
+        let wrong = || format!("it must be a whole number from {least} to {most}");
+        text.trim().parse().map_err(|_| wrong())
+    }
+}
