@@ -1,10 +1,11 @@
 //! How far a run got: of each topic and key, how many of its first records are there.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use super::read_back::Topics;
 use super::runs::Runs;
-use super::{Evidence, VerifyError};
+use super::{Evidence, VerifyError, belongs_to_another_shard};
 use crate::manifest::Manifest;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
@@ -15,9 +16,9 @@ use crate::sink::kafka::Cluster;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Position {
     keys: HashMap<Box<[u8]>, [u64; Topic::COUNT]>,
-    /// How many they are.
+    /// How many they are: those of the run's own part of the fleet, not of its other shards.
     pub records: u64,
-    /// Records that are there beside them: duplicates, behind a hole, or of others.
+    /// Records that are there beside them: duplicates, behind a hole, or of no shard of the run.
     pub others: u64,
 }
 
@@ -48,8 +49,13 @@ impl Position {
         let mut position = Position::default();
         for (key, row) in ledger.rows() {
             let counts = Topic::ALL.map(|topic| ledger.chain(row, topic).count);
-            position.records += counts.iter().sum::<u64>();
-            position.keys.insert(key.into(), counts);
+            let records: u64 = counts.iter().sum();
+            if evidence.known[row as usize].load(Ordering::Relaxed) {
+                position.records += records;
+                position.keys.insert(key.into(), counts);
+            } else if !belongs_to_another_shard(&runs, key) {
+                position.others += records;
+            }
         }
         let comparison = evidence.comparison(cluster, &manifest, &topics);
         for (suspect, leading) in comparison.compare(&evidence.suspects())?.leading {

@@ -176,17 +176,19 @@ impl<'a> Topics<'a> {
         let topic = spans[0].topic;
         let mut left = spans.len();
         self.consumer.assign(&list).map_err(|error| VerifyError::Client(error.to_string()))?;
-        let (mut last_heard, mut count) = (Instant::now(), 0u64);
+        let (mut silence, mut count) = (Silence::since(Instant::now()), 0u64);
         while left > 0 {
             count += 1;
             if count.is_multiple_of(LOOK_EVERY) {
-                last_heard = Instant::now();
                 self.interrupted()?;
             }
             let message = match self.consumer.poll(TURN) {
-                Some(Ok(message)) => message,
+                Some(Ok(message)) => {
+                    silence.heard();
+                    message
+                }
                 Some(Err(ClientError::PartitionEOF(partition))) => {
-                    last_heard = Instant::now();
+                    silence.heard();
                     // Behind the last record there may be marks of transactions, or gaps.
                     if ends.get_mut(partition as usize).and_then(Option::take).is_some() {
                         left -= 1;
@@ -198,11 +200,9 @@ impl<'a> Topics<'a> {
                 }
                 Some(Err(_)) | None => {
                     self.interrupted()?;
-                    if last_heard.elapsed() > self.patience.max(SILENCE) {
-                        return Err(VerifyError::Silent {
-                            topic: name.to_owned(),
-                            waited: last_heard.elapsed(),
-                        });
+                    let waited = silence.lasts(Instant::now());
+                    if waited > self.patience.max(SILENCE) {
+                        return Err(VerifyError::Silent { topic: name.to_owned(), waited });
                     }
                     continue;
                 }
@@ -240,6 +240,34 @@ impl<'a> Topics<'a> {
 
 /// How long a cluster that has answered may say nothing at all.
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// For how long nothing has come. The clock is read only where a wait for records was in vain, so that
+/// records cost nothing of it.
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    since: Instant,
+    heard: bool,
+}
+
+impl Silence {
+    fn since(now: Instant) -> Silence {
+        Silence { since: now, heard: false }
+    }
+
+    /// Something came: the next wait in vain begins the silence anew.
+    #[inline]
+    fn heard(&mut self) {
+        self.heard = true;
+    }
+
+    /// How long it lasts at `now`, when a wait was in vain.
+    fn lasts(&mut self, now: Instant) -> Duration {
+        if std::mem::take(&mut self.heard) {
+            self.since = now;
+        }
+        now.saturating_duration_since(self.since)
+    }
+}
 
 /// Whether an error of a consumer will not mend itself.
 fn is_final(error: &ClientError) -> bool {
@@ -285,3 +313,24 @@ impl ClientContext for Quiet {
 }
 
 impl ConsumerContext for Quiet {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_begins_anew_with_whatever_comes_however_slowly() {
+        let began = Instant::now();
+        let at = |s: u64| began + Duration::from_secs(s);
+        let mut silence = Silence::since(began);
+        assert_eq!(silence.lasts(at(50)), Duration::from_secs(50));
+        // A record in twelve seconds, looked for in between: ten minutes of it are no silence.
+        for s in 0..600 {
+            if s % 12 == 0 {
+                silence.heard();
+            }
+            assert!(silence.lasts(at(60 + s)) < Duration::from_secs(12));
+        }
+        assert_eq!(silence.lasts(at(720)), Duration::from_secs(72), "since the last look after it");
+    }
+}
