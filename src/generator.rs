@@ -163,6 +163,45 @@ impl Generator {
         {
             return self.tell(reading.at, &event, timestamp_ms, take);
         }
+        self.view(reading, kind, timestamp_ms, take)
+    }
+
+    /// [`Generator::fill`], where `take` says whether it took the record: a state change that it did
+    /// not take waits for the machine's next event slot.
+    #[inline]
+    pub fn offer<E>(
+        &mut self,
+        reading: &Reading,
+        kind: SlotKind,
+        timestamp_ms: i64,
+        take: impl FnOnce(Option<Keyed<'_>>) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        if kind == SlotKind::Event
+            && let Some(event) = self.simulation.event(reading.at)
+        {
+            let taken = self.tell(reading.at, &event, timestamp_ms, take);
+            if !matches!(taken, Ok(true)) {
+                self.simulation.put_back(reading.at, event);
+            }
+            return taken;
+        }
+        self.view(reading, kind, timestamp_ms, take)
+    }
+
+    /// The state changes that wait on machine `at`, the oldest first.
+    pub fn waiting(&self, at: usize) -> impl Iterator<Item = &Event> {
+        self.simulation.waiting(at)
+    }
+
+    /// Fills a slot that no state change takes.
+    #[inline]
+    fn view<T>(
+        &self,
+        reading: &Reading,
+        kind: SlotKind,
+        timestamp_ms: i64,
+        take: impl FnOnce(Option<Keyed<'_>>) -> T,
+    ) -> T {
         let machine = self.simulation.machine(reading.at);
         let health = machine.health();
         let speaks = match kind {

@@ -265,7 +265,7 @@ fn a_report_on_stdout_is_one_document_of_manifest_and_results() {
     assert_eq!(results["rate"]["target"], 300.0);
     assert!(results["rate"]["achieved"].as_f64().expect("a number") > 0.0);
     assert!(results["rate"].get("max_second_error").is_some());
-    assert_eq!(results["rate"]["measured_from_s"], 0.0);
+    assert_eq!(results["rate"]["measured"]["from_s"], 0.0);
     assert!(results["latency_ms"].get("intended").is_some());
     assert!(results["latency_ms"].get("enqueued").is_some());
     assert_eq!(results["errors"], json!({}));

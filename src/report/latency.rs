@@ -3,7 +3,10 @@
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
+use hdrhistogram::Histogram;
+
 use super::hdr_log::HdrLog;
+use super::live::P99;
 use crate::sink::latency::Latencies;
 use crate::sink::tally::Tally;
 
@@ -18,7 +21,7 @@ pub struct LatencyRecorder {
     failed: Option<io::Error>,
     started: Instant,
     taken: Duration,
-    p99: Duration,
+    p99: Option<P99>,
 }
 
 /// How often latencies are gathered.
@@ -36,7 +39,7 @@ impl LatencyRecorder {
             failed,
             started: Instant::now(),
             taken: Duration::ZERO,
-            p99: Duration::ZERO,
+            p99: None,
         }
     }
 
@@ -65,13 +68,17 @@ impl LatencyRecorder {
             self.log = None;
         }
         let all = self.total.total();
-        let latency = if all.intended.is_empty() { &all.enqueued } else { &all.intended };
-        self.p99 = Duration::from_micros(latency.value_at_quantile(0.99));
+        let at = |latency: &Histogram<u64>| Duration::from_micros(latency.value_at_quantile(0.99));
+        self.p99 = match (all.intended.is_empty(), all.enqueued.is_empty()) {
+            (false, _) => Some(P99::Due(at(&all.intended))),
+            (true, false) => Some(P99::Sent(at(&all.enqueued))),
+            (true, true) => None,
+        };
     }
 
     /// The 99th percentile of what was gathered: from the intended instant where there is one, else
     /// from the hand-over.
-    pub fn p99(&self) -> Duration {
+    pub fn p99(&self) -> Option<P99> {
         self.p99
     }
 
@@ -83,7 +90,6 @@ impl LatencyRecorder {
 
 #[cfg(test)]
 mod tests {
-    use hdrhistogram::Histogram;
     use hdrhistogram::serialization::Deserializer;
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::figures::number;
 use crate::output;
 
 /// A line on stderr, redrawn in place; nothing where stderr is not a terminal.
@@ -18,7 +19,7 @@ pub struct LiveLine {
 /// What the line shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Glance {
-    /// Slots worked off.
+    /// Records handed over, announcements apart.
     pub sent: u64,
     /// Records confirmed.
     pub acked: u64,
@@ -26,8 +27,17 @@ pub struct Glance {
     pub in_flight: u64,
     /// Records given up.
     pub failed: u64,
-    /// The 99th percentile of the latency.
-    pub p99: Duration,
+    /// The 99th percentile of the latency; none where nothing was confirmed.
+    pub p99: Option<P99>,
+}
+
+/// The 99th percentile of a latency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum P99 {
+    /// From the instant at which records were due.
+    Due(Duration),
+    /// From their hand-over to the producer.
+    Sent(Duration),
 }
 
 impl LiveLine {
@@ -60,20 +70,42 @@ impl LiveLine {
     }
 
     fn text(&self, glance: &Glance) -> String {
-        format!(
-            "{} elapsed, {}/s, {} acked, {} in flight, {} errors, p99 {:.1} ms",
+        let mut text = format!(
+            "{} elapsed, {} records/s, {} acked, {} in flight, {} errors",
             HumanDuration(Duration::from_secs(self.started.elapsed().as_secs())),
-            HumanCount(self.rate.round() as u64),
+            number(self.rate),
             HumanCount(glance.acked),
             HumanCount(glance.in_flight),
             HumanCount(glance.failed),
-            glance.p99.as_secs_f64() * 1000.0,
-        )
+        );
+        let (took, from) = match glance.p99 {
+            Some(P99::Due(took)) => (took, "due"),
+            Some(P99::Sent(took)) => (took, "sent"),
+            None => return text,
+        };
+        text += &format!(", p99 {:.1} ms from {from}", took.as_secs_f64() * 1000.0);
+        text
     }
 
     /// Takes the line away.
     pub fn finish(&self) {
         output::keep_at_foot(None);
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_what_its_figures_are_of() {
+        let mut line = LiveLine::new(true);
+        line.rate = 0.05;
+        let mut glance = Glance { sent: 9, acked: 1234, ..Glance::default() };
+        let nothing = line.text(&glance);
+        assert!(nothing.contains("0.05 records/s, 1,234 acked") && !nothing.contains("p99"));
+        glance.p99 = Some(P99::Due(Duration::from_micros(1500)));
+        assert!(line.text(&glance).ends_with("p99 1.5 ms from due"));
     }
 }

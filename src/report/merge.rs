@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::read::{self, ReadError, ReadReport};
 use super::results::{
-    BehindResults, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults, Percentiles,
+    BehindResults, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults, Past, Percentiles,
     RateResults, Results, TopicResults, max_second_error,
 };
-use super::{Report, histogram};
+use super::{Report, histogram, rate};
 use crate::config::units::Shard;
 use crate::manifest::TopicEntry;
 use crate::record::Topic;
@@ -59,9 +59,10 @@ pub enum MergeError {
 
 /// Merges the reports in `files`, one a shard of one run, into one of the same shape.
 ///
-/// Counts are added, rates too; percentiles are those of all records together. The error of the rate
-/// is what all shards have sent against what was due of all of them, one record a shard forgiven,
-/// which the shards' ends decide. Seconds of the schedule are added one by one; the worst second is
+/// Counts are added; percentiles are those of all records together. Rates are all that the shards have
+/// sent over the whole time, from when the first was measured to when the last had ended; the error is
+/// that against what was due of all of them, one record a shard forgiven, which the shards' ends
+/// decide. Seconds of the schedule are added one by one; the worst second is
 /// the worst of these sums where all seconds are listed, else the worst of any shard. The largest drift
 /// stands for that of the whole, which can't be larger. So do the longest lag and, since reports don't
 /// say when it was, the largest total of lags and their largest number, which the whole's may exceed. A
@@ -152,7 +153,7 @@ fn merged(mut parts: Vec<Part>) -> Result<Report, MergeError> {
     parts.sort_by_key(|part| part.shards.iter().map(|shard| shard.index()).min());
     let results = match parts.as_slice() {
         [only] => only.results.clone(),
-        several => results(several, shards.len())?,
+        several => results(several)?,
     };
     let starts: Vec<Vec<TopicEntry>> =
         parts.iter().map(|part| part.report.manifest.topics.clone()).collect();
@@ -214,16 +215,15 @@ fn difference(first: &Value, second: &Value, at: &str) -> Option<(String, (Strin
     }
 }
 
-/// The results of several parts, which hold so many shards.
-fn results(parts: &[Part], shards: usize) -> Result<Results, MergeError> {
+/// The results of several parts.
+fn results(parts: &[Part]) -> Result<Results, MergeError> {
     let all = || parts.iter().map(|part| &part.results);
     let mut added = Added::new();
-    let mut measured = Vec::new();
     for part in parts {
-        measured.push(added.add(&part.results.histograms).map_err(|reason| {
+        added.add(&part.results.histograms).map_err(|reason| {
             let reason = format!("a histogram can't be read: {reason}");
             ReadError::NotAReport { path: part.path.clone(), reason }
-        })?);
+        })?;
     }
     let mut records = BTreeMap::new();
     let mut errors = BTreeMap::new();
@@ -245,11 +245,7 @@ fn results(parts: &[Part], shards: usize) -> Result<Results, MergeError> {
         ended: all().map(|results| results.ended).max_by_key(badness).unwrap_or(Ending::Complete),
         records,
         elapsed_s: all().map(|results| results.elapsed_s).fold(0.0, f64::max),
-        rate: RateResults {
-            error: error(parts, &measured, shards),
-            late_ms: Percentiles::of(&added.late),
-            ..rate(parts)
-        },
+        rate: RateResults { late_ms: Percentiles::of(&added.late), ..rate(parts) },
         behind: BehindResults {
             handed_over: lag(all().map(|results| results.behind.handed_over)),
             acknowledged: lag(all().map(|results| results.behind.acknowledged)),
@@ -259,6 +255,8 @@ fn results(parts: &[Part], shards: usize) -> Result<Results, MergeError> {
         errors,
         end_offsets: end_offsets(all()),
         already_there: all().fold(0, |sum, r| sum.saturating_add(r.already_there)),
+        already_dropped: all().fold(0, |sum, r| sum.saturating_add(r.already_dropped)),
+        torn: all().fold(0, |sum, r| sum.saturating_add(r.torn)),
         histograms: Histograms::of(&added.latencies, &added.late),
     })
 }
@@ -307,10 +305,10 @@ fn lag(lags: impl Iterator<Item = Lag>) -> Lag {
 fn rate(parts: &[Part]) -> RateResults {
     let all = || parts.iter().map(|part| &part.results.rate);
     let largest = |of: fn(&RateResults) -> Option<f64>| all().filter_map(of).reduce(f64::max);
-    let from_s = all().map(|rate| rate.measured_from_s).fold(f64::INFINITY, f64::min);
+    let from_s = all().map(|rate| rate.measured.from_s).fold(f64::INFINITY, f64::min);
     let mut seconds = Vec::new();
     for rate in all() {
-        let later = (rate.measured_from_s.floor() - from_s.floor()) as usize;
+        let later = (rate.measured.from_s.floor() - from_s.floor()) as usize;
         let later = later.min(LISTED_SECONDS);
         let listed = rate.seconds.iter().take(LISTED_SECONDS - later);
         if seconds.len() < later + listed.len() {
@@ -320,52 +318,31 @@ fn rate(parts: &[Part]) -> RateResults {
             *sum = (sum.0.saturating_add(due), sum.1.saturating_add(sent));
         }
     }
+    let measured: Vec<rate::Part> = parts
+        .iter()
+        .map(|part| rate::Part {
+            fraction: rate::fraction(&part.report.manifest, &part.shards),
+            shards: part.shards.len(),
+            measured: part.results.rate.measured,
+        })
+        .collect();
+    let past = all().filter_map(|rate| rate.past).reduce(|one, other| Past {
+        slots: one.slots.plus(&other.slots),
+        took_s: one.took_s.max(other.took_s),
+        ..one
+    });
     RateResults {
-        target: all().map(|rate| rate.target).sum(),
-        achieved: all().map(|rate| rate.achieved).sum(),
-        error: None,
-        bytes_per_second: all().map(|rate| rate.bytes_per_second).sum(),
         silent: all().fold(0, |sum, rate| sum.saturating_add(rate.silent)),
+        past: past.and_then(|past| Past::new(past.slots, past.took_s)),
         max_second_error: if seconds.len() < LISTED_SECONDS {
             max_second_error(from_s, seconds.iter().copied())
         } else {
             largest(|rate| rate.max_second_error)
         },
         max_drift: largest(|rate| rate.max_drift),
-        late_ms: None,
-        measured_from_s: from_s,
         seconds,
+        ..parts.first().map(|part| rate::of(&part.report.manifest, &measured)).unwrap_or_default()
     }
-}
-
-/// The error of the whole run, of which each part has worked off so many slots on the clock.
-fn error(parts: &[Part], measured: &[u64], shards: usize) -> Option<f64> {
-    let mut sums = Some((0.0, 0.0));
-    let mut largest = None;
-    for (part, &measured) in parts.iter().zip(measured) {
-        let rate = &part.results.rate;
-        let target = rate.target?;
-        largest = rate.error.into_iter().chain(largest).reduce(f64::max);
-        let records = part.results.total();
-        let slots = match measured {
-            // What no clock was beside is counted by what was sent, as the rate is.
-            0 => {
-                let announced = part.results.records.get("machines").map_or(0, |topic| topic.sent);
-                (records.sent.saturating_sub(announced) + rate.silent) as f64
-            }
-            measured => measured.saturating_sub(records.dropped) as f64,
-        };
-        // The time worked, by which the achieved rate was made of the slots.
-        let due = match (target > 0.0, rate.achieved > 0.0) {
-            (true, true) => Some(target * slots / rate.achieved),
-            (true, false) => None,
-            (false, _) => Some(0.0),
-        };
-        sums = sums.zip(due).map(|((all, all_due), due)| (all + slots, all_due + due));
-    }
-    let Some((slots, due)) = sums else { return largest };
-    let off = (slots - due).abs();
-    Some(if off <= shards as f64 { 0.0 } else { off / due })
 }
 
 /// The histograms of several reports.
@@ -379,13 +356,13 @@ impl Added {
         Added { late: latency::histogram(), latencies: Latencies::default() }
     }
 
-    /// Adds those of a report; returns how many slots its clock has measured.
-    fn add(&mut self, histograms: &Histograms) -> Result<u64, String> {
+    /// Adds those of a report.
+    fn add(&mut self, histograms: &Histograms) -> Result<(), String> {
         let add = |sum: &mut Histogram<u64>, text: &Option<String>| match text {
             Some(text) => histogram::add_encoded(sum, text),
             None => Ok(()),
         };
-        let before = self.late.len();
+        add(self.latencies.past_mut(), &histograms.past)?;
         add(&mut self.late, &histograms.late)?;
         for (name, texts) in &histograms.topics {
             let topic: Topic = name.parse().map_err(|_| format!("{name:?} is no topic"))?;
@@ -393,7 +370,7 @@ impl Added {
             add(&mut latency.intended, &texts.intended)?;
             add(&mut latency.enqueued, &texts.enqueued)?;
         }
-        Ok(self.late.len() - before)
+        Ok(())
     }
 }
 

@@ -31,6 +31,13 @@ pub struct Results {
     /// sent since.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub already_there: u64,
+    /// Slots that the run had dropped before it was resumed: `dropped` lists their spans as well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub already_dropped: u64,
+    /// Stories (of a job, a machine's status, an incident) that lack a part: slots were dropped, and
+    /// their last changes still waited for one when the run ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub torn: u64,
     /// How far the run fell behind its schedule.
     pub behind: BehindResults,
     /// The spans of slots that were dropped, where that was asked for.
@@ -70,42 +77,108 @@ pub struct TopicResults {
     pub acked: u64,
     /// Records that were given up.
     pub failed: u64,
+    /// Records of which nobody knows: sent, less confirmed and given up.
+    #[serde(default)]
+    pub unconfirmed: u64,
     /// Records that were dropped rather than sent late, as was asked for.
     pub dropped: u64,
     /// Bytes of keys and values confirmed.
     pub bytes: u64,
 }
 
-/// The rate of a run, in records a second over all topics, without the announcement of machines.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The rate of a run over all topics, without the announcement of machines: of what is measured, which
+/// is every record where nothing is paced, else those that were due after the run was ready.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RateResults {
-    /// The rate asked for, on average over the time worked; none where as fast as possible.
+    /// The slots a second that the schedule called for, on average over the time measured; none where
+    /// as fast as possible, or where nothing was due.
     pub target: Option<f64>,
-    /// Slots worked off a second, silent ones included and dropped ones not, over the time in which they were; where
-    /// paced, those that were due after the process was ready.
-    pub achieved: f64,
-    /// The error of the whole run as a fraction of what was due; one record forgiven, which the end
-    /// decides. None where nothing was paced.
+    /// Records handed over a second, over the time measured; none where there was no such time.
+    pub achieved: Option<f64>,
+    /// Records confirmed a second, over the time measured and on to the last confirmation.
+    pub acknowledged: Option<f64>,
+    /// The error of the records handed over, as a fraction of those that were due, where slots that
+    /// carried nothing are left out; of bytes where a rate of bytes was asked for. One record a shard
+    /// forgiven, which the end decides. None where nothing was paced, and of less than a second or a
+    /// record.
     pub error: Option<f64>,
-    /// Bytes of keys and values handed over a second.
-    pub bytes_per_second: f64,
+    /// Bytes of keys and values a second that were asked for, where they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_bytes_per_second: Option<f64>,
+    /// Bytes of keys and values handed over a second: of `achieved`.
+    pub bytes_per_second: Option<f64>,
+    /// Bytes of keys and values confirmed a second: of `acknowledged`.
+    pub acknowledged_bytes_per_second: Option<f64>,
     /// Slots that carried nothing.
     pub silent: u64,
-    /// The largest error of a whole second, as a fraction; none where nothing was paced or no
-    /// second was whole.
+    /// Their share of the slots measured; none where there were none.
+    pub silent_share: Option<f64>,
+    /// What all this is made of.
+    pub measured: Measured,
+    /// The part of a paced run that was due before it was ready, as that of `--start -7d`, and was sent
+    /// at once; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Past>,
+    /// The largest error of a whole second in which something was due, as a fraction; none where there
+    /// was no such second.
     pub max_second_error: Option<f64>,
     /// The most records that were due and not yet handed over at any moment, as a fraction of all
     /// that were due by then; two forgiven. None where nothing was paced.
     pub max_drift: Option<f64>,
     /// From the instant at which a record was due to its hand-over, in milliseconds.
     pub late_ms: Option<Percentiles>,
-    /// The instant of the schedule, in seconds, from which on slots are measured; after 0 where the
-    /// process was ready later.
-    #[serde(default)]
-    pub measured_from_s: f64,
     /// Records due and records handed over in each second of the schedule, of an hour: the first is
-    /// that in which measuring began.
+    /// that in which measuring began. What was dropped was due and not handed over.
     pub seconds: Vec<(u32, u32)>,
+}
+
+/// Slots, by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotCounts {
+    /// Those whose record was handed over.
+    pub sent: u64,
+    /// The bytes of keys and values of these.
+    pub bytes: u64,
+    /// Those that carried nothing.
+    pub silent: u64,
+    /// Those whose record was dropped.
+    pub dropped: u64,
+    /// Those that were dropped and whose state change waited for a later slot.
+    pub deferred: u64,
+    /// Those whose record was in the topic before the run was resumed.
+    pub already_there: u64,
+}
+
+/// What a rate is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// When measuring began, in seconds of the schedule; after 0 where part of the run was past.
+    pub from_s: f64,
+    /// When the last slot was worked off, or the time was over that the run was given.
+    pub to_s: f64,
+    /// When the last record was confirmed; `to_s` at least.
+    pub acknowledged_s: f64,
+    /// The slots.
+    #[serde(flatten)]
+    pub slots: SlotCounts,
+    /// Records confirmed.
+    pub acked: u64,
+    /// The bytes of keys and values of these.
+    pub acked_bytes: u64,
+}
+
+/// The part of a paced run that was due before it was ready.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// The slots.
+    #[serde(flatten)]
+    pub slots: SlotCounts,
+    /// How long it took to hand them over, in seconds.
+    pub took_s: f64,
+    /// Records handed over a second.
+    pub achieved: f64,
+    /// Bytes of keys and values handed over a second.
+    pub bytes_per_second: f64,
 }
 
 /// How far a run fell behind its schedule: records that were late by a fifth of a second or more.
@@ -128,7 +201,7 @@ pub struct Lag {
     pub times: u64,
 }
 
-/// A span of slots of one thread, in which all that carried a record were dropped.
+/// A span of slots of one thread, none of which sent anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DroppedSpan {
     /// The part of the fleet: the shard.
@@ -143,7 +216,7 @@ pub struct DroppedSpan {
     pub from: DateTime<Utc>,
     /// When the last was due.
     pub to: DateTime<Utc>,
-    /// The records dropped.
+    /// The slots that would have carried a record: those dropped and those deferred.
     pub records: u64,
 }
 
@@ -152,8 +225,12 @@ pub struct DroppedSpan {
 pub struct LatencyResults {
     /// From the instant at which a record was due to its acknowledgement.
     pub intended: Option<Percentiles>,
-    /// From the hand-over to the producer to its acknowledgement.
+    /// From the hand-over to the producer to its acknowledgement, of the same records; where nothing is
+    /// paced, of all. Machines that were announced again count as well.
     pub enqueued: Option<Percentiles>,
+    /// The same of the past part, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Percentiles>,
     /// The same by topic name, without prefix.
     pub topics: BTreeMap<String, TopicPercentiles>,
 }
@@ -172,6 +249,9 @@ pub struct TopicPercentiles {
 pub struct Histograms {
     /// From the instant at which a record was due to its hand-over.
     pub late: Option<String>,
+    /// Of the past part, from the hand-over to the acknowledgement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<String>,
     /// Latencies by topic name, without prefix.
     pub topics: BTreeMap<String, TopicHistograms>,
 }
@@ -211,8 +291,8 @@ pub const LISTED_SECONDS: usize = 3600;
 
 /// The largest error of the rate over whole seconds, of which `seconds` tell the records due and
 /// those handed over, as a fraction of what was due: the last second, which may be cut, left out, and
-/// the first where measuring began within it (at `from_s` of the schedule); one record more or less
-/// forgiven, which the edge of a second decides.
+/// the first where measuring began within it (at `from_s` of the schedule), and those in which nothing
+/// was due; one record more or less forgiven, which the edge of a second decides.
 pub fn max_second_error(
     from_s: f64,
     seconds: impl ExactSizeIterator<Item = (u32, u32)>,
@@ -222,9 +302,10 @@ pub fn max_second_error(
     seconds
         .take(whole)
         .skip(cut)
+        .filter(|&(due, _)| due > 0)
         .map(|(due, sent)| {
             let off = due.abs_diff(sent);
-            if off <= 1 { 0.0 } else { f64::from(off) / f64::from(due.max(1)) }
+            if off <= 1 { 0.0 } else { f64::from(off) / f64::from(due) }
         })
         .reduce(f64::max)
 }
@@ -255,9 +336,41 @@ impl TopicResults {
             sent: self.sent.saturating_add(other.sent),
             acked: self.acked.saturating_add(other.acked),
             failed: self.failed.saturating_add(other.failed),
+            unconfirmed: self.unconfirmed.saturating_add(other.unconfirmed),
             dropped: self.dropped.saturating_add(other.dropped),
             bytes: self.bytes.saturating_add(other.bytes),
         }
+    }
+}
+
+impl SlotCounts {
+    /// These and `other` together.
+    #[must_use]
+    pub fn plus(self, other: &SlotCounts) -> SlotCounts {
+        SlotCounts {
+            sent: self.sent.saturating_add(other.sent),
+            bytes: self.bytes.saturating_add(other.bytes),
+            silent: self.silent.saturating_add(other.silent),
+            dropped: self.dropped.saturating_add(other.dropped),
+            deferred: self.deferred.saturating_add(other.deferred),
+            already_there: self.already_there.saturating_add(other.already_there),
+        }
+    }
+
+    /// How many there are.
+    pub fn total(&self) -> u64 {
+        [self.sent, self.silent, self.dropped, self.deferred, self.already_there]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
+}
+
+impl Past {
+    /// The past part with these slots, which took so long; none where there are none.
+    pub fn new(slots: SlotCounts, took_s: f64) -> Option<Past> {
+        let per_second = |n: u64| if took_s > 0.0 { n as f64 / took_s } else { 0.0 };
+        let (achieved, bytes_per_second) = (per_second(slots.sent), per_second(slots.bytes));
+        (slots.total() > 0).then_some(Past { slots, took_s, achieved, bytes_per_second })
     }
 }
 
@@ -294,6 +407,7 @@ impl LatencyResults {
         LatencyResults {
             intended: Percentiles::of(&total.intended),
             enqueued: Percentiles::of(&total.enqueued),
+            past: latencies.past().and_then(Percentiles::of),
             topics: named(latencies, |latency| TopicPercentiles {
                 intended: Percentiles::of(&latency.intended),
                 enqueued: Percentiles::of(&latency.enqueued),
@@ -307,6 +421,7 @@ impl Histograms {
     pub fn of(latencies: &Latencies, late_us: &Histogram<u64>) -> Histograms {
         Histograms {
             late: histogram::encode(late_us),
+            past: latencies.past().and_then(histogram::encode),
             topics: named(latencies, |latency| TopicHistograms {
                 intended: histogram::encode(&latency.intended),
                 enqueued: histogram::encode(&latency.enqueued),

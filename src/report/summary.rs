@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use indicatif::{DecimalBytes, HumanCount};
 
+use super::figures::{asked, beside, number};
 use super::results::{Ending, Lag, Percentiles, Results};
 
 /// Writes what became of a run to `out`, for a person.
@@ -33,7 +34,9 @@ pub fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
             DecimalBytes(t.bytes).to_string(),
         )?;
     }
+    past(results, out)?;
     rate(results, out)?;
+    acknowledged(results, out)?;
     latency(out, "from due", results.latency_ms.intended)?;
     latency(out, "from sent", results.latency_ms.enqueued)?;
     behind(out, "handed over", &results.behind.handed_over)?;
@@ -42,9 +45,17 @@ pub fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     if dropped > 0 {
         writeln!(
             out,
-            "  dropped    {} records in {} spans, which --report lists",
+            "  dropped    {} records in {} spans, which --report lists: {}",
             HumanCount(dropped),
-            results.dropped.len()
+            results.dropped.len(),
+            dropped_by_topic(results)
+        )?;
+    }
+    if results.torn > 0 {
+        writeln!(
+            out,
+            "  torn       {} stories lack a part: their last changes still waited at the end",
+            HumanCount(results.torn)
         )?;
     }
     for (kind, count) in &results.errors {
@@ -56,21 +67,76 @@ pub fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
+/// What of each topic was dropped.
+fn dropped_by_topic(results: &Results) -> String {
+    let dropped = results.records.iter().filter(|(_, counts)| counts.dropped > 0);
+    let named = dropped.map(|(topic, counts)| format!("{} {topic}", HumanCount(counts.dropped)));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// The part of a run that was due before it was ready, with its own time and latency.
+fn past(results: &Results, out: &mut dyn Write) -> io::Result<()> {
+    let Some(past) = &results.rate.past else { return Ok(()) };
+    writeln!(
+        out,
+        "  past       {} records in {} s, due before the run was ready: {} records/s ({}/s)",
+        HumanCount(past.slots.sent),
+        number(past.took_s),
+        number(past.achieved),
+        DecimalBytes(past.bytes_per_second as u64)
+    )?;
+    latency(out, "of past", results.latency_ms.past)
+}
+
+/// The records handed over, and what was asked for.
 fn rate(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     let rate = &results.rate;
-    write!(out, "  rate       {} records/s", number(rate.achieved))?;
-    if let Some(target) = rate.target {
-        write!(out, " of {} asked for", number(target))?;
+    let (Some(achieved), Some(bytes)) = (rate.achieved, rate.bytes_per_second) else {
+        return Ok(());
+    };
+    if rate.target.is_none() && rate.measured.slots.total() == 0 {
+        return Ok(());
     }
-    write!(out, " ({}/s)", DecimalBytes(rate.bytes_per_second as u64))?;
+    write!(out, "  rate       ")?;
+    match rate.target {
+        Some(target) => {
+            write!(out, "{} records/s of {} asked for", beside(achieved, target), asked(target))?;
+        }
+        None => write!(out, "{} records/s", number(achieved))?,
+    }
+    write!(out, " ({}/s", DecimalBytes(bytes as u64))?;
+    if let Some(target) = rate.target_bytes_per_second {
+        write!(out, " of {}/s asked for", DecimalBytes(target.round() as u64))?;
+    }
+    write!(out, ") handed over")?;
+    if let Some(share) = rate.silent_share.filter(|&share| share > 0.0) {
+        write!(out, ", {} % of slots silent", number(share * 100.0))?;
+    }
     if let Some(error) = rate.max_second_error {
         write!(out, ", worst second off by {:.2} %", error * 100.0)?;
     }
-    if rate.silent > 0 {
-        write!(out, ", {} slots silent", HumanCount(rate.silent))?;
-    }
     writeln!(out)
 }
+
+/// The records confirmed, where they are others than those handed over.
+fn acknowledged(results: &Results, out: &mut dyn Write) -> io::Result<()> {
+    let rate = &results.rate;
+    let (Some(sent), Some(acked)) = (rate.achieved, rate.acknowledged) else { return Ok(()) };
+    if (sent - acked).abs() <= SAME * sent {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "  acked      {} records/s ({}/s), the last {} s after the last hand-over",
+        number(acked),
+        DecimalBytes(rate.acknowledged_bytes_per_second.unwrap_or(0.0) as u64),
+        number(rate.measured.acknowledged_s - rate.measured.to_s)
+    )
+}
+
+/// Rates that differ by less are told as one: the last records of a sound run are confirmed some
+/// milliseconds after it.
+const SAME: f64 = 0.01;
 
 fn behind(out: &mut dyn Write, what: &str, lag: &Lag) -> io::Result<()> {
     if lag.times == 0 {
@@ -98,24 +164,5 @@ fn latency(out: &mut dyn Write, from: &str, percentiles: Option<Percentiles>) ->
     )
 }
 
-/// A figure with as many digits as it is worth.
-fn number(value: f64) -> String {
-    if value >= 100.0 {
-        HumanCount(value.round() as u64).to_string()
-    } else {
-        let text = format!("{value:.2}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_read_well() {
-        assert_eq!(number(1_234_567.4), "1,234,567");
-        assert_eq!(number(0.2), "0.2");
-        assert_eq!(number(5.0), "5");
-    }
-}
+mod tests;

@@ -21,7 +21,7 @@ use crate::pacing::{Pacer, StopFlag, Time};
 use crate::record::Topic;
 use crate::report::hdr_log::HdrLog;
 use crate::report::latency::LatencyRecorder;
-use crate::report::live::{Glance, LiveLine};
+use crate::report::live::{Glance, LiveLine, P99};
 use crate::report::results::{Ending, Results};
 use crate::sink::tally::Deliveries;
 use crate::sink::{Sink, SinkError};
@@ -44,6 +44,9 @@ pub struct Crew<'a> {
     pub stop: &'a StopFlag,
     /// Whether a live line is shown.
     pub talk: Talk,
+    /// Of live time: when the run is to be ready, in nanoseconds from the schedule's zero, where its
+    /// start lay in the past when it was begun; else 0, since the whole run can be on time.
+    pub ready_ns: i64,
 }
 
 /// What became of a run, and why it could not go on, if it could not.
@@ -69,37 +72,43 @@ impl Crew<'_> {
         if self.manifest.topic_set().contains(Topic::Machines) {
             self.announce(&mut workers)?;
         }
-        // Live time counts from the start that the manifest names, simulated time from now.
+        let resumes_ns = self.pass(&mut workers)?;
+        // Live time counts from the start that the manifest names, simulated time from now: from its
+        // first slot, or of a resumed run from the first that is not there.
         let elapsed_ns = match self.manifest.time {
             Time::Live => {
                 (now_ms() - self.manifest.start.timestamp_millis()).saturating_mul(1_000_000)
             }
-            Time::Simulated => 0,
+            Time::Simulated => resumes_ns,
         };
         let rates = self.manifest.schedule().rates();
         let busiest = rates.map_or(0.0, |(_, highest)| highest / workers.len() as f64);
         let pacer = Pacer::new(elapsed_ns, self.stop.clone()).at_most(busiest);
-        self.outlet.tallies().for_each(|tally| tally.begin(elapsed_ns));
+        let paced = rates.is_some();
+        self.outlet.tallies().for_each(|tally| tally.begin(elapsed_ns, paced));
         let mut latency = LatencyRecorder::new(log);
-        // Simulated time begins with the work.
-        let began_ns = match self.manifest.time {
-            Time::Live => pacer.now_ns(),
-            Time::Simulated => 0,
+        let began_ns = elapsed_ns;
+        // What could not be on time, however quick the run was to be ready, is not measured; what is
+        // late since it was slow is.
+        let from_ns = match self.manifest.time {
+            Time::Live => self.ready_ns,
+            Time::Simulated => resumes_ns,
         };
-        let (ended, failure) = self.run(&mut workers, &pacer, began_ns, &mut latency);
+        let (ended, failure) = self.run(&mut workers, &pacer, from_ns, &mut latency);
         let worked_ns = pacer.now_ns();
         self.flush(if ended == Ending::Complete { self.give_up() } else { self.shutdown() });
         let done_ns = pacer.now_ns();
         latency.take(self.outlet.tallies());
         let (latencies, log_failed) = latency.finish();
+        let duration_ns =
+            self.manifest.end_ns().map_or(0, |ns| i64::try_from(ns).unwrap_or(i64::MAX));
+        let to_ns = match ended {
+            // The time after the last slot belongs to a run that was given a duration.
+            Ending::Complete => worked_ns.max(duration_ns.min(done_ns)),
+            _ => worked_ns,
+        };
         // A future start is waited for, not worked.
         let zero_ns = began_ns.max(0);
-        let duration_ns = self.manifest.ends_after().map_or(0, |seconds| (seconds * 1e9) as i64);
-        let worked_s = match ended {
-            // The time after the last slot belongs to a run that was given a duration.
-            Ending::Complete => seconds(worked_ns.max(duration_ns.min(done_ns)) - zero_ns),
-            _ => seconds(worked_ns - zero_ns),
-        };
         let sent: Vec<&Sent> = workers.iter().map(Worker::sent).collect();
         let deliveries = self.outlet.deliveries();
         let counts = Counts {
@@ -111,9 +120,11 @@ impl Crew<'_> {
             transport: self.outlet.transport(),
             already_there: self.position.as_ref().map_or(0, |position| position.records),
             latencies: &latencies,
-            began_s: zero_ns as f64 / 1e9,
-            worked_s,
+            began_s: seconds(began_ns),
+            from_s: seconds(from_ns),
+            to_s: seconds(to_ns.max(from_ns)),
             elapsed_s: seconds(done_ns - zero_ns),
+            dropped_before: self.position.as_ref().map_or(&[], |position| position.dropped()),
         };
         let failure = failure.or_else(|| {
             let path = self.options.keep.hdr_log.clone().unwrap_or_default();
@@ -171,11 +182,14 @@ impl Crew<'_> {
         let groups = Groups::new(self.manifest.config.n_machines).len();
         // Each transactional producer belongs to a thread.
         let producers = self.manifest.transactions.as_ref().map(|t| t.producers);
-        let wanted = producers.or(self.options.pace.threads).unwrap_or_else(|| match self.outlet {
-            // One thread makes records several times as fast as a producer takes them, and keeps
-            // the lines of a seed in one order.
-            Outlet::Kafka(_) | Outlet::Stdout(_) => 1,
-            Outlet::Null => thread::available_parallelism().map_or(1, |n| n.get() as u32),
+        let before = self.position.as_ref().and_then(|position| position.threads());
+        let wanted = before.or(producers).or(self.options.pace.threads).unwrap_or_else(|| {
+            match self.outlet {
+                // One thread makes records several times as fast as a producer takes them, and keeps
+                // the lines of a seed in one order.
+                Outlet::Kafka(_) | Outlet::Stdout(_) => 1,
+                Outlet::Null => thread::available_parallelism().map_or(1, |n| n.get() as u32),
+            }
         });
         wanted.clamp(1, groups.max(1))
     }
@@ -213,15 +227,37 @@ impl Crew<'_> {
         Ok(())
     }
 
+    /// Of a resumed run: lets the workers pass what is there, and returns when the first slot is due whose
+    /// record isn't, in nanoseconds from the schedule's zero; 0 of any other run.
+    fn pass<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<i64, RunError> {
+        if self.position.is_none() {
+            return Ok(0);
+        }
+        let stop = self.stop;
+        let passed: Vec<Option<u64>> = thread::scope(|scope| {
+            let handles: Vec<_> =
+                workers.iter_mut().map(|w| scope.spawn(move || w.pass(stop))).collect();
+            let passed = handles.into_iter().map(|handle| match join(handle)? {
+                Ok(due) => Ok(due),
+                Err(SinkError::Stopped | SinkError::Closed) => Ok(None),
+                Err(error) => Err(RunError::Sink(error)),
+            });
+            passed.collect::<Result<_, _>>()
+        })?;
+        // Where everything is there, nothing is waited for up to the end.
+        let due_ns = passed.into_iter().flatten().min().or_else(|| self.manifest.end_ns());
+        Ok(due_ns.map_or(0, |ns| i64::try_from(ns).unwrap_or(i64::MAX)))
+    }
+
     /// Lets the workers work while this thread looks after them.
     fn run<S: Sink>(
         &self,
         workers: &mut [Worker<S>],
         pacer: &Pacer,
-        began_ns: i64,
+        from_ns: i64,
         latency: &mut LatencyRecorder,
     ) -> (Ending, Option<RunError>) {
-        let measured_ns = u64::try_from(began_ns).unwrap_or(0);
+        let measured_ns = u64::try_from(from_ns).unwrap_or(0);
         let progress: Vec<Progress> = workers.iter().map(|_| Progress::default()).collect();
         // Beside lines on the same terminal it would only disturb.
         let hidden = self.talk == Talk::Silent || matches!(self.outlet, Outlet::Stdout(_));
@@ -267,7 +303,7 @@ impl Crew<'_> {
         if failure.is_some() { (Ending::Failed, failure) } else { (ended, None) }
     }
 
-    fn glance(&self, progress: &[Progress], p99: Duration) -> Glance {
+    fn glance(&self, progress: &[Progress], p99: Option<P99>) -> Glance {
         let sent = progress.iter().map(Progress::sent).sum();
         match self.outlet {
             Outlet::Kafka(kafka) => {

@@ -10,6 +10,7 @@ mod passed;
 pub mod plan;
 pub mod producers;
 pub mod sent;
+mod stories;
 pub mod worker;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::cli::RunOptions;
 use crate::output;
 use crate::pacing::{Pace, StopFlag};
+use crate::report::figures::{asked, beside, number};
 use crate::report::file::ReportFile;
 use crate::report::hdr_log::HdrLog;
 use crate::report::read::{self, ReadReport};
@@ -55,9 +57,10 @@ pub enum Talk {
 pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, RunError> {
     let resumed =
         options.resume.as_deref().map(read::file).transpose().map_err(VerifyError::from)?;
+    let begun_ms = now_ms();
     let mut plan = match &resumed {
         Some(read) => Plan::resumed(read.report.manifest.clone()),
-        None => Plan::new(options, now_ms())?,
+        None => Plan::new(options, begun_ms)?,
     };
     for note in &plan.notes {
         tracing::warn!("{note}");
@@ -74,11 +77,22 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     };
     let lead = outlet.lead(&plan.manifest);
     let manifest = plan.begin(now_ms(), lead).clone();
+    let start_ms = manifest.start.timestamp_millis();
+    // Where the start lay ahead, or follows the clock, the whole run can be on time.
+    let ready_ms = if start_ms < begun_ms { now_ms() + lead.as_millis() as i64 } else { start_ms };
     let file = options.keep.report.as_deref().map(ReportFile::new);
     let mut report = Report { manifest, shards: None, results: None };
     keep(file.as_ref(), &report)?;
 
-    let crew = Crew { manifest: &report.manifest, options, outlet: &outlet, position, stop, talk };
+    let crew = Crew {
+        manifest: &report.manifest,
+        options,
+        outlet: &outlet,
+        position,
+        stop,
+        talk,
+        ready_ns: (ready_ms - start_ms).saturating_mul(1_000_000),
+    };
     let Outcome { results, failure } = match &outlet {
         Outlet::Kafka(kafka) => match &kafka.producers {
             Producers::Librdkafka(all) => crew.work(|t| kafka_sink(all, t, stop), hdr_log)?,
@@ -162,11 +176,23 @@ pub fn rate_error(report: &Report, options: &RunOptions) -> Option<String> {
     let most = options.pace.max_rate_error?;
     let rate = &report.results.as_ref()?.rate;
     let error = rate.error.filter(|&error| error > most.fraction())?;
+    let (achieved, target, unit) = match rate.target_bytes_per_second {
+        Some(target) => (rate.bytes_per_second, target, "bytes/s"),
+        None => (rate.achieved, rate.target.unwrap_or_default(), "records/s"),
+    };
+    let off = error * 100.0;
+    let silent = match rate.silent_share {
+        Some(share) if share > 0.0 && rate.target_bytes_per_second.is_none() => {
+            ", silent slots left out"
+        }
+        _ => "",
+    };
     Some(format!(
-        "the rate was not held: {:.1} of {:.1} records/s, off by {:.3} % where {most} is allowed",
-        rate.achieved,
-        rate.target.unwrap_or_default(),
-        error * 100.0
+        "the rate was not held: {} of {} {unit} were handed over, {} % off what was due{silent}, where \
+         {most} is allowed",
+        beside(achieved.unwrap_or_default(), target),
+        asked(target),
+        number(off)
     ))
 }
 

@@ -6,13 +6,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::sent::{DroppedSlots, Sent};
 use crate::config::units::Shard;
-use crate::fleet::{Groups, Share};
 use crate::manifest::Manifest;
-use crate::pacing::Schedule;
+use crate::pacing::Pace;
 use crate::record::Topic;
+use crate::report::rate;
 use crate::report::results::{
-    BehindResults, DroppedSpan, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults,
-    Percentiles, RateResults, Results, TopicResults,
+    BehindResults, DroppedSpan, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults, Measured,
+    Past, Percentiles, RateResults, Results, TopicResults,
 };
 use crate::sink::Transport;
 use crate::sink::latency::Latencies;
@@ -36,12 +36,16 @@ pub struct Counts<'a> {
     pub already_there: u64,
     /// How long the deliveries took.
     pub latencies: &'a Latencies,
-    /// When the work began, in seconds from the schedule's zero, 0 at least.
+    /// When the run was ready to send, in seconds from the schedule's zero.
     pub began_s: f64,
-    /// How long it took, in seconds.
-    pub worked_s: f64,
-    /// How long it took until all was delivered.
+    /// When measuring began.
+    pub from_s: f64,
+    /// When the work was over; `from_s` at least.
+    pub to_s: f64,
+    /// How long it took until all was delivered, in seconds.
     pub elapsed_s: f64,
+    /// What was dropped before the run was resumed.
+    pub dropped_before: &'a [DroppedSpan],
 }
 
 impl Counts<'_> {
@@ -74,6 +78,8 @@ impl Counts<'_> {
             end_offsets: self.end_offsets.clone(),
             transport: self.transport,
             already_there: self.already_there,
+            already_dropped: self.dropped_before.iter().map(|span| span.records).sum(),
+            torn: sent.torn,
             histograms: Histograms::of(self.latencies, &sent.late_us),
         }
     }
@@ -86,6 +92,7 @@ impl Counts<'_> {
                 sent: handed_over,
                 acked: counts.acked,
                 failed: counts.failed,
+                unconfirmed: handed_over.saturating_sub(counts.acked).saturating_sub(counts.failed),
                 dropped,
                 bytes: counts.bytes,
             },
@@ -93,6 +100,7 @@ impl Counts<'_> {
                 sent: handed_over,
                 acked: handed_over,
                 failed: 0,
+                unconfirmed: 0,
                 dropped,
                 bytes: sent.bytes[i],
             },
@@ -100,49 +108,41 @@ impl Counts<'_> {
     }
 
     fn rate(&self, sent: &Sent) -> RateResults {
-        let machines = Topic::Machines.index();
-        let slots = match sent.measured {
-            0 => sent.records.iter().sum::<u64>() - sent.records[machines] + sent.silent,
-            // What was dropped was due, and not sent.
-            measured => measured - sent.dropped.iter().sum::<u64>(),
+        let paced = self.manifest.pace != Pace::Max;
+        let (acked, acked_bytes) = match self.deliveries {
+            None => (sent.measured.sent, sent.measured.bytes),
+            Some(deliveries) if paced => (deliveries.measured.records, deliveries.measured.bytes),
+            // Of announcements that were made again nobody asked for a rate.
+            Some(deliveries) => Topic::ALL
+                .iter()
+                .filter(|&&topic| topic != Topic::Machines)
+                .map(|topic| deliveries.topics[topic.index()])
+                .fold((0, 0), |(acked, bytes), topic| (acked + topic.acked, bytes + topic.bytes)),
         };
-        let bytes = sent.bytes.iter().sum::<u64>() - sent.bytes[machines];
-        let per_second = |n: f64| if self.worked_s > 0.0 { n / self.worked_s } else { 0.0 };
-        let schedule = self.manifest.schedule();
-        let target = self.target(&schedule);
+        let last_acked_s = self.deliveries.map_or(0.0, |d| d.last_ns as f64 / 1e9);
+        let part = rate::Part {
+            fraction: rate::fraction(self.manifest, &[self.manifest.shard]),
+            shards: 1,
+            measured: Measured {
+                from_s: self.from_s,
+                to_s: self.to_s,
+                acknowledged_s: last_acked_s.max(self.to_s),
+                slots: sent.measured,
+                acked,
+                acked_bytes,
+            },
+        };
         let listed = sent.seconds.len().min(LISTED_SECONDS);
+        let past_s = sent.past_until_ns as f64 / 1e9 - self.began_s;
         RateResults {
-            target,
-            achieved: per_second(slots as f64),
-            error: target.map(|rate| {
-                // The first slot is due a little after the zero of the schedule.
-                let due = rate * self.worked_s - schedule.due_before(0);
-                let off = (slots as f64 - due).abs();
-                if off <= 1.0 { 0.0 } else { off / due.max(1.0) }
-            }),
-            bytes_per_second: per_second(bytes as f64),
-            silent: sent.silent,
+            silent: sent.measured.silent + sent.past.silent,
+            past: Past::new(sent.past, past_s.max(0.0)),
             max_second_error: sent.max_second_error(),
-            max_drift: target.map(|_| sent.max_drift),
+            max_drift: paced.then_some(sent.max_drift),
             late_ms: Percentiles::of(&sent.late_us),
-            measured_from_s: sent.measured_from_ns as f64 / 1e9,
             seconds: sent.seconds[..listed].iter().map(|s| (s.due, s.sent)).collect(),
+            ..rate::of(self.manifest, &[part])
         }
-    }
-
-    /// The part of the run's rate that falls to this shard, on average over the time worked.
-    fn target(&self, schedule: &Schedule) -> Option<f64> {
-        let (lowest, highest) = schedule.rates()?;
-        let mean = if lowest == highest || self.worked_s <= 0.0 {
-            highest
-        } else {
-            let until = schedule.due(self.began_s + self.worked_s)?;
-            (until - schedule.due(self.began_s)?) / self.worked_s
-        };
-        let machines = self.manifest.config.n_machines;
-        let share = Share { shard: self.shard(), thread: (0, 1) };
-        let ours = Groups::new(machines).machines(share).count();
-        Some(mean * ours as f64 / f64::from(machines))
     }
 
     fn dropped(&self) -> Vec<DroppedSpan> {
@@ -151,7 +151,8 @@ impl Counts<'_> {
             let thread = Shard::new(thread, threads).unwrap_or_default();
             sent.spans.iter().map(|span| self.span(thread, span)).collect::<Vec<_>>()
         };
-        (0..).zip(self.sent).flat_map(of_thread).collect()
+        let since = (0..).zip(self.sent).flat_map(of_thread);
+        self.dropped_before.iter().cloned().chain(since).collect()
     }
 
     fn span(&self, thread: Shard, span: &DroppedSlots) -> DroppedSpan {
@@ -164,10 +165,6 @@ impl Counts<'_> {
             to: after(self.manifest.start, span.to_ns),
             records: span.records,
         }
-    }
-
-    fn shard(&self) -> (u32, u32) {
-        (self.manifest.shard.index(), self.manifest.shard.count())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::manifest::Manifest;
 use crate::output::Stdout;
 use crate::pacing::{Pace, Profile, StopFlag};
 use crate::record::Topic;
+use crate::report::figures::asked;
 use crate::sink::Transport;
 use crate::sink::embedded::broker::CAVEAT;
 use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
@@ -364,17 +365,13 @@ fn forgotten(expiration: Duration) -> String {
 
 /// The pace of a run in words.
 fn pace(manifest: &Manifest) -> String {
-    let number = |rate: f64| {
-        let text = format!("{rate:.1}");
-        text.strip_suffix(".0").unwrap_or(&text).to_owned()
-    };
     match &manifest.pace {
         Pace::Natural(_) | Pace::Rate(Profile::Constant(_)) => {
             let rate = manifest.schedule().rates().map_or(0.0, |(_, highest)| highest);
-            format!("{} records/s", number(rate))
+            format!("{} records/s", asked(rate))
         }
         Pace::Rate(profile) => format!("{profile}"),
-        Pace::Load(peak) => format!("{} records/s at the curve's peak", number(peak.per_second())),
+        Pace::Load(peak) => format!("{} records/s at the curve's peak", asked(peak.per_second())),
         Pace::Max => "as fast as possible".to_owned(),
     }
 }

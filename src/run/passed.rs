@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::fleet::Share;
 use crate::generator::Keyed;
 use crate::record::Topic;
 use crate::verify::position::Position;
+use crate::verify::runs::Dropped;
 
 /// What a worker has still to pass.
 pub struct Passed {
     position: Arc<Position>,
+    dropped: Dropped,
     /// By place of the machine: records of its name.
     machines: Vec<[u64; Topic::COUNT]>,
     /// Records of jobs by name, where those are keys.
@@ -17,13 +20,24 @@ pub struct Passed {
 }
 
 impl Passed {
-    /// What the worker of machines with these names has to pass.
-    pub fn new<'a>(position: &Arc<Position>, names: impl Iterator<Item = &'a str>) -> Passed {
+    /// What the worker of `share`, whose machines have these names, has to pass.
+    pub fn new<'a>(
+        position: &Arc<Position>,
+        share: Share,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Passed {
         Passed {
+            dropped: position.dropped_of(share),
             position: Arc::clone(position),
             machines: names.map(|name| Topic::ALL.map(|t| position.count(t, name))).collect(),
             jobs: HashMap::new(),
         }
+    }
+
+    /// Whether a slot was dropped: nothing of it is there, and nothing is to come.
+    #[inline]
+    pub fn dropped(&self, slot: u64) -> bool {
+        self.dropped.hold(slot)
     }
 
     /// Whether the next record, of the machine at a place, is there already.

@@ -157,6 +157,8 @@ impl Plan {
         let latest = match manifest.time {
             // Never ahead of the instant of sending, which a future start only delays.
             Time::Live => Some(now_ms),
+            // Announcements alone carry the start.
+            Time::Simulated if manifest.grid().slots == 0 => Some(earliest),
             Time::Simulated => match manifest.fleet_time() {
                 Some(length) => Some(earliest.saturating_add(length.as_millis() as i64)),
                 None if self.outruns_the_clock() || earliest > now_ms => None,

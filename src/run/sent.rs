@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 
 use crate::pacing::Behind;
 use crate::record::Topic;
-use crate::report::results::max_second_error;
+use crate::report::results::{SlotCounts, max_second_error};
 use crate::sink::latency;
 
 /// What a worker has handed to its sink.
@@ -16,20 +16,25 @@ pub struct Sent {
     pub bytes: [u64; Topic::COUNT],
     /// Records a topic that were dropped while the sink was full.
     pub dropped: [u64; Topic::COUNT],
-    /// Where they were dropped.
+    /// Where slots were dropped.
     pub spans: Vec<DroppedSlots>,
-    /// Slots that carried nothing.
-    pub silent: u64,
-    /// Slots that were due while the run was measured, and were worked off.
-    pub measured: u64,
+    /// Stories that lack a part, since their last state changes still waited when the run ended.
+    pub torn: u64,
+    /// What became of the slots that were due while the run was measured; where nothing is paced, of
+    /// all.
+    pub measured: SlotCounts,
+    /// What became of the slots that were due before.
+    pub past: SlotCounts,
+    /// When the last of those was worked off, in nanoseconds from the schedule's zero.
+    pub past_until_ns: i64,
     /// When measuring began, in nanoseconds from the schedule's zero.
     pub measured_from_ns: u64,
-    /// Those that were due and those that were worked off in each second of the schedule, from that
+    /// Records that were due and that were handed over in each second of the schedule, from that
     /// on in which measuring began; the first [`MOST_SECONDS`] are kept.
     pub seconds: Vec<Second>,
-    /// From the instant at which a slot was due to when it was worked off, in microseconds.
+    /// From the instant at which a record was due to its hand-over, in microseconds.
     pub late_us: Histogram<u64>,
-    /// When slots were behind the schedule.
+    /// When records were behind the schedule.
     pub behind: Behind,
     /// The most records, as a fraction of all that were due by then, that were due and not worked
     /// off; two forgiven.
@@ -46,7 +51,27 @@ pub struct Second {
     pub sent: u32,
 }
 
-/// A span of slots of one worker, of which all that carried a record were dropped.
+/// What became of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became {
+    /// Its record was handed over: so many bytes of key and value.
+    Sent {
+        /// The record's topic.
+        topic: Topic,
+        /// The bytes.
+        bytes: usize,
+    },
+    /// It had nothing to say.
+    Silent,
+    /// Its record is in the topic since before the run was resumed.
+    There,
+    /// Its record was dropped.
+    Dropped(Topic),
+    /// It was dropped, and its state change waits for a later slot.
+    Deferred,
+}
+
+/// A span of slots of one worker, of which none sent anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DroppedSlots {
     /// The number of the first over the whole fleet.
@@ -57,14 +82,16 @@ pub struct DroppedSlots {
     pub from_ns: u64,
     /// When the last was due.
     pub to_ns: u64,
-    /// The records dropped.
+    /// The slots that would have carried a record.
     pub records: u64,
 }
 
 /// A day.
 pub const MOST_SECONDS: usize = 86_400;
-/// More spans than anybody reads; beyond, the last grows, and then holds records that were sent.
-const MOST_SPANS: usize = 1000;
+/// After each so many spans the shortest is twice as long, from [`SHORT_NS`] on: so spans stay few,
+/// some 10,000 in a day, and exact, as whoever makes the run's records again needs them.
+const SPANS_OF_A_LENGTH: usize = 1000;
+const SHORT_NS: u64 = 100_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 
 impl Default for Sent {
@@ -74,8 +101,10 @@ impl Default for Sent {
             bytes: [0; Topic::COUNT],
             dropped: [0; Topic::COUNT],
             spans: Vec::new(),
-            silent: 0,
-            measured: 0,
+            torn: 0,
+            measured: SlotCounts::default(),
+            past: SlotCounts::default(),
+            past_until_ns: 0,
             measured_from_ns: 0,
             seconds: Vec::new(),
             late_us: latency::histogram(),
@@ -94,8 +123,10 @@ impl Sent {
             self.bytes[topic.index()] += other.bytes[topic.index()];
             self.dropped[topic.index()] += other.dropped[topic.index()];
         }
-        self.silent += other.silent;
-        self.measured += other.measured;
+        self.torn += other.torn;
+        self.measured = self.measured.plus(&other.measured);
+        self.past = self.past.plus(&other.past);
+        self.past_until_ns = self.past_until_ns.max(other.past_until_ns);
         // One instant for all workers of a run.
         self.measured_from_ns = self.measured_from_ns.max(other.measured_from_ns);
         self.behind.add(&other.behind);
@@ -110,19 +141,66 @@ impl Sent {
         }
     }
 
+    /// Records of slots so far: all but announcements.
+    #[inline]
+    pub fn in_slots(&self) -> u64 {
+        self.measured.sent + self.past.sent
+    }
+
     /// Counts a record that the sink has taken.
     #[inline]
     pub fn count(&mut self, topic: Topic, bytes: usize) {
         self.records[topic.index()] += 1;
         self.bytes[topic.index()] += bytes as u64;
-        self.dropping = false;
     }
 
-    /// Counts a record that was dropped: of slot `number`, due at `due_ns`.
-    pub fn drop_slot(&mut self, topic: Topic, number: u64, due_ns: u64) {
-        self.dropped[topic.index()] += 1;
-        let grows = self.dropping || self.spans.len() >= MOST_SPANS;
-        match self.spans.last_mut().filter(|_| grows) {
+    /// Notes what became of slot `number`, due at `due_ns` and worked off at `now_ns` of the schedule,
+    /// where it is paced.
+    #[inline]
+    pub fn note(&mut self, number: u64, became: Became, times: Option<(u64, i64)>) {
+        if let Became::Sent { topic, bytes } = became {
+            self.count(topic, bytes);
+        }
+        let Some((due_ns, now_ns)) = times else {
+            self.measured.count(became);
+            return;
+        };
+        if due_ns < self.measured_from_ns {
+            self.past.count(became);
+            self.past_until_ns = now_ns;
+            return;
+        }
+        self.measured.count(became);
+        match became {
+            Became::Sent { .. } => {
+                let from_ns = self.measured_from_ns;
+                self.clock(due_ns - from_ns, Some((now_ns as u64).saturating_sub(from_ns)));
+                self.dropping = false;
+            }
+            Became::Dropped(topic) => {
+                self.dropped[topic.index()] += 1;
+                self.drop_slot(number, due_ns);
+            }
+            Became::Deferred => self.drop_slot(number, due_ns),
+            Became::Silent | Became::There => {}
+        }
+    }
+
+    /// Whether a slot that is due at `due_ns` belongs to the span that is being dropped, whether or
+    /// not there is room again.
+    #[inline]
+    pub fn keeps_dropping(&self, due_ns: u64) -> bool {
+        let doubled = (self.spans.len() / SPANS_OF_A_LENGTH) as u32;
+        self.dropping
+            && doubled > 0
+            && self.spans.last().is_some_and(|span| {
+                due_ns.saturating_sub(span.from_ns) < SHORT_NS << (doubled - 1).min(30)
+            })
+    }
+
+    fn drop_slot(&mut self, number: u64, due_ns: u64) {
+        self.clock(due_ns - self.measured_from_ns, None);
+        match self.spans.last_mut().filter(|_| self.dropping) {
             Some(span) => {
                 span.last = number;
                 span.to_ns = due_ns;
@@ -139,16 +217,19 @@ impl Sent {
         self.dropping = true;
     }
 
-    /// Notes a slot that was due at `due_ns` and worked off at `now_ns` of the measured time.
+    /// Notes a record that was due at `due_ns` of the measured time and handed over at `now_ns`, or
+    /// not at all.
     #[inline]
-    pub fn clock(&mut self, due_ns: u64, now_ns: u64) {
-        self.measured += 1;
-        self.behind.note(due_ns, now_ns);
-        self.late_us.saturating_record(now_ns.saturating_sub(due_ns) / 1000);
+    fn clock(&mut self, due_ns: u64, now_ns: Option<u64>) {
         let into_second = self.measured_from_ns % SECOND_NS;
         let second = |ns: u64| (ns.saturating_add(into_second) / SECOND_NS) as usize;
-        let (due, now) = (second(due_ns), second(now_ns));
-        let last = due.max(now);
+        let due = second(due_ns);
+        let now = now_ns.map(|now_ns| {
+            self.behind.note(due_ns, now_ns);
+            self.late_us.saturating_record(now_ns.saturating_sub(due_ns) / 1000);
+            second(now_ns)
+        });
+        let last = due.max(now.unwrap_or(0));
         if last >= self.seconds.len() {
             if last >= MOST_SECONDS {
                 return;
@@ -156,7 +237,9 @@ impl Sent {
             self.seconds.resize(last + 1, Second::default());
         }
         self.seconds[due].due += 1;
-        self.seconds[now].sent += 1;
+        if let Some(now) = now {
+            self.seconds[now].sent += 1;
+        }
     }
 
     /// Notes that of `due` records due so far, `overdue` were not worked off.
@@ -174,9 +257,34 @@ impl Sent {
     }
 }
 
+impl SlotCounts {
+    /// Counts a slot.
+    #[inline]
+    fn count(&mut self, became: Became) {
+        match became {
+            Became::Sent { bytes, .. } => {
+                self.sent += 1;
+                self.bytes += bytes as u64;
+            }
+            Became::Silent => self.silent += 1,
+            Became::There => self.already_there += 1,
+            Became::Dropped(_) => self.dropped += 1,
+            Became::Deferred => self.deferred += 1,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const RECORD: Became = Became::Sent { topic: Topic::Usage, bytes: 10 };
+
+    impl Sent {
+        fn at(&mut self, due_ns: u64, now_ns: u64) {
+            self.note(0, RECORD, Some((due_ns, now_ns as i64)));
+        }
+    }
 
     #[test]
     fn seconds_are_compared_with_what_was_due() {
@@ -185,12 +293,12 @@ mod tests {
             // Ten a second; those of second 3 come a second late.
             let due = i * 100_000_000;
             let late = if due / SECOND_NS == 3 { SECOND_NS } else { 0 };
-            sent.clock(due, due + late);
+            sent.at(due, due + late);
         }
         assert_eq!(sent.seconds[3], Second { due: 10, sent: 0 });
         assert_eq!(sent.seconds[4], Second { due: 10, sent: 20 });
         assert_eq!(sent.max_second_error(), Some(1.0));
-        assert_eq!((sent.behind.longest_s(), sent.measured), (1.0, 1000));
+        assert_eq!((sent.behind.longest_s(), sent.measured.sent), (1.0, 1000));
         // Ten of the thousand are late, by a second.
         assert_eq!(sent.late_us.value_at_quantile(0.99), 0);
         assert!(sent.late_us.max() >= 1_000_000);
@@ -198,11 +306,12 @@ mod tests {
 
     #[test]
     fn seconds_are_those_of_the_schedule_wherever_measuring_begins() {
-        let mut sent = Sent { measured_from_ns: 7 * SECOND_NS + 600_000_000, ..Sent::default() };
+        let from_ns = 7 * SECOND_NS + 600_000_000;
+        let mut sent = Sent { measured_from_ns: from_ns, ..Sent::default() };
         for i in 0..30u64 {
             // Ten a second; those of the cut second come in the next.
             let due = i * 100_000_000;
-            sent.clock(due, due.max(500_000_000));
+            sent.at(from_ns + due, from_ns + due.max(500_000_000));
         }
         let counts: Vec<_> = sent.seconds.iter().map(|s| (s.due, s.sent)).collect();
         assert_eq!(counts, [(4, 0), (10, 14), (10, 10), (6, 6)]);
@@ -212,8 +321,9 @@ mod tests {
     #[test]
     fn one_record_over_the_edge_of_a_second_is_no_error() {
         let mut sent = Sent::default();
-        sent.clock(SECOND_NS - 1, SECOND_NS + 1);
-        sent.clock(2 * SECOND_NS, 2 * SECOND_NS);
+        sent.at(SECOND_NS - 1, SECOND_NS + 1);
+        sent.at(SECOND_NS, SECOND_NS);
+        sent.at(2 * SECOND_NS, 2 * SECOND_NS);
         assert_eq!(sent.max_second_error(), Some(0.0));
     }
 
@@ -221,11 +331,14 @@ mod tests {
     fn what_is_dropped_is_in_one_span_until_something_is_sent() {
         let mut sent = Sent::default();
         for number in 0..10 {
-            if (3..6).contains(&number) || number == 8 {
-                sent.drop_slot(Topic::Usage, number, number * SECOND_NS);
-            } else {
-                sent.count(Topic::Usage, 10);
-            }
+            let became = match number {
+                3 | 5 | 8 => Became::Dropped(Topic::Usage),
+                4 => Became::Deferred,
+                6 => Became::Silent,
+                _ => RECORD,
+            };
+            let due = number * SECOND_NS;
+            sent.note(number, became, Some((due, due as i64)));
         }
         let span = |first, last, records| DroppedSlots {
             first,
@@ -235,19 +348,49 @@ mod tests {
             records,
         };
         assert_eq!(sent.spans, [span(3, 5, 3), span(8, 8, 1)]);
-        assert_eq!(sent.dropped[Topic::Usage.index()], 4);
+        assert_eq!(sent.dropped[Topic::Usage.index()], 3);
+        let counts = sent.measured;
+        assert_eq!((counts.sent, counts.dropped, counts.deferred, counts.silent), (5, 3, 1, 1));
+        // What was dropped was due and not sent; what was silent was neither.
+        let seconds: Vec<_> = sent.seconds.iter().map(|s| (s.due, s.sent)).collect();
+        assert_eq!(seconds[2..8], [(1, 1), (1, 0), (1, 0), (1, 0), (0, 0), (1, 1)]);
+        assert_eq!(sent.late_us.len(), 5);
+        assert_eq!(sent.max_second_error(), Some(0.0), "one record is forgiven");
+    }
+
+    #[test]
+    fn the_past_is_counted_by_itself() {
+        let mut sent = Sent { measured_from_ns: 5 * SECOND_NS, ..Sent::default() };
+        for second in 0..8 {
+            sent.at(second * SECOND_NS, (5 * SECOND_NS + second).max(second * SECOND_NS));
+        }
+        assert_eq!((sent.past.sent, sent.measured.sent, sent.late_us.len()), (5, 3, 3));
+        assert_eq!(sent.past_until_ns, 5 * SECOND_NS as i64 + 4);
+        assert_eq!(sent.behind, Behind::default());
+        assert_eq!(sent.records[Topic::Usage.index()], 8);
     }
 
     #[test]
     fn spans_and_seconds_are_bounded() {
         let mut sent = Sent::default();
-        for number in 0..5000 {
-            sent.drop_slot(Topic::Jobs, 2 * number, 0);
-            sent.count(Topic::Jobs, 1);
+        // A thousand times a second, for a quarter of an hour, it could send one and must drop one.
+        let mut number = 0;
+        for ms in 0..900_000u64 {
+            let due = ms * 1_000_000;
+            let room = ms % 2 == 0 && !sent.keeps_dropping(due);
+            let became = if room { RECORD } else { Became::Dropped(Topic::Jobs) };
+            sent.note(number, became, Some((due, due as i64)));
+            number += 1;
         }
-        assert_eq!(sent.spans.len(), MOST_SPANS);
-        assert_eq!(sent.spans.iter().map(|span| span.records).sum::<u64>(), 5000);
-        sent.clock(30 * 86_400 * SECOND_NS, 31 * 86_400 * SECOND_NS);
+        // A thousand of a length: of 2 ms, 100 ms, ..., 100 ms times 2^n, in 900 s.
+        assert!(sent.spans.len() <= 1000 * 5, "{} spans", sent.spans.len());
+        let dropped = sent.spans.iter().map(|span| span.records).sum::<u64>();
+        assert_eq!(
+            (dropped, sent.measured.dropped + sent.measured.sent),
+            (sent.measured.dropped, number)
+        );
+        assert!(sent.spans.windows(2).all(|pair| pair[0].last < pair[1].first));
+        sent.at(30 * 86_400 * SECOND_NS, 31 * 86_400 * SECOND_NS);
         assert!(sent.seconds.len() <= MOST_SECONDS);
     }
 

@@ -1,11 +1,14 @@
 //! One thread's part of a run: its share of the machines, reading by reading, to its sink.
 
+use std::convert::Infallible;
+use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::passed::Passed;
-use super::sent::Sent;
+use super::sent::{Became, Sent};
+use super::stories::Stories;
 use crate::encoding::Encoder;
 use crate::fleet::Share;
 use crate::generator::{Generator, Keyed, Reading};
@@ -19,6 +22,7 @@ use crate::verify::position::Position;
 #[repr(align(128))]
 pub struct Worker<S> {
     generator: Generator,
+    share: Share,
     encoder: Encoder,
     sink: S,
     buffer: Vec<u8>,
@@ -32,6 +36,18 @@ pub struct Worker<S> {
     start_ms: i64,
     /// Of a resumed run: what is there already.
     passed: Option<Passed>,
+    next: Next,
+    stories: Stories,
+}
+
+/// Where a worker goes on.
+#[derive(Debug, Default)]
+struct Next {
+    round: u64,
+    at: usize,
+    slot: usize,
+    /// The reading of that round and machine, where it was taken already.
+    reading: Option<Reading>,
 }
 
 /// What a worker does with a slot that is due while its sink is full.
@@ -39,7 +55,7 @@ pub struct Worker<S> {
 pub enum OnFull {
     /// It waits.
     Wait,
-    /// It drops the slot, and those after it until the sink has room for many.
+    /// It drops the slot, and those after it until the sink has room for many; state changes wait.
     Drop,
 }
 
@@ -60,7 +76,7 @@ pub enum Ended {
 }
 
 impl Progress {
-    /// Records handed over so far.
+    /// Records handed over so far, announcements apart.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
@@ -81,6 +97,9 @@ impl<S: Sink> Worker<S> {
             on_full: OnFull::Wait,
             start_ms: manifest.start.timestamp_millis(),
             passed: None,
+            next: Next::default(),
+            share,
+            stories: Stories::default(),
         }
     }
 
@@ -92,7 +111,7 @@ impl<S: Sink> Worker<S> {
     /// The worker of a run that goes on behind what is there already.
     pub fn behind(mut self, position: Option<&Arc<Position>>) -> Worker<S> {
         let names = (0..self.generator.machines()).map(|at| self.generator.machine_id(at));
-        self.passed = position.map(|position| Passed::new(position, names));
+        self.passed = position.map(|position| Passed::new(position, self.share, names));
         self
     }
 
@@ -136,6 +155,60 @@ impl<S: Sink> Worker<S> {
         })
     }
 
+    /// Of a resumed run: passes the slots whose records are there already, and those that had nothing to
+    /// say, up to the first whose record isn't, without waiting for any. Returns when that one is due,
+    /// in nanoseconds from the schedule's zero; none where nothing is left, or nothing is paced.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn pass(&mut self, stop: &StopFlag) -> Result<Option<u64>, SinkError> {
+        let slots = self.generator.slots();
+        if self.passed.is_none() || slots.is_empty() || self.generator.machines() == 0 {
+            return Ok(None);
+        }
+        for round in 0.. {
+            for at in 0..self.generator.machines() {
+                let reading = self.generator.read(round, at);
+                for (slot, &kind) in slots.kinds().iter().enumerate() {
+                    let number = self.generator.slot_number(&reading, slot);
+                    let time = self.generator.time(&reading, slot);
+                    let ends = number >= self.end_slot
+                        || time.intended_ns.is_some_and(|due| due >= self.end_ns);
+                    if ends || !self.passes(at, &reading, number, kind, time.timestamp_ms) {
+                        self.next = Next { round, at, slot, reading: Some(reading) };
+                        return Ok(time.intended_ns.filter(|_| !ends));
+                    }
+                }
+                if stop.is_set() {
+                    self.next = Next { round, at, slot: slots.len(), reading: Some(reading) };
+                    return Ok(None);
+                }
+                if let Some(timestamp_ms) = self.generator.announced_again(round, at) {
+                    self.announce_one(at, timestamp_ms)?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether nothing is left to be sent of a slot.
+    fn passes(
+        &mut self,
+        at: usize,
+        reading: &Reading,
+        number: u64,
+        kind: SlotKind,
+        timestamp_ms: i64,
+    ) -> bool {
+        let Worker { generator, passed, .. } = self;
+        let Some(passed) = passed else { return false };
+        let dropped = passed.dropped(number);
+        let passes = |keyed: Option<Keyed<'_>>| -> Result<bool, Infallible> {
+            Ok(keyed.is_none_or(|keyed| passed.holds(at, &keyed)))
+        };
+        dropped || generator.offer(reading, kind, timestamp_ms, passes) == Ok(true)
+    }
+
     /// Works off its slots until the end of the run or until it is stopped. Latency and rate count
     /// from `measured_ns` of the schedule on: what was due before the process started can't be on
     /// time.
@@ -153,7 +226,8 @@ impl<S: Sink> Worker<S> {
         if slots.is_empty() || self.generator.machines() == 0 {
             return Ok(Ended::Finished);
         }
-        let ended = self.rounds(pacer, measured_ns, progress);
+        let ended = self.rounds(pacer, progress);
+        self.sent.torn = self.stories.torn(&self.generator);
         self.sink.flush()?;
         match ended {
             Err(SinkError::Stopped) => Ok(Ended::Stopped),
@@ -161,23 +235,23 @@ impl<S: Sink> Worker<S> {
         }
     }
 
-    fn rounds(
-        &mut self,
-        pacer: &Pacer,
-        measured_ns: u64,
-        progress: &Progress,
-    ) -> Result<Ended, SinkError> {
+    fn rounds(&mut self, pacer: &Pacer, progress: &Progress) -> Result<Ended, SinkError> {
         let slots = self.generator.slots();
+        let Next { round, mut at, slot: mut first, mut reading } = take(&mut self.next);
         let mut total = 0u64;
-        for round in 0.. {
-            for at in 0..self.generator.machines() {
-                let reading = self.generator.read(round, at);
-                for (slot, &kind) in slots.kinds().iter().enumerate() {
-                    if self.generator.slot_number(&reading, slot) >= self.end_slot {
+        for round in round.. {
+            while at < self.generator.machines() {
+                let reading = match reading.take() {
+                    Some(reading) => reading,
+                    None => self.generator.read(round, at),
+                };
+                for (slot, &kind) in slots.kinds().iter().enumerate().skip(take(&mut first)) {
+                    let number = self.generator.slot_number(&reading, slot);
+                    if number >= self.end_slot {
                         return Ok(Ended::Finished);
                     }
                     let time = self.generator.time(&reading, slot);
-                    let mut measured = None;
+                    let mut times = None;
                     if let Some(due) = time.intended_ns {
                         if due >= self.end_ns {
                             return Ok(self.last_until_the_end(pacer));
@@ -188,16 +262,22 @@ impl<S: Sink> Worker<S> {
                         let Turn::Send { now_ns } = pacer.wait(due) else {
                             return Ok(Ended::Stopped);
                         };
-                        let number = self.generator.slot_number(&reading, slot);
-                        if due >= measured_ns {
-                            self.clock(number, due - measured_ns, now_ns, measured_ns);
-                            measured = Some(due);
-                        }
+                        times = Some((due, now_ns));
                     }
-                    self.fill(at, &reading, slot, kind, time.timestamp_ms, measured)?;
+                    if self.passed.as_ref().is_some_and(|passed| passed.dropped(number)) {
+                        continue;
+                    }
+                    let became = self.fill(
+                        at,
+                        &reading,
+                        kind,
+                        time.timestamp_ms,
+                        times.map(|(due, _)| due),
+                    )?;
+                    self.note(number, became, times);
                 }
                 total += slots.len() as u64;
-                progress.sent.store(total, Ordering::Relaxed);
+                progress.sent.store(self.sent.in_slots(), Ordering::Relaxed);
                 if let Some(timestamp_ms) = self.generator.announced_again(round, at) {
                     self.announce_one(at, timestamp_ms)?;
                 }
@@ -207,7 +287,9 @@ impl<S: Sink> Worker<S> {
                 if pacer.stopped() {
                     return Ok(Ended::Stopped);
                 }
+                at += 1;
             }
+            at = 0;
         }
         Ok(Ended::Finished)
     }
@@ -232,52 +314,64 @@ impl<S: Sink> Worker<S> {
         }
     }
 
-    /// Fills a slot and hands its record over, due at `measured` where its latency counts.
+    /// Fills a slot and hands its record over, due at `due` where it is paced; says what became of it.
     #[inline]
     fn fill(
         &mut self,
         at: usize,
         reading: &Reading,
-        slot: usize,
         kind: SlotKind,
         timestamp_ms: i64,
-        measured: Option<u64>,
-    ) -> Result<(), SinkError> {
-        let Worker { generator, encoder, sink, buffer, sent, on_full, passed, .. } = self;
-        let mut dropped = None;
-        let filled = generator.fill(reading, kind, timestamp_ms, |keyed| {
-            let Some(keyed) = keyed else {
-                sent.silent += 1;
-                return Ok(());
-            };
+        due: Option<u64>,
+    ) -> Result<Became, SinkError> {
+        let Worker { generator, encoder, sink, buffer, sent, on_full, passed, stories, .. } = self;
+        let measured = due.filter(|&due| due >= sent.measured_from_ns);
+        let drops = *on_full == OnFull::Drop && measured.is_some();
+        let refused = drops && measured.is_some_and(|due| sent.keeps_dropping(due));
+        let mut became = Became::Silent;
+        let taken = generator.offer(reading, kind, timestamp_ms, |keyed| {
+            let Some(keyed) = keyed else { return Ok(true) };
             if passed.as_mut().is_some_and(|passed| passed.holds(at, &keyed)) {
-                return Ok(());
+                became = Became::There;
+                return Ok(true);
+            }
+            let topic = keyed.record.topic();
+            if refused {
+                became = Became::Dropped(topic);
+                return Ok(false);
             }
             let value = encoder.encode(keyed.record, buffer);
             let message = message(&keyed, measured, value);
-            let taken = match (*on_full, measured) {
-                (OnFull::Drop, Some(_)) => sink.offer(&message)?,
-                _ => sink.send(&message).map(|()| true)?,
-            };
-            if taken {
-                sent.count(message.topic, keyed.key.len() + value.len());
-            } else {
-                dropped = Some(message.topic);
+            if drops && !sink.offer(&message)? {
+                became = Became::Dropped(topic);
+                return Ok(false);
             }
-            Ok(())
-        });
-        if let (Some(topic), Some(due)) = (dropped, measured) {
-            sent.drop_slot(topic, generator.slot_number(reading, slot), due);
+            if !drops {
+                sink.send(&message)?;
+            }
+            became = Became::Sent { topic, bytes: keyed.key.len() + value.len() };
+            Ok::<_, SinkError>(true)
+        })?;
+        if *on_full == OnFull::Drop && kind == SlotKind::Event {
+            if !taken && generator.waiting(at).next().is_some() {
+                stories.wait(at);
+                became = Became::Deferred;
+            } else if taken && generator.waiting(at).next().is_none() {
+                stories.caught_up(at);
+            }
         }
-        filled
+        Ok(became)
     }
 
-    /// Notes when slot `number` was due, in nanoseconds of the measured time, and worked off.
+    /// Notes what became of slot `number`, and when it was due and worked off.
     #[inline]
-    fn clock(&mut self, number: u64, due_ns: u64, now_ns: i64, measured_ns: u64) {
-        self.sent.clock(due_ns, (now_ns as u64).saturating_sub(measured_ns));
+    fn note(&mut self, number: u64, became: Became, times: Option<(u64, i64)>) {
+        self.sent.note(number, became, times);
+        let Some((due_ns, now_ns)) = times else { return };
         let schedule = self.generator.schedule();
-        if let Some(due) = schedule.due(now_ns as f64 / 1e9) {
+        if due_ns >= self.sent.measured_from_ns
+            && let Some(due) = schedule.due(now_ns as f64 / 1e9)
+        {
             self.sent.drift(due, due - schedule.due_before(number));
         }
     }

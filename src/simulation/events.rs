@@ -62,6 +62,25 @@ impl Events {
         queue.tail = key;
     }
 
+    /// Puts `event` back to the front of `queue`, from where it was taken.
+    pub fn put_back(&mut self, queue: &mut EventQueue, event: Event) {
+        let key = self.0.insert((event, queue.head)) as u32;
+        queue.head = key;
+        if queue.tail == NONE {
+            queue.tail = key;
+        }
+    }
+
+    /// The events of `queue`, the oldest first.
+    pub fn waiting(&self, queue: &EventQueue) -> impl Iterator<Item = &Event> {
+        let mut next = queue.head;
+        std::iter::from_fn(move || {
+            let (event, after) = self.0.get(next as usize)?;
+            next = *after;
+            Some(event)
+        })
+    }
+
     /// Takes the oldest event of `queue`, if any.
     #[inline]
     pub fn pop(&mut self, queue: &mut EventQueue) -> Option<Event> {
@@ -94,6 +113,12 @@ mod tests {
             assert_eq!(events.pop(&mut a), Some(event(n)));
         }
         assert!(a.is_empty() && events.pop(&mut a).is_none());
+        let first = events.pop(&mut b).expect("a hundred wait");
+        events.put_back(&mut b, first);
+        assert!((0..100).map(|n| event(1000 + n)).eq(events.waiting(&b).copied()));
+        events.put_back(&mut a, event(7));
+        events.push(&mut a, event(8));
+        assert_eq!([events.pop(&mut a), events.pop(&mut a)], [Some(event(7)), Some(event(8))]);
         assert!((0..100).all(|n| events.pop(&mut b) == Some(event(1000 + n))));
         assert!(events.0.is_empty());
     }

@@ -65,6 +65,16 @@ impl Simulated {
         if self.queue.is_empty() { None } else { events.pop(&mut self.queue) }
     }
 
+    /// Puts a state change back that was taken last.
+    pub(super) fn put_back(&mut self, event: Event, events: &mut Events) {
+        events.put_back(&mut self.queue, event);
+    }
+
+    /// The state changes that wait, the oldest first.
+    pub(super) fn waiting<'a>(&self, events: &'a Events) -> impl Iterator<Item = &'a Event> {
+        events.waiting(&self.queue)
+    }
+
     /// The machine, and the journal of one of its readings.
     #[inline(always)]
     pub(super) fn open<'a>(

@@ -224,4 +224,14 @@ impl Simulation {
     pub fn event(&mut self, at: usize) -> Option<Event> {
         self.machines[at].next_event(&mut self.events)
     }
+
+    /// Puts the state change back that [`Simulation::event`] gave last: it waits on.
+    pub fn put_back(&mut self, at: usize, event: Event) {
+        self.machines[at].put_back(event, &mut self.events);
+    }
+
+    /// The state changes that wait on machine `at`, the oldest first.
+    pub fn waiting(&self, at: usize) -> impl Iterator<Item = &Event> {
+        self.machines[at].waiting(&self.events)
+    }
 }

@@ -11,6 +11,7 @@ use crate::record::Topic;
 #[derive(Debug, Clone, Default)]
 pub struct Latencies {
     topics: [Option<Box<TopicLatency>>; Topic::COUNT],
+    past: Option<Box<Histogram<u64>>>,
 }
 
 /// Latencies of records, in microseconds.
@@ -52,6 +53,24 @@ impl Latencies {
         }
     }
 
+    /// Counts a record of a paced run's past part, acknowledged `enqueued` after its hand-over.
+    #[inline]
+    pub fn record_past(&mut self, enqueued: Duration) {
+        self.past_mut().saturating_record(enqueued.as_micros() as u64);
+    }
+
+    /// The latencies of the past part, from hand-over to acknowledgement, of all topics; none where
+    /// there are none.
+    pub fn past(&self) -> Option<&Histogram<u64>> {
+        self.past.as_deref().filter(|past| !past.is_empty())
+    }
+
+    /// The same, to be added to.
+    #[inline]
+    pub fn past_mut(&mut self) -> &mut Histogram<u64> {
+        self.past.get_or_insert_with(|| Box::new(histogram()))
+    }
+
     /// The latencies of `topic`, to be added to.
     #[inline]
     pub fn topic(&mut self, topic: Topic) -> &mut TopicLatency {
@@ -63,6 +82,9 @@ impl Latencies {
         for (topic, latency) in other.topics() {
             self.topic(topic).add(latency);
         }
+        if let Some(past) = other.past() {
+            add(self.past_mut(), past);
+        }
     }
 
     /// Forgets all records, and keeps the room.
@@ -70,6 +92,9 @@ impl Latencies {
         for latency in self.topics.iter_mut().flatten() {
             latency.intended.reset();
             latency.enqueued.reset();
+        }
+        if let Some(past) = &mut self.past {
+            past.reset();
         }
     }
 

@@ -23,6 +23,7 @@ struct Inner {
     deliveries: Deliveries,
     /// Those since they were last taken.
     latencies: Latencies,
+    paced: bool,
 }
 
 /// A tally held by whoever counts the records of one moment.
@@ -40,6 +41,19 @@ pub struct Deliveries {
     pub errors: BTreeMap<String, u64>,
     /// When acknowledgements were behind the schedule.
     pub behind: Behind,
+    /// Those acknowledged that were due while the run was measured.
+    pub measured: Measured,
+    /// When the last was acknowledged, in nanoseconds from the schedule's zero; 0 where none was.
+    pub last_ns: u64,
+}
+
+/// Records acknowledged that had an instant to be measured by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// How many.
+    pub records: u64,
+    /// Their bytes of keys and values.
+    pub bytes: u64,
 }
 
 /// What became of one topic's records so far.
@@ -66,11 +80,15 @@ impl Tally {
     }
 
     /// Begins to measure latency: the schedule's zero was `elapsed_ns` nanoseconds ago. What was
-    /// delivered before counts as delivered, its latency no more.
-    pub fn begin(&self, elapsed_ns: i64) {
+    /// delivered before counts as delivered, its latency no more. Where the run is `paced`, records
+    /// without an instant are those of its past part, whose latencies are kept apart.
+    pub fn begin(&self, elapsed_ns: i64, paced: bool) {
         let zero = self.base.elapsed().as_nanos() as i64 - elapsed_ns;
         self.zero_ns.store(zero, Ordering::Relaxed);
-        self.lock().latencies.clear();
+        let mut inner = self.lock();
+        inner.latencies.clear();
+        inner.deliveries.last_ns = 0;
+        inner.paced = paced;
     }
 
     /// Counts records that were heard of just now.
@@ -95,6 +113,8 @@ impl Tally {
             counts.failed += since;
             revoked += since;
         }
+        let measured = &mut deliveries.measured.records;
+        *measured = measured.saturating_sub(revoked);
         if revoked > 0 {
             deliveries.count_error(error, revoked);
         }
@@ -133,15 +153,23 @@ impl Counting<'_> {
         enqueued: Duration,
         intended_ns: Option<u64>,
     ) {
-        let Inner { deliveries, latencies } = &mut *self.inner;
+        let Inner { deliveries, latencies, paced } = &mut *self.inner;
         let counts = &mut deliveries.topics[topic.index()];
         counts.acked += 1;
         counts.bytes += bytes as u64;
+        deliveries.last_ns = self.now_ns;
         let since_due = intended_ns.map(|due_ns| {
+            deliveries.measured.records += 1;
+            deliveries.measured.bytes += bytes as u64;
             deliveries.behind.note(due_ns, self.now_ns);
             Duration::from_nanos(self.now_ns.saturating_sub(due_ns))
         });
-        latencies.record(topic, enqueued, since_due);
+        // Announcements are no slots, so never past.
+        if *paced && since_due.is_none() && topic != Topic::Machines {
+            latencies.record_past(enqueued);
+        } else {
+            latencies.record(topic, enqueued, since_due);
+        }
     }
 
     /// Counts a record of `topic` as given up for an error of this kind.
@@ -164,6 +192,9 @@ impl Deliveries {
             self.count_error(kind, count);
         }
         self.behind.add(&other.behind);
+        self.measured.records += other.measured.records;
+        self.measured.bytes += other.measured.bytes;
+        self.last_ns = self.last_ns.max(other.last_ns);
     }
 
     fn count_error(&mut self, kind: &str, count: u64) {
@@ -183,7 +214,7 @@ mod tests {
     #[test]
     fn counts_add_up_and_latency_is_measured_from_the_intended_instant() {
         let tally = Tally::new();
-        tally.begin(5_000_000_000);
+        tally.begin(5_000_000_000, false);
         let mut now = tally.counting();
         now.acknowledge(Topic::Usage, 40, Duration::from_millis(2), Some(3_000_000_000));
         now.acknowledge(Topic::Usage, 41, Duration::from_millis(4), None);
@@ -203,7 +234,18 @@ mod tests {
         assert!(total.enqueued.max() < 5_000 && total.enqueued.len() == 2);
         tally.take_latencies(&mut latencies);
         assert_eq!(latencies.topics().count(), 0, "what was taken is taken");
+        assert_eq!(seen.measured, Measured { records: 1, bytes: 40 });
+        assert!(seen.last_ns >= 5_000_000_000);
+        // Of a paced run, what has no instant lies in its past, announcements apart.
+        tally.begin(0, true);
+        tally.counting().acknowledge(Topic::Usage, 1, Duration::from_millis(3), None);
+        tally.counting().acknowledge(Topic::Machines, 1, Duration::from_millis(3), None);
+        tally.take_latencies(&mut latencies);
+        assert_eq!(
+            (latencies.past().map(|past| past.len()), latencies.topics().count()),
+            (Some(1), 1)
+        );
         seen.add(&tally.deliveries());
-        assert_eq!((seen.errors["MessageTimedOut"], tally.progress()), (4, (2, 2)));
+        assert_eq!((seen.errors["MessageTimedOut"], tally.progress()), (4, (4, 2)));
     }
 }

@@ -58,7 +58,7 @@ const BEYOND: u64 = 1000;
 
 /// Makes the records of `share` again and holds them against the ledger; marks its keys as `known`.
 pub fn check(run: &Run, share: Share, ledger: &Ledger, known: &[AtomicBool]) -> Checked {
-    let walk = Walk::new(&run.manifest, share);
+    let walk = Walk::new(&run.manifest, share, run.dropped(share));
     let names: Vec<Box<str>> = (0..walk.machines()).map(|at| walk.name(at).into()).collect();
     let rows: Vec<Option<u32>> = names.iter().map(|name| ledger.row(name.as_bytes())).collect();
     let arrived = |row: Option<u32>, topic| row.map_or(0, |row| ledger.chain(row, topic).count);
@@ -76,7 +76,6 @@ pub fn check(run: &Run, share: Share, ledger: &Ledger, known: &[AtomicBool]) -> 
     let last_ms = ledger.last_ms.unwrap_or(i64::MIN);
     let last_round = ledger.longest().saturating_mul(4).saturating_add(BEYOND);
     let readings = Cell::new(0u64);
-    let dropped = run.dropped(share);
     walk.run(
         |round, timestamp_ms| {
             // An open end: everything that arrived was stamped by then, or has been made again.
@@ -86,9 +85,6 @@ pub fn check(run: &Run, share: Share, ledger: &Ledger, known: &[AtomicBool]) -> 
             goes_on
         },
         |due| {
-            if dropped.hold(due.slot) {
-                return;
-            }
             if due.by_machine {
                 let count = arrived(rows[due.at], due.topic);
                 let key = &mut expected[due.at][due.topic.index()];

@@ -51,8 +51,6 @@ pub struct Found {
 struct Wanted {
     hash: u64,
     timestamp_ms: i64,
-    /// It was dropped, by a span that may hold records that were sent as well.
-    dropped: bool,
 }
 
 /// A record that arrived and is none of those expected.
@@ -126,9 +124,8 @@ impl Case {
         };
         // An altered record stands where its timestamp, or its turn, says that another should.
         let mut altered = Vec::new();
-        let mut missing: Vec<usize> = (0..self.wanted.len())
-            .filter(|&at| !self.found[at] && !self.wanted[at].dropped)
-            .collect();
+        let mut missing: Vec<usize> =
+            (0..self.wanted.len()).filter(|&at| !self.found[at]).collect();
         let mut unexpected = Vec::new();
         let mut by_time: HashMap<i64, Vec<usize>> = HashMap::new();
         if keeping.restamped {
@@ -276,13 +273,11 @@ impl Comparison<'_> {
 
     /// Makes again what a part expects of the cases' keys.
     fn expect(&self, part: &Part<'_>, cases: &mut [HashMap<&str, Case>; Topic::COUNT]) {
-        let dropped = part.run.dropped(part.share);
         part.walk(|due| {
             if let Some(case) = cases[due.topic.index()].get_mut(due.key) {
                 case.expect(Wanted {
                     hash: due.content().hash(self.keeping[due.topic.index()].restamped),
                     timestamp_ms: due.timestamp_ms,
-                    dropped: dropped.hold(due.slot),
                 });
             }
         });
@@ -340,7 +335,7 @@ mod tests {
     ) -> Counts {
         let mut case = Case { whole, ..Case::default() };
         for at in 0..expected {
-            case.expect(Wanted { hash: 1000 + at as u64, timestamp_ms: at as i64, dropped: false });
+            case.expect(Wanted { hash: 1000 + at as u64, timestamp_ms: at as i64 });
         }
         case.sort();
         for (offset, &what) in arrived.iter().enumerate() {
@@ -403,7 +398,7 @@ mod tests {
         let leading = |arrived: &[usize], keeping| {
             let mut case = Case::default();
             for at in 0..5 {
-                case.expect(Wanted { hash: at, timestamp_ms: at as i64, dropped: false });
+                case.expect(Wanted { hash: at, timestamp_ms: at as i64 });
             }
             case.sort();
             arrived.iter().for_each(|&at| case.arrive(at as u64, at as i64, at as i64));

@@ -147,7 +147,8 @@ impl Part<'_> {
             left = left.saturating_sub(1);
             goes_on
         };
-        Walk::new(&self.run.manifest, self.share).run(goes_on, each);
+        let dropped = self.run.dropped(self.share);
+        Walk::new(&self.run.manifest, self.share, dropped).run(goes_on, each);
     }
 }
 

@@ -4,17 +4,20 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::read_back::Topics;
-use super::runs::Runs;
+use super::runs::{Dropped, Run, Runs};
 use super::{Evidence, VerifyError, belongs_to_another_shard};
+use crate::fleet::Share;
 use crate::manifest::Manifest;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
 use crate::report::read::ReadReport;
+use crate::report::results::DroppedSpan;
 use crate::sink::kafka::Cluster;
 
 /// The records of a run that are in its topics already.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Position {
+    run: Option<Run>,
     keys: HashMap<Box<[u8]>, [u64; Topic::COUNT]>,
     /// How many they are: those of the run's own part of the fleet, not of its other shards.
     pub records: u64,
@@ -46,7 +49,8 @@ impl Position {
         }
         let evidence = Evidence::gather(&runs, &topics, threads)?;
         let ledger = &evidence.ledger;
-        let mut position = Position::default();
+        let run = runs.runs.first().cloned();
+        let mut position = Position { run, ..Position::default() };
         for (key, row) in ledger.rows() {
             let counts = Topic::ALL.map(|topic| ledger.chain(row, topic).count);
             let records: u64 = counts.iter().sum();
@@ -67,6 +71,21 @@ impl Position {
             *count = leading;
         }
         Ok(position)
+    }
+
+    /// What the run dropped before: it stays dropped.
+    pub fn dropped(&self) -> &[DroppedSpan] {
+        self.run.as_ref().map_or(&[], |run| &run.dropped)
+    }
+
+    /// The slots of a share that it dropped; its threads are those that it had.
+    pub fn dropped_of(&self, share: Share) -> Dropped {
+        self.run.as_ref().map(|run| run.dropped(share)).unwrap_or_default()
+    }
+
+    /// How many threads go on with the run: as many as it had, where they dropped slots.
+    pub fn threads(&self) -> Option<u32> {
+        self.dropped().first().map(|span| span.thread.count())
     }
 
     /// How many of the first records of a topic and key are there.

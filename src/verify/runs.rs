@@ -26,7 +26,8 @@ pub struct Run {
     /// Whether its end is known from the manifest, and it came to it: every record up to there was
     /// sent. Otherwise what arrived is to be the first of each key.
     pub whole: bool,
-    dropped: Vec<DroppedSpan>,
+    /// What of it was dropped.
+    pub dropped: Vec<DroppedSpan>,
 }
 
 /// The runs of several reports.
@@ -62,13 +63,12 @@ pub struct Dropped(Vec<(u64, u64)>);
 impl Dropped {
     /// Whether a slot is in one of them.
     #[inline]
-    pub fn hold(&self, slot: Option<u64>) -> bool {
+    pub fn hold(&self, slot: u64) -> bool {
         // Slots come in order, but a few spans are looked through as quickly.
-        !self.0.is_empty()
-            && slot.is_some_and(|slot| {
-                let next = self.0.partition_point(|&(_, last)| last < slot);
-                self.0.get(next).is_some_and(|&(first, _)| first <= slot)
-            })
+        !self.0.is_empty() && {
+            let next = self.0.partition_point(|&(_, last)| last < slot);
+            self.0.get(next).is_some_and(|&(first, _)| first <= slot)
+        }
     }
 }
 

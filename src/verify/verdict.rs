@@ -195,10 +195,12 @@ impl Verdict {
                 "Note: no registry was named, so schema ids were compared and no schemas."
             )?;
         }
-        let said = if self.matches {
-            "everything is there, once, in order"
-        } else {
-            "the topics differ from the run"
+        let said = match self.matches {
+            true if self.total.expected + self.total.arrived == 0 => {
+                "there was nothing to verify, since the run has sent nothing"
+            }
+            true => "everything is there, once, in order",
+            false => "the topics differ from the run",
         };
         writeln!(
             out,

@@ -1,6 +1,7 @@
 //! The records of a share of a run, made again in the order in which its thread sent them.
 
 use super::ledger::Content;
+use super::runs::Dropped;
 use crate::encoding::Encoder;
 use crate::fleet::Share;
 use crate::generator::{Generator, Keyed};
@@ -24,8 +25,6 @@ pub struct Due<'a> {
     pub timestamp_ms: i64,
     /// Its value as it was sent.
     pub value: &'a [u8],
-    /// The number of its slot; none for announcements.
-    pub slot: Option<u64>,
 }
 
 impl<'a> Due<'a> {
@@ -42,15 +41,18 @@ pub struct Walk {
     encoder: Encoder,
     buffer: Vec<u8>,
     topics: bool,
+    dropped: Dropped,
     start_ms: i64,
     end_slot: u64,
     end_ns: u64,
 }
 
 impl Walk {
-    /// The stream of `share` of the run that `manifest` describes.
-    pub fn new(manifest: &Manifest, share: Share) -> Walk {
+    /// The stream of `share` of the run that `manifest` describes, of which these slots were dropped:
+    /// the state changes that they would have carried waited for later ones.
+    pub fn new(manifest: &Manifest, share: Share, dropped: Dropped) -> Walk {
         Walk {
+            dropped,
             generator: Generator::new(manifest, share),
             encoder: manifest.encoder(),
             buffer: Vec::with_capacity(512),
@@ -100,10 +102,13 @@ impl Walk {
                     {
                         return;
                     }
+                    if self.dropped.hold(number) {
+                        continue;
+                    }
                     let Walk { generator, encoder, buffer, .. } = &mut self;
                     generator.fill(&reading, kind, time.timestamp_ms, |keyed| {
                         if let Some(keyed) = keyed {
-                            each(&due(at, &keyed, encoder, buffer, Some(number)));
+                            each(&due(at, &keyed, encoder, buffer));
                         }
                     });
                 }
@@ -116,18 +121,12 @@ impl Walk {
 
     fn announce(&mut self, at: usize, timestamp_ms: i64, each: &mut impl FnMut(&Due<'_>)) {
         let Walk { generator, encoder, buffer, .. } = self;
-        generator.announce(at, timestamp_ms, |keyed| each(&due(at, &keyed, encoder, buffer, None)));
+        generator.announce(at, timestamp_ms, |keyed| each(&due(at, &keyed, encoder, buffer)));
     }
 }
 
 #[inline]
-fn due<'a>(
-    at: usize,
-    keyed: &Keyed<'a>,
-    encoder: &Encoder,
-    buffer: &'a mut Vec<u8>,
-    slot: Option<u64>,
-) -> Due<'a> {
+fn due<'a>(at: usize, keyed: &Keyed<'a>, encoder: &Encoder, buffer: &'a mut Vec<u8>) -> Due<'a> {
     Due {
         at,
         topic: keyed.record.topic(),
@@ -136,6 +135,5 @@ fn due<'a>(
         partition: keyed.partition,
         timestamp_ms: keyed.timestamp_ms,
         value: encoder.encode(keyed.record, buffer),
-        slot,
     }
 }

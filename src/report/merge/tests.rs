@@ -6,11 +6,10 @@ use serde_json::json;
 use super::*;
 use crate::cli::{Cli, Command};
 use crate::record::Topic;
-use crate::report::results::DroppedSpan;
-use crate::report::results::TopicHistograms;
+use crate::report::results::{DroppedSpan, Measured, SlotCounts, TopicHistograms};
 use crate::run::plan::Plan;
 
-/// The report of shard `index` of `count`: complete, nothing sent, paced at 100/s for each shard.
+/// The report of shard `index` of `count`: complete, nothing sent, paced at 300/s for the whole.
 fn report(index: u32, count: u32) -> Report {
     let words = ["fleetstorm", "run", "--sink", "null", "--seed", "1", "--start", "2026-01-01"];
     let shard = format!("{index}/{count}");
@@ -21,18 +20,7 @@ fn report(index: u32, count: u32) -> Report {
         ended: Ending::Complete,
         records: BTreeMap::new(),
         elapsed_s: 0.0,
-        rate: RateResults {
-            target: Some(100.0),
-            achieved: 0.0,
-            error: Some(0.0),
-            bytes_per_second: 0.0,
-            silent: 0,
-            max_second_error: None,
-            max_drift: Some(0.0),
-            late_ms: None,
-            measured_from_s: 0.0,
-            seconds: Vec::new(),
-        },
+        rate: RateResults { max_drift: Some(0.0), ..RateResults::default() },
         behind: BehindResults::default(),
         dropped: Vec::new(),
         latency_ms: LatencyResults::default(),
@@ -40,9 +28,17 @@ fn report(index: u32, count: u32) -> Report {
         end_offsets: BTreeMap::new(),
         transport: None,
         already_there: 0,
+        already_dropped: 0,
+        torn: 0,
         histograms: Histograms::default(),
     };
     Report { manifest, shards: None, results: Some(results) }
+}
+
+/// What was counted of a part that has sent so many records of ten bytes.
+fn counted(from_s: f64, to_s: f64, sent: u64) -> Measured {
+    let slots = SlotCounts { sent, bytes: 10 * sent, ..SlotCounts::default() };
+    Measured { from_s, to_s, acknowledged_s: to_s, slots, acked: sent, acked_bytes: 10 * sent }
 }
 
 /// That report with its results changed.
@@ -74,16 +70,21 @@ fn error_of(reports: &[Report]) -> String {
 
 #[test]
 fn counts_and_rates_are_added_and_the_worst_stands_for_the_rest() {
-    let counts =
-        |n| TopicResults { sent: n, acked: n - 1, failed: 1, dropped: n / 2, bytes: 9 * n };
+    let counts = |n| TopicResults {
+        sent: n,
+        acked: n - 2,
+        failed: 1,
+        unconfirmed: 1,
+        dropped: n / 2,
+        bytes: 9 * n,
+    };
     let part = |index: u32, ended, n: u64| {
         with(index, 3, |results| {
             results.ended = ended;
             results.elapsed_s = n as f64;
             results.records = BTreeMap::from([("usage".to_owned(), counts(n))]);
             results.errors = BTreeMap::from([(format!("E{}", n % 2), n), ("Both".to_owned(), 1)]);
-            results.rate.achieved = n as f64;
-            results.rate.bytes_per_second = 2.0 * n as f64;
+            results.rate.measured = counted(0.0, 10.0, n);
             results.rate.silent = n;
             results.rate.max_drift = Some(n as f64 / 100.0);
             let lag = Lag { longest_s: n as f64, total_s: 50.0 - n as f64, times: n };
@@ -97,13 +98,15 @@ fn counts_and_rates_are_added_and_the_worst_stands_for_the_rest() {
     ];
     let merged = results_of(&parts);
     assert_eq!(merged.ended, Ending::Interrupted);
-    let sum = TopicResults { sent: 39, acked: 36, failed: 3, dropped: 19, bytes: 351 };
+    let sum =
+        TopicResults { sent: 39, acked: 33, failed: 3, unconfirmed: 3, dropped: 19, bytes: 351 };
     assert_eq!(merged.records, BTreeMap::from([("usage".to_owned(), sum)]));
     let errors = [("Both", 3), ("E0", 18), ("E1", 21)].map(|(kind, n)| (kind.to_owned(), n));
     assert_eq!(merged.errors, BTreeMap::from(errors));
     assert_eq!((merged.elapsed_s, merged.rate.silent), (21.0, 39));
     let rate = &merged.rate;
-    assert_eq!((rate.target, rate.achieved, rate.bytes_per_second), (Some(300.0), 39.0, 78.0));
+    assert_eq!((rate.achieved, rate.bytes_per_second), (Some(3.9), Some(39.0)));
+    assert_eq!((rate.measured.slots.sent, rate.measured.acked), (39, 39));
     assert_eq!(rate.max_drift, Some(0.21));
     assert_eq!(merged.behind.handed_over, Lag { longest_s: 21.0, total_s: 42.0, times: 21 });
     assert_eq!(merged.behind.acknowledged, Lag::default());
@@ -175,7 +178,7 @@ fn the_transport_is_told_where_all_shards_had_the_same() {
 fn seconds_of_a_shard_that_came_late_are_added_where_they_were() {
     let part = |index, from_s, seconds: &[(u32, u32)]| {
         with(index, 2, |results| {
-            results.rate.measured_from_s = from_s;
+            results.rate.measured.from_s = from_s;
             results.rate.seconds = seconds.to_vec();
         })
     };
@@ -184,33 +187,46 @@ fn seconds_of_a_shard_that_came_late_are_added_where_they_were() {
         part(1, 1.25, &[(7, 0), (10, 10), (10, 10), (10, 10), (10, 0)]),
     ];
     let merged = results_of(&parts).rate;
-    assert_eq!(merged.measured_from_s, 1.25);
+    assert_eq!(merged.measured.from_s, 1.25);
     assert_eq!(merged.seconds, [(7, 0), (10, 10), (15, 12), (20, 23), (20, 0)]);
     // The first and the last may be cut.
     assert_eq!(merged.max_second_error, Some(0.2));
 }
 
 #[test]
-fn the_error_of_the_rate_is_that_of_all_slots() {
-    let slots = |index, count: u64, achieved| {
+fn the_rate_is_that_of_all_records_over_the_whole_time() {
+    let part = |index, to_s, sent| {
+        with(index, 2, |results| results.rate.measured = counted(0.0, to_s, sent))
+    };
+    let rate = |parts: &[Report]| results_of(parts).rate;
+    let target = rate(&[part(0, 10.0, 1500), part(1, 10.0, 1500)]).target.expect("it is paced");
+    assert!((target - 300.0).abs() < 1e-9, "{target}");
+    // Ten seconds at 150/s of a half: 75 too few of one are 75 of 3000.
+    let error = |parts: &[Report]| rate(parts).error.expect("it was paced");
+    assert!((error(&[part(0, 10.0, 1425), part(1, 10.0, 1500)]) - 0.025).abs() < 0.001);
+    // A record at the end of each is no error.
+    assert_eq!(error(&[part(0, 10.0, 1499), part(1, 10.0, 1499)]), 0.0);
+    assert!(error(&[part(0, 10.0, 1498), part(1, 10.0, 1498)]) > 0.0);
+    // What ended early is missed for the rest of the time.
+    let short = rate(&[part(0, 10.0, 1500), part(1, 7.0, 1050)]);
+    assert_eq!(short.achieved, Some(255.0));
+    assert!((short.error.expect("it was paced") - 0.15).abs() < 0.001);
+    // Of nothing there is no rate.
+    let nothing = rate(&[part(0, 0.0, 0), part(1, 0.0, 0)]);
+    assert_eq!((nothing.target, nothing.achieved, nothing.error), (None, None, None));
+}
+
+#[test]
+fn past_parts_are_added() {
+    let part = |index, sent, took_s| {
         with(index, 2, |results| {
-            let mut late = latency::histogram();
-            late.record_n(100, count).expect("within an hour");
-            results.histograms.late = histogram::encode(&late);
-            results.rate.achieved = achieved;
-            results.rate.error = Some(0.05);
+            let slots = SlotCounts { sent, bytes: 10 * sent, ..SlotCounts::default() };
+            results.rate.past = Past::new(slots, took_s);
         })
     };
-    let error = |parts: &[Report]| results_of(parts).rate.error.expect("it was paced");
-    // Ten seconds at 100/s: 50 too few of one are 50 of 2000.
-    assert!((error(&[slots(0, 950, 95.0), slots(1, 1000, 100.0)]) - 0.025).abs() < 1e-12);
-    // A record at the end of each is no error.
-    assert_eq!(error(&[slots(0, 999, 99.9), slots(1, 999, 99.9)]), 0.0);
-    assert!(error(&[slots(0, 999, 99.9), slots(1, 998, 99.8)]) > 0.0);
-    // Of a shard that sent nothing nobody knows how long it took.
-    assert_eq!(error(&[slots(0, 1000, 100.0), slots(1, 0, 0.0)]), 0.05);
-    let unpaced = [0, 1].map(|index| with(index, 2, |results| results.rate.target = None));
-    assert_eq!(results_of(&unpaced).rate.error, None);
+    let past = results_of(&[part(0, 600, 2.0), part(1, 400, 1.0)]).rate.past.expect("there is one");
+    assert_eq!((past.slots.sent, past.took_s, past.achieved), (1000, 2.0, 500.0));
+    assert_eq!(results_of(&[part(0, 0, 0.0), report(1, 2)]).rate.past, None);
 }
 
 #[test]
@@ -308,7 +324,7 @@ fn what_is_no_report_with_results_is_refused() {
     assert!(said(&json!({"manifest": {}})).contains("missing field"));
     assert!(changed("/manifest/stream_version", json!(999)).contains("of stream version 999"));
     assert!(changed("/results", Value::Null).contains("no results"));
-    assert!(changed("/results/rate/achieved", json!("fast")).contains("not a report"));
+    assert!(changed("/results/rate/measured/sent", json!("fast")).contains("not a report"));
     let mut listing = good.clone();
     listing["shards"] = json!([]);
     assert!(said(&listing).contains("shards"));

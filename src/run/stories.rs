@@ -1,0 +1,51 @@
+//! State changes that wait while slots are dropped, so that no story of a job, a machine or an incident
+//! lacks a part.
+
+use std::collections::HashSet;
+
+use crate::generator::Generator;
+use crate::simulation::events::Event;
+
+/// How many event slots of each machine were dropped while a state change waited, and not made up since.
+#[derive(Debug, Default)]
+pub struct Stories {
+    /// By place of the machine; empty where nothing was dropped.
+    owed: Vec<u64>,
+}
+
+impl Stories {
+    /// An event slot of the machine at a place was dropped, and its state change waits.
+    pub fn wait(&mut self, at: usize) {
+        if self.owed.len() <= at {
+            self.owed.resize(at + 1, 0);
+        }
+        self.owed[at] += 1;
+    }
+
+    /// Nothing waits on the machine at a place any more.
+    #[inline]
+    pub fn caught_up(&mut self, at: usize) {
+        if let Some(owed) = self.owed.get_mut(at) {
+            *owed = 0;
+        }
+    }
+
+    /// How many stories lack a part: those of which a change still waits that would have been sent if no
+    /// slot had been dropped.
+    pub fn torn(&self, generator: &Generator) -> u64 {
+        let of_machine = |(at, &owed): (usize, &u64)| {
+            let waiting = generator.waiting(at).take(usize::try_from(owed).unwrap_or(usize::MAX));
+            waiting.map(story).collect::<HashSet<_>>().len() as u64
+        };
+        self.owed.iter().enumerate().map(of_machine).sum()
+    }
+}
+
+/// What a state change of a machine is a part of: its kind, and its number.
+fn story(event: &Event) -> (u8, u32) {
+    match event {
+        Event::Status { .. } => (0, 0),
+        Event::Job(change) => (1, change.number),
+        Event::Incident(change) => (2, change.number),
+    }
+}
