@@ -2,23 +2,21 @@
 //! librdkafka, and knows every record and its place.
 
 mod support;
+#[path = "support/wire.rs"]
+mod wire;
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::describe_producers_request::TopicRequest;
 use kafka_protocol::messages::{
-    ApiKey, DescribeProducersRequest, DescribeProducersResponse, RequestHeader, ResponseHeader,
-    TopicName,
+    ApiKey, DescribeProducersRequest, DescribeProducersResponse, TopicName,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use serde_json::Value;
 use support::kafka::{TestCluster, record_count};
 use support::{SOON, TOPICS, assert_all_acked, prefix, run, sent, slots, total};
+use wire::ask;
 
 const DIRECT: [&str; 2] = ["--transport", "direct"];
 
@@ -77,25 +75,7 @@ fn idempotent_producers(bootstrap: &str, topic: &str) -> usize {
         .with_name(TopicName(topic.to_owned().into()))
         .with_partition_indexes(partitions);
     let question = DescribeProducersRequest::default().with_topics(vec![topic]);
-    let mut frame = BytesMut::new();
-    RequestHeader::default()
-        .with_request_api_key(ApiKey::DescribeProducers as i16)
-        .encode(&mut frame, DescribeProducersRequest::header_version(0))
-        .and_then(|()| question.encode(&mut frame, 0))
-        .expect("it can be asked");
-    let address = bootstrap.split(',').next().expect("there is an address");
-    let mut broker = TcpStream::connect(address).expect("the broker takes connections");
-    let mut whole = (frame.len() as u32).to_be_bytes().to_vec();
-    whole.extend_from_slice(&frame);
-    broker.write_all(&whole).expect("it listens");
-    let mut length = [0; 4];
-    broker.read_exact(&mut length).expect("it answers");
-    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-    broker.read_exact(&mut answer).expect("it answers");
-    let mut answer = Bytes::from(answer);
-    let answer = ResponseHeader::decode(&mut answer, DescribeProducersResponse::header_version(0))
-        .and_then(|_| DescribeProducersResponse::decode(&mut answer, 0))
-        .expect("its answer can be read");
+    let answer: DescribeProducersResponse = ask(bootstrap, ApiKey::DescribeProducers, &question);
     let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
     let producers: BTreeSet<i64> =
         partitions.flat_map(|p| &p.active_producers).map(|p| p.producer_id.0).collect();
@@ -160,6 +140,33 @@ fn small_batches_are_kept_to_and_records_too_large_for_any_are_counted() {
     let report = ended.exits(31).report();
     assert_eq!(report["results"]["errors"]["MessageSizeTooLarge"], 300, "{report:#}");
     ended.fails(31, &["max.message.bytes"]);
+}
+
+#[test]
+fn batches_that_the_topic_no_longer_takes_are_split() {
+    let cluster = TestCluster::from_environment();
+    // Larger than the topic takes from the start: never made so large.
+    let large = prefix("direct-batch-size");
+    let options = ["--rate", "max", "--records", "60000", "-X", "batch.size=4000000"];
+    let report = cluster.run(&large, &[&options[..], &DIRECT].concat()).exits(0).report();
+    assert_all_acked(&report);
+    assert_verified(&cluster, &report);
+    // Larger than the topic takes in the midst of the run.
+    for codec in ["none", "lz4"] {
+        let lowered = prefix(&format!("direct-lowered-{codec}"));
+        let codec = format!("compression.type={codec}");
+        let options = ["--rate", "30000", "--duration", "6s", "-X", "linger.ms=200", "-X", &codec];
+        let running = cluster.start(&lowered, &[&options[..], &DIRECT].concat());
+        running.line("Simulating");
+        thread::sleep(Duration::from_secs(2));
+        for topic in ["telemetry", "usage"] {
+            let topic = format!("{lowered}{topic}");
+            cluster.set_topic_config(&topic, "max.message.bytes", "3000");
+        }
+        let report = running.finish(SOON).exits(0).report();
+        assert_all_acked(&report);
+        assert_verified(&cluster, &report);
+    }
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub struct Glance {
     pub in_flight: u64,
     /// Records given up.
     pub failed: u64,
+    /// Whether a broker holds the producer back just now.
+    pub throttled: bool,
     /// The 99th percentile of the latency; none where nothing was confirmed.
     pub p99: Option<P99>,
 }
@@ -78,6 +80,9 @@ impl LiveLine {
             HumanCount(glance.in_flight),
             HumanCount(glance.failed),
         );
+        if glance.throttled {
+            text += ", throttled by the broker";
+        }
         let (took, from) = match glance.p99 {
             Some(P99::Due(took)) => (took, "due"),
             Some(P99::Sent(took)) => (took, "sent"),
@@ -105,6 +110,8 @@ mod tests {
         let mut glance = Glance { sent: 9, acked: 1234, ..Glance::default() };
         let nothing = line.text(&glance);
         assert!(nothing.contains("0.05 records/s, 1,234 acked") && !nothing.contains("p99"));
+        glance.throttled = true;
+        assert!(line.text(&glance).ends_with(", throttled by the broker"));
         glance.p99 = Some(P99::Due(Duration::from_micros(1500)));
         assert!(line.text(&glance).ends_with("p99 1.5 ms from due"));
     }

@@ -254,6 +254,7 @@ fn results(parts: &[Part]) -> Result<Results, MergeError> {
         latency_ms: LatencyResults::of(&added.latencies),
         errors,
         end_offsets: end_offsets(all()),
+        throttled_s: all().map(|results| results.throttled_s).fold(0.0, f64::max),
         already_there: all().fold(0, |sum, r| sum.saturating_add(r.already_there)),
         already_dropped: all().fold(0, |sum, r| sum.saturating_add(r.already_dropped)),
         torn: all().fold(0, |sum, r| sum.saturating_add(r.torn)),

@@ -27,6 +27,10 @@ pub struct Results {
     /// Whose producers sent; none without any, and of shards that differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
+    /// Seconds in which brokers held the producers back, since a quota was used up; of shards, the
+    /// most of any.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub throttled_s: f64,
     /// Records that were in the topics before, where the run was resumed; the rest counts what was
     /// sent since.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -280,6 +284,10 @@ pub struct Percentiles {
     pub p9999: f64,
     /// The longest.
     pub max: f64,
+}
+
+fn is_nothing(seconds: &f64) -> bool {
+    *seconds == 0.0
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -41,6 +41,13 @@ pub fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     latency(out, "from sent", results.latency_ms.enqueued)?;
     behind(out, "handed over", &results.behind.handed_over)?;
     behind(out, "acked", &results.behind.acknowledged)?;
+    if results.throttled_s > 0.0 {
+        writeln!(
+            out,
+            "  throttled  {} s: a quota of the cluster held the producer back",
+            number(results.throttled_s)
+        )?;
+    }
     let dropped = results.total().dropped;
     if dropped > 0 {
         writeln!(

@@ -24,6 +24,7 @@ use crate::report::latency::LatencyRecorder;
 use crate::report::live::{Glance, LiveLine, P99};
 use crate::report::results::{Ending, Results};
 use crate::sink::tally::Deliveries;
+use crate::sink::throttled::Throttled;
 use crate::sink::{Sink, SinkError};
 use crate::verify::position::Position;
 
@@ -118,6 +119,7 @@ impl Crew<'_> {
             deliveries: deliveries.as_ref(),
             end_offsets: &self.outlet.end_offsets(self.manifest),
             transport: self.outlet.transport(),
+            throttled: self.outlet.throttled(),
             already_there: self.position.as_ref().map_or(0, |position| position.records),
             latencies: &latencies,
             began_s: seconds(began_ns),
@@ -314,6 +316,7 @@ impl Crew<'_> {
                     glance.failed += failed;
                 }
                 glance.in_flight = kafka.producers.in_flight() as u64;
+                glance.throttled = kafka.producers.throttled().any(Throttled::is_on);
                 glance
             }
             Outlet::Stdout(_) | Outlet::Null => Glance { sent, acked: sent, ..Glance::default() },

@@ -1,6 +1,7 @@
 //! From what was counted to the results of a run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -32,6 +33,8 @@ pub struct Counts<'a> {
     pub end_offsets: &'a BTreeMap<String, Vec<i64>>,
     /// Whose producers sent; none where there were none.
     pub transport: Option<Transport>,
+    /// For how long brokers held the producers back.
+    pub throttled: Duration,
     /// Records of the run that were there before, where it was resumed.
     pub already_there: u64,
     /// How long the deliveries took.
@@ -77,6 +80,7 @@ impl Counts<'_> {
             errors: deliveries.errors.clone(),
             end_offsets: self.end_offsets.clone(),
             transport: self.transport,
+            throttled_s: self.throttled.as_secs_f64(),
             already_there: self.already_there,
             already_dropped: self.dropped_before.iter().map(|span| span.records).sum(),
             torn: sent.torn,

@@ -22,6 +22,7 @@ use crate::sink::kafka::topics::{self, TopicPolicy};
 use crate::sink::kafka::{Acks, Cluster, Needs, Polling};
 use crate::sink::stdout::LineSink;
 use crate::sink::tally::{Deliveries, Tally};
+use crate::sink::throttled::Throttled;
 
 /// Where the records of a run go.
 pub enum Outlet {
@@ -140,6 +141,12 @@ impl Outlet {
             Outlet::Kafka(kafka) => Some(kafka.producers.transport()),
             Outlet::Stdout(_) | Outlet::Null => None,
         }
+    }
+
+    /// For how long brokers have held the producers back, the longest of any.
+    pub fn throttled(&self) -> Duration {
+        let Outlet::Kafka(kafka) = self else { return Duration::ZERO };
+        kafka.producers.throttled().map(Throttled::total).max().unwrap_or_default()
     }
 
     /// What the producers count.

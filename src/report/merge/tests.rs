@@ -27,6 +27,7 @@ fn report(index: u32, count: u32) -> Report {
         errors: BTreeMap::new(),
         end_offsets: BTreeMap::new(),
         transport: None,
+        throttled_s: 0.0,
         already_there: 0,
         already_dropped: 0,
         torn: 0,

@@ -11,6 +11,7 @@ fn said(rate: RateResults) -> String {
         elapsed_s: 10.0,
         rate,
         transport: None,
+        throttled_s: 0.0,
         already_there: 0,
         already_dropped: 0,
         torn: 0,
