@@ -8,6 +8,7 @@ pub mod minus;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
@@ -48,7 +49,7 @@ Exit codes:
    11  the broker refuses us       21  the registry refuses us (401, 403)
    12  a topic can't be used       22  a schema is refused (409, 422)
    13  the producer failed         23  the registry answers with errors or isn't one
-   30  records were lost           24  the embedded registry's address is taken
+   30  records were lost           24  an embedded address is taken
    31  records are too large       40  the rate was not held
    32  topics differ from the run
    50  output can't be written    130  interrupted";
@@ -65,6 +66,8 @@ pub enum Command {
     Verify(Box<VerifyOptions>),
     /// Find out why a run would fail: brokers, credentials, topics, registry, clock. Writes nothing.
     Doctor(Box<DoctorOptions>),
+    /// Start the embedded broker, and a registry if asked for, alone: for tests and demos, in memory.
+    Broker(Box<ServeOptions>),
     /// Work on what `run --report` has written.
     #[command(subcommand)]
     Report(ReportCommand),
@@ -74,6 +77,26 @@ pub enum Command {
     /// Look at the Avro schemas, or register them.
     #[command(subcommand)]
     Schemas(SchemasCommand),
+}
+
+/// Options on the embedded broker and registry alone.
+#[derive(Debug, Clone, Args)]
+pub struct ServeOptions {
+    /// Address of the broker; port 0 takes any free one.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    pub listen: SocketAddr,
+    /// Address of a schema registry beside it, none unless given; port 0 takes any free one.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub registry: Option<SocketAddr>,
+    /// What clients are told to connect to, where it isn't what the broker listens on.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+    /// The most bytes of records that all partitions keep; the oldest go first.
+    #[arg(long, value_name = "BYTES", default_value = "1GiB")]
+    pub memory: ByteSize,
+    /// The most bytes of records that a partition keeps.
+    #[arg(long, value_name = "BYTES", default_value = "256MiB")]
+    pub partition_memory: ByteSize,
 }
 
 /// What to do with reports.

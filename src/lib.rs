@@ -24,6 +24,7 @@ pub mod random;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod serve;
 pub mod simulation;
 pub mod sink;
 pub mod verify;

@@ -18,7 +18,7 @@ use fleetstorm::run::connection::Connection;
 use fleetstorm::run::{self, ExitCode, RunError, Talk};
 use fleetstorm::sink::stdout;
 use fleetstorm::verify::verdict::Verdict;
-use fleetstorm::{doctor, encoding, output, preview, record};
+use fleetstorm::{doctor, encoding, output, preview, record, serve};
 use signal_hook::consts::TERM_SIGNALS;
 use signal_hook::flag;
 use tracing_subscriber::EnvFilter;
@@ -69,6 +69,10 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
         }
         Command::Verify(options) => verify(options, stop, cli.quiet),
         Command::Doctor(options) => doctor(options, stop, cli.quiet),
+        Command::Broker(options) => {
+            let talk = if cli.quiet { Talk::Silent } else { Talk::Stderr };
+            serve::serve(options, stop, talk)
+        }
         Command::Report(command) => report(command, cli.quiet),
         Command::Scenarios(command) => scenarios(command),
         Command::Schemas(command) => schemas(command, stop),

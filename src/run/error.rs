@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use fleetstorm_broker::BrokerError;
+
 use crate::config::{ConfigError, PropertiesError};
 use crate::encoding::registry::RegistryError;
 use crate::report::merge::MergeError;
@@ -33,6 +35,9 @@ pub enum RunError {
     /// The registry can't be used.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The embedded broker can't be started.
+    #[error(transparent)]
+    EmbeddedBroker(#[from] BrokerError),
     /// The embedded registry can't be started.
     #[error(transparent)]
     EmbeddedRegistry(#[from] EmbeddedRegistryError),
@@ -114,7 +119,7 @@ pub enum ExitCode {
     SchemaRefused = 22,
     /// The registry answers with errors, or is none.
     RegistryFailed = 23,
-    /// The embedded registry's address is taken.
+    /// The embedded broker's or registry's address is taken.
     AddressTaken = 24,
     /// Records were not delivered.
     Lost = 30,
@@ -144,7 +149,7 @@ impl RunError {
             RunError::Direct(_) => ExitCode::Usage,
             RunError::Registry(error) => registry(error),
             RunError::Verify(error) => verify(error),
-            RunError::EmbeddedRegistry(_) => ExitCode::AddressTaken,
+            RunError::EmbeddedBroker(_) | RunError::EmbeddedRegistry(_) => ExitCode::AddressTaken,
             RunError::Sink(SinkError::Fatal(_)) => ExitCode::ProducerFailed,
             RunError::Sink(_)
             | RunError::Report { .. }
@@ -169,7 +174,6 @@ fn kafka(error: &KafkaError) -> ExitCode {
         KafkaError::Interrupted { .. } => ExitCode::Interrupted,
         KafkaError::Create { .. }
         | KafkaError::Missing { .. }
-        | KafkaError::MissingOnEmbedded { .. }
         | KafkaError::NotReady { .. }
         | KafkaError::RefusesTimestamps { .. } => ExitCode::TopicUnfit,
         KafkaError::Request { .. } => ExitCode::ProducerFailed,

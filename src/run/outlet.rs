@@ -16,7 +16,6 @@ use crate::pacing::{Pace, Profile, StopFlag};
 use crate::record::Topic;
 use crate::report::figures::asked;
 use crate::sink::Transport;
-use crate::sink::embedded::broker::CAVEAT;
 use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
 use crate::sink::kafka::topics::{self, TopicPolicy};
 use crate::sink::kafka::{Acks, Cluster, Needs, Polling};
@@ -233,9 +232,6 @@ impl KafkaOutlet {
             }
             None => {
                 let broker = EmbeddedBroker::start()?;
-                for entry in &plan.manifest.topics {
-                    broker.create_topic(&entry.name, entry.partitions)?;
-                }
                 let address = broker.address();
                 embedded.broker = Some(broker);
                 address
@@ -265,7 +261,9 @@ impl KafkaOutlet {
             partitions: options.topics.partitions,
             replication_factor: options.topics.replication_factor,
             configs: options.topics.topic_config.clone(),
-            create: !options.topics.no_create_topics && !plan.resumed,
+            // An embedded broker has none yet.
+            create: embedded.broker.is_some()
+                || (!options.topics.no_create_topics && !plan.resumed),
         };
         let selected: Vec<Topic> = plan.manifest.topic_set().iter().collect();
         let stamps = plan.stamps(now_ms());
@@ -336,12 +334,12 @@ impl KafkaOutlet {
     }
 
     fn introduce(&self, manifest: &Manifest) {
-        let embedded = self.embedded.broker.is_some();
+        let embedded = &self.embedded.broker;
         let kind = |embedded: bool| if embedded { "embedded, " } else { "" };
         tell(&format!(
             "Broker:    {} ({}{})",
             self.bootstrap,
-            kind(embedded),
+            kind(embedded.is_some()),
             plural(manifest.topics.len(), "topic")
         ));
         tell(&format!("Producer:  {}", self.producers.transport().name()));
@@ -349,13 +347,13 @@ impl KafkaOutlet {
             let kind = if self.embedded.registry.is_some() { " (embedded)" } else { "" };
             tell(&format!("Registry:  {registry}{kind}"));
         }
-        if !self.created.is_empty() {
+        if !self.created.is_empty() && embedded.is_none() {
             tell(&format!("Created:   {}", self.created.join(", ")));
         }
-        if embedded {
+        if let Some(broker) = embedded {
             let topic = manifest.topics.first().map_or("telemetry", |entry| &entry.name);
             tell(&format!("Read it:   kcat -b {} -t {topic} -C", self.bootstrap));
-            tell(&format!("Note:      {CAVEAT}."));
+            tell(&format!("Note:      {}.", broker.caveat()));
         }
     }
 }

@@ -1,51 +1,50 @@
-//! The embedded broker: librdkafka's mock cluster on a loopback port of the system's choice.
+//! The embedded broker: `fleetstorm-broker` on a loopback port of the system's choice, or where it is
+//! told to listen.
 //!
-//! It keeps about 5 MiB a partition and drops the oldest beyond, compacts nothing, and forgets all
-//! when the program ends. Any Kafka client can read from it; no claim about delivery or speed
-//! rests on it.
+//! Any Kafka client can use it. It keeps all in memory, within bounds, and forgets it when the program
+//! ends; no claim about delivery or speed rests on it.
 
-use rdkafka::error::KafkaError as ClientError;
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
-
-use crate::sink::kafka::KafkaError;
-
-/// What a user should know about the embedded broker.
-pub const CAVEAT: &str = "the embedded broker is for first contact: it keeps about 5 MiB a partition, drops the oldest \
-     beyond, and forgets everything when the program ends";
+use bytesize::ByteSize;
+use fleetstorm_broker::{Broker, BrokerError, Settings};
 
 /// A running embedded broker; it ends when dropped.
 pub struct EmbeddedBroker {
-    cluster: MockCluster<'static, DefaultProducerContext>,
+    broker: Broker,
+    caveat: String,
 }
 
 impl EmbeddedBroker {
-    /// Starts a broker.
+    /// Starts a broker on loopback.
     ///
     /// # Errors
-    /// [`KafkaError::Request`] where it can't listen.
-    pub fn start() -> Result<EmbeddedBroker, KafkaError> {
-        let cluster = MockCluster::new(1).map_err(|e| request("start the embedded broker", &e))?;
-        Ok(EmbeddedBroker { cluster })
+    /// [`BrokerError`] where it can't listen.
+    pub fn start() -> Result<EmbeddedBroker, BrokerError> {
+        EmbeddedBroker::with(Settings::new())
+    }
+
+    /// Starts a broker as told.
+    ///
+    /// # Errors
+    /// [`BrokerError`] where it can't listen.
+    pub fn with(settings: Settings) -> Result<EmbeddedBroker, BrokerError> {
+        let bytes = |count: usize| ByteSize::b(count as u64).display().iec();
+        let caveat = format!(
+            "the embedded broker is for tests and demos: it keeps up to {} a partition and {} in all in \
+             memory, drops the oldest beyond, has no security, and forgets everything when the program \
+             ends",
+            bytes(settings.partition_bytes),
+            bytes(settings.total_bytes)
+        );
+        Ok(EmbeddedBroker { broker: Broker::start(settings)?, caveat })
     }
 
     /// Its address, as host:port.
     pub fn address(&self) -> String {
-        self.cluster.bootstrap_servers()
+        self.broker.bootstrap()
     }
 
-    /// Creates a topic.
-    ///
-    /// # Errors
-    /// [`KafkaError::Request`] where the name can't be a topic's, or is taken.
-    pub fn create_topic(&self, name: &str, partitions: u32) -> Result<(), KafkaError> {
-        let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
-        self.cluster
-            .create_topic(name, partitions, 1)
-            .map_err(|e| request(&format!("create topic `{name}` on the embedded broker"), &e))
+    /// What a user should know about it, as half a sentence.
+    pub fn caveat(&self) -> &str {
+        &self.caveat
     }
-}
-
-fn request(action: &str, cause: &ClientError) -> KafkaError {
-    KafkaError::Request { action: action.to_owned(), cause: cause.to_string() }
 }

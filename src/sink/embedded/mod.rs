@@ -1,4 +1,4 @@
-//! The embedded broker and registry: first contact without Docker, and quick tests.
+//! The embedded broker and registry: first contact without Docker, tests and demos.
 
 pub mod broker;
 pub mod registry;

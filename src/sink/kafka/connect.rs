@@ -187,12 +187,6 @@ impl Cluster {
         &self.client
     }
 
-    /// Whether it is librdkafka's mock cluster: an embedded broker, of this process or another.
-    pub(super) fn is_embedded(&self) -> bool {
-        let id = self.client.client().fetch_cluster_id(TURN);
-        id.is_some_and(|id| id.starts_with("mockCluster"))
-    }
-
     /// The topics that the cluster shows us, by name.
     pub(super) fn metadata(&self) -> Result<BTreeMap<String, Existing>, KafkaError> {
         let metadata = self.fetch_metadata()?;

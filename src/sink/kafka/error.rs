@@ -64,14 +64,6 @@ pub enum KafkaError {
         /// The topic.
         topic: String,
     },
-    /// A topic is missing on the embedded broker of another process.
-    #[error(
-        "topic `{topic}` is missing on this embedded broker, which creates topics only for the run that started it: start that one with the same --topics and --topic-prefix"
-    )]
-    MissingOnEmbedded {
-        /// The topic.
-        topic: String,
-    },
     /// The broker doesn't let us in, or we don't trust it.
     #[error("the broker at {bootstrap} {refusal}{}: {}", reason(.cause), refusal.advice())]
     Unauthenticated {

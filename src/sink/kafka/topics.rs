@@ -168,16 +168,11 @@ pub fn prepare(
         topics.iter().partition(|&&topic| existing.contains_key(&policy.name(topic)));
 
     let mut prepared = Prepared::default();
-    // An embedded broker has no configurations to show, and leaves the question unanswered.
-    let embedded = cluster.is_embedded();
-    if !present.is_empty() && !embedded {
+    if !present.is_empty() {
         check_all(&admin, &present, policy, stamps, &mut prepared)?;
     }
     if let Some(&first) = missing.first() {
         let topic = policy.name(first);
-        if embedded {
-            return Err(KafkaError::MissingOnEmbedded { topic });
-        }
         if !policy.create {
             return Err(KafkaError::Missing { topic });
         }
@@ -210,10 +205,6 @@ fn producer_expiration(cluster: &Cluster, admin: &Admin, embedded: bool) -> Dura
 
 /// The `cleanup.policy` of each of these topics; those that don't tell are left out.
 pub fn cleanup_policies(cluster: &Cluster, names: &[&str]) -> BTreeMap<String, String> {
-    // An embedded broker leaves the question unanswered.
-    if cluster.is_embedded() {
-        return BTreeMap::new();
-    }
     let admin = match Admin::new(cluster) {
         Ok(admin) => admin,
         Err(error) => {

@@ -4,14 +4,16 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{
-    BrokerId, DescribeClusterResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+    BrokerId, DescribeClusterRequest, DescribeClusterResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::metadata::{ALL_OF_CLUSTER, NOT_ASKED};
 use super::{Context, text};
 use crate::state::CLUSTER_ID;
 
-pub(super) fn describe(cx: &Context) -> DescribeClusterResponse {
+pub(super) fn describe(cx: &Context, request: &DescribeClusterRequest) -> DescribeClusterResponse {
     let state = cx.shared.state();
     let brokers = state.nodes.iter().filter(|n| n.live).map(|n| {
         DescribeClusterBroker::default()
@@ -19,12 +21,14 @@ pub(super) fn describe(cx: &Context) -> DescribeClusterResponse {
             .with_host(text(&n.host))
             .with_port(i32::from(n.port))
     });
+    let asked = request.include_cluster_authorized_operations;
+    let operations = if asked { ALL_OF_CLUSTER } else { NOT_ASKED };
     DescribeClusterResponse::default()
         .with_endpoint_type(1)
         .with_cluster_id(StrBytes::from_static_str(CLUSTER_ID))
         .with_controller_id(BrokerId(state.coordinator().map_or(-1, |n| n.id)))
         .with_brokers(brokers.collect())
-        .with_cluster_authorized_operations(i32::MIN)
+        .with_cluster_authorized_operations(operations)
 }
 
 pub(super) fn find_coordinator(

@@ -15,10 +15,14 @@ use kafka_protocol::messages::{
     SyncGroupResponse,
 };
 
+use super::metadata::NOT_ASKED;
 use super::{Context, text};
 use crate::config;
 use crate::groups::{Group, Join, Joined, Phase, Soon, Synced};
 use crate::state::State;
+
+/// All that may be done with a group: read, delete, describe.
+const ALL_OF_GROUP: i32 = 0b1_0100_1000;
 
 /// Says whether this node answers for groups and transactions.
 pub(super) fn coordinates(cx: &Context, state: &State) -> Result<(), ResponseError> {
@@ -184,12 +188,13 @@ pub(super) fn leave(cx: &Context, request: &LeaveGroupRequest) -> LeaveGroupResp
 pub(super) fn describe(cx: &Context, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
     let state = cx.shared.state();
     let coordinates = coordinates(cx, &state);
+    let operations = if request.include_authorized_operations { ALL_OF_GROUP } else { NOT_ASKED };
     let groups = request.groups.into_iter().map(|id| {
         let found = state.groups.get(id.0.as_str());
         let answer = DescribedGroup::default()
             .with_group_id(id)
             .with_error_message(None)
-            .with_authorized_operations(i32::MIN);
+            .with_authorized_operations(operations);
         match (coordinates, found) {
             (Err(error), _) => answer.with_error_code(error.code()),
             (Ok(()), Some(group)) => described(answer, group),

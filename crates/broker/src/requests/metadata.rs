@@ -18,7 +18,10 @@ use crate::state::{CLUSTER_ID, State};
 use crate::topics::{self, Partition, Topic};
 
 /// What stands for operations that nobody asked about.
-const NOT_ASKED: i32 = i32::MIN;
+pub(super) const NOT_ASKED: i32 = i32::MIN;
+/// All that may be done with a topic and with the cluster: there is no security. A bit an operation.
+const ALL_OF_TOPIC: i32 = 0b1101_1111_1000;
+pub(super) const ALL_OF_CLUSTER: i32 = 0b1_1111_1010_0000;
 
 pub(super) fn metadata(cx: &Context, request: MetadataRequest) -> MetadataResponse {
     let mut state = cx.shared.state();
@@ -38,6 +41,15 @@ pub(super) fn metadata(cx: &Context, request: MetadataRequest) -> MetadataRespon
         }
         topics
     };
+    let mut topics = topics;
+    if request.include_topic_authorized_operations {
+        for topic in topics.iter_mut().filter(|t| t.error_code == 0) {
+            topic.topic_authorized_operations = ALL_OF_TOPIC;
+        }
+    }
+    // Only versions 8 to 10 can carry it.
+    let of_cluster = request.include_cluster_authorized_operations;
+    let of_cluster = if of_cluster { ALL_OF_CLUSTER } else { NOT_ASKED };
     let brokers = state.nodes.iter().filter(|n| n.live).map(|n| {
         MetadataResponseBroker::default()
             .with_node_id(BrokerId(n.id))
@@ -48,7 +60,7 @@ pub(super) fn metadata(cx: &Context, request: MetadataRequest) -> MetadataRespon
         .with_brokers(brokers.collect())
         .with_cluster_id(Some(StrBytes::from_static_str(CLUSTER_ID)))
         .with_controller_id(BrokerId(state.coordinator().map_or(-1, |n| n.id)))
-        .with_cluster_authorized_operations(NOT_ASKED)
+        .with_cluster_authorized_operations(of_cluster)
         .with_topics(topics)
 }
 
@@ -137,7 +149,7 @@ pub(super) fn topic_partitions(
     for name in names {
         let answered = DescribeTopicPartitionsResponseTopic::default()
             .with_name(Some(TopicName(text(&name))))
-            .with_topic_authorized_operations(NOT_ASKED);
+            .with_topic_authorized_operations(ALL_OF_TOPIC);
         let Some(topic) = state.topics.get(&name) else {
             let error = if topics::check_name(&name).is_err() {
                 ResponseError::InvalidTopicException

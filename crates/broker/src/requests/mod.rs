@@ -129,7 +129,7 @@ pub(crate) async fn answer(
         RequestKind::ApiVersions(r) => api_versions::answer(cx, &r).into(),
         RequestKind::CreateTopics(r) => topics::create(cx, r).into(),
         RequestKind::DescribeConfigs(r) => configs::describe(cx, r).into(),
-        RequestKind::DescribeCluster(_) => cluster::describe(cx).into(),
+        RequestKind::DescribeCluster(r) => cluster::describe(cx, &r).into(),
         RequestKind::FindCoordinator(r) => cluster::find_coordinator(cx, r).into(),
         RequestKind::InitProducerId(r) => transactions::init(cx, &r).into(),
         RequestKind::AddPartitionsToTxn(r) => transactions::add_partitions(cx, r).into(),

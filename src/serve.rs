@@ -1,0 +1,68 @@
+//! The embedded broker and registry alone, for a test-suite or a demo: `fleetstorm broker`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fleetstorm_broker::Settings;
+
+use crate::cli::ServeOptions;
+use crate::pacing::StopFlag;
+use crate::run::{ExitCode, RunError, Talk, tell};
+use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
+
+/// Starts them and waits until the program is told to end.
+///
+/// # Errors
+/// [`RunError`] where one of them can't listen.
+pub fn serve(options: &ServeOptions, stop: &StopFlag, talk: Talk) -> Result<ExitCode, RunError> {
+    if options.listen.ip().is_unspecified() && options.advertise.is_none() {
+        return Err(RunError::Usage(format!(
+            "--listen {} needs --advertise HOST:PORT: the address by which clients reach it",
+            options.listen
+        )));
+    }
+    let mut settings = Settings::new();
+    settings.listen = options.listen;
+    settings.advertise = options.advertise.as_deref().map(advertised).transpose()?;
+    settings.total_bytes = size(options.memory.as_u64());
+    settings.partition_bytes = size(options.partition_memory.as_u64());
+    let broker = EmbeddedBroker::with(settings)?;
+    let registry = options.registry.map(EmbeddedRegistry::start).transpose()?;
+    for caution in [caution(options.listen), registry.as_ref().and_then(|r| r.caution())] {
+        if let Some(caution) = caution {
+            tracing::warn!("{caution}");
+        }
+    }
+    if talk == Talk::Stderr {
+        tell(&format!("Broker:    {}", options.advertise.clone().unwrap_or(broker.address())));
+        if let Some(registry) = &registry {
+            tell(&format!("Registry:  {}", registry.url()));
+        }
+        tell(&format!("Note:      {}.", broker.caveat()));
+        tell("Press Ctrl-C to end.");
+    }
+    while !stop.is_set() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(ExitCode::Done)
+}
+
+/// A host and a port, as clients are told them.
+fn advertised(text: &str) -> Result<(String, u16), RunError> {
+    let parts = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    let parsed = parts.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+    parsed.ok_or_else(|| RunError::Usage(format!("--advertise takes HOST:PORT, not `{text}`")))
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn caution(address: SocketAddr) -> Option<String> {
+    (!address.ip().is_loopback()).then(|| {
+        format!(
+            "the broker listens on {address}, where other machines may reach it: it asks nobody for a \
+             password, and encrypts nothing"
+        )
+    })
+}
