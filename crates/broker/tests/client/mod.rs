@@ -139,8 +139,15 @@ impl Made {
 
     /// The bytes: keys k0, k1, ... and values v0, v1, ..., a millisecond apart.
     pub fn batch(self) -> Bytes {
-        let records: Vec<Record> = (0..self.count)
-            .map(|i| Record {
+        let rows = (0..self.count)
+            .map(|i| (format!("k{i}"), format!("v{i}"), self.timestamp + i64::from(i)));
+        self.batch_of(&rows.collect::<Vec<_>>())
+    }
+
+    fn batch_of(self, rows: &[(String, String, i64)]) -> Bytes {
+        let records: Vec<Record> = (0..)
+            .zip(rows)
+            .map(|(i, (key, value, timestamp))| Record {
                 transactional: self.transactional,
                 control: false,
                 delete_horizon: Default::default(),
@@ -151,9 +158,9 @@ impl Made {
                 offset: i64::from(i),
                 // The encoder makes one batch of what follows; of these it keeps the first.
                 sequence: self.sequence.wrapping_add(i),
-                timestamp: self.timestamp + i64::from(i),
-                key: Some(Bytes::from(format!("k{i}"))),
-                value: Some(Bytes::from(format!("v{i}"))),
+                timestamp: *timestamp,
+                key: Some(Bytes::from(key.clone())),
+                value: Some(Bytes::from(value.clone())),
                 headers: [(StrBytes::from_static_str("h"), Some(Bytes::from_static(b"x")))].into(),
             })
             .collect();
@@ -162,4 +169,9 @@ impl Made {
         RecordBatchEncoder::encode(&mut out, &records, &options).unwrap();
         out.freeze()
     }
+}
+
+/// A batch of these keys, values and timestamps, without a producer.
+pub fn rows(rows: &[(String, String, i64)]) -> Bytes {
+    Made::plain(0, 0).batch_of(rows)
 }

@@ -17,7 +17,8 @@ import org.apache.kafka.streams.kstream.TimeWindows;
  * (key: machine, value: anything) with zones (key: machine, value: zone) into counts (key: zone@start,
  * value: count). Runs until it is ended.
  *
- * <p>Arguments: bootstrap, application id, state directory, processing guarantee.
+ * <p>Arguments: bootstrap, application id, state directory, processing guarantee, and the topics of
+ * zones, readings and counts.
  */
 public final class Job {
   public static void main(String[] args) throws InterruptedException {
@@ -33,17 +34,18 @@ public final class Job {
 
     StreamsBuilder builder = new StreamsBuilder();
     var texts = Consumed.with(Serdes.String(), Serdes.String());
-    var zones = builder.table("zones", texts);
+    var zones = builder.table(args[4], texts);
     builder
-        .stream("readings", texts)
+        .stream(args[5], texts)
         .join(zones, (reading, zone) -> zone)
         .groupBy((machine, zone) -> zone, Grouped.with(Serdes.String(), Serdes.String()))
-        .windowedBy(TimeWindows.ofSizeWithNoGrace(Duration.ofSeconds(10)))
+        // Behind a repartition, records of one window arrive in any order: none may be late.
+        .windowedBy(TimeWindows.ofSizeAndGrace(Duration.ofSeconds(10), Duration.ofHours(1)))
         .count()
         .toStream()
         .map((zone, count) ->
             KeyValue.pair(zone.key() + "@" + zone.window().start(), Long.toString(count)))
-        .to("counts", Produced.with(Serdes.String(), Serdes.String()));
+        .to(args[6], Produced.with(Serdes.String(), Serdes.String()));
 
     KafkaStreams streams = new KafkaStreams(builder.build(), properties);
     CountDownLatch ended = new CountDownLatch(1);
