@@ -497,11 +497,12 @@ pub struct PaceOptions {
     /// rate follows.
     #[arg(long, value_name = "N", conflicts_with_all = ["rate", "byte_rate", "rate_profile"])]
     pub peak_rate: Option<Rate>,
-    /// Where the producer's queue is full: `wait` and catch up, or `drop` whole slots until it is
-    /// half empty, counted and listed in the report.
+    /// Where the producer's queue is full: `wait` and catch up, or `drop` slots until it is half
+    /// empty, counted and listed in the report; state changes wait for a later slot.
     #[arg(long, value_enum, default_value = "wait")]
     pub on_backlog: OnBacklog,
-    /// End with code 40 where the rate of the whole run is off by more, as 1%.
+    /// End with code 40 where the records handed over are off by more, as 1%, from those that were
+    /// due; slots with nothing to say are left out.
     #[arg(long, value_name = "PERCENT")]
     pub max_rate_error: Option<Percent>,
     /// Fleet time between two readings of a machine.
@@ -559,7 +560,7 @@ pub enum OnBacklog {
     /// They wait, and are sent late.
     #[default]
     Wait,
-    /// They are dropped.
+    /// They are dropped; state changes wait for a later slot.
     Drop,
 }
 
