@@ -104,7 +104,7 @@ fn work(manifest: &Manifest, thread: (u32, u32)) -> (Vec<(Topic, String, Receive
     }
     let pacer = Pacer::new(ELAPSED_NS, stop);
     assert_eq!(worker.run(&pacer, 0, &Progress::default()).ok(), Some(Ended::Finished));
-    let silent = worker.sent().measured.silent;
+    let silent = worker.sent().silent();
     (received, silent)
 }
 

@@ -139,7 +139,7 @@ impl Counts<'_> {
         let listed = sent.seconds.len().min(LISTED_SECONDS);
         let past_s = sent.past_until_ns as f64 / 1e9 - self.began_s;
         RateResults {
-            silent: sent.measured.silent + sent.past.silent,
+            silent: sent.silent(),
             past: Past::new(sent.past, past_s.max(0.0)),
             max_second_error: sent.max_second_error(),
             max_drift: paced.then_some(sent.max_drift),

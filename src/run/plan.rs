@@ -434,3 +434,28 @@ fn instant(ms: i64) -> DateTime<chrono::Utc> {
     // Only out of range for years that no start reaches.
     DateTime::from_timestamp_millis(ms).unwrap_or(DateTime::UNIX_EPOCH)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn stamps(options: &str) -> (i64, Option<i64>) {
+        let words = format!("fleetstorm run --seed 1 {options}");
+        let cli = Cli::try_parse_from(words.split_whitespace());
+        let Ok(Cli { command: Command::Run(options), .. }) = cli else {
+            panic!("`run` is asked for")
+        };
+        let stamps = Plan::new(&options, 1000).expect("the options agree").stamps(1000);
+        (stamps.earliest, stamps.latest)
+    }
+
+    #[test]
+    fn announcements_alone_carry_the_start_and_nothing_beyond() {
+        assert_eq!(stamps("--topics machines --records 5 --rate max"), (1000, Some(1000)));
+        assert_eq!(stamps("--topics machines --rate max"), (1000, Some(1000)));
+        assert_eq!(stamps("--topics machines,usage --rate max"), (1000, None));
+    }
+}

@@ -147,6 +147,11 @@ impl Sent {
         self.measured.sent + self.past.sent
     }
 
+    /// Slots that carried nothing.
+    pub fn silent(&self) -> u64 {
+        self.measured.silent + self.past.silent
+    }
+
     /// Counts a record that the sink has taken.
     #[inline]
     pub fn count(&mut self, topic: Topic, bytes: usize) {

@@ -115,7 +115,7 @@ pub fn work(manifest: &Manifest, elapsed_ns: u64, measured_ns: u64) -> Made {
     let pacer = Pacer::new(elapsed_ns as i64, stop);
     let ended = worker.run(&pacer, measured_ns, &Progress::default());
     assert_eq!(ended.ok(), Some(Ended::Finished));
-    let silent = worker.sent().measured.silent;
+    let silent = worker.sent().silent();
     let (announced, records) = received.into_iter().partition(|r| r.topic == Topic::Machines);
     let made = Made { records, announced, silent };
     // So that nothing below holds because there was nothing to look at.
