@@ -28,10 +28,9 @@ pub fn serve(options: &ServeOptions, stop: &StopFlag, talk: Talk) -> Result<Exit
     settings.partition_bytes = size(options.partition_memory.as_u64());
     let broker = EmbeddedBroker::with(settings)?;
     let registry = options.registry.map(EmbeddedRegistry::start).transpose()?;
-    for caution in [caution(options.listen), registry.as_ref().and_then(|r| r.caution())] {
-        if let Some(caution) = caution {
-            tracing::warn!("{caution}");
-        }
+    let of_registry = registry.as_ref().and_then(EmbeddedRegistry::caution);
+    for caution in [caution(options.listen), of_registry].into_iter().flatten() {
+        tracing::warn!("{caution}");
     }
     if talk == Talk::Stderr {
         tell(&format!("Broker:    {}", options.advertise.clone().unwrap_or(broker.address())));

@@ -45,7 +45,9 @@ struct Open {
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// It can't listen.
-    #[error("the broker can't listen on {address}: {cause}")]
+    #[error(
+        "the broker can't listen on {address}: {cause}; choose another address, or port 0 for any free one"
+    )]
     Listen {
         /// Where it should have.
         address: SocketAddr,
