@@ -191,14 +191,13 @@ pub fn prepare(
         await_leaders(cluster, &policy.name(topic), count)?;
     }
     warn_of_uneven_partitions(policy, &mut prepared);
-    prepared.producer_expiration = producer_expiration(cluster, &admin, embedded);
+    prepared.producer_expiration = producer_expiration(cluster, &admin);
     Ok(prepared)
 }
 
 /// After how long brokers forget producers, by the first broker that tells.
-fn producer_expiration(cluster: &Cluster, admin: &Admin, embedded: bool) -> Duration {
-    // An embedded broker leaves the question unanswered.
-    let broker = cluster.members().first().filter(|_| !embedded);
+fn producer_expiration(cluster: &Cluster, admin: &Admin) -> Duration {
+    let broker = cluster.members().first();
     let told = broker.and_then(|broker| admin.broker_config(broker.id, EXPIRATION));
     told.and_then(|ms| ms.parse().ok()).map_or(EXPIRATION_DEFAULT, Duration::from_millis)
 }
