@@ -325,7 +325,7 @@ fn the_same_jobs_happen_whether_status_is_selected_or_not() {
     let all = make(&manifest(pace), 1);
     let alone = make(&manifest(&format!("{pace} --topics jobs")), 1);
     let (all, alone) = (all.topic(Topic::Jobs), alone.topic(Topic::Jobs));
-    assert_eq!(all.len(), 100);
+    assert_eq!((all.len(), alone.len()), (100, 100));
     for (key, records) in alone {
         // Changes of status take slots, so that changes of jobs may come later, but in their order.
         let behind = all[key].len();
@@ -383,6 +383,7 @@ fn another_seed_makes_other_records() {
     for topic in [Topic::Telemetry, Topic::Usage, Topic::Machines] {
         for (key, records) in one.topic(topic) {
             let others = &other.topic(topic)[key];
+            assert!(!records.is_empty() && !others.is_empty(), "{topic} of {key} has none");
             let differs = records.iter().zip(*others).all(|(a, b)| a.value != b.value);
             assert!(differs, "{topic} of {key} is the same under both seeds");
         }

@@ -184,6 +184,7 @@ fn a_machine_that_is_down_may_report_zeros() {
     let mut zeros = 0;
     for (silent, talking) in silent.iter().zip(&talking) {
         assert_eq!(silent.beats, talking.beats, "{} beats while it is down", silent.id);
+        assert_eq!((talking.used.len(), talking.rows.len()), (1500, 1500));
         assert!(talking.used.iter().all(|&used| used));
         for (row, other) in silent.rows.iter().zip(&talking.rows) {
             let other = other.expect("every reading is reported");

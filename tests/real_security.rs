@@ -390,7 +390,11 @@ fn assert_silent(client: &Client, more: &[&str], code: i32, secrets: &[&str]) {
     let ended = run(&arguments);
     ended.exits(code);
     assert!(ended.stderr.len() > 1000, "it says much:\n{}", ended.stderr);
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    // A run that could not begin writes no report.
+    let read = |path: &str| match fs::read_to_string(path) {
+        Err(_) if code != 0 => String::new(),
+        text => text.expect("what was asked for is written"),
+    };
     for (what, text) in [
         ("stdout", &ended.stdout),
         ("stderr", &ended.stderr),

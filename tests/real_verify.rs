@@ -14,7 +14,7 @@ use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
 use support::kafka::{Reader, TestCluster, record_count};
-use support::{Finished, SOON, prefix, run, total};
+use support::{Finished, Running, SOON, prefix, run, total};
 
 const TOPICS: [&str; 5] = ["telemetry", "usage", "status", "jobs", "machines"];
 
@@ -263,16 +263,22 @@ fn topics_that_held_records_before_and_after() {
 fn shards_are_verified_alone_and_together() {
     let cluster = TestCluster::from_environment();
     let (prefix, folder) = (prefix("shards"), tempfile::tempdir().unwrap());
-    let reports: Vec<_> = (0..3)
-        .map(|index| {
-            let shard = format!("{index}/3");
-            let arguments =
-                ["--rate", "max", "--machines", "200", "--seed", "5", "--readings", "30"];
-            let more =
-                ["--start", "2026-01-01T00:00:00Z", "--shard", &shard, "--job-key", "job_id"];
-            let done = cluster.run(&prefix, &[&arguments[..], &more].concat());
+    // The topics are there, so that each shard begins at their beginning.
+    cluster.create_all(&prefix, &[]);
+    let start = |index| {
+        let shard = format!("{index}/3");
+        let arguments = ["--rate", "3000", "--machines", "200", "--seed", "5", "--readings", "30"];
+        let more = ["--start", "2026-01-01T00:00:00Z", "--shard", &shard, "--job-key", "job_id"];
+        let simulated = ["--time", "simulated"];
+        cluster.start(&prefix, &[&arguments[..], &more, &simulated].concat())
+    };
+    let running: Vec<Running> = (0..3).map(start).collect();
+    let reports: Vec<_> = running
+        .into_iter()
+        .enumerate()
+        .map(|(index, shard)| {
             let path = folder.path().join(format!("{index}.json"));
-            fs::write(&path, &done.exits(0).stdout).unwrap();
+            fs::write(&path, &shard.finish(SOON).exits(0).stdout).unwrap();
             path
         })
         .collect();
@@ -280,14 +286,30 @@ fn shards_are_verified_alone_and_together() {
     let (done, together) = verify(&cluster, &all);
     done.exits(0);
     assert_eq!(together["total"]["of_other_shards"], 0);
-    let (done, alone) = verify(&cluster, &all[..1]);
-    done.exits(0);
-    let arrived = |verdict: &Value| verdict["total"]["arrived"].as_u64().unwrap();
-    // Its own reading ends where it ended; what the others wrote before that is theirs.
-    assert!(arrived(&alone) < arrived(&together));
-    let (done, last) = verify(&cluster, &all[2..]);
-    done.exits(0);
-    assert!(last["total"]["of_other_shards"].as_u64().is_some());
+    let of = |verdict: &Value, count: &str| verdict["total"][count].as_u64().unwrap();
+    let (mut arrived, mut of_others) = (0, 0);
+    for path in &all {
+        let (done, alone) = verify(&cluster, &[path]);
+        done.exits(0);
+        let report: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        assert_eq!(of(&alone, "arrived"), total(&report, "sent"));
+        // Its own reading ends where it ended; what the others wrote before that is theirs.
+        let there = |of: &Value| -> u64 {
+            of.as_array().unwrap().iter().map(|offset| offset.as_u64().unwrap()).sum()
+        };
+        let topics = report["manifest"]["topics"].as_array().unwrap().iter();
+        let span: u64 = topics
+            .map(|entry| {
+                let ends = &report["results"]["end_offsets"][entry["topic"].as_str().unwrap()];
+                there(ends) - there(&entry["start_offsets"])
+            })
+            .sum();
+        assert_eq!(of(&alone, "of_other_shards"), span - of(&alone, "arrived"));
+        arrived += of(&alone, "arrived");
+        of_others += of(&alone, "of_other_shards");
+    }
+    assert_eq!(arrived, of(&together, "arrived"));
+    assert!(of_others > 0, "the shards ran side by side");
 }
 
 #[test]

@@ -203,12 +203,24 @@ impl TestCluster {
             .collect()
     }
 
-    /// Asserts that what can be read back is what a run reports to have sent.
+    /// Asserts that what can be read back is what a run reports to have sent, in every topic that is
+    /// asked for or, where none is, of the run.
     #[track_caller]
     pub fn assert_read_back(&self, prefix: &str, report: &Value, more: &[&str]) {
-        for (topic, count) in self.read_back(prefix, more) {
-            assert_eq!(count, super::sent(report, &topic), "records read back from {topic}");
+        let asked = more.iter().position(|word| *word == "--topics").map(|at| more[at + 1]);
+        let mut expected: Vec<&str> = match asked {
+            Some(topics) => topics.split(',').collect(),
+            None => TOPICS.to_vec(),
+        };
+        let read = self.read_back(prefix, more);
+        for (topic, count) in &read {
+            assert_eq!(*count, super::sent(report, topic), "records read back from {topic}");
         }
+        let mut topics: Vec<&str> = read.iter().map(|(topic, _)| topic.as_str()).collect();
+        topics.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(topics, expected, "topics read back");
+        assert!(read.iter().map(|(_, count)| count).sum::<u64>() > 0, "nothing was read back");
     }
 
     /// Creates a topic with a configuration.
