@@ -28,6 +28,26 @@ fn addresses(running: &Running) -> (String, String) {
 }
 
 #[test]
+fn partitions_that_no_key_reaches_are_counted_and_warned_of() {
+    let run = |more: &[&str]| {
+        let ended = embedded(&[&["--records", "9", "--rate", "max"], more].concat());
+        ended.exits(0);
+        let warned = ended.stderr.lines().filter(|line| line.contains("get no record"));
+        warned.map(str::to_owned).collect::<Vec<String>>()
+    };
+    // A machine has one key, which falls into one partition.
+    let [one] = &run(&["--machines", "1"])[..] else { panic!("one line for all topics") };
+    for word in ["5 of 6 partitions", "telemetry, usage, status, jobs, machines", "idle-timeout"] {
+        assert!(one.contains(word), "{word:?} is in: {one}");
+    }
+    // Jobs have keys of their own.
+    let by_job = run(&["--machines", "1", "--job-key", "job_id"]);
+    assert!(by_job[0].contains("telemetry, usage, status, machines get"), "{by_job:?}");
+    assert!(run(&["--machines", "1", "--partitions", "1"]).is_empty());
+    assert!(run(&["--machines", "200"]).is_empty());
+}
+
+#[test]
 fn a_run_of_some_records_needs_nothing_else() {
     let ended = embedded(&["--records", "300"]);
     let report = ended.exits(0).report();
@@ -166,6 +186,7 @@ fn json_needs_no_registry() {
 
     let report = embedded(&["--format", "json", "--records", "30"]).exits(0).report();
     let topics = report["manifest"]["topics"].as_array().expect("topics are listed");
+    assert_eq!(topics.len(), TOPICS.len());
     assert!(topics.iter().all(|topic| topic["schema_id"].is_null()), "{topics:?}");
 }
 

@@ -358,7 +358,8 @@ fn run_with_registry(url: &str, more: &[&str]) -> Finished {
     let prefix = prefix("stub");
     let options = ["run", "-b", &cluster.bootstrap, "-r", url, "--topic-prefix", &prefix];
     let ended = run(&[&options[..], &["--report", "-"], more].concat());
-    assert_empty(&cluster, &format!("{prefix}machines"));
+    // Schemas come before topics.
+    cluster.assert_no_topics(&prefix);
     ended
 }
 
@@ -404,7 +405,7 @@ fn a_registry_that_fails_is_given_up_in_time() {
     let url = stub(
         "500 Internal Server Error",
         JSON,
-        r#"{"error_code":50001,"message":"Error in the backend data store"}"#,
+        r#"{"error_code":500,"message":"Error in the backend data store"}"#,
     );
     let ended = run_with_registry(&url, &[]);
     assert_refused(&ended, 23, &[&url, "500", "backend data store", "log"]);
@@ -416,6 +417,36 @@ fn what_is_no_registry_is_told_so() {
     assert_refused(&run_with_registry(&url, &[]), 23, &[&url, "not a schema registry", "path"]);
     let url = stub("404 Not Found", "text/html", "<html><body>Nothing here</body></html>");
     assert_refused(&run_with_registry(&url, &[]), 23, &[&url, "404", "path"]);
+}
+
+#[test]
+fn schemas_that_may_only_be_looked_up_are_missed_by_name_or_found() {
+    let cluster = TestCluster::from_environment();
+    let prefix = prefix("look-up");
+    let options = ["--records", "30", "--no-register-schemas"];
+    let ended = cluster.run(&prefix, &options);
+    let subjects = TOPICS.map(|topic| format!("{prefix}{topic}-value"));
+    let subjects: Vec<&str> = subjects.iter().map(String::as_str).collect();
+    assert_refused(&ended, 22, &[&subjects[..], &["schemas register"]].concat());
+    cluster.assert_no_topics(&prefix);
+    let register = ["schemas", "register", "-r", &cluster.registry, "--topic-prefix", &prefix];
+    run(&register).exits(0);
+    assert_all_acked(&cluster.run(&prefix, &options).exits(0).report());
+    // Of what was registered as it stands in a file there is no second version.
+    let other = format!("{prefix}file-");
+    let client = reqwest::blocking::Client::new();
+    let versions =
+        |topic: &str| format!("{}/subjects/{other}{topic}-value/versions", cluster.registry);
+    for topic in TOPICS {
+        let shown = run(&["schemas", "show", topic]);
+        let body = json!({ "schema": shown.exits(0).stdout });
+        let request = client.post(versions(topic)).timeout(BOUND).json(&body);
+        request.send().and_then(|answer| answer.error_for_status()).expect("it is taken");
+    }
+    assert_all_acked(&cluster.run(&other, &["--records", "30"]).exits(0).report());
+    for topic in TOPICS {
+        assert_eq!(support::kafka::get(&versions(topic)), json!([1]), "{topic}");
+    }
 }
 
 #[test]
@@ -451,9 +482,7 @@ fn a_schema_that_the_subject_refuses_is_told_with_the_subject() {
 
     let ended = cluster.run(&prefix, &["--records", "30"]);
     assert_refused(&ended, 22, &[&format!("{prefix}telemetry-value"), "incompatible"]);
-    for topic in TOPICS {
-        assert_empty(&cluster, &format!("{prefix}{topic}"));
-    }
+    cluster.assert_no_topics(&prefix);
     // Another prefix is another subject, as the error advises.
     let other = format!("{prefix}{}-", now_ms());
     assert_all_acked(&cluster.run(&other, &["--records", "30"]).exits(0).report());

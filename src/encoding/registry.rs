@@ -1,6 +1,6 @@
 //! The schema registry's client: registers the run's schemas before the first record.
 //!
-//! Two blocking requests of the Confluent API, with patience while the registry comes up, within a
+//! A few blocking requests of the Confluent API, with patience while the registry comes up, within a
 //! deadline, and errors that say what to do. They must not be made from inside an async runtime.
 
 mod error;
@@ -26,6 +26,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
 use super::framing::SchemaId;
+use super::schema::printed;
 
 pub use error::RegistryError;
 pub(crate) use failure::{one_line, root_cause};
@@ -110,23 +111,70 @@ impl Registry {
         self
     }
 
-    /// Registers an Avro schema under a subject and returns its id; a schema that the subject
-    /// already has keeps its id.
+    /// The id of an Avro schema under a subject. It is looked up first, so that a schema that is
+    /// there needs no right to write, and gets no second version for being written otherwise; one that
+    /// isn't there is registered.
     ///
     /// While the registry doesn't answer, or answers that it isn't ready, this tries again until
     /// the settings' deadline. It returns within the deadline and one request's timeout.
     pub fn register(&self, subject: &str, schema: &str) -> Result<SchemaId, RegistryError> {
-        let path = format!("subjects/{}/versions", utf8_percent_encode(subject, SUBJECT));
-        let body = json!({ "schema": schema, "schemaType": "AVRO" }).to_string();
+        let begun = Instant::now();
+        match self.find(begun, subject, schema) {
+            Ok(Some(id)) => return Ok(id),
+            Ok(None) => {}
+            // Some may write and not read, and some registries don't look up.
+            Err(error) if error.is_of_the_request() => {}
+            Err(error) => return Err(error),
+        }
+        let path = format!("{}/versions", subject_path(subject));
+        self.post(begun, subject, &path, schema)
+    }
+
+    /// The id of an Avro schema that is registered under a subject; none where it isn't.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn look_up(&self, subject: &str, schema: &str) -> Result<Option<SchemaId>, RegistryError> {
+        self.find(Instant::now(), subject, schema)
+    }
+
+    fn find(
+        &self,
+        begun: Instant,
+        subject: &str,
+        schema: &str,
+    ) -> Result<Option<SchemaId>, RegistryError> {
+        let path = subject_path(subject);
+        // By the text, then by what it means, for registries that can.
+        for query in ["", "?normalize=true"] {
+            match self.post(begun, subject, &format!("{path}{query}"), schema) {
+                Err(RegistryError::NotFound { .. }) => {}
+                found => return found.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Posts a schema to a path, as Avro's libraries print it, and returns the id in the answer.
+    fn post(
+        &self,
+        begun: Instant,
+        subject: &str,
+        path: &str,
+        schema: &str,
+    ) -> Result<SchemaId, RegistryError> {
+        let body = json!({ "schema": printed(schema), "schemaType": "AVRO" }).to_string();
         let request = |target: &Target| {
             let request = target.client.post(format!("{}/{path}", target.url));
             request.header(CONTENT_TYPE, MEDIA_TYPE).body(body.clone())
         };
-        self.call(subject, request, |answer| match answer.get("id") {
+        self.call(begun, subject, request, |answer| match answer.get("id") {
             None | Some(Value::Null) => Err("its answer lacks a schema id"),
             Some(id) => {
-                let id = id.as_u64().and_then(|id| id.try_into().ok()).ok_or(NO_JSON)?;
-                Ok(SchemaId(id))
+                let id = id.as_u64().ok_or(NO_JSON)?;
+                // Consumers read four bytes as a number with a sign.
+                i32::try_from(id).map_err(|_| "its schema id is above 2147483647")?;
+                Ok(SchemaId(id as u32))
             }
         })
     }
@@ -138,20 +186,21 @@ impl Registry {
     pub fn schema(&self, id: SchemaId) -> Result<StoredSchema, RegistryError> {
         let request =
             |target: &Target| target.client.get(format!("{}/schemas/ids/{id}", target.url));
-        self.call(&format!("schema {id}"), request, |answer| {
+        self.call(Instant::now(), &format!("schema {id}"), request, |answer| {
             let text = answer.get("schema").and_then(Value::as_str);
             text.map(|text| StoredSchema(text.to_owned())).ok_or("its answer lacks a schema")
         })
     }
 
-    /// Makes a request until an address answers it, a failure is final, or time is up.
+    /// Makes a request until an address answers it, a failure is final, or time is up, which has
+    /// been running since `begun`.
     fn call<T>(
         &self,
+        begun: Instant,
         subject: &str,
         request: impl Fn(&Target) -> RequestBuilder,
         meaning: impl Fn(&Map<String, Value>) -> Result<T, &'static str>,
     ) -> Result<T, RegistryError> {
-        let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut said: Option<Instant> = None;
         let mut server_errors_since: Option<Instant> = None;
@@ -230,6 +279,10 @@ impl Registry {
             thread::sleep(left.min(STOP_CHECK));
         }
     }
+}
+
+fn subject_path(subject: &str) -> String {
+    format!("subjects/{}", utf8_percent_encode(subject, SUBJECT))
 }
 
 /// The answer of `target` to a request that succeeded.

@@ -206,13 +206,14 @@ fn registry(error: &RegistryError) -> ExitCode {
         RegistryError::Unreachable { .. } | RegistryError::Tls { .. } => {
             ExitCode::RegistryUnreachable
         }
-        RegistryError::Unauthorized { .. } | RegistryError::Forbidden { .. } => {
-            ExitCode::RegistryRefused
-        }
-        RegistryError::Incompatible { .. } | RegistryError::InvalidSchema { .. } => {
-            ExitCode::SchemaRefused
-        }
+        RegistryError::Unauthorized { .. }
+        | RegistryError::Forbidden { .. }
+        | RegistryError::ReadOnly { .. } => ExitCode::RegistryRefused,
+        RegistryError::Incompatible { .. }
+        | RegistryError::InvalidSchema { .. }
+        | RegistryError::Missing { .. } => ExitCode::SchemaRefused,
         RegistryError::Request { .. }
+        | RegistryError::NotFound { .. }
         | RegistryError::Refused { .. }
         | RegistryError::NotARegistry { .. }
         | RegistryError::ServerError { .. } => ExitCode::RegistryFailed,

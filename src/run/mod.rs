@@ -9,6 +9,8 @@ pub mod outlet;
 mod passed;
 pub mod plan;
 pub mod producers;
+mod reach;
+mod schemas;
 pub mod sent;
 mod stories;
 pub mod worker;

@@ -7,9 +7,9 @@ use super::connection::Connection;
 use super::error::RunError;
 use super::plan::Plan;
 use super::producers::Producers;
-use super::{Talk, now_ms, tell};
+use super::{Talk, now_ms, reach, schemas, tell};
 use crate::cli::{RunOptions, SinkKind};
-use crate::encoding::{Format, SchemaId};
+use crate::encoding::Format;
 use crate::manifest::Manifest;
 use crate::output::Stdout;
 use crate::pacing::{Pace, Profile, StopFlag};
@@ -256,6 +256,14 @@ impl KafkaOutlet {
             tracing::warn!("{forfeits}");
         }
         let cluster = Cluster::connect(settings, stop.clone())?;
+        // Before the topics, so that a refusal leaves none behind.
+        let client = registry
+            .as_ref()
+            .map(|url| connection.registry(&options.registry, url, stop))
+            .transpose()?;
+        if let Some(client) = &client {
+            schemas::take(client, options, plan)?;
+        }
         let policy = TopicPolicy {
             prefix: prefix(&plan.manifest),
             partitions: options.topics.partitions,
@@ -279,10 +287,6 @@ impl KafkaOutlet {
         for warning in &prepared.warnings {
             tracing::warn!("{warning}");
         }
-        let client = registry
-            .as_ref()
-            .map(|url| connection.registry(&options.registry, url, stop))
-            .transpose()?;
         for entry in &mut plan.manifest.topics {
             let count = prepared.partitions.get(&entry.topic).copied();
             if plan.resumed {
@@ -297,17 +301,9 @@ impl KafkaOutlet {
             } else {
                 cluster.end_offsets(&entry.name, entry.partitions, cluster.settings().patience)
             };
-            if let Some(client) = &client {
-                let schema = entry.topic.schema();
-                let strategy = &options.registry.subject_strategy;
-                let subject = strategy.subject(&entry.name, schema.full_name);
-                let id: SchemaId = client.register(&subject, schema.text)?;
-                if plan.resumed {
-                    let before = entry.schema_id.map(|id| id.0);
-                    unchanged("a schema id", &entry.name, before, Some(id.0))?;
-                }
-                entry.schema_id = Some(id);
-            }
+        }
+        for warning in reach::warnings(&plan.manifest) {
+            tracing::warn!("{warning}");
         }
         let transactions = plan.manifest.transactions.as_ref();
         let polling = match plan.manifest.schedule().rates() {
@@ -391,7 +387,7 @@ fn prefix(manifest: &Manifest) -> String {
 }
 
 /// An error where something of a topic isn't as the run that is resumed had it.
-fn unchanged<T: PartialEq + std::fmt::Debug>(
+pub(super) fn unchanged<T: PartialEq + std::fmt::Debug>(
     what: &str,
     topic: &str,
     before: Option<T>,

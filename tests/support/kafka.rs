@@ -286,6 +286,17 @@ impl TestCluster {
         gone
     }
 
+    /// Asserts that no topic has a name that begins so.
+    #[track_caller]
+    pub fn assert_no_topics(&self, prefix: &str) {
+        let reader = Reader::open(&self.bootstrap, "__consumer_offsets");
+        let metadata = reader.consumer.fetch_metadata(None, ANSWER).expect("the broker answers");
+        assert!(!metadata.topics().is_empty(), "there are topics");
+        let made = metadata.topics().iter().map(|topic| topic.name());
+        let made: Vec<&str> = made.filter(|name| name.starts_with(prefix)).collect();
+        assert!(made.is_empty(), "{made:?}");
+    }
+
     /// How many partitions a topic has, and how many replicas its first one.
     pub fn shape(&self, topic: &str) -> (usize, usize) {
         let reader = Reader::open(&self.bootstrap, topic);

@@ -82,13 +82,52 @@ pub enum RegistryError {
     /// The credentials are good but may not do this (403).
     #[error(
         "the schema registry at {url} answered 403 Forbidden: these credentials may not register \
-         a schema under the subject {subject}; ask for the right to write it"
+         a schema under the subject {subject}, where it is not yet; ask for the right to write it, or \
+         have it registered by whoever may"
     )]
     Forbidden {
         /// The registry.
         url: String,
         /// The subject.
         subject: String,
+    },
+
+    /// The registry takes no schemas, and does not have this one (42205).
+    #[error(
+        "the schema registry at {url} takes no new schemas under the subject {subject}, and does not \
+         have this one: {message}; have it registered by whoever may (see `fleetstorm schemas show`)"
+    )]
+    ReadOnly {
+        /// The registry.
+        url: String,
+        /// The subject.
+        subject: String,
+        /// The registry's own words.
+        message: String,
+    },
+
+    /// The registry does not have what was asked for (404, with a registry's code).
+    #[error("the schema registry at {url} does not have {subject}: {message}")]
+    NotFound {
+        /// The registry.
+        url: String,
+        /// The subject, or the schema.
+        subject: String,
+        /// The registry's own words.
+        message: String,
+    },
+
+    /// Schemas that were only to be looked up are not there.
+    #[error(
+        "the schema registry at {url} lacks the run's schema under {}; register what is missing \
+         (`fleetstorm schemas register`), or leave --no-register-schemas out",
+        subjects.join(", ")
+    )]
+    Missing {
+        /// The registry's addresses.
+        url: String,
+        /// The subjects.
+        subjects: Vec<String>,
     },
 
     /// The schema is incompatible with the subject's earlier ones.
@@ -166,6 +205,31 @@ pub enum RegistryError {
         /// The registry's addresses.
         url: String,
     },
+}
+
+impl RegistryError {
+    /// Whether it is about what was asked, so that something else may succeed.
+    pub(super) fn is_of_the_request(&self) -> bool {
+        match self {
+            RegistryError::Forbidden { .. }
+            | RegistryError::ReadOnly { .. }
+            | RegistryError::NotFound { .. }
+            | RegistryError::Incompatible { .. }
+            | RegistryError::InvalidSchema { .. }
+            | RegistryError::Refused { .. }
+            | RegistryError::NotARegistry { .. } => true,
+            RegistryError::BadUrl { .. }
+            | RegistryError::CaFile { .. }
+            | RegistryError::ClientCertificate { .. }
+            | RegistryError::Request { .. }
+            | RegistryError::Unreachable { .. }
+            | RegistryError::Tls { .. }
+            | RegistryError::Unauthorized { .. }
+            | RegistryError::Missing { .. }
+            | RegistryError::ServerError { .. }
+            | RegistryError::Interrupted { .. } => false,
+        }
+    }
 }
 
 /// Seconds with one decimal where they are few.

@@ -59,7 +59,7 @@ impl fmt::Display for Failure {
 struct Reason {
     /// Present in every registry's errors, which tells them from other JSON.
     #[serde(rename = "error_code")]
-    _code: i64,
+    code: i64,
     message: String,
 }
 
@@ -82,6 +82,7 @@ fn by_status(status: u16, answer: Option<Reason>, target: &Target, subject: &str
     // Registries differ in the status of an incompatible schema, not in calling it so.
     let incompatible = matches!(status, 400 | 409 | 422)
         && answer.as_ref().is_some_and(|a| a.message.to_lowercase().contains("incompatib"));
+    let code = answer.as_ref().map_or(0, |answer| answer.code);
     match status {
         401 => Failure::Final(RegistryError::Unauthorized {
             url,
@@ -92,10 +93,20 @@ fn by_status(status: u16, answer: Option<Reason>, target: &Target, subject: &str
             },
         }),
         403 => Failure::Final(RegistryError::Forbidden { url, subject }),
+        // The mode of the subject or of the registry: READONLY, or FORWARD to another one.
+        _ if code == 42_205 => Failure::Final(RegistryError::ReadOnly { url, subject, message }),
+        404 if matches!(code, 40_401..=40_403) => {
+            Failure::Final(RegistryError::NotFound { url, subject, message })
+        }
         408 | 425 | 429 | 502 | 503 | 504 => Failure::Wait(match answer {
             Some(_) => format!("it answered {named}: {message}"),
             None => format!("it answered {named}"),
         }),
+        // A registry that starts, or has lost its leader: it can't reach its store yet (50001), not in
+        // time (50002), or not whoever may write there (50003, 50004).
+        500.. if matches!(code, 50_001..=50_004) => {
+            Failure::Wait(format!("it answered {named}: {message}"))
+        }
         500.. => Failure::Server { status, message },
         300..=399 => Failure::Final(not_a_registry(
             target,

@@ -33,6 +33,11 @@ fn ok(id: u32) -> Reply {
     json("200 OK", &format!(r#"{{"id":{id}}}"#))
 }
 
+/// What a registry says of a subject (40401), or of a schema in it (40403), that it doesn't have.
+fn missing(code: u32) -> Reply {
+    json("404 Not Found", &format!(r#"{{"error_code":{code},"message":"not found"}}"#))
+}
+
 /// A registry that gives its replies in turn, and the last one for ever.
 struct Stub {
     address: SocketAddr,
@@ -44,7 +49,17 @@ impl Stub {
         Stub::on(TcpListener::bind("127.0.0.1:0").unwrap(), replies)
     }
 
+    /// Where nothing is registered yet: look-ups find nothing, and don't count.
     fn on(listener: TcpListener, replies: Vec<Reply>) -> Stub {
+        Stub::answering(listener, replies, false)
+    }
+
+    /// One that gives its replies to look-ups as well.
+    fn to_all(replies: Vec<Reply>) -> Stub {
+        Stub::answering(TcpListener::bind("127.0.0.1:0").unwrap(), replies, true)
+    }
+
+    fn answering(listener: TcpListener, replies: Vec<Reply>, look_ups: bool) -> Stub {
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = requests.clone();
@@ -54,9 +69,17 @@ impl Stub {
             let mut last = None;
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                last = replies.next().or(last);
-                seen.lock().push(read_request(&mut stream));
-                match last.clone().unwrap() {
+                let request = read_request(&mut stream);
+                let line = request.lines().next().unwrap_or_default();
+                let looks_up = line.starts_with("POST ") && !line.contains("/versions ");
+                let reply = if looks_up && !look_ups {
+                    missing(40403)
+                } else {
+                    last = replies.next().or(last);
+                    seen.lock().push(request);
+                    last.clone().unwrap()
+                };
+                match reply {
                     Reply::Answer(head, body) => {
                         let length = body.len();
                         let _ = write!(
@@ -131,6 +154,78 @@ fn a_schema_is_registered() {
     assert_eq!(body["schema"], SCHEMA);
     assert_eq!(body["schemaType"], "AVRO");
     assert!(!request.to_lowercase().contains("authorization"));
+}
+
+/// The paths that were asked, without `subjects`, of the requests so far.
+fn paths(stub: &Stub) -> Vec<String> {
+    let path = |request: &String| {
+        let path = request.split_whitespace().nth(1).unwrap();
+        path.strip_prefix("/subjects/").unwrap().to_owned()
+    };
+    stub.requests.lock().iter().map(path).collect()
+}
+
+#[test]
+fn a_schema_that_is_there_is_looked_up_and_not_registered() {
+    let stub = Stub::to_all(vec![ok(7)]);
+    assert_eq!(registry(&stub.url(), LONG).register("s", SCHEMA), Ok(SchemaId(7)));
+    assert_eq!(paths(&stub), ["s"]);
+    // What was registered in another form is found by what it means.
+    let stub = Stub::to_all(vec![missing(40403), ok(8)]);
+    assert_eq!(registry(&stub.url(), LONG).register("s", SCHEMA), Ok(SchemaId(8)));
+    assert_eq!(paths(&stub), ["s", "s?normalize=true"]);
+    let stub = Stub::to_all(vec![missing(40401), missing(40401), ok(9)]);
+    assert_eq!(registry(&stub.url(), LONG).register("s", SCHEMA), Ok(SchemaId(9)));
+    assert_eq!(paths(&stub), ["s", "s?normalize=true", "s/versions"]);
+    let stub = Stub::to_all(vec![missing(40401)]);
+    assert_eq!(registry(&stub.url(), LONG).look_up("s", SCHEMA), Ok(None));
+    assert_eq!(paths(&stub).len(), 2);
+}
+
+#[test]
+fn who_may_not_look_up_may_register() {
+    for refusal in [json("403 Forbidden", ""), json("405 Method Not Allowed", "")] {
+        let stub = Stub::to_all(vec![refusal.clone(), ok(7)]);
+        assert_eq!(registry(&stub.url(), LONG).register("s", SCHEMA), Ok(SchemaId(7)));
+        let stub = Stub::to_all(vec![refusal]);
+        assert!(registry(&stub.url(), LONG).look_up("s", SCHEMA).is_err());
+    }
+}
+
+#[test]
+fn a_schema_is_posted_as_avro_prints_it() {
+    let stub = Stub::new(vec![ok(7)]);
+    let text = "{\n  \"type\": \"record\", \"name\": \"R\",\n  \"fields\": []\n}\n";
+    registry(&stub.url(), LONG).register("s", text).unwrap();
+    let request = stub.requests.lock()[0].clone();
+    let body: serde_json::Value =
+        serde_json::from_str(request.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!(body["schema"], SCHEMA);
+}
+
+#[test]
+fn a_registry_that_takes_nothing_new_says_so() {
+    let (error, text) = error_of(json(
+        "422 Unprocessable Entity",
+        r#"{"error_code":42205,"message":"Subject jobs-value is in read-only mode"}"#,
+    ));
+    assert!(matches!(error, RegistryError::ReadOnly { .. }), "{error:?}");
+    assert!(text.contains("jobs-value") && text.contains("read-only mode"), "{text}");
+}
+
+#[test]
+fn a_registry_without_its_leader_or_store_is_waited_for_until_the_deadline() {
+    for code in 50_001..=50_004 {
+        let body = format!(r#"{{"error_code":{code},"message":"Leader not known."}}"#);
+        let starting = json("500 Internal Server Error", &body);
+        // Longer than a registry that fails otherwise is asked again.
+        let stub = Stub::to_all(vec![starting.clone(); 6].into_iter().chain([ok(3)]).collect());
+        assert_eq!(registry(&stub.url(), LONG).register("s", SCHEMA), Ok(SchemaId(3)));
+        let stub = Stub::to_all(vec![starting]);
+        let error = registry(&stub.url(), SHORT).register("s", SCHEMA).unwrap_err();
+        assert!(matches!(error, RegistryError::Unreachable { .. }), "{error}");
+        assert!(error.to_string().contains("Leader not known"), "{error}");
+    }
 }
 
 #[test]
@@ -248,6 +343,8 @@ fn what_is_no_registry_is_called_so() {
         (json("200 OK", ""), "its answer isn't a registry's JSON"),
         (json("200 OK", r#"["id"]"#), "its answer isn't a registry's JSON"),
         (json("200 OK", r#"{"id":-1}"#), "its answer isn't a registry's JSON"),
+        (json("200 OK", r#"{"id":2147483648}"#), "its schema id is above 2147483647"),
+        (json("200 OK", r#"{"id":99999999999}"#), "its schema id is above 2147483647"),
         (json("200 OK", r#"{"ok":true}"#), "its answer lacks a schema id"),
         (json("404 Not Found", "<html>"), "it answered 404 Not Found"),
         (
@@ -280,7 +377,7 @@ fn what_is_no_registry_is_called_so() {
 fn server_errors_are_retried_then_reported() {
     let error = json(
         "500 Internal Server Error",
-        r#"{"error_code":50001,"message":"Error in the backend data store"}"#,
+        r#"{"error_code":500,"message":"Error in the backend data store"}"#,
     );
     let stub = Stub::new(vec![error.clone(), error.clone(), ok(3)]);
     let id = registry(&stub.url(), LONG).register("s", SCHEMA);
