@@ -536,6 +536,11 @@ pub struct PaceOptions {
     /// Threads that simulate [default: 1; for --sink null one a core].
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, 1024))]
     pub threads: Option<u32>,
+    /// How far threads may be apart in event time where nothing paces them: within a partition no
+    /// timestamp lies further than this behind an earlier record's. The shorter, the smaller the
+    /// batches [default: 5 intervals, or as many as 3,000 records take, up to 60].
+    #[arg(long, value_name = "SPAN")]
+    pub max_skew: Option<Span>,
     /// Producers that the threads share [default: 1].
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, 64))]
     pub producers: Option<u32>,

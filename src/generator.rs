@@ -13,6 +13,7 @@ use crate::simulation::events::Event;
 use crate::simulation::jobs::{JOB_TYPES, JobChange};
 use crate::simulation::signals::Signals;
 use crate::simulation::status::Health;
+use crate::simulation::timing::Timing;
 use crate::simulation::{Reported, Simulated, Simulation};
 
 /// The records of one share of a run's fleet.
@@ -45,6 +46,14 @@ pub struct Reading {
     signals: Signals,
 }
 
+impl Reading {
+    /// Its instant, in milliseconds since the epoch: the timestamp of its first slot.
+    #[inline]
+    pub fn timestamp_ms(&self) -> i64 {
+        self.timestamp_ms
+    }
+}
+
 /// A record with all that a sink needs beside its value.
 #[derive(Debug, Clone, Copy)]
 pub struct Keyed<'a> {
@@ -71,7 +80,11 @@ impl Generator {
             &manifest.config,
             &Phases::new(manifest.seed, fleet.len()),
             share,
-            manifest.interval.duration().as_secs_f64(),
+            &Timing {
+                start_ms: manifest.start.timestamp_millis(),
+                spacing_ms: schedule.spacing_ms(),
+                interval_s: manifest.interval.duration().as_secs_f64(),
+            },
             Reported {
                 status: topics.contains(Topic::Status),
                 jobs: topics.contains(Topic::Jobs),
@@ -239,7 +252,7 @@ impl Generator {
                 take(Some(self.keyed(&record, machine_id, hash, timestamp_ms)))
             }
             Event::Job(change) => {
-                let job_id = SerialId::job(&machine, change.number);
+                let job_id = SerialId::job(self.fleet.seed(), &machine, change.number);
                 let record = Record::Job(job(job_id.as_str(), machine_id, change));
                 let (key, hash) = match self.job_key {
                     JobKey::MachineId => (machine_id, hash),
@@ -248,9 +261,10 @@ impl Generator {
                 take(Some(self.keyed(&record, key, hash, timestamp_ms)))
             }
             Event::Incident(change) => {
-                let id = SerialId::incident(&machine, change.number);
+                let id = SerialId::incident(self.fleet.seed(), &machine, change.number);
                 let cause = change.cause.map(|cause| {
-                    SerialId::incident(&self.fleet.machine_id(cause.machine), cause.number)
+                    let machine = self.fleet.machine_id(cause.machine);
+                    SerialId::incident(self.fleet.seed(), &machine, cause.number)
                 });
                 let record = Record::Incident(IncidentRecord {
                     incident_id: id.as_str(),

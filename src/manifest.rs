@@ -18,7 +18,7 @@ use crate::simulation::temporal::Curve;
 
 /// The version of the record stream: it changes whenever the bytes of a given manifest would.
 /// Golden hashes in the tests guard it.
-pub const STREAM_VERSION: u32 = 2;
+pub const STREAM_VERSION: u32 = 3;
 
 /// The resolved run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -117,6 +117,21 @@ fn a_mistyped_option_is_a_usage_error_that_names_the_nearest() {
 }
 
 #[test]
+fn threads_without_machines_hold_nobody_up() {
+    // Three groups of machines, of which the shard has one, for three threads.
+    let options = "run --sink null --rate max --records 60000 --machines 40 --seed 1 --threads 3 \
+                   --start 2026-01-01T00:00:00Z --shard 0/3 --report -";
+    let ended = run(&options.split_whitespace().collect::<Vec<_>>());
+    let event_time = &ended.exits(0).report()["results"]["event_time"];
+    // As long as 3,000 records of 40 machines take, 120 a second.
+    assert_eq!(event_time["max_skew_ms"], 25_000);
+    assert!(
+        event_time["max_backstep_ms"].as_i64().is_some_and(|most| (0..=25_000).contains(&most))
+    );
+    assert!(ended.stderr.contains("nothing paces these shards"), "{}", ended.stderr);
+}
+
+#[test]
 fn schemas_are_listed_and_shown_as_they_are_in_their_files() {
     let list = run(&["schemas", "list"]);
     list.exits(0);

@@ -227,9 +227,20 @@ fn another_process_can_publish_to_it() {
     let ended = embedded(&["-b", &broker, "-r", &registry, "--records", "300", "--seed", "2"]);
     let report = ended.exits(0).report();
     assert_all_acked(&report);
+    // The machines that are there are others under the same names, and that is told.
+    for word in ["`machines` holds another fleet", "machine-0000", "--topic-prefix"] {
+        assert!(ended.stderr.contains(word), "{word:?} is on stderr:\n{}", ended.stderr);
+    }
     // Ten of the first run, a hundred of the second.
     let reader = Reader::open(&broker, "telemetry");
     reader.take(110);
+    // After it, the first run's fleet is another, and the second's the same.
+    for (seed, another) in [("1", true), ("1", false)] {
+        let options = ["-b", &broker, "-r", &registry, "--records", "3", "--seed", seed];
+        let ended = embedded(&options);
+        ended.exits(0);
+        assert_eq!(ended.stderr.contains("holds another fleet"), another, "{}", ended.stderr);
+    }
     running.signal("INT");
     running.finish(SOON).exits(0);
 }

@@ -549,7 +549,9 @@ fn jobs_fail_with_their_machine_and_none_starts_while_it_is_down() {
                 }
             }
             if let Some(start) = job.start {
-                let run = (machine.at(start), job.end.map(|end| machine.at(end)));
+                // Those that were under way at the start run from its first reading on.
+                let first = if start < machine.times[0] { 0 } else { machine.at(start) };
+                let run = (first, job.end.map(|end| machine.at(end)));
                 runs.insert(&job.id, run);
             }
         }

@@ -25,6 +25,38 @@ fn instant(from_now_ms: i64) -> String {
     (now_ms() + from_now_ms).to_string()
 }
 
+// --- event time --------------------------------------------------------------------------------
+
+#[test]
+fn threads_that_nobody_paces_stay_together_in_event_time() {
+    let cluster = TestCluster::from_environment();
+    for transport in ["direct", "librdkafka"] {
+        for (skew, most) in [("20s", 20_000), ("2500ms", 2500)] {
+            let prefix = prefix("skew");
+            let options = format!(
+                "--seed 5 --machines 60 --time simulated --rate max --threads 2 --records 60000 \
+                 --topics telemetry --max-skew {skew} --transport {transport}"
+            );
+            let options: Vec<&str> = options.split_whitespace().collect();
+            let report = cluster.run(&prefix, &options).exits(0).report();
+            let told = &report["results"]["event_time"];
+            assert_eq!(told["max_skew_ms"], most);
+            let told = told["max_backstep_ms"].as_i64().expect("it is told");
+            let reader = Reader::open(&cluster.bootstrap, &format!("{prefix}telemetry"));
+            let mut latest: HashMap<i32, i64> = HashMap::new();
+            let mut backstep = 0;
+            for message in reader.take(60_000) {
+                let at = message.timestamp().to_millis().expect("records have timestamps");
+                let latest = latest.entry(message.partition()).or_insert(at);
+                *latest = at.max(*latest);
+                backstep = backstep.max(*latest - at);
+            }
+            // Two threads share the partitions, so that some records change places.
+            assert!(0 < backstep && backstep <= told && told <= most, "{backstep}, {told}, {most}");
+        }
+    }
+}
+
 // --- every record arrives ----------------------------------------------------------------------
 
 #[test]

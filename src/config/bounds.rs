@@ -58,7 +58,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("failures.cascade_delay", READINGS),
     ("failures.report_while_down", Rule::Switch),
     ("maintenance.enable", Rule::Switch),
-    ("maintenance.hours", Rule::IntegerRange { min: 0, max: 24 }),
+    ("maintenance.hours", Rule::Hours),
     ("maintenance.minutes", Rule::IntegerRange { min: 1, max: 1440 }),
     ("maintenance.share", number(0.0, 1.0)),
     ("degradation.enable", Rule::Switch),
@@ -89,6 +89,8 @@ pub(super) enum Rule {
     Number { min: f64, max: f64 },
     /// Two whole numbers between bounds, the first not above the second.
     IntegerRange { min: u64, max: u64 },
+    /// Two different hours of the day, between which the window lies.
+    Hours,
     /// A list of different names.
     Names,
     /// Names of regions, each with the IANA name of a time zone.
@@ -163,6 +165,19 @@ impl Rule {
                 }
                 _ => false,
             },
+            Rule::Hours => match value.as_array().map(Vec::as_slice) {
+                Some([first, last]) => {
+                    let hours = integer_within(first, 0, 24).zip(integer_within(last, 0, 24));
+                    match hours {
+                        // Midnight is both 0 and 24.
+                        Some((first, last)) if first == last || (first, last) == (24, 0) => {
+                            return Some(Some("no time lies between them".to_owned()));
+                        }
+                        hours => hours.is_some(),
+                    }
+                }
+                _ => false,
+            },
             Rule::Names => match value.as_array() {
                 Some(names) => match wrong_with_names(names) {
                     Some(detail) => return Some(Some(detail)),
@@ -194,6 +209,9 @@ impl fmt::Display for Rule {
             Rule::IntegerRange { min, max } => {
                 write!(f, "a list of two whole numbers from {min} to {max}, the lower first")
             }
+            Rule::Hours => f.write_str(
+                "a list of two different hours from 0 to 24, as [2, 5], or [22, 4] across midnight",
+            ),
             Rule::Names => write!(
                 f,
                 "a list of 1 to {NAMES_MAX} different names of 1 to {NAME_BYTES_MAX} bytes"

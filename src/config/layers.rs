@@ -79,6 +79,7 @@ pub fn resolve(mut layers: Vec<Layer>) -> Result<Resolved, ConfigError> {
     }
     notes.extend(notes::contradictions(&layers, &merged, &defaults));
     let config = serde_json::from_value(merged).map_err(ConfigError::internal)?;
+    notes.extend(notes::cut_maintenance(&config));
     Ok(Resolved { config, notes })
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::Config;
 use super::layers::{Layer, Origin};
 
 /// What has no effect while a switch is off: a key, or a whole section where it ends in a dot.
@@ -45,6 +46,20 @@ pub(super) fn contradictions(layers: &[Layer], merged: &Value, defaults: &Value)
         }
     }
     notes
+}
+
+/// A note where maintenance is cut to its zone's part of the window.
+pub(super) fn cut_maintenance(config: &Config) -> Option<String> {
+    let maintenance = &config.maintenance;
+    let zones = config.zones.len() as u32;
+    let part = f64::from(60 * u32::from(maintenance.window_hours())) / f64::from(zones);
+    let most = maintenance.minutes.1;
+    (maintenance.enable && f64::from(most) > part).then(|| {
+        format!(
+            "maintenance.minutes goes up to {most}, and each of the {zones} zones has {} minutes of maintenance.hours: longer ones are cut to these; widen maintenance.hours or lower maintenance.minutes",
+            (part * 10.0).round() / 10.0
+        )
+    })
 }
 
 fn switch_of(key: &str) -> Option<&'static str> {

@@ -88,16 +88,19 @@ pub struct Failures {
     pub report_while_down: bool,
 }
 
-/// Planned maintenance: every night, in local time, each zone's machines in their zone's turn.
+/// Planned maintenance: every night, in local time, each zone's machines in their zone's turn. On a
+/// night on which clocks are put forward or back, zones share out what there is of the window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Maintenance {
     /// Whether there is any: default false.
     pub enable: bool,
-    /// Local hours of the window, from the first on and up to the second; zones share it out in
-    /// their order: 0 to 24, default 2 to 5.
+    /// Local hours of the window, from the first on and up to the second, which is the next day's
+    /// where it isn't above the first, as in 22 to 4; zones share it out in their order: 0 to 24,
+    /// different hours, default 2 to 5.
     pub hours: (u8, u8),
-    /// Fewest and most minutes that a machine is out of service: 1 to 1440, default 15 to 45.
+    /// Fewest and most minutes that a machine is out of service: 1 to 1440, default 15 to 45; at most
+    /// its zone's part of the window.
     pub minutes: (u32, u32),
     /// Part of the machines that has its turn in a night: from 0 to 1, default 1.
     pub share: f64,
@@ -141,6 +144,14 @@ pub struct ZonePatterns {
     pub trouble_readings: u64,
     /// How many times longer responses take meanwhile: 1 to 100, default 3.
     pub trouble_slowdown: f64,
+}
+
+impl Maintenance {
+    /// How many hours the window has, from 1 to 24.
+    pub fn window_hours(&self) -> u8 {
+        let (first, last) = self.hours;
+        if first < last { last - first } else { 24 + last - first }
+    }
 }
 
 impl Default for Anomalies {

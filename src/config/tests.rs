@@ -220,6 +220,38 @@ fn what_has_no_effect_is_noted() {
 }
 
 #[test]
+fn maintenance_has_hours_of_its_own_and_says_what_it_cuts() {
+    for (text, hours) in
+        [("[2, 5]", 3), ("[22, 4]", 6), ("[23, 0]", 1), ("[0, 24]", 24), ("[24, 3]", 3)]
+    {
+        let found = resolved(vec![
+            set(&format!("maintenance.hours={text}")),
+            set("maintenance.enable=true"),
+        ]);
+        assert_eq!(found.config.maintenance.window_hours(), hours, "{text}");
+    }
+    for none in ["[2, 2]", "[0, 0]", "[24, 0]", "[24, 24]"] {
+        let error = error(vec![set(&format!("maintenance.hours={none}"))]);
+        assert!(error.contains("no time lies between them"), "{error}");
+    }
+    for wrong in ["[2]", "[2, 25]", "[-1, 3]", "2", "[a, b]"] {
+        let error = error(vec![set(&format!("maintenance.hours={wrong}"))]);
+        assert!(error.contains("[22, 4] across midnight"), "{error}");
+    }
+    // Three zones share three hours: an hour each.
+    let notes = |minutes: &str| {
+        let layers = ["maintenance.enable=true", minutes].map(set);
+        resolved(layers.into()).notes
+    };
+    assert!(notes("maintenance.minutes=[15, 60]").is_empty());
+    let cut = notes("maintenance.minutes=[15, 61]");
+    assert!(
+        cut.len() == 1 && cut[0].contains("up to 61") && cut[0].contains("60 minutes"),
+        "{cut:?}"
+    );
+}
+
+#[test]
 fn scenarios_are_valid_and_found_by_name() {
     for known in scenario::all() {
         resolved(vec![known.layer()]);

@@ -53,14 +53,19 @@ impl MachineId {
     pub fn index_in(key: &[u8]) -> Option<u32> {
         let text = std::str::from_utf8(key).ok()?;
         let mut parts = text.split('-');
-        let (kind, digits, number) = (parts.next()?, parts.next()?, parts.next());
-        let form = match kind {
-            "machine" => number.is_none(),
-            "job" | "incident" => number.is_some() && parts.next().is_none(),
-            _ => false,
+        let digits = match parts.next()? {
+            "machine" => parts.next()?,
+            // The seed, the machine, and a number on it.
+            "job" | "incident" => {
+                parts.next()?.parse::<u64>().ok()?;
+                let digits = parts.next()?;
+                parts.next()?;
+                digits
+            }
+            _ => return None,
         };
         let plain = digits.len() >= MIN_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if form && plain { digits.parse().ok() } else { None }
+        if plain && parts.next().is_none() { digits.parse().ok() } else { None }
     }
 
     /// The digits alone, which names derived from this one (a job's) carry.
@@ -127,9 +132,9 @@ mod tests {
     #[test]
     fn keys_name_their_machine() {
         assert_eq!(MachineId::index_in(b"machine-000042"), Some(42));
-        assert_eq!(MachineId::index_in(b"job-000042-000007"), Some(42));
+        assert_eq!(MachineId::index_in(b"job-7-000042-000007"), Some(42));
         for other in
-            ["machine-42", "machine-000042-1", "job-000042", "car-000042", "machine-+00042"]
+            ["machine-42", "machine-000042-1", "job-1-000042", "car-000042", "machine-+00042"]
         {
             assert_eq!(MachineId::index_in(other.as_bytes()), None, "{other}");
         }

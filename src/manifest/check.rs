@@ -77,7 +77,8 @@ impl Manifest {
     pub fn events_fit(&self) -> Result<(), String> {
         let topics: TopicSet = self.topic_set();
         let config = &self.config;
-        let Some(hazards) = Hazards::new(config, &Fleet::new(config, self.seed)) else {
+        let fleet = Fleet::new(config, self.seed);
+        let Some(hazards) = Hazards::new(config, &fleet, self.schedule().spacing_ms()) else {
             return Ok(());
         };
         let asked = |topic, events: f64| if topics.contains(topic) { events } else { 0.0 };

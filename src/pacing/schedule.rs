@@ -185,6 +185,20 @@ impl Schedule {
         (self.machines * self.slots) as f64 * 1e9 / self.interval_ns as f64
     }
 
+    /// How far apart the timestamps of a machine's readings are at the start, in milliseconds.
+    pub fn spacing_ms(&self) -> f64 {
+        let interval = self.interval_ns as f64 / 1e6;
+        match (&self.beat, self.time) {
+            (Beat::Course(course), Time::Live) => {
+                let of = |round| course.instant(self.due_before(self.slot_number(round, 0, 0)));
+                let spacing = (of(1) - of(0)) * 1e3;
+                // A course may never get so far.
+                if spacing.is_finite() { spacing } else { interval }
+            }
+            _ => interval,
+        }
+    }
+
     /// The lowest and the highest rate that it calls for, in records a second; none where nothing is
     /// paced.
     pub fn rates(&self) -> Option<(f64, f64)> {

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::read::{self, ReadError, ReadReport};
 use super::results::{
-    BehindResults, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults, Past, Percentiles,
-    RateResults, Results, TopicResults, max_second_error,
+    BehindResults, Ending, EventTimeResults, Histograms, LISTED_SECONDS, Lag, LatencyResults, Past,
+    Percentiles, RateResults, Results, TopicResults, max_second_error,
 };
 use super::{Report, histogram, rate};
 use crate::config::units::Shard;
@@ -246,6 +246,7 @@ fn results(parts: &[Part]) -> Result<Results, MergeError> {
         records,
         elapsed_s: all().map(|results| results.elapsed_s).fold(0.0, f64::max),
         rate: RateResults { late_ms: Percentiles::of(&added.late), ..rate(parts) },
+        event_time: EventTimeResults::default(),
         behind: BehindResults {
             handed_over: lag(all().map(|results| results.behind.handed_over)),
             acknowledged: lag(all().map(|results| results.behind.acknowledged)),

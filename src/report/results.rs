@@ -44,6 +44,9 @@ pub struct Results {
     pub torn: u64,
     /// How far the run fell behind its schedule.
     pub behind: BehindResults,
+    /// How far records came out of the order of their timestamps.
+    #[serde(default)]
+    pub event_time: EventTimeResults,
     /// The spans of slots that were dropped, where that was asked for.
     pub dropped: Vec<DroppedSpan>,
     /// Latencies, in milliseconds.
@@ -192,6 +195,17 @@ pub struct BehindResults {
     pub handed_over: Lag,
     /// At their acknowledgement.
     pub acknowledged: Lag,
+}
+
+/// How far the records of a partition may lie behind later ones in event time, since threads share it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventTimeResults {
+    /// How far threads were allowed to be apart, in milliseconds of the records' timestamps; none
+    /// where there was one, and for shards together.
+    pub max_skew_ms: Option<i64>,
+    /// No record was sent further than this behind a later one of its partition, in milliseconds; none
+    /// for shards together, which only their pace keeps so.
+    pub max_backstep_ms: Option<i64>,
 }
 
 /// How far something fell behind, and for how long.

@@ -8,6 +8,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use super::error::RunError;
+use super::front::Front;
 use super::outcome::Counts;
 use super::outlet::Outlet;
 use super::sent::Sent;
@@ -28,6 +29,10 @@ use crate::sink::throttled::Throttled;
 use crate::sink::{Sink, SinkError};
 use crate::verify::position::Position;
 
+/// How far threads may be apart in event time by default: as far as so many records of the fleet, which
+/// leaves batches their size, within these numbers of intervals.
+const SKEW_RECORDS: u64 = 3000;
+const SKEW_READINGS: (u64, u64) = (5, 60);
 /// How often the live line is drawn and the producer looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -122,6 +127,7 @@ impl Crew<'_> {
             throttled: self.outlet.throttled(),
             already_there: self.position.as_ref().map_or(0, |position| position.records),
             latencies: &latencies,
+            max_skew_ms: (workers.len() > 1).then(|| self.max_skew_ms()),
             began_s: seconds(began_ns),
             from_s: seconds(from_ns),
             to_s: seconds(to_ns.max(from_ns)),
@@ -176,8 +182,32 @@ impl Crew<'_> {
                     })
                 })
                 .collect();
-            building.into_iter().map(join).collect()
+            let built: Vec<Worker<S>> = building.into_iter().map(join).collect::<Result<_, _>>()?;
+            Ok(built.into_iter().zip(self.fronts(threads)).map(|(w, f)| w.beside(f)).collect())
         })
+    }
+
+    /// The places of so many threads beside each other.
+    fn fronts(&self, threads: u32) -> Vec<Front> {
+        let start_ms = self.manifest.start.timestamp_millis();
+        let machines = f64::from(self.manifest.config.n_machines);
+        // The slots of a reading share what lies between it and the next machine's.
+        let reading_ms = (self.manifest.schedule().spacing_ms() / machines).ceil() as i64 + 1;
+        Front::all(threads as usize, start_ms, self.max_skew_ms(), reading_ms)
+    }
+
+    /// How far threads may be apart in event time, in milliseconds.
+    fn max_skew_ms(&self) -> i64 {
+        let skew = match self.options.pace.max_skew {
+            Some(span) => span.duration(),
+            None => {
+                let (least, most) = SKEW_READINGS;
+                let round = self.manifest.schedule().slots_in(1).max(1);
+                let readings = (SKEW_RECORDS / round).clamp(least, most);
+                self.manifest.interval.duration().saturating_mul(readings as u32)
+            }
+        };
+        i64::try_from(skew.as_millis()).unwrap_or(i64::MAX)
     }
 
     fn threads(&self) -> u32 {

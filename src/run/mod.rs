@@ -4,6 +4,7 @@ mod bytes;
 pub mod connection;
 pub mod crew;
 pub mod error;
+mod front;
 mod outcome;
 pub mod outlet;
 mod passed;

@@ -12,8 +12,8 @@ use crate::pacing::Pace;
 use crate::record::Topic;
 use crate::report::rate;
 use crate::report::results::{
-    BehindResults, DroppedSpan, Ending, Histograms, LISTED_SECONDS, Lag, LatencyResults, Measured,
-    Past, Percentiles, RateResults, Results, TopicResults,
+    BehindResults, DroppedSpan, Ending, EventTimeResults, Histograms, LISTED_SECONDS, Lag,
+    LatencyResults, Measured, Past, Percentiles, RateResults, Results, TopicResults,
 };
 use crate::sink::Transport;
 use crate::sink::latency::Latencies;
@@ -39,6 +39,8 @@ pub struct Counts<'a> {
     pub already_there: u64,
     /// How long the deliveries took.
     pub latencies: &'a Latencies,
+    /// How far its threads may be apart in event time, in milliseconds; none where it has one.
+    pub max_skew_ms: Option<i64>,
     /// When the run was ready to send, in seconds from the schedule's zero.
     pub began_s: f64,
     /// When measuring began.
@@ -74,6 +76,10 @@ impl Counts<'_> {
             behind: BehindResults {
                 handed_over: Lag::of(&sent.behind),
                 acknowledged: Lag::of(&deliveries.behind),
+            },
+            event_time: EventTimeResults {
+                max_skew_ms: self.max_skew_ms,
+                max_backstep_ms: Some(sent.max_backstep_ms),
             },
             dropped: self.dropped(),
             latency_ms: LatencyResults::of(self.latencies),

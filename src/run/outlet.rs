@@ -22,6 +22,7 @@ use crate::sink::kafka::{Acks, Cluster, Needs, Polling};
 use crate::sink::stdout::LineSink;
 use crate::sink::tally::{Deliveries, Tally};
 use crate::sink::throttled::Throttled;
+use crate::verify::fleet;
 
 /// Where the records of a run go.
 pub enum Outlet {
@@ -304,6 +305,11 @@ impl KafkaOutlet {
         }
         for warning in reach::warnings(&plan.manifest) {
             tracing::warn!("{warning}");
+        }
+        if !plan.resumed
+            && let Some(another) = fleet::another(&cluster, &plan.manifest)
+        {
+            tracing::warn!("{another}");
         }
         let transactions = plan.manifest.transactions.as_ref();
         let polling = match plan.manifest.schedule().rates() {

@@ -16,6 +16,7 @@ use crate::fleet::{Fleet, time_zones};
 use crate::manifest::{Manifest, STREAM_VERSION, TopicEntry, Transactions};
 use crate::pacing::{Pace, Profile, Slots, Time};
 use crate::record::TopicSet;
+use crate::simulation::jobs;
 use crate::simulation::temporal::Curve;
 use crate::sink::kafka::Acks;
 use crate::sink::kafka::topics::Stamps;
@@ -79,6 +80,10 @@ pub fn settle(manifest: &mut Manifest, start_ms: i64) -> Result<(), RunError> {
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How far in the past a live start may lie beside a rate: shards start seconds apart.
 const LATE_START_MS: i64 = 60_000;
+/// What is said of shards that nothing paces.
+const APART: &str = "nothing paces these shards, so one may be hours of event time ahead of another, and \
+                     jobs with windows then drop the other's records as late: give a --rate or a --speed, \
+                     or each shard topics of its own (--topic-prefix)";
 /// The most arrivals a machine and reading that event slots can carry: see `jobs` in the
 /// configuration.
 const MOST_ARRIVALS: f64 = 0.2;
@@ -139,6 +144,11 @@ impl Plan {
             Start::Now => now_ms,
         };
         settle(&mut manifest, start_ms)?;
+        let behind = manifest.time == Time::Live && start_ms < now_ms - LATE_START_MS;
+        let mut notes = notes;
+        if manifest.shard.count() > 1 && (manifest.pace == Pace::Max || behind) {
+            notes.push(APART.to_owned());
+        }
         Ok(Plan { manifest, start, resumed: false, notes })
     }
 
@@ -364,24 +374,31 @@ fn format(options: &RunOptions) -> Result<Format, RunError> {
 
 /// Turns `n_jobs` into the probability of an arrival.
 fn spread_jobs(manifest: &mut Manifest, start_ms: i64) -> Result<(), RunError> {
-    let Some(jobs) = manifest.config.n_jobs else {
+    let Some(n_jobs) = manifest.config.n_jobs else {
         return Ok(());
     };
     let Some(length) = manifest.fleet_time() else {
         return usage(format!(
-            "n_jobs = {jobs} needs a run of known length: give --readings, --records or --duration, or set jobs.arrival_probability instead"
+            "n_jobs = {n_jobs} needs a run of known length: give --readings, --records or --duration, or set jobs.arrival_probability instead"
         ));
     };
     let rounds = length.as_secs_f64() / manifest.interval.duration().as_secs_f64();
     // Where load follows the clock, jobs do: fewer readings bring one, and each more likely.
     let fleet = Fleet::new(&manifest.config, manifest.seed);
     let end_ms = start_ms.saturating_add(manifest.span_ms(length));
-    let curve = Curve::new(&manifest.config, &fleet).map_or(1.0, |mut c| c.mean(start_ms, end_ms));
+    let mut course = Curve::new(&manifest.config, &fleet);
+    let curve = course.as_mut().map_or(1.0, |c| c.mean(start_ms, end_ms));
     let readings = rounds * f64::from(manifest.config.n_machines) * curve;
-    let arrival = if jobs == 0 { 0.0 } else { jobs as f64 / readings };
-    if arrival > MOST_ARRIVALS {
+    // Those that are under way at the start are told of as well.
+    let spacing_ms = manifest.schedule().spacing_ms();
+    let begun = jobs::under_way(|readings| {
+        let before = start_ms - (readings as f64 * spacing_ms) as i64;
+        course.as_mut().map_or(1.0, |c| c.of_fleet(before))
+    }) * f64::from(manifest.config.n_machines);
+    let arrival = if n_jobs == 0 { 0.0 } else { n_jobs as f64 / (readings + begun) };
+    if n_jobs as f64 > readings * MOST_ARRIVALS {
         return usage(format!(
-            "n_jobs = {jobs} is too many for {readings:.0} readings: at most one reading in five can bring a job, so {:.0}",
+            "n_jobs = {n_jobs} is too many for {readings:.0} readings: at most one reading in five can bring a job, so {:.0}",
             readings * MOST_ARRIVALS
         ));
     }

@@ -39,6 +39,9 @@ pub struct Sent {
     /// The most records, as a fraction of all that were due by then, that were due and not worked
     /// off; two forgiven.
     pub max_drift: f64,
+    /// The most by which another worker's record may have been sent behind a later one of this, in
+    /// milliseconds of their timestamps.
+    pub max_backstep_ms: i64,
     dropping: bool,
 }
 
@@ -110,6 +113,7 @@ impl Default for Sent {
             late_us: latency::histogram(),
             behind: Behind::default(),
             max_drift: 0.0,
+            max_backstep_ms: 0,
             dropping: false,
         }
     }
@@ -131,6 +135,7 @@ impl Sent {
         self.measured_from_ns = self.measured_from_ns.max(other.measured_from_ns);
         self.behind.add(&other.behind);
         self.max_drift = self.max_drift.max(other.max_drift);
+        self.max_backstep_ms = self.max_backstep_ms.max(other.max_backstep_ms);
         latency::add(&mut self.late_us, &other.late_us);
         if self.seconds.len() < other.seconds.len() {
             self.seconds.resize(other.seconds.len(), Second::default());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::front::Front;
 use super::passed::Passed;
 use super::sent::{Became, Sent};
 use super::stories::Stories;
@@ -38,6 +39,8 @@ pub struct Worker<S> {
     passed: Option<Passed>,
     next: Next,
     stories: Stories,
+    /// Its place beside the other threads.
+    front: Option<Front>,
 }
 
 /// Where a worker goes on.
@@ -100,6 +103,7 @@ impl<S: Sink> Worker<S> {
             next: Next::default(),
             share,
             stories: Stories::default(),
+            front: None,
         }
     }
 
@@ -113,6 +117,11 @@ impl<S: Sink> Worker<S> {
         let names = (0..self.generator.machines()).map(|at| self.generator.machine_id(at));
         self.passed = position.map(|position| Passed::new(position, self.share, names));
         self
+    }
+
+    /// The worker that keeps together with others in event time.
+    pub fn beside(self, front: Front) -> Worker<S> {
+        Worker { front: Some(front), ..self }
     }
 
     /// How many machines the worker has.
@@ -222,20 +231,28 @@ impl<S: Sink> Worker<S> {
         progress: &Progress,
     ) -> Result<Ended, SinkError> {
         self.sent.measured_from_ns = measured_ns;
+        // Given up at the end, however that comes.
+        let mut front = self.front.take();
         let slots = self.generator.slots();
         if slots.is_empty() || self.generator.machines() == 0 {
             return Ok(Ended::Finished);
         }
-        let ended = self.rounds(pacer, progress);
+        let ended = self.rounds(pacer, progress, front.as_mut());
         self.sent.torn = self.stories.torn(&self.generator);
         self.sink.flush()?;
+        self.sent.max_backstep_ms = front.map_or(0, |mut front| front.max_backstep_ms());
         match ended {
             Err(SinkError::Stopped) => Ok(Ended::Stopped),
             ended => ended,
         }
     }
 
-    fn rounds(&mut self, pacer: &Pacer, progress: &Progress) -> Result<Ended, SinkError> {
+    fn rounds(
+        &mut self,
+        pacer: &Pacer,
+        progress: &Progress,
+        mut front: Option<&mut Front>,
+    ) -> Result<Ended, SinkError> {
         let slots = self.generator.slots();
         let Next { round, mut at, slot: mut first, mut reading } = take(&mut self.next);
         let mut total = 0u64;
@@ -245,6 +262,16 @@ impl<S: Sink> Worker<S> {
                     Some(reading) => reading,
                     None => self.generator.read(round, at),
                 };
+                let instant_ms = reading.timestamp_ms();
+                if let Some(front) = front.as_deref_mut() {
+                    if front.is_due(instant_ms) {
+                        self.sink.pass_on()?;
+                        front.tell(instant_ms);
+                    }
+                    if !self.paced && !self.keep_together(front, instant_ms, pacer)? {
+                        return Ok(Ended::Stopped);
+                    }
+                }
                 for (slot, &kind) in slots.kinds().iter().enumerate().skip(take(&mut first)) {
                     let number = self.generator.slot_number(&reading, slot);
                     if number >= self.end_slot {
@@ -262,6 +289,11 @@ impl<S: Sink> Worker<S> {
                         let Turn::Send { now_ns } = pacer.wait(due) else {
                             return Ok(Ended::Stopped);
                         };
+                        if let Some(front) = front.as_deref_mut()
+                            && !self.keep_together(front, instant_ms, pacer)?
+                        {
+                            return Ok(Ended::Stopped);
+                        }
                         times = Some((due, now_ns));
                     }
                     if self.passed.as_ref().is_some_and(|passed| passed.dropped(number)) {
@@ -292,6 +324,26 @@ impl<S: Sink> Worker<S> {
             at = 0;
         }
         Ok(Ended::Finished)
+    }
+
+    /// Waits until the other threads are near enough for the reading of this timestamp; false where the
+    /// run is stopped meanwhile.
+    #[inline]
+    fn keep_together(
+        &mut self,
+        front: &mut Front,
+        timestamp_ms: i64,
+        pacer: &Pacer,
+    ) -> Result<bool, SinkError> {
+        if front.is_ahead(timestamp_ms) {
+            self.sink.pass_on()?;
+            front.tell(timestamp_ms);
+            if !front.wait(timestamp_ms, || pacer.stopped()) {
+                return Ok(false);
+            }
+        }
+        front.sends(timestamp_ms);
+        Ok(true)
     }
 
     /// Waits for the end of a run that has one, where its last slots have been before.

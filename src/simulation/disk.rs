@@ -21,7 +21,8 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// The disk of a machine of type `profile`, somewhere between two cleanings.
+    /// The disk of a machine of type `profile`, somewhere between two cleanings: it fills evenly on
+    /// the whole, so that any level between is as likely.
     pub fn new(profile: &TypeProfile, stream: &mut Stream) -> Disk {
         let floor = (profile.disk_floor * stream.between(0.8, 1.2)).clamp(0.0, 60.0);
         let ceiling = stream.between(75.0, 90.0);

@@ -1,58 +1,91 @@
 //! Local time: what a clock on the wall of a region shows.
 
-use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone};
+use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
 /// Milliseconds in a day without a change of the clocks.
 pub const DAY_MS: i64 = 86_400_000;
-/// Clocks change at whole quarters of an hour of UTC.
-const QUARTER_MS: i64 = 900_000;
+/// Clocks change at whole minutes of UTC: at quarters of an hour, but for Casey's of 2020.
+const MINUTE_MS: i64 = 60_000;
 
-/// The wall clock of one time zone. Asked in order of time it looks the zone up once a quarter.
+/// The wall clock of one time zone. Asked in order of time it looks the zone up once a minute.
 #[derive(Debug, Clone)]
 pub struct LocalClock {
     zone: Tz,
-    quarter: i64,
+    minute: i64,
     offset_ms: i64,
+    /// The local date that was asked for last, in days since the epoch, and when it began.
+    day: i64,
+    began_ms: i64,
 }
 
 impl LocalClock {
     /// The wall clock of `zone`, daylight saving included.
     pub fn new(zone: Tz) -> LocalClock {
-        LocalClock { zone, quarter: i64::MIN, offset_ms: 0 }
+        LocalClock { zone, minute: i64::MIN, offset_ms: 0, day: i64::MIN, began_ms: 0 }
     }
 
     /// What the clock shows at the instant `utc_ms` (milliseconds since the epoch), as the
     /// milliseconds that would have passed since the epoch had it always shown UTC.
     #[inline]
     pub fn local_ms(&mut self, utc_ms: i64) -> i64 {
-        let quarter = utc_ms.div_euclid(QUARTER_MS);
-        if quarter != self.quarter {
-            self.look_up(quarter);
+        let minute = utc_ms.div_euclid(MINUTE_MS);
+        if minute != self.minute {
+            self.look_up(minute);
         }
         utc_ms + self.offset_ms
     }
 
     #[cold]
-    fn look_up(&mut self, quarter: i64) {
-        self.quarter = quarter;
-        self.offset_ms = DateTime::from_timestamp_millis(quarter * QUARTER_MS)
-            .map(|utc| self.zone.offset_from_utc_datetime(&utc.naive_utc()).fix())
-            .map_or(0, |offset| i64::from(offset.local_minus_utc()) * 1000);
+    fn look_up(&mut self, minute: i64) {
+        self.minute = minute;
+        self.offset_ms = self.offset_at(minute * MINUTE_MS);
+    }
+
+    /// The local date at the instant `utc_ms`, in days since the epoch, and the milliseconds that have
+    /// passed since it began. That is at midnight, or later where clocks are put forward over it.
+    #[inline]
+    pub fn day(&mut self, utc_ms: i64) -> (i64, i64) {
+        let day = self.local_ms(utc_ms).div_euclid(DAY_MS);
+        if day != self.day {
+            (self.day, self.began_ms) = (day, self.utc_ms(day * DAY_MS));
+        }
+        (day, utc_ms - self.began_ms)
     }
 
     /// The instant at which the clock shows `local_ms`: the first of two where it is put back, and
-    /// the next that it shows where it is put forward over it.
+    /// that at which it is put forward where it never does.
     pub fn utc_ms(&self, local_ms: i64) -> i64 {
         let Some(local) = DateTime::from_timestamp_millis(local_ms) else {
             return local_ms;
         };
-        let local = local.naive_utc();
-        let earliest = |local: &NaiveDateTime| self.zone.from_local_datetime(local).earliest();
-        let shown = (0..=8).find_map(|quarters| {
-            earliest(&local.checked_add_signed(TimeDelta::minutes(15 * quarters))?)
-        });
-        shown.map_or(local_ms, |instant| instant.timestamp_millis())
+        match self.zone.from_local_datetime(&local.naive_utc()).earliest() {
+            Some(instant) => instant.timestamp_millis(),
+            None => self.put_forward_ms(local_ms),
+        }
+    }
+
+    /// The instant at which the clock is put forward over `local_ms`.
+    #[cold]
+    fn put_forward_ms(&self, local_ms: i64) -> i64 {
+        // No clock is off UTC, or put forward, by more than a day.
+        let (mut before, mut after) = (local_ms - 2 * DAY_MS, local_ms + 2 * DAY_MS);
+        while after - before > 1 {
+            let middle = before + (after - before) / 2;
+            if middle + self.offset_at(middle) < local_ms {
+                before = middle
+            } else {
+                after = middle
+            }
+        }
+        after
+    }
+
+    /// How far the clock is ahead of UTC at the instant `utc_ms`, in milliseconds.
+    fn offset_at(&self, utc_ms: i64) -> i64 {
+        DateTime::from_timestamp_millis(utc_ms)
+            .map(|utc| self.zone.offset_from_utc_datetime(&utc.naive_utc()).fix())
+            .map_or(0, |offset| i64::from(offset.local_minus_utc()) * 1000)
     }
 }
 
@@ -83,8 +116,63 @@ mod tests {
             assert_eq!(new_york.local_ms(ms(utc)), ms(local), "{utc}");
             assert_eq!(new_york.utc_ms(ms(local)), ms(utc), "{local}");
         }
-        // Half past two does not come that day.
-        assert_eq!(new_york.utc_ms(ms("2026-03-08T02:30:00Z")), ms("2026-03-08T07:00:00Z"));
+        // Twenty past two and half past two do not come that day.
+        for skipped in ["2026-03-08T02:20:00Z", "2026-03-08T02:30:00Z"] {
+            assert_eq!(new_york.utc_ms(ms(skipped)), ms("2026-03-08T07:00:00Z"));
+        }
+    }
+
+    #[test]
+    fn every_clock_is_read_both_ways_over_all_its_changes() {
+        let mut changes = 0;
+        for zone in chrono_tz::TZ_VARIANTS {
+            let mut clock = LocalClock::new(zone);
+            let mut before = (i64::MIN, i64::MIN);
+            let years = ms("2020-01-01T00:00:00Z")..ms("2031-01-01T00:00:00Z");
+            for utc in years.step_by(6 * 3_600_000) {
+                let local = clock.local_ms(utc);
+                if local - utc == before.1 - before.0 {
+                    before = (utc, local);
+                    continue;
+                }
+                changes += usize::from(before.0 != i64::MIN);
+                let mut last = i64::MIN;
+                // A minute at a time around the change, which lies within six hours before.
+                for utc in (utc - 7 * 3_600_000..utc + 3_600_000).step_by(MINUTE_MS as usize) {
+                    let local = LocalClock::new(zone).local_ms(utc);
+                    for within in [0, 1, MINUTE_MS / 2, MINUTE_MS - 1] {
+                        // Offsets change at whole minutes alone.
+                        assert_eq!(clock.local_ms(utc + within), local + within, "{zone}");
+                    }
+                    // The clock shows it then, or has shown it before.
+                    assert!(clock.utc_ms(local) <= utc, "{zone} {utc}");
+                    let shown = clock.utc_ms(utc);
+                    assert!(shown >= last, "{zone}: what is shown later comes later");
+                    last = shown;
+                    let shows = clock.local_ms(shown);
+                    let skipped = shows > utc && clock.local_ms(shown - 1) < utc;
+                    assert!(shows == utc || skipped, "{zone} {utc}: {shows}");
+                }
+                before = (utc, local);
+            }
+        }
+        assert!(changes > 2000, "{changes}");
+    }
+
+    #[test]
+    fn days_begin_when_their_first_hour_is_shown() {
+        // On 2020-03-21, a Saturday, Tehran's clocks went from midnight to one.
+        let mut tehran = LocalClock::new(Tz::Asia__Tehran);
+        let saturday = ms("2020-03-21T00:00:00Z").div_euclid(DAY_MS);
+        let began = ms("2020-03-20T20:30:00Z");
+        assert_eq!(tehran.day(began - 1), (saturday - 1, DAY_MS - 1));
+        assert_eq!(tehran.day(began), (saturday, 0));
+        assert_eq!(tehran.local_ms(began), saturday * DAY_MS + 3_600_000);
+        // Apia had no 30th of December 2011.
+        let mut apia = LocalClock::new(Tz::Pacific__Apia);
+        let skipped = ms("2011-12-30T12:00:00Z");
+        assert_eq!(apia.utc_ms(skipped), ms("2011-12-30T10:00:00Z"));
+        assert_eq!(apia.local_ms(apia.utc_ms(skipped)), ms("2011-12-31T00:00:00Z"));
     }
 
     #[test]

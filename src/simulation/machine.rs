@@ -7,7 +7,7 @@ use crate::random::{Purpose, Stream};
 use super::disk::Disk;
 use super::effects::Effects;
 use super::events::{Event, EventQueue, Events};
-use super::jobs::Jobs;
+use super::jobs::{JobArena, Jobs};
 use super::journal::{Journal, Reported};
 use super::load::Load;
 use super::memory::Memory;
@@ -15,7 +15,8 @@ use super::network::Network;
 use super::service::Service;
 use super::signals::{Signals, percent, two_decimals};
 use super::status::Health;
-use super::surroundings::Climate;
+use super::surroundings::{Climate, Surroundings};
+use super::timing::Timing;
 
 /// One machine: who it is, and its state.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub(super) struct State {
     pub(super) jobs: Jobs,
 }
 
+/// Readings after which memory has forgotten where it began: less than a thousandth of it is left.
+const FORGOTTEN: u32 = 64;
 /// The standard deviation of an agent's error in reading the processor's use: half a percent.
 const CPU_NOISE: f64 = 0.005;
 
@@ -87,17 +90,27 @@ impl Simulated {
         (state, Journal { timestamp, reported, events, queue, incidents })
     }
 
+    /// `machine`, before its first reading, in the state that it is in at any time.
     pub(super) fn new(
         fleet: &Fleet,
         config: &Config,
         machine: &Machine,
         position: u32,
-        interval_s: f64,
+        timing: &Timing,
+        surroundings: &mut Surroundings,
+        arena: &mut JobArena,
     ) -> Simulated {
+        let (region, zone) = (machine.region_index, machine.zone_index);
+        let climate = surroundings.at(region, zone, 0, timing.start_ms);
+        let before = |readings: u64| {
+            let timestamp = timing.before(readings);
+            (timestamp, surroundings.curve(region, timestamp))
+        };
         let stream = |purpose| Stream::new(fleet.seed(), u64::from(machine.index), purpose);
         let profile = &fleet.types()[usize::from(machine.type_index)];
         let mut signals = stream(Purpose::Signals);
-        Simulated {
+        let arrival = config.jobs.arrival_probability;
+        let mut simulated = Simulated {
             index: machine.index,
             position,
             type_index: machine.type_index,
@@ -111,15 +124,28 @@ impl Simulated {
                 memory: Memory::new(config, profile, &mut signals),
                 disk: Disk::new(profile, &mut signals),
                 network: Network::new(config, profile, &mut signals),
-                service: Service::new(machine.cores, interval_s, &mut signals),
-                jobs: Jobs::new(config.jobs.arrival_probability, stream(Purpose::Jobs)),
+                service: Service::new(machine.cores, timing.interval_s, &mut signals),
+                jobs: Jobs::under_way(arrival, before, stream(Purpose::Jobs), arena),
                 stream: signals,
             },
-        }
+        };
+        simulated.state.settle(climate);
+        simulated
     }
 }
 
 impl State {
+    /// Lets memory and health follow load until nothing is left of where they began.
+    fn settle(&mut self, climate: Climate) {
+        let State { stream, load, memory, health, jobs, .. } = self;
+        for _ in 0..FORGOTTEN {
+            let (n0, n1) = stream.normals();
+            let demand = load.step(n0) * climate.load;
+            memory.step(demand - load.level(), 0.0, n1);
+            *health = health.under((demand + jobs.cpu()).min(1.0));
+        }
+    }
+
     /// What the machine measures at a reading under these conditions, and how busy it is, from 0
     /// to 1.
     #[inline(always)]

@@ -24,7 +24,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The memory of a machine of type `profile`.
+    /// The memory of a machine of type `profile`, at its own level.
     pub fn new(config: &Config, profile: &TypeProfile, stream: &mut Stream) -> Memory {
         let median = libm::exp(-CHARACTER * CHARACTER / 2.0);
         let own = stream.log_normal(median, CHARACTER);

@@ -25,6 +25,7 @@ pub mod signals;
 pub mod status;
 pub mod surroundings;
 pub mod temporal;
+pub mod timing;
 pub mod trouble;
 pub mod wear;
 pub mod zones;
@@ -42,6 +43,7 @@ use maintenance::Availability;
 use signals::Signals;
 use status::Health;
 use surroundings::{Climate, Surroundings};
+use timing::Timing;
 use trouble::{Hazards, Trouble};
 
 pub use journal::Reported;
@@ -64,20 +66,20 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// The machines of `share`, before their first reading. `interval_s` is the fleet time between
-    /// two readings of a machine, in seconds.
+    /// The machines of `share`, before their first reading, each in the state that it is in at any
+    /// time.
     pub fn new(
         fleet: &Fleet,
         config: &Config,
         phases: &Phases,
         share: Share,
-        interval_s: f64,
+        timing: &Timing,
         reported: Reported,
     ) -> Simulation {
         let arrival = config.jobs.arrival_probability;
         let mut indices: Vec<u32> = Groups::new(fleet.len()).machines(share).collect();
         indices.sort_unstable_by_key(|&index| phases.position(index));
-        let hazards = Hazards::new(config, fleet);
+        let hazards = Hazards::new(config, fleet, timing.spacing_ms);
         let fails = hazards.as_ref().is_some_and(|hazards| hazards.failures.is_some());
         let dependants = fails.then(|| Dependants::new(fleet, share, &indices));
         let troubles = match &hazards {
@@ -91,20 +93,23 @@ impl Simulation {
                 })
                 .collect(),
         };
+        let mut arena = JobArena::default();
+        let mut surroundings = Surroundings::new(config, fleet, timing.interval_s);
         let machines = indices
             .into_iter()
             .map(|index| {
-                let machine = fleet.machine(index);
-                Simulated::new(fleet, config, &machine, phases.position(index), interval_s)
+                let (machine, position) = (fleet.machine(index), phases.position(index));
+                let around = &mut surroundings;
+                Simulated::new(fleet, config, &machine, position, timing, around, &mut arena)
             })
             .collect();
         Simulation {
             machines,
-            arena: JobArena::default(),
+            arena,
             events: Events::default(),
             arrival,
             reported,
-            surroundings: Surroundings::new(config, fleet, interval_s),
+            surroundings,
             hazards,
             troubles,
             dependants,

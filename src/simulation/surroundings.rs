@@ -54,6 +54,13 @@ impl Surroundings {
         }
     }
 
+    /// The temporal curve alone in this region at the instant `timestamp` (milliseconds since the
+    /// epoch), from 0 to 1.
+    #[inline]
+    pub fn curve(&mut self, region: u8, timestamp: i64) -> f64 {
+        self.curve.as_mut().map_or(1.0, |curve| curve.factor(usize::from(region), timestamp))
+    }
+
     /// What they make of the load of a machine in this region and zone (indices into those of the
     /// fleet) at reading number `reading`, at the instant `timestamp` (milliseconds since the
     /// epoch).
@@ -62,10 +69,7 @@ impl Surroundings {
         if self.steady {
             return Climate::STEADY;
         }
-        let curve = match &mut self.curve {
-            Some(curve) => curve.factor(usize::from(region), timestamp),
-            None => 1.0,
-        };
+        let curve = self.curve(region, timestamp);
         let growth = 1.0 + self.growth_per_reading * reading as f64;
         Climate { load: curve * self.zones[usize::from(zone)] * growth, curve, growth }
     }

@@ -50,12 +50,14 @@ impl Curve {
     /// `timestamp_ms` (milliseconds since the epoch), from 0 to 1.
     #[inline]
     pub fn factor(&mut self, region: usize, timestamp_ms: i64) -> f64 {
-        let local = self.clocks[region].local_ms(timestamp_ms);
-        let (day, within) = (local.div_euclid(DAY_MS), local.rem_euclid(DAY_MS));
+        let clock = &mut self.clocks[region];
+        let within = clock.local_ms(timestamp_ms).rem_euclid(DAY_MS);
+        let level =
+            if self.weekend == 1.0 { 1.0 } else { of_week(self.weekend, clock.day(timestamp_ms)) };
         let minute = (within / MINUTE_MS) as usize;
         let part = (within % MINUTE_MS) as f32 / MINUTE_MS as f32;
         let (low, high) = (self.day[minute], self.day[minute + 1]);
-        f64::from(low + (high - low) * part) * self.of_day(day, within)
+        f64::from(low + (high - low) * part) * level
     }
 
     /// The mean factor over the fleet at the instant `timestamp_ms`.
@@ -78,21 +80,20 @@ impl Curve {
         }
         sum
     }
+}
 
-    #[inline]
-    fn of_day(&self, day: i64, within: i64) -> f64 {
-        if self.weekend == 1.0 {
-            return 1.0;
-        }
-        let level = |day| if is_weekend(day) { self.weekend } else { 1.0 };
-        let now = level(day);
-        let eased = within as f64 / EASE_MS;
-        if eased >= 1.0 {
-            return now;
-        }
-        let before = level(day - 1);
-        before + (now - before) * eased * eased * (3.0 - 2.0 * eased)
+/// The factor of the day of the week on the local date `day`, `passed` milliseconds after it began,
+/// where that of weekends is `weekend`.
+#[inline]
+fn of_week(weekend: f64, (day, passed): (i64, i64)) -> f64 {
+    let level = |day| if is_weekend(day) { weekend } else { 1.0 };
+    let now = level(day);
+    let eased = passed as f64 / EASE_MS;
+    if eased >= 1.0 {
+        return now;
     }
+    let before = level(day - 1);
+    before + (now - before) * eased * eased * (3.0 - 2.0 * eased)
 }
 
 #[cfg(test)]
@@ -128,6 +129,29 @@ mod tests {
             // The cosine changes by at most 0.35 * 2 pi / 1440 a minute, the easing of half the
             // load by 0.5 * 1.5 / 60.
             assert!(change.abs() <= 0.35 * 6.3 / 1440.0 + 0.75 / 60.0, "{minute}: {change}");
+        }
+    }
+
+    #[test]
+    fn no_change_of_clocks_brings_a_jump_at_a_weekend() {
+        for zone in chrono_tz::TZ_VARIANTS {
+            let mut curve = curve(|c| {
+                c.regions = vec![zone.name().into()];
+                c.temporal_patterns.enable_diurnal = false;
+            });
+            let mut offset = i64::MIN;
+            // 2020-01-01 to 2031-01-01.
+            for day in 18_262..22_280 {
+                let of_day = curve.clocks[0].local_ms(day * DAY_MS) - day * DAY_MS;
+                if std::mem::replace(&mut offset, of_day) == of_day {
+                    continue;
+                }
+                for minute in -2 * 1440..1440 {
+                    let at = day * DAY_MS + minute * MINUTE_MS;
+                    let change = curve.factor(0, at + MINUTE_MS) - curve.factor(0, at);
+                    assert!(change.abs() <= 0.75 / 60.0, "{zone} at {at}: {change}");
+                }
+            }
         }
     }
 

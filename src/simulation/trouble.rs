@@ -56,13 +56,14 @@ pub struct Condition {
 }
 
 impl Hazards {
-    /// The hazards that `config` switches on; none where nothing can befall a machine.
-    pub fn new(config: &Config, fleet: &Fleet) -> Option<Hazards> {
+    /// The hazards that `config` switches on, for readings of a machine that are `spacing_ms`
+    /// milliseconds apart; none where nothing can befall a machine.
+    pub fn new(config: &Config, fleet: &Fleet, spacing_ms: f64) -> Option<Hazards> {
         let clocks = || fleet.time_zones().iter().map(|&zone| LocalClock::new(zone)).collect();
         let hazards = Hazards {
             failures: FailureRules::new(config),
             anomalies: Kinds::new(&config.anomalies),
-            maintenance: MaintenanceRules::new(config, fleet.seed(), clocks()),
+            maintenance: MaintenanceRules::new(config, fleet.seed(), clocks(), spacing_ms),
             wear: WearRules::new(&config.degradation),
             zones: Troubles::new(config, fleet.seed()),
         };
@@ -78,15 +79,17 @@ impl Hazards {
     pub fn incident_rate(&self) -> f64 {
         self.anomalies.as_ref().map_or(0.0, Kinds::rate)
             + self.failures.as_ref().map_or(0.0, FailureRules::rate)
+            + self.maintenance.as_ref().map_or(0.0, MaintenanceRules::rate)
             + self.wear.as_ref().map_or(0.0, WearRules::rate)
             + self.zones.as_ref().map_or(0.0, Troubles::rate)
     }
 
     /// How many times a machine's status changes a reading, about: four times a failure and twice
-    /// for each dependant (little more than one a machine), twice a recovery from wear, and twice
-    /// an episode that seizes the processor.
+    /// for each dependant (little more than one a machine), twice a maintenance, twice a recovery from
+    /// wear, and twice an episode that seizes the processor.
     pub fn status_rate(&self) -> f64 {
         7.0 * self.failures.as_ref().map_or(0.0, FailureRules::rate)
+            + 2.0 * self.maintenance.as_ref().map_or(0.0, MaintenanceRules::rate)
             + 2.0 * self.wear.as_ref().map_or(0.0, WearRules::rate)
             + 2.0 * self.anomalies.as_ref().map_or(0.0, Kinds::processor_rate)
     }

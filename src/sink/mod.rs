@@ -85,6 +85,15 @@ pub trait Sink: Send {
         Ok(())
     }
 
+    /// Hands on what only this sink holds of what it took, so that it comes before what other sinks take
+    /// from now on.
+    ///
+    /// # Errors
+    /// As [`Sink::send`].
+    fn pass_on(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// Passes on what the sink itself holds back.
     ///
     /// # Errors

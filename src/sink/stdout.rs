@@ -83,6 +83,10 @@ impl<W: Write + Send> Sink for LineSink<W> {
         self.write(message).map_err(closed_or_failed)
     }
 
+    fn pass_on(&mut self) -> Result<(), SinkError> {
+        self.flush()
+    }
+
     fn flush(&mut self) -> Result<(), SinkError> {
         self.pass_on(self.lines.len()).and_then(|()| self.output.flush()).map_err(closed_or_failed)
     }

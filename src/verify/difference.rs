@@ -60,6 +60,12 @@ pub fn fields(
     differing
 }
 
+/// The fields of a record of `topic`, in whichever format it is; none where it is no such record.
+pub(super) fn value_fields(topic: Topic, bytes: &[u8]) -> Option<serde_json::Map<String, Value>> {
+    let decoded = [Format::Avro, Format::Json].into_iter().find_map(|f| decode(topic, f, bytes));
+    decoded.map(|decoded| decoded.fields)
+}
+
 struct Decoded {
     /// The schema's id; none for JSON.
     id: Option<u32>,

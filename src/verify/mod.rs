@@ -8,6 +8,7 @@
 mod check;
 mod compare;
 mod difference;
+pub mod fleet;
 pub mod ledger;
 pub mod position;
 pub mod read_back;

@@ -17,7 +17,7 @@ use super::ledger::Content;
 use crate::manifest::TopicEntry;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
-use crate::sink::kafka::{Cluster, TokenSource, give_token};
+use crate::sink::kafka::{Cluster, KafkaSettings, TokenSource, give_token};
 
 /// The records of one partition that are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,18 +78,7 @@ impl<'a> Topics<'a> {
         stop: &StopFlag,
     ) -> Result<Topics<'a>, VerifyError> {
         let settings = cluster.settings();
-        let client = |isolation: &str| {
-            let mut config = settings.consumer_config()?;
-            config.set("isolation.level", isolation);
-            let consumer: BaseConsumer<Quiet> =
-                BaseConsumer::from_config_and_context(&config, Quiet(settings.tokens.clone()))
-                    .map_err(|error| VerifyError::Client(error.to_string()))?;
-            // Before anybody polls it, which would ask for one.
-            if let Some(tokens) = &settings.tokens {
-                give_token(consumer.client(), tokens);
-            }
-            Ok::<_, VerifyError>(consumer)
-        };
+        let client = |isolation: &str| consumer(settings, &[("isolation.level", isolation)]);
         let (consumer, uncommitted) = (client("read_committed")?, client("read_uncommitted")?);
         let asked = Instant::now();
         let mut spans = Vec::new();
@@ -287,8 +276,27 @@ fn failed(topic: &str, partition: i32, error: &ClientError) -> VerifyError {
     VerifyError::Partition { topic: topic.to_owned(), partition, cause: error.to_string() }
 }
 
+/// A consumer of the cluster of `settings`, with these properties.
+pub(super) fn consumer(
+    settings: &KafkaSettings,
+    properties: &[(&str, &str)],
+) -> Result<BaseConsumer<Quiet>, VerifyError> {
+    let mut config = settings.consumer_config()?;
+    for (key, value) in properties {
+        config.set(*key, *value);
+    }
+    let consumer: BaseConsumer<Quiet> =
+        BaseConsumer::from_config_and_context(&config, Quiet(settings.tokens.clone()))
+            .map_err(|error| VerifyError::Client(error.to_string()))?;
+    // Before anybody polls it, which would ask for one.
+    if let Some(tokens) = &settings.tokens {
+        give_token(consumer.client(), tokens);
+    }
+    Ok(consumer)
+}
+
 /// Takes what the client says to the log, and gives it tokens.
-struct Quiet(Option<Arc<TokenSource>>);
+pub(super) struct Quiet(Option<Arc<TokenSource>>);
 
 impl ClientContext for Quiet {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;

@@ -21,6 +21,7 @@ fn report(index: u32, count: u32) -> Report {
         records: BTreeMap::new(),
         elapsed_s: 0.0,
         rate: RateResults { max_drift: Some(0.0), ..RateResults::default() },
+        event_time: EventTimeResults::default(),
         behind: BehindResults::default(),
         dropped: Vec::new(),
         latency_ms: LatencyResults::default(),

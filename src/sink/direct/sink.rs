@@ -208,6 +208,10 @@ impl Sink for DirectSink {
         self.hand_over(if until_next >= LONG_PAUSE { Which::All } else { Which::Sendable })
     }
 
+    fn pass_on(&mut self) -> Result<(), SinkError> {
+        self.hand_over(Which::All)
+    }
+
     fn flush(&mut self) -> Result<(), SinkError> {
         self.hand_over(Which::All)
     }
