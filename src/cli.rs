@@ -34,7 +34,8 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// Say more on stderr: -v for debug, -vv for all, librdkafka's own words included.
+    /// Say more on stderr: -v for debug, -vv for all, librdkafka's own words included [env:
+    /// FLEETSTORM_LOG, a filter as fleetstorm=debug].
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
     /// Say nothing on stderr but errors.
@@ -167,10 +168,10 @@ pub struct RunOptions {
     /// What is kept of the run.
     #[command(flatten)]
     pub keep: KeepOptions,
-    /// Go on with the run of this report, which was interrupted or killed: what of each key is in the
     /// Look the schemas up, and fail where one is missing, rather than register it.
     #[arg(long, help_heading = "Schema registry")]
     pub no_register_schemas: bool,
+    /// Go on with the run of this report, which was interrupted or killed: what of each key is in the
     /// topics already is read back, and the rest is sent. Everything but where to is in the report.
     #[arg(long, value_name = "FILE", help_heading = "What", conflicts_with_all = RESUMED)]
     pub resume: Option<PathBuf>,
@@ -382,22 +383,11 @@ pub struct RegistryOptions {
     /// The registry's URL.
     #[arg(short = 'r', long, value_name = "URL", help = REGISTRY_HELP)]
     pub schema_registry: Option<String>,
-    /// User and password for the registry.
-    #[arg(
-        long,
-        value_name = "USER:PASSWORD",
-        env = "FLEETSTORM_REGISTRY_BASIC_AUTH",
-        hide_env_values = true
-    )]
+    /// User and password for the registry [env: FLEETSTORM_REGISTRY_BASIC_AUTH].
+    #[arg(long, value_name = "USER:PASSWORD")]
     pub registry_basic_auth: Option<SecretString>,
-    /// Bearer token for the registry.
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        env = "FLEETSTORM_REGISTRY_TOKEN",
-        hide_env_values = true,
-        conflicts_with = "registry_basic_auth"
-    )]
+    /// Bearer token for the registry [env: FLEETSTORM_REGISTRY_TOKEN].
+    #[arg(long, value_name = "TOKEN", conflicts_with = "registry_basic_auth")]
     pub registry_token: Option<SecretString>,
     /// Certificate authority of the registry, as a PEM file.
     #[arg(long, value_name = "FILE")]
@@ -583,6 +573,16 @@ impl RegistryOptions {
     /// The URL that the environment names.
     pub fn from_environment() -> Option<String> {
         from_environment(["FLEETSTORM_SCHEMA_REGISTRY", "SCHEMA_REGISTRY_URL"])
+    }
+
+    /// The user and password that the environment names.
+    pub fn basic_auth_from_environment() -> Option<SecretString> {
+        from_environment(["FLEETSTORM_REGISTRY_BASIC_AUTH"]).map(SecretString::from)
+    }
+
+    /// The token that the environment names.
+    pub fn token_from_environment() -> Option<SecretString> {
+        from_environment(["FLEETSTORM_REGISTRY_TOKEN"]).map(SecretString::from)
     }
 }
 

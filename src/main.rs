@@ -3,7 +3,8 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::process;
+use std::time::{Duration, Instant};
+use std::{env, fs, process, thread};
 
 use clap::{CommandFactory, FromArgMatches};
 use fleetstorm::cli::{
@@ -19,12 +20,13 @@ use fleetstorm::run::{self, ExitCode, RunError, Talk};
 use fleetstorm::sink::stdout;
 use fleetstorm::verify::verdict::Verdict;
 use fleetstorm::{doctor, encoding, output, preview, record, serve};
-use signal_hook::consts::TERM_SIGNALS;
-use signal_hook::flag;
+use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
 use tracing_subscriber::EnvFilter;
 
 fn main() {
-    let words = minus::joined(&Cli::command(), std::env::args_os());
+    let words = minus::joined(&Cli::command(), env::args_os());
     let matches = Cli::command().get_matches_from(words);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     log_to_stderr(&cli);
@@ -87,11 +89,11 @@ fn verify(options: &VerifyOptions, stop: &StopFlag, quiet: bool) -> Result<ExitC
     let url = connection.registry_url(&options.registry);
     let registry = url.map(|url| connection.registry(&options.registry, &url, stop)).transpose()?;
     let settings = connection.kafka(&options.broker, bootstrap, None)?;
+    let report = options.report.as_deref().map(run::report_file).transpose()?;
     let verdict = fleetstorm::verify::verify(options, settings, registry.as_ref(), stop)?;
-    if let Some(path) = &options.report {
+    if let (Some(report), Some(path)) = (report, &options.report) {
         let failed = |source| RunError::Report { path: path.clone(), source };
-        let text = serde_json::to_string_pretty(&verdict).map_err(|e| failed(e.into()))? + "\n";
-        ReportFile::new(path).put(&text).map_err(failed)?;
+        file::text(&verdict).and_then(|text| report.put(&text)).map_err(failed)?;
     }
     if !quiet {
         output::tell_all(|out| verdict.write(out));
@@ -104,7 +106,7 @@ fn verify(options: &VerifyOptions, stop: &StopFlag, quiet: bool) -> Result<ExitC
 }
 
 fn doctor(options: &DoctorOptions, stop: &StopFlag, quiet: bool) -> Result<ExitCode, RunError> {
-    let report = options.report.as_deref().map(ReportFile::new);
+    let report = options.report.as_deref().map(run::report_file).transpose()?;
     let whole = doctor::examine(options, stop, |check| {
         // A report keeps stdout to itself.
         match &report {
@@ -118,23 +120,23 @@ fn doctor(options: &DoctorOptions, stop: &StopFlag, quiet: bool) -> Result<ExitC
             }
         }
     })?;
-    if let (Some(file), Some(path)) = (report, &options.report) {
+    if let (Some(report), Some(path)) = (report, &options.report) {
         let failed = |source| RunError::Report { path: path.clone(), source };
-        let text = serde_json::to_string_pretty(&whole).map_err(|e| failed(e.into()))? + "\n";
-        file.put(&text).map_err(failed)?;
+        file::text(&whole).and_then(|text| report.put(&text)).map_err(failed)?;
     }
     Ok(whole.exit_code)
 }
 
 fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, RunError> {
     let ReportCommand::Merge { files, out } = command;
+    let path = out.as_deref().unwrap_or(Path::new("-"));
+    let out = run::report_file(path)?;
     let merged = merge::merge(files)?;
     if let Some(missing) = merge::missing(&merged) {
         tracing::warn!("{missing}");
     }
-    let path = out.as_deref().unwrap_or(Path::new("-"));
     let failed = |source| RunError::Report { path: path.to_owned(), source };
-    match ReportFile::new(path) {
+    match out {
         // A reader that has read enough is no error.
         ReportFile::Stdout => stdout::print(&file::text(&merged).map_err(failed)?)?,
         file => file.write(&merged).map_err(failed)?,
@@ -193,13 +195,42 @@ fn print(lines: &[String]) -> Result<ExitCode, RunError> {
     Ok(ExitCode::Done)
 }
 
-/// The first signal ends the run in good order, a second one leaves at once.
+/// Within this time another kind of signal is another way to say the same, as of a supervisor that sends
+/// SIGINT and SIGTERM.
+const SAME_WISH: Duration = Duration::from_secs(1);
+
+/// The first signal ends the run in good order, a second one leaves at once. SIGHUP counts as well,
+/// unless it was ignored when the program started, as by nohup.
 fn listen_for_signals(stop: &StopFlag) -> io::Result<()> {
-    for &signal in TERM_SIGNALS {
-        flag::register_conditional_shutdown(signal, ExitCode::Interrupted as i32, stop.atomic())?;
-        flag::register(signal, stop.atomic())?;
+    let mut kinds = TERM_SIGNALS.to_vec();
+    if !is_ignored(SIGHUP) {
+        kinds.push(SIGHUP);
     }
+    let mut signals = Signals::new(kinds)?;
+    let stop = stop.clone();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut first: Option<(i32, Instant)> = None;
+        for signal in signals.forever() {
+            match first {
+                None => {
+                    first = Some((signal, Instant::now()));
+                    stop.stop();
+                }
+                Some((before, at)) if before != signal && at.elapsed() < SAME_WISH => {}
+                // Whatever the rest of the program waits for.
+                Some(_) => low_level::exit(ExitCode::Interrupted as i32),
+            }
+        }
+    })?;
     Ok(())
+}
+
+/// Whether a signal is ignored, as Linux tells; elsewhere none is taken for ignored.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (signal - 1)) != 0
 }
 
 /// Logs to stderr: warnings always, more where asked for or where somebody watches.
@@ -211,13 +242,23 @@ fn log_to_stderr(cli: &Cli) {
         (false, 1) => "fleetstorm=debug,info",
         (false, _) => "fleetstorm=trace,debug",
     };
-    let filter =
-        EnvFilter::try_from_env("FLEETSTORM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    // An option wins over the environment, and what is empty is unset.
+    let asked = env::var("FLEETSTORM_LOG").ok().filter(|asked| !asked.trim().is_empty());
+    let asked = asked.filter(|_| !cli.quiet && cli.verbose == 0);
+    let filter = asked.as_deref().map(EnvFilter::try_new);
+    let (filter, wrong) = match filter {
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(error)) => (EnvFilter::new(level), Some(error)),
+        None => (EnvFilter::new(level), None),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| output::Stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(output::coloured(io::stderr().is_terminal()))
         .with_target(false)
         .compact()
         .init();
+    if let Some(error) = wrong {
+        tracing::warn!("FLEETSTORM_LOG is left out, since it is no filter: {error}");
+    }
 }

@@ -68,6 +68,23 @@ pub fn keep_at_foot(line: Option<ProgressBar>) {
     *LIVE.lock() = line;
 }
 
+/// Whether what goes to an output may be coloured, by the usual variables.
+pub fn coloured(is_terminal: bool) -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if set("NO_COLOR").is_some() {
+        return false;
+    }
+    match set("CLICOLOR_FORCE") {
+        Some(force) if force != "0" => true,
+        _ => is_terminal && !is_dumb() && set("CLICOLOR").is_none_or(|value| value != "0"),
+    }
+}
+
+/// Whether the terminal can do nothing but print.
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 /// Tells something to the person at the terminal. Nothing depends on it; stderr may be closed.
 pub fn tell(text: &str) {
     let _unheard = Stderr.write_all(format!("{text}\n").as_bytes());

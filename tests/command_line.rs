@@ -92,6 +92,7 @@ fn help_of_run_names_every_option() {
         .stdout
         .split(|c: char| c.is_whitespace() || c == ',' || c == '`')
         .filter(|word| word.starts_with('-'))
+        .map(|word| word.trim_end_matches('.'))
         .collect();
     // Those that there are, so that none is forgotten here.
     let command = Cli::command();
@@ -265,6 +266,7 @@ fn a_report_on_stdout_is_one_document_of_manifest_and_results() {
     let topics = manifest["topics"].as_array().expect("topics are listed");
     let names: Vec<&str> = topics.iter().filter_map(|topic| topic["name"].as_str()).collect();
     assert_eq!(names, TOPICS);
+    assert_eq!(topics.len(), TOPICS.len());
     assert!(topics.iter().all(|topic| topic["partitions"] == 6));
 
     let results = &report["results"];
@@ -320,6 +322,40 @@ fn a_report_that_cannot_be_written_is_an_error_before_anything_is_sent() {
     refused(&["--report", path]).fails(50, &[path]);
     let taken = folder.path().to_str().expect("its path is text");
     refused(&["--report", taken]).fails(50, &[taken]);
+    // Before brokers are asked, topics read back, pictures drawn.
+    let nowhere = ["-b", "127.0.0.1:1"];
+    for command in [
+        &["run", "--format", "json", "--report"][..],
+        &["run", "--format", "json", "--hdr-log"],
+        &["doctor", "--report"],
+        &["verify", "--manifest", "missing.json", "--report"],
+    ] {
+        run(&[command, &[path], &nowhere].concat()).fails(50, &[path]);
+    }
+    run(&["report", "merge", "missing.json", "--out", path]).fails(50, &[path]);
+    let picture = path.replace("json", "svg");
+    run(&["preview", "--out", &picture]).fails(50, &[&picture]);
+}
+
+#[test]
+fn a_run_that_can_not_begin_leaves_nothing_behind() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
+    let ended = run(&[
+        "run",
+        "-b",
+        "127.0.0.1:1",
+        "--format",
+        "json",
+        "--connect-timeout",
+        "100ms",
+        "--report",
+        &path("report.json"),
+        "--hdr-log",
+        &path("latency.hlog"),
+    ]);
+    ended.exits(10);
+    assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 0);
 }
 
 #[test]
@@ -508,6 +544,111 @@ fn a_termination_ends_a_paced_run_with_a_complete_report() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_ends_a_paced_run_with_a_complete_report() {
+    interrupted_by("HUP");
+}
+
+/// A run that tells when it has begun; the first words are those of a shell that starts it.
+fn begun(shell: &str, seconds: &str) -> Running {
+    let binary = env!("CARGO_BIN_EXE_fleetstorm");
+    let run = format!("run --sink null --rate 500 --report - --duration {seconds}s");
+    let mut shell_command = std::process::Command::new("sh");
+    shell_command.args(["-c", &format!("{shell} exec {binary} {run}")]);
+    let running = Running::spawn(&mut shell_command);
+    running.line("Simulating");
+    // It works off its slots.
+    thread::sleep(Duration::from_millis(300));
+    running
+}
+
+#[test]
+fn a_hangup_that_was_ignored_at_the_start_stays_so() {
+    let running = begun("trap '' HUP;", "2");
+    running.signal("HUP");
+    let report = running.finish(SOON).exits(0).report();
+    assert_eq!(report["results"]["ended"], "complete");
+    assert!((999..=1001).contains(&slots(&report)), "{} of 1000 slots", slots(&report));
+}
+
+#[test]
+fn two_signals_of_a_supervisor_are_one_wish() {
+    let running = begun("", "60");
+    // Both are there when it goes on.
+    for signal in ["STOP", "INT", "TERM", "CONT"] {
+        running.signal(signal);
+    }
+    let ended = running.finish(SOON);
+    assert_eq!(ended.exits(130).report()["results"]["ended"], "interrupted");
+    assert!(ended.stderr.contains("Interrupted"), "{}", ended.stderr);
+}
+
+// --- the environment ----------------------------------------------------------------------------
+
+/// What the program says with these variables set.
+fn with_variables(arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
+    Running::spawn(command(arguments).envs(variables.iter().copied())).finish(SOON)
+}
+
+/// The variables that the program reads, each in the help of an option.
+const VARIABLES: [&str; 8] = [
+    "FLEETSTORM_BOOTSTRAP_SERVER",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "FLEETSTORM_SCHEMA_REGISTRY",
+    "SCHEMA_REGISTRY_URL",
+    "FLEETSTORM_REGISTRY_BASIC_AUTH",
+    "FLEETSTORM_REGISTRY_TOKEN",
+    "FLEETSTORM_LOG",
+    "JOB_COMPLETION_INDEX",
+];
+
+#[test]
+fn an_empty_variable_is_unset() {
+    let empty = VARIABLES.map(|name| (name, ""));
+    // A note, which is a warning: an empty filter would take it away.
+    let run = ["run", "--sink", "null", "--records", "10", "--set", "failures.repair_readings=5"];
+    let ended = with_variables(&run, &empty);
+    assert!(ended.exits(0).stderr.contains("no effect"), "{}", ended.stderr);
+    let register = ["schemas", "register", "--registry-timeout", "100ms"];
+    with_variables(&register, &empty).fails(2, &["--schema-registry"]);
+    let register = [&register[..], &["-r", "http://127.0.0.1:1"]].concat();
+    with_variables(&register, &empty).exits(20);
+}
+
+#[test]
+fn an_option_wins_over_any_variable() {
+    let auth = [("FLEETSTORM_REGISTRY_TOKEN", "abc"), ("FLEETSTORM_REGISTRY_BASIC_AUTH", "u:p")];
+    let register = ["schemas", "register", "--registry-timeout", "100ms"];
+    let register = [&register[..], &["-r", "http://127.0.0.1:1"]].concat();
+    for option in [["--registry-basic-auth", "u:p"], ["--registry-token", "abc"]] {
+        with_variables(&[&register[..], &option].concat(), &auth).exits(20);
+    }
+    // Only both together say nothing.
+    let [token, basic] = auth;
+    with_variables(&register, &auth).fails(2, &[token.0, basic.0]);
+    with_variables(&register, &[token]).exits(20);
+    let run = ["run", "--sink", "null", "--records", "10", "--set", "failures.repair_readings=5"];
+    let log = [("FLEETSTORM_LOG", "trace")];
+    let quiet = with_variables(&[&run[..], &["-q"]].concat(), &log);
+    assert_eq!(quiet.exits(0).stderr, "");
+    let off = [("FLEETSTORM_LOG", "off")];
+    assert!(!with_variables(&run, &off).exits(0).stderr.contains("no effect"));
+    let wrong = with_variables(&run, &[("FLEETSTORM_LOG", "fleetstorm=loud")]);
+    assert!(wrong.exits(0).stderr.contains("FLEETSTORM_LOG is left out"), "{}", wrong.stderr);
+}
+
+#[test]
+fn each_variable_is_in_the_help_and_in_the_readme() {
+    let help = run(&["run", "--help"]);
+    let readme = include_str!("../README.md");
+    for name in VARIABLES {
+        assert!(help.exits(0).stdout.contains(name), "{name} is in the help:\n{}", help.stdout);
+        assert!(readme.contains(&format!("| `{name}`")), "{name} is in the README's table");
+    }
+}
+
+// --- the end of a run by its length -------------------------------------------------------------
+
+#[test]
 fn an_unpaced_run_ends_after_its_duration() {
     let ended = run_to_null(&["--rate", "max", "--duration", "1s"]);
     let report = ended.exits(0).report();
@@ -627,7 +768,7 @@ fn a_second_interrupt_leaves_at_once() {
     // It may leave at the first already, and then can't be told a second time.
     thread::sleep(Duration::from_millis(20));
     let told = Instant::now();
-    waiting.signal("TERM");
+    waiting.signal("INT");
     waiting.finish(SOON).exits(130);
     assert!(told.elapsed() < Duration::from_secs(5), "it took {:?}", told.elapsed());
 }

@@ -44,7 +44,8 @@ impl Behind {
 
     /// How long some record was overdue, in seconds.
     pub fn total_s(&self) -> f64 {
-        self.spans.iter().map(|(from, to)| (to - from) as f64).sum::<f64>() / 1e9
+        self.spans.iter().map(|(from, to)| (to - from) as f64).fold(0.0, |sum, span| sum + span)
+            / 1e9
     }
 
     /// How many times it fell behind, without gaps between.

@@ -14,12 +14,13 @@ pub mod shape;
 pub mod stream;
 pub mod terminal;
 
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use crate::cli::PreviewOptions;
+use crate::output;
 use crate::pacing::StopFlag;
+use crate::report::file::ReportFile;
 use crate::run::{self, ExitCode, RunError, Talk};
 use crate::sink::stdout;
 
@@ -41,6 +42,14 @@ pub fn preview(
     talk: Talk,
 ) -> Result<ExitCode, RunError> {
     let picture = options.out.as_deref().map(Kind::of).transpose()?.zip(options.out.as_deref());
+    let failed = |path: &Path, source| RunError::Picture { path: path.to_owned(), source };
+    let picture = match picture {
+        Some((kind, path)) => {
+            let file = ReportFile::open(path).map_err(|source| failed(path, source))?;
+            Some((kind, path, file))
+        }
+        None => None,
+    };
     let outline = Outline::new(options, run::now_ms())?;
     for note in &outline.notes {
         tracing::warn!("{note}");
@@ -58,13 +67,12 @@ pub fn preview(
     }
     match picture {
         None => stdout::print(&terminal::draw(&outline, &shape, look()))?,
-        Some((kind, path)) => {
+        Some((kind, path, file)) => {
             let text = match kind {
                 Kind::Svg => picture::svg(&outline, &shape),
                 Kind::Html => picture::html(&outline, &shape),
             };
-            fs::write(path, text)
-                .map_err(|source| RunError::Picture { path: path.to_owned(), source })?;
+            file.put(&text).map_err(|source| failed(path, source))?;
             if talk == Talk::Stderr {
                 run::tell(&format!("Wrote {}.", path.display()));
             }
@@ -103,6 +111,6 @@ fn look() -> Look {
     let size = if is_terminal { terminal_size::terminal_size() } else { None };
     Look {
         width: size.map_or(WIDTH, |(width, _)| usize::from(width.0)),
-        colour: is_terminal && std::env::var_os("NO_COLOR").is_none(),
+        colour: output::coloured(is_terminal),
     }
 }

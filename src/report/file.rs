@@ -1,45 +1,64 @@
-//! The report as a file: whole or not at all, and on the disk before the first record is sent.
+//! Files that a run leaves: whole or not at all, wherever they are, and found fit before anything is
+//! sent.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::Report;
 use crate::output::Stdout;
 
 /// Where a report is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum ReportFile {
     /// A file, written with the manifest before the run and with the results after it.
     Path(PathBuf),
-    /// Standard output, after the run.
+    /// A pipe or device, held open, which takes finished reports only.
+    Stream(File),
+    /// Standard output, alike.
     Stdout,
 }
 
-/// A report as text.
+/// A document as text. Numbers are as people read them: no -0.0.
 ///
 /// # Errors
 /// Those of the writer of JSON.
-pub fn text(report: &Report) -> io::Result<String> {
-    let mut text = serde_json::to_string_pretty(report)?;
-    text.push('\n');
-    Ok(text)
+pub fn text(document: &impl Serialize) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let plain = Plain(PrettyFormatter::new());
+    document.serialize(&mut Serializer::with_formatter(&mut bytes, plain))?;
+    bytes.push(b'\n');
+    String::from_utf8(bytes).map_err(io::Error::other)
 }
 
 impl ReportFile {
-    /// The report file of an option's value: `-` is standard output.
-    pub fn new(path: &Path) -> ReportFile {
-        if path == Path::new("-") { ReportFile::Stdout } else { ReportFile::Path(path.to_owned()) }
+    /// The report file of an option's value: `-` is standard output. Nothing is written yet.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub fn open(path: &Path) -> io::Result<ReportFile> {
+        if path == Path::new("-") {
+            return Ok(ReportFile::Stdout);
+        }
+        match fit(path)? {
+            Fit::File(path) => Ok(ReportFile::Path(path)),
+            Fit::Stream => Ok(ReportFile::Stream(OpenOptions::new().append(true).open(path)?)),
+        }
     }
 
     /// Writes `report`. A file is replaced as a whole and synced, so that whoever reads it after a
-    /// crash finds the manifest; standard output takes finished reports only.
+    /// crash finds the manifest; standard output and streams take finished reports only.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn write(&self, report: &Report) -> io::Result<()> {
         match self {
-            ReportFile::Stdout if report.results.is_none() => Ok(()),
+            ReportFile::Stdout | ReportFile::Stream(_) if report.results.is_none() => Ok(()),
             _ => self.put(&text(report)?),
         }
     }
@@ -51,20 +70,162 @@ impl ReportFile {
     pub fn put(&self, text: &str) -> io::Result<()> {
         match self {
             ReportFile::Stdout => Stdout.write_all(text.as_bytes()),
+            ReportFile::Stream(file) => (&*file).write_all(text.as_bytes()),
             ReportFile::Path(path) => replace(path, text.as_bytes()),
         }
     }
 }
 
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    // Devices and pipes (/dev/stderr) can't be replaced.
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return fs::write(path, text);
+/// Finds out whether a file can be written at `path`, and leaves everything as it was.
+///
+/// # Errors
+/// Why it can't.
+pub fn check(path: &Path) -> io::Result<()> {
+    fit(path).map(|_| ())
+}
+
+/// What a path is fit for.
+enum Fit {
+    /// A file, at this path once links are followed.
+    File(PathBuf),
+    /// A pipe, a device, or another name of what this process has open.
+    Stream,
+}
+
+fn fit(path: &Path) -> io::Result<Fit> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(found) if !found.is_file() || is_open_here(path) => Ok(Fit::Stream),
+        Ok(_) => {
+            OpenOptions::new().write(true).open(path)?;
+            fs::canonicalize(path).map(Fit::File)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let path = linked(path)?;
+            OpenOptions::new().write(true).create_new(true).open(&path)?;
+            fs::remove_file(&path)?;
+            Ok(Fit::File(path))
+        }
+        Err(error) => Err(error),
     }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".tmp");
-    let mut file = File::create(&beside)?;
+}
+
+/// Whether a path is another name of what this process has open: a file then is shared with whoever
+/// opened it.
+fn is_open_here(path: &Path) -> bool {
+    let names = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"];
+    names.iter().any(|name| path.starts_with(name))
+}
+
+/// Where a path leads whose links end at a file that isn't there.
+fn linked(path: &Path) -> io::Result<PathBuf> {
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = fs::read_link(&path) else { return Ok(path) };
+        path = path.parent().unwrap_or(Path::new("")).join(next);
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+/// Replaces what a file holds: by another file in its place, or, where none can be put there, in it.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut beside = OsString::from(".");
+    beside.push(path.file_name().unwrap_or_default());
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let beside = path.with_file_name(beside);
+    // The folder may not be writable.
+    let Ok(mut file) = OpenOptions::new().write(true).create_new(true).open(&beside) else {
+        return overwrite(path, text);
+    };
+    let written = file.write_all(text).and_then(|()| match fs::metadata(path) {
+        Ok(before) => file.set_permissions(before.permissions()),
+        Err(_) => Ok(()),
+    });
+    let written = written.and_then(|()| file.sync_all());
+    // A file that is a mount of its own, as in a container, can't be renamed over.
+    let renamed = match &written {
+        Ok(()) => fs::rename(&beside, path).is_ok(),
+        Err(_) => false,
+    };
+    if !renamed {
+        fs::remove_file(&beside)?;
+    }
+    written?;
+    if renamed { Ok(()) } else { overwrite(path, text) }
+}
+
+fn overwrite(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
     file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+    file.sync_all()
+}
+
+/// JSON for people, in which zero has no sign.
+struct Plain<'a>(PrettyFormatter<'a>);
+
+impl Formatter for Plain<'_> {
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        // The sum of -0.0 and 0.0 is 0.0.
+        self.0.write_f64(writer, value + 0.0)
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_zero_has_a_sign_and_nothing_is_not_a_number() {
+        let document = serde_json::json!({ "a": [-0.0, 0.0, -1.5, 1e300], "b": {} });
+        let plain = text(&document).unwrap();
+        assert!(!plain.contains("-0.0"), "{plain}");
+        assert_eq!(plain.replace("0.0", "-0.0").matches("-0.0").count(), 2, "{plain}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&plain).unwrap(), document);
+        assert_eq!(text(&[f64::NAN, f64::INFINITY]).unwrap(), "[\n  null,\n  null\n]\n");
+    }
 }

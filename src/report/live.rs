@@ -43,9 +43,10 @@ pub enum P99 {
 }
 
 impl LiveLine {
-    /// A line that begins now; hidden where `quiet`.
+    /// A line that begins now; hidden where `quiet`, or on a terminal
+    /// that can redraw nothing.
     pub fn new(quiet: bool) -> LiveLine {
-        let target = if quiet {
+        let target = if quiet || output::is_dumb() {
             ProgressDrawTarget::hidden()
         } else {
             ProgressDrawTarget::stderr_with_hz(5)

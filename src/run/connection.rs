@@ -95,10 +95,14 @@ impl Connection {
         stop: &StopFlag,
     ) -> Result<Registry, RunError> {
         let file = &self.java.registry;
+        // Who is named by an option or the file, be it in the URL, wins over the environment.
+        let named = options.schema_registry.is_some() || file.url.is_some();
         let auth = match (&options.registry_basic_auth, &options.registry_token) {
-            (Some(pair), _) => basic(pair)?,
+            (Some(pair), _) => basic("--registry-basic-auth", pair)?,
             (None, Some(token)) => RegistryAuth::Bearer(token.clone()),
-            (None, None) => file.auth.clone(),
+            (None, None) if !matches!(file.auth, RegistryAuth::None) => file.auth.clone(),
+            (None, None) if named && url.contains('@') => RegistryAuth::None,
+            (None, None) => from_environment()?,
         };
         // A key may stand behind its certificate in one file.
         let certificate = options.registry_cert.as_ref().or(file.identity.as_ref());
@@ -142,10 +146,25 @@ impl Connection {
     }
 }
 
-fn basic(pair: &SecretString) -> Result<RegistryAuth, RunError> {
-    let (user, password) = pair.expose_secret().split_once(':').ok_or_else(|| {
-        RunError::Usage("--registry-basic-auth takes USER:PASSWORD, with a colon".to_owned())
-    })?;
+/// Who the environment says that we are.
+fn from_environment() -> Result<RegistryAuth, RunError> {
+    let pair = RegistryOptions::basic_auth_from_environment();
+    match (pair, RegistryOptions::token_from_environment()) {
+        (Some(_), Some(_)) => Err(RunError::Usage(
+            "FLEETSTORM_REGISTRY_BASIC_AUTH and FLEETSTORM_REGISTRY_TOKEN are both set: unset one"
+                .to_owned(),
+        )),
+        (Some(pair), None) => basic("FLEETSTORM_REGISTRY_BASIC_AUTH", &pair),
+        (None, Some(token)) => Ok(RegistryAuth::Bearer(token)),
+        (None, None) => Ok(RegistryAuth::None),
+    }
+}
+
+fn basic(source: &str, pair: &SecretString) -> Result<RegistryAuth, RunError> {
+    let (user, password) = pair
+        .expose_secret()
+        .split_once(':')
+        .ok_or_else(|| RunError::Usage(format!("{source} takes USER:PASSWORD, with a colon")))?;
     Ok(RegistryAuth::Basic { user: user.to_owned(), password: password.into() })
 }
 

@@ -28,7 +28,7 @@ use crate::report::file::ReportFile;
 use crate::report::hdr_log::HdrLog;
 use crate::report::read::{self, ReadReport};
 use crate::report::results::Ending;
-use crate::report::{Report, summary};
+use crate::report::{self, Report, summary};
 use crate::sink::null::NullSink;
 use crate::verify::VerifyError;
 use crate::verify::position::Position;
@@ -68,8 +68,12 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     for note in &plan.notes {
         tracing::warn!("{note}");
     }
-    let paced = plan.manifest.pace != Pace::Max;
-    let hdr_log = options.keep.hdr_log.as_deref().map(|path| hdr_log(path, paced)).transpose()?;
+    // What could not be written is known before anything is made elsewhere.
+    let file = options.keep.report.as_deref().map(report_file).transpose()?;
+    if let Some(path) = &options.keep.hdr_log {
+        let failed = |source| RunError::HdrLog { path: path.clone(), source };
+        report::file::check(path).map_err(failed)?;
+    }
     let outlet = Outlet::open(options, &mut plan, stop)?;
     if talk == Talk::Stderr {
         outlet.introduce(&plan.manifest);
@@ -83,9 +87,10 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
     let start_ms = manifest.start.timestamp_millis();
     // Where the start lay ahead, or follows the clock, the whole run can be on time.
     let ready_ms = if start_ms < begun_ms { now_ms() + lead.as_millis() as i64 } else { start_ms };
-    let file = options.keep.report.as_deref().map(ReportFile::new);
     let mut report = Report { manifest, shards: None, results: None };
-    keep(file.as_ref(), &report)?;
+    keep(file.as_ref(), options, &report)?;
+    let paced = report.manifest.pace != Pace::Max;
+    let hdr_log = options.keep.hdr_log.as_deref().map(|path| hdr_log(path, paced)).transpose()?;
 
     let crew = Crew {
         manifest: &report.manifest,
@@ -108,7 +113,7 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
         output::tell_all(|out| summary::write(&results, out));
     }
     report.results = Some(results);
-    keep(file.as_ref(), &report)?;
+    keep(file.as_ref(), options, &report)?;
     if let Some(failure) = failure {
         return Err(failure);
     }
@@ -228,15 +233,18 @@ pub fn loss(report: &Report) -> Option<String> {
     ))
 }
 
-fn keep(file: Option<&ReportFile>, report: &Report) -> Result<(), RunError> {
+fn keep(file: Option<&ReportFile>, options: &RunOptions, report: &Report) -> Result<(), RunError> {
     let Some(file) = file else { return Ok(()) };
-    file.write(report).map_err(|source| RunError::Report {
-        path: match file {
-            ReportFile::Path(path) => path.clone(),
-            ReportFile::Stdout => "stdout".into(),
-        },
-        source,
-    })
+    let path = options.keep.report.clone().unwrap_or_default();
+    file.write(report).map_err(|source| RunError::Report { path, source })
+}
+
+/// The file of a report, before there is one.
+///
+/// # Errors
+/// [`RunError::Report`] where it could not be written.
+pub fn report_file(path: &Path) -> Result<ReportFile, RunError> {
+    ReportFile::open(path).map_err(|source| RunError::Report { path: path.to_owned(), source })
 }
 
 /// Milliseconds since the epoch, by this machine's clock.

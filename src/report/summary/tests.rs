@@ -10,6 +10,7 @@ fn said(rate: RateResults) -> String {
         records: Default::default(),
         elapsed_s: 10.0,
         rate,
+        event_time: Default::default(),
         transport: None,
         throttled_s: 0.0,
         already_there: 0,
