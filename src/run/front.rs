@@ -100,10 +100,12 @@ impl Front {
                 return false;
             }
             looks += 1;
-            match looks {
-                ..=SPINS => hint::spin_loop(),
-                ..=YIELDS => thread::yield_now(),
-                _ => thread::sleep(NAP),
+            if looks <= SPINS {
+                hint::spin_loop();
+            } else if looks <= YIELDS {
+                thread::yield_now();
+            } else {
+                thread::sleep(NAP);
             }
         }
     }

@@ -392,7 +392,7 @@ fn spread_jobs(manifest: &mut Manifest, start_ms: i64) -> Result<(), RunError> {
     // Those that are under way at the start are told of as well.
     let spacing_ms = manifest.schedule().spacing_ms();
     let begun = jobs::under_way(|readings| {
-        let before = start_ms - (readings as f64 * spacing_ms) as i64;
+        let before = start_ms.saturating_sub((readings as f64 * spacing_ms) as i64);
         course.as_mut().map_or(1.0, |c| c.of_fleet(before))
     }) * f64::from(manifest.config.n_machines);
     let arrival = if n_jobs == 0 { 0.0 } else { n_jobs as f64 / (readings + begun) };
