@@ -15,7 +15,7 @@ pub fn joined(
     let names = Names::of(command);
     let mut joined: Vec<OsString> = Vec::new();
     let mut words = words.into_iter().map(Into::into);
-    while let Some(word) = words.next() {
+    for word in words.by_ref() {
         if word == "--" {
             joined.push(word);
             break;

@@ -487,6 +487,11 @@ mod tests {
         send_to(partition, LEADER, now_ns)
     }
 
+    /// Settles the nth batch that was pushed; it waits until 100 where it is sent again.
+    fn later(partition: &mut Partition, nth: u64, outcome: Outcome) -> Option<Settled> {
+        partition.settle(nth * NUMBER_STEP, outcome, 100)
+    }
+
     /// Settles the nth batch that was pushed.
     fn settle(partition: &mut Partition, nth: u64, outcome: Outcome) -> Option<Settled> {
         partition.settle(nth * NUMBER_STEP, outcome, 0)
@@ -526,10 +531,10 @@ mod tests {
     fn no_retry_overtakes_another_and_none_changes_its_place() {
         let mut partition = partition(4, 3);
         // The middle one comes back first, then the last, then the first.
-        assert!(partition.settle(1 * NUMBER_STEP, Outcome::Deferred, 100).is_none());
+        assert!(later(&mut partition, 1, Outcome::Deferred).is_none());
         assert!(!partition.is_ready(LEADER, 1_000, 0, 5), "others are still in flight");
-        assert!(partition.settle(2 * NUMBER_STEP, Outcome::OutOfSequence, 100).is_none());
-        assert!(partition.settle(0 * NUMBER_STEP, Outcome::Deferred, 100).is_none());
+        assert!(later(&mut partition, 2, Outcome::OutOfSequence).is_none());
+        assert!(later(&mut partition, 0, Outcome::Deferred).is_none());
         assert!(!partition.is_ready(LEADER, 99, 0, 5), "a retry waits");
         assert!(!partition.is_ready(LEADER, 100, 1, 5), "what is late is not sent again");
         assert!(partition.has_producer());

@@ -97,7 +97,7 @@ mod tests {
                 let note = Note { enqueued_ns: 100 + at, intended_ns: UNPACED, bytes: 9 };
                 // Times go back as well as forth.
                 let timestamp_ms = 1_000 - (at as i64 % 3) * 400;
-                open.push(format!("key{at}").as_bytes(), &vec![b'v'; 90], timestamp_ms, note);
+                open.push(format!("key{at}").as_bytes(), &[b'v'; 90], timestamp_ms, note);
             }
             let (mut batch, _) = open.close(4, &mut Compressor::new(codec, None)).unwrap();
             (batch.number, batch.number_span) = (1 << 32, 1 << 32);
