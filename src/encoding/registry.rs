@@ -122,7 +122,7 @@ impl Registry {
         match self.find(begun, subject, schema) {
             Ok(Some(id)) => return Ok(id),
             Ok(None) => {}
-            // Some may write and not read, and some registries don't look up.
+            // Some may write and not read.
             Err(error) if error.is_of_the_request() => {}
             Err(error) => return Err(error),
         }

@@ -216,8 +216,7 @@ impl RegistryError {
             | RegistryError::NotFound { .. }
             | RegistryError::Incompatible { .. }
             | RegistryError::InvalidSchema { .. }
-            | RegistryError::Refused { .. }
-            | RegistryError::NotARegistry { .. } => true,
+            | RegistryError::Refused { .. } => true,
             RegistryError::BadUrl { .. }
             | RegistryError::CaFile { .. }
             | RegistryError::ClientCertificate { .. }
@@ -226,6 +225,7 @@ impl RegistryError {
             | RegistryError::Tls { .. }
             | RegistryError::Unauthorized { .. }
             | RegistryError::Missing { .. }
+            | RegistryError::NotARegistry { .. }
             | RegistryError::ServerError { .. }
             | RegistryError::Interrupted { .. } => false,
         }

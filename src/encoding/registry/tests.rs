@@ -184,12 +184,11 @@ fn a_schema_that_is_there_is_looked_up_and_not_registered() {
 
 #[test]
 fn who_may_not_look_up_may_register() {
-    for refusal in [json("403 Forbidden", ""), json("405 Method Not Allowed", "")] {
-        let stub = Stub::to_all(vec![refusal.clone(), ok(7)]);
-        assert_eq!(registry(&stub.url(), LONG).register("s", SCHEMA), Ok(SchemaId(7)));
-        let stub = Stub::to_all(vec![refusal]);
-        assert!(registry(&stub.url(), LONG).look_up("s", SCHEMA).is_err());
-    }
+    let refusal = json("403 Forbidden", "");
+    let stub = Stub::to_all(vec![refusal.clone(), ok(7)]);
+    assert_eq!(registry(&stub.url(), LONG).register("s", SCHEMA), Ok(SchemaId(7)));
+    let stub = Stub::to_all(vec![refusal]);
+    assert!(registry(&stub.url(), LONG).look_up("s", SCHEMA).is_err());
 }
 
 #[test]
