@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -497,15 +497,12 @@ fn a_flag_wins_over_set_over_file_over_default() {
 fn interrupted_by(signal: &str) {
     let folder = folder();
     let path = folder.path().join("report.json");
-    let running = Running::start(&[
-        "run",
-        "--sink",
-        "null",
-        "--rate",
-        "500",
-        "--report",
-        path.to_str().expect("its path is text"),
-    ]);
+    let path_text = path.to_str().expect("its path is text");
+    // By `env`, which gives a signal back that whoever started the tests ignores, as nohup does.
+    let mut command = Command::new("env");
+    command.args([&format!("--default-signal={signal}"), env!("CARGO_BIN_EXE_fleetstorm")]);
+    command.args(["run", "--sink", "null", "--rate", "500", "--report", path_text]);
+    let running = Running::spawn(&mut command);
     running.line("Simulating");
     // The manifest is there before the first record, for whoever finds a run that was killed.
     let deadline = Instant::now() + SOON;
@@ -552,7 +549,7 @@ fn a_terminal_that_goes_away_ends_a_paced_run_with_a_complete_report() {
 fn begun(shell: &str, seconds: &str) -> Running {
     let binary = env!("CARGO_BIN_EXE_fleetstorm");
     let run = format!("run --sink null --rate 500 --report - --duration {seconds}s");
-    let mut shell_command = std::process::Command::new("sh");
+    let mut shell_command = Command::new("sh");
     shell_command.args(["-c", &format!("{shell} exec {binary} {run}")]);
     let running = Running::spawn(&mut shell_command);
     running.line("Simulating");
