@@ -39,8 +39,8 @@ struct BrokerStatistics {
 
 #[derive(Debug, Deserialize)]
 struct ThrottleStatistics {
-    /// Milliseconds since the last statistics.
-    sum: i64,
+    /// The longest pause that was told since the last statistics, in milliseconds.
+    max: i64,
 }
 
 /// How often the client tells its statistics.
@@ -123,10 +123,10 @@ impl Delivery {
     /// Takes the client's statistics, which tell for how long each broker has throttled since the last.
     pub fn take_statistics(&self, statistics: &str) {
         if let Ok(told) = serde_json::from_str::<ClientStatistics>(statistics) {
-            let pauses = told.brokers.values().map(|broker| broker.throttle.sum);
+            let pauses = told.brokers.values().map(|broker| broker.throttle.max);
             let longest =
                 Duration::from_millis(u64::try_from(pauses.max().unwrap_or(0)).unwrap_or(0));
-            self.throttled.add(longest.min(STATISTICS_EVERY));
+            self.throttled.add(longest);
         }
     }
 
@@ -206,7 +206,7 @@ mod tests {
         let delivery = Delivery::new(Arc::default());
         let told = |ms: i64| {
             let broker =
-                |ms: i64| format!(r#"{{"throttle": {{"min": 0, "sum": {ms}}}, "rtt": {{}}}}"#);
+                |ms: i64| format!(r#"{{"throttle": {{"min": 0, "max": {ms}}}, "rtt": {{}}}}"#);
             format!(r#"{{"brokers": {{"a/1": {}, "b/2": {}}}, "ts": 5}}"#, broker(0), broker(ms))
         };
         delivery.take_statistics(&told(0));
