@@ -57,6 +57,8 @@ pub(super) struct Sender {
     expired_ns: u64,
     /// When the thread was last awake.
     awake_ns: u64,
+    /// When the process last went on after it had been stopped.
+    resumed_ns: u64,
     /// Topics whose logs this user may not read.
     unreadable: BTreeSet<String>,
     events: UnboundedSender<Event>,
@@ -91,6 +93,7 @@ impl Sender {
             ask_at_ns: 0,
             expired_ns: 0,
             awake_ns: 0,
+            resumed_ns: 0,
             unreadable: BTreeSet::new(),
             events,
         }
@@ -133,7 +136,9 @@ impl Sender {
     fn take(&mut self, event: Event) {
         match event {
             Event::Batches(batches) => {
-                for batch in batches {
+                for mut batch in batches {
+                    // It may have been open while the process was stopped.
+                    batch.begun_ns = batch.begun_ns.max(self.resumed_ns);
                     self.partitions[batch.partition].push(batch);
                 }
             }
@@ -259,6 +264,7 @@ impl Sender {
         if slept_ns < STOPPED.as_nanos() as u64 {
             return;
         }
+        self.resumed_ns = self.shared.now_ns();
         for partition in &mut self.partitions {
             partition.forgive(slept_ns);
         }
