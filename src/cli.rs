@@ -3,13 +3,14 @@
 
 pub mod count;
 pub mod exposed;
-pub mod minus;
+mod minus;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
 use count::{whole, whole_of};
@@ -41,6 +42,30 @@ pub struct Cli {
     /// Say nothing on stderr but errors.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
+}
+
+impl Cli {
+    /// Reads a command line, whose first word is the program's name.
+    ///
+    /// # Errors
+    ///
+    /// What clap says of it; also where help or the version was asked for.
+    pub fn read(words: impl IntoIterator<Item = impl Into<OsString>>) -> clap::error::Result<Cli> {
+        Cli::from_arg_matches(&matches(words)?)
+    }
+}
+
+/// A command line as clap reads it, with values that begin with a minus joined to their options.
+///
+/// # Errors
+///
+/// As [`Cli::read`].
+pub fn matches(
+    words: impl IntoIterator<Item = impl Into<OsString>>,
+) -> clap::error::Result<ArgMatches> {
+    let command = Cli::command();
+    let words = minus::joined(&command, words);
+    command.try_get_matches_from(words)
 }
 
 const EXIT_CODES: &str = "\
@@ -594,7 +619,6 @@ fn from_environment<const N: usize>(names: [&str; N]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -603,8 +627,7 @@ mod tests {
 
     #[test]
     fn defaults_are_as_documented() {
-        let Ok(Cli { command: Command::Run(run), .. }) = Cli::try_parse_from(["fleetstorm", "run"])
-        else {
+        let Ok(Cli { command: Command::Run(run), .. }) = Cli::read(["fleetstorm", "run"]) else {
             panic!("`run` needs no options");
         };
         assert_eq!(run.topics.topics, Topic::ALL[..5]);
@@ -613,11 +636,9 @@ mod tests {
         assert!(run.pace.rate.is_none() && run.pace.time.is_none());
     }
 
-    /// The error of a command line, joined as `main` does.
     fn error(words: &[&str]) -> Option<String> {
         let words = words.iter().copied();
-        let joined = minus::joined(&Cli::command(), ["fleetstorm"].into_iter().chain(words));
-        Cli::try_parse_from(joined).err().map(|error| error.to_string())
+        Cli::read(["fleetstorm"].into_iter().chain(words)).err().map(|error| error.to_string())
     }
 
     #[test]

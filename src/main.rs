@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 use fleetstorm::cli::{
-    Cli, Command, DoctorOptions, ReportCommand, ScenariosCommand, SchemasCommand, VerifyOptions,
-    exposed, minus,
+    self, Cli, Command, DoctorOptions, ReportCommand, ScenariosCommand, SchemasCommand,
+    VerifyOptions, exposed,
 };
 use fleetstorm::config::scenario::{self, Scenario};
 use fleetstorm::pacing::StopFlag;
@@ -26,8 +26,7 @@ use signal_hook::low_level;
 use tracing_subscriber::EnvFilter;
 
 fn main() {
-    let words = minus::joined(&Cli::command(), env::args_os());
-    let matches = Cli::command().get_matches_from(words);
+    let matches = cli::matches(env::args_os()).unwrap_or_else(|error| error.exit());
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     log_to_stderr(&cli);
     if let Some(warning) = exposed::warning(&matches) {

@@ -5,10 +5,6 @@
 //! and collects what reaches the sink. The schedule's zero is put far into the past, so that a
 //! paced run waits for nothing.
 
-use std::collections::BTreeMap;
-use std::thread;
-
-use clap::Parser;
 use fleetstorm::cli::{Cli, Command};
 use fleetstorm::config::scenario;
 use fleetstorm::fleet::Share;
@@ -18,6 +14,8 @@ use fleetstorm::record::Topic;
 use fleetstorm::run::plan::Plan;
 use fleetstorm::run::worker::{Ended, Progress, Worker};
 use fleetstorm::sink::{Message, Sink, SinkError};
+use std::collections::BTreeMap;
+use std::thread;
 
 /// Options that every manifest here begins with.
 const FIXED: &str = "--seed 42 --start 2026-01-01";
@@ -84,7 +82,7 @@ impl Sink for Collector<'_> {
 /// The manifest of `fleetstorm run` with these options, planned at `now_ms`.
 fn manifest_at(now_ms: i64, options: &str) -> Manifest {
     let words = ["fleetstorm", "run"].into_iter().chain(options.split_whitespace());
-    let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{options}: {error}"));
+    let cli = Cli::read(words).unwrap_or_else(|error| panic!("{options}: {error}"));
     let Command::Run(options) = cli.command else { panic!("`run` was asked for") };
     Plan::new(&options, now_ms).expect("the options make a plan").manifest
 }

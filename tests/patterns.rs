@@ -18,7 +18,6 @@ use std::f64::consts::{PI, TAU};
 
 use chrono::{DateTime, Datelike, TimeZone, Timelike};
 use chrono_tz::Tz;
-use clap::Parser;
 use fleetstorm::cli::{Cli, Command};
 use fleetstorm::fleet::Share;
 use fleetstorm::generator::Generator;
@@ -441,7 +440,7 @@ fn requests_and_traffic_follow_the_same_curve() {
 /// The plan of the run with these options.
 fn plan(options: &str) -> Result<Plan, RunError> {
     let words = ["fleetstorm", "run", "--rate", "max"].into_iter();
-    let cli = Cli::try_parse_from(words.chain(options.split_whitespace())).expect("options parse");
+    let cli = Cli::read(words.chain(options.split_whitespace())).expect("options parse");
     let Command::Run(run) = cli.command else { panic!("`run` was asked for") };
     Plan::new(&run, 0)
 }

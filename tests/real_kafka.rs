@@ -277,7 +277,7 @@ fn a_termination_in_full_flow_delivers_what_was_sent() {
 fn topics_are_created_with_six_partitions_and_the_right_cleanup() {
     let cluster = TestCluster::from_environment();
     let prefix = prefix("created");
-    let ended = cluster.run(&prefix, &["--records", "30"]);
+    let ended = cluster.run(&prefix, &["--seed", "3", "--records", "30"]);
     ended.exits(0);
     assert!(!ended.stderr.contains("WARN"), "nothing to warn of:\n{}", ended.stderr);
     for topic in TOPICS {
@@ -288,7 +288,7 @@ fn topics_are_created_with_six_partitions_and_the_right_cleanup() {
         assert_eq!(cluster.topic_config(&name, "cleanup.policy"), cleanup, "{topic}");
     }
     // A run beside them finds all as it should be.
-    let again = cluster.run(&prefix, &["--records", "30"]);
+    let again = cluster.run(&prefix, &["--seed", "3", "--records", "30"]);
     again.exits(0);
     assert!(!again.stderr.contains("WARN"), "nothing to warn of:\n{}", again.stderr);
     assert!(!again.stderr.contains("Created:"), "nothing is created:\n{}", again.stderr);

@@ -4,9 +4,6 @@
 #[path = "support/made.rs"]
 mod made;
 
-use std::collections::BTreeMap;
-
-use clap::Parser;
 use fleetstorm::cli::{Cli, Command};
 use fleetstorm::pacing::{Pace, Time};
 use fleetstorm::record::Topic;
@@ -14,6 +11,7 @@ use fleetstorm::run::RunError;
 use fleetstorm::run::plan::Plan;
 use made::{ELAPSED_NS, NOW_MS, Received, SECOND_NS, make, manifest, plan_at, work};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 const DAY_MS: i64 = 86_400_000;
 /// Options of live runs at a rate, whose start has to be near the process's clock.
@@ -363,8 +361,7 @@ fn options_that_exclude_each_other_are_named() {
         let options = format!("--readings 10 {options}");
         // `plan_at` asks for JSON, which an option of its own would repeat.
         let words = ["fleetstorm", "run"].into_iter().chain(options.split_whitespace());
-        let Command::Run(run) = Cli::try_parse_from(words).expect("clap has no objection").command
-        else {
+        let Command::Run(run) = Cli::read(words).expect("clap has no objection").command else {
             panic!("`run` was asked for")
         };
         match Plan::new(&run, NOW_MS) {

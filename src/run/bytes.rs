@@ -61,7 +61,6 @@ fn mean_slot_bytes(manifest: &Manifest) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
 
     use crate::cli::{Cli, Command};
     use crate::run::plan::Plan;
@@ -72,7 +71,7 @@ mod tests {
         let words = "fleetstorm run --sink null --format json --scenario production --seed 1 \
             --byte-rate 1MB --start 2026-01-01T12:00:00Z --shard";
         let manifest = |shard, now_ms| {
-            let cli = Cli::try_parse_from(words.split_whitespace().chain([shard]));
+            let cli = Cli::read(words.split_whitespace().chain([shard]));
             let Ok(Cli { command: Command::Run(run), .. }) = cli else {
                 panic!("`run` is asked for")
             };

@@ -170,7 +170,6 @@ fn basic(source: &str, pair: &SecretString) -> Result<RegistryAuth, RunError> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
 
     use super::*;
     use crate::cli::{Cli, Command, RunOptions};
@@ -182,7 +181,7 @@ mod tests {
         std::fs::write(&path, properties).unwrap();
         let path = path.to_str().unwrap();
         let arguments = [&["fleetstorm", "run", "--command-config", path], more].concat();
-        let Command::Run(options) = Cli::try_parse_from(arguments).unwrap().command else {
+        let Command::Run(options) = Cli::read(arguments).unwrap().command else {
             panic!("it is a run");
         };
         (*options, folder)

@@ -454,14 +454,13 @@ fn instant(ms: i64) -> DateTime<chrono::Utc> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
 
     use super::*;
     use crate::cli::{Cli, Command};
 
     fn stamps(options: &str) -> (i64, Option<i64>) {
         let words = format!("fleetstorm run --seed 1 {options}");
-        let cli = Cli::try_parse_from(words.split_whitespace());
+        let cli = Cli::read(words.split_whitespace());
         let Ok(Cli { command: Command::Run(options), .. }) = cli else {
             panic!("`run` is asked for")
         };

@@ -145,7 +145,6 @@ pub fn direct_sink(producers: &[Direct], thread: u32, stop: &StopFlag) -> Direct
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
 
     use super::*;
     use crate::cli::{Cli, Command};
@@ -154,7 +153,7 @@ mod tests {
 
     fn chosen(choice: TransportChoice, property: &str, more: &[&str]) -> Result<Transport, String> {
         let words = [&["fleetstorm", "run"], more].concat();
-        let Ok(Cli { command: Command::Run(options), .. }) = Cli::try_parse_from(words) else {
+        let Ok(Cli { command: Command::Run(options), .. }) = Cli::read(words) else {
             panic!("it is a run");
         };
         let manifest = Plan::new(&options, 0).unwrap().manifest;

@@ -4,9 +4,6 @@
 // Not every test needs all of it.
 #![allow(dead_code)]
 
-use std::collections::BTreeMap;
-
-use clap::Parser;
 use fleetstorm::cli::{Cli, Command};
 use fleetstorm::fleet::Share;
 use fleetstorm::manifest::Manifest;
@@ -16,6 +13,7 @@ use fleetstorm::run::RunError;
 use fleetstorm::run::plan::Plan;
 use fleetstorm::run::worker::{Ended, Progress, Worker};
 use fleetstorm::sink::{Message, Sink, SinkError};
+use std::collections::BTreeMap;
 
 /// The process's clock when a plan is made: 2026-01-01.
 pub const NOW_MS: i64 = 1_767_225_600_000;
@@ -95,7 +93,7 @@ impl Made {
 pub fn plan_at(now_ms: i64, options: &str) -> Result<Plan, RunError> {
     let words = ["fleetstorm", "run", "--format", "json"];
     let words = words.into_iter().chain(options.split_whitespace());
-    let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{options}: {error}"));
+    let cli = Cli::read(words).unwrap_or_else(|error| panic!("{options}: {error}"));
     let Command::Run(options) = cli.command else { panic!("`run` was asked for") };
     Plan::new(&options, now_ms)
 }

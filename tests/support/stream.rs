@@ -1,8 +1,6 @@
 //! The record stream of a run, made in the test's own process.
 // Not every test needs all of it.
 #![allow(dead_code)]
-
-use clap::Parser;
 use fleetstorm::cli::{Cli, Command};
 use fleetstorm::fleet::Share;
 use fleetstorm::generator::{Generator, Keyed};
@@ -22,7 +20,7 @@ pub fn manifest(options: &str) -> Manifest {
         }
     }
     words.extend(options.split_whitespace());
-    let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{options}: {error}"));
+    let cli = Cli::read(words).unwrap_or_else(|error| panic!("{options}: {error}"));
     let Command::Run(run) = cli.command else { panic!("`run` was asked for") };
     Plan::new(&run, 0).unwrap_or_else(|error| panic!("{options}: {error}")).manifest
 }

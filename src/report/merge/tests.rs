@@ -1,6 +1,4 @@
 //! Reports made here, so that every figure is known.
-
-use clap::Parser;
 use serde_json::json;
 
 use super::*;
@@ -13,7 +11,7 @@ use crate::run::plan::Plan;
 fn report(index: u32, count: u32) -> Report {
     let words = ["fleetstorm", "run", "--sink", "null", "--seed", "1", "--start", "2026-01-01"];
     let shard = format!("{index}/{count}");
-    let cli = Cli::try_parse_from(words.into_iter().chain(["--speed", "1x", "--shard", &shard]));
+    let cli = Cli::read(words.into_iter().chain(["--speed", "1x", "--shard", &shard]));
     let Ok(Cli { command: Command::Run(options), .. }) = cli else { panic!("`run` is asked for") };
     let manifest = Plan::new(&options, 0).expect("the options agree").manifest;
     let results = Results {

@@ -1,14 +1,12 @@
 //! Runs whose counts are made here, so that every figure is known.
 
-use clap::Parser;
-
 use super::*;
 use crate::cli::{Cli, Command};
 use crate::run::plan::Plan;
 
 fn manifest(options: &str) -> Manifest {
     let words = format!("fleetstorm run --sink null --seed 1 --start 2026-01-01 {options}");
-    let cli = Cli::try_parse_from(words.split_whitespace());
+    let cli = Cli::read(words.split_whitespace());
     let Ok(Cli { command: Command::Run(options), .. }) = cli else { panic!("`run` is asked for") };
     Plan::new(&options, 1_767_225_600_000).expect("the options agree").manifest
 }
