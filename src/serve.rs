@@ -1,14 +1,14 @@
 //! The embedded broker and registry alone, for a test-suite or a demo: `fleetstorm broker`.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use fleetstorm_broker::Settings;
+use fleetstorm_registry::SchemaRegistry;
 
 use crate::cli::ServeOptions;
 use crate::pacing::StopFlag;
 use crate::run::{ExitCode, RunError, Talk, tell};
-use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
+use crate::sink::embedded::{EmbeddedBroker, caution};
 
 /// Starts them and waits until the program is told to end.
 ///
@@ -27,9 +27,11 @@ pub fn serve(options: &ServeOptions, stop: &StopFlag, talk: Talk) -> Result<Exit
     settings.total_bytes = size(options.memory.as_u64());
     settings.partition_bytes = size(options.partition_memory.as_u64());
     let broker = EmbeddedBroker::with(settings)?;
-    let registry = options.registry.map(EmbeddedRegistry::start).transpose()?;
-    let of_registry = registry.as_ref().and_then(EmbeddedRegistry::caution);
-    for caution in [caution(options.listen), of_registry].into_iter().flatten() {
+    let registry = options.registry.map(SchemaRegistry::start).transpose();
+    let registry =
+        registry.map_err(|cause| RunError::EmbeddedRegistry { cause, option: "--registry" })?;
+    let of_registry = registry.as_ref().and_then(|it| caution("registry", it.address()));
+    for caution in [caution("broker", options.listen), of_registry].into_iter().flatten() {
         tracing::warn!("{caution}");
     }
     if talk == Talk::Stderr {
@@ -55,13 +57,4 @@ fn advertised(text: &str) -> Result<(String, u16), RunError> {
 
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-fn caution(address: SocketAddr) -> Option<String> {
-    (!address.ip().is_loopback()).then(|| {
-        format!(
-            "the broker listens on {address}, where other machines may reach it: it asks nobody for a \
-             password, and encrypts nothing"
-        )
-    })
 }

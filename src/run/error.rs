@@ -9,7 +9,6 @@ use crate::encoding::registry::RegistryError;
 use crate::report::merge::MergeError;
 use crate::sink::SinkError;
 use crate::sink::direct::DirectError;
-use crate::sink::embedded::registry::EmbeddedRegistryError;
 use crate::sink::kafka::KafkaError;
 use crate::verify::VerifyError;
 
@@ -39,8 +38,13 @@ pub enum RunError {
     #[error(transparent)]
     EmbeddedBroker(#[from] BrokerError),
     /// The embedded registry can't be started.
-    #[error(transparent)]
-    EmbeddedRegistry(#[from] EmbeddedRegistryError),
+    #[error("{cause}; choose another address with {option} HOST:PORT, port 0 for any free one")]
+    EmbeddedRegistry {
+        /// What went wrong.
+        cause: fleetstorm_registry::RegistryError,
+        /// The option that gave the address.
+        option: &'static str,
+    },
     /// The sink takes no more.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -149,7 +153,9 @@ impl RunError {
             RunError::Direct(_) => ExitCode::Usage,
             RunError::Registry(error) => registry(error),
             RunError::Verify(error) => verify(error),
-            RunError::EmbeddedBroker(_) | RunError::EmbeddedRegistry(_) => ExitCode::AddressTaken,
+            RunError::EmbeddedBroker(_) | RunError::EmbeddedRegistry { .. } => {
+                ExitCode::AddressTaken
+            }
             RunError::Sink(SinkError::Fatal(_)) => ExitCode::ProducerFailed,
             RunError::Sink(_)
             | RunError::Report { .. }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use fleetstorm_registry::SchemaRegistry;
+
 use super::connection::Connection;
 use super::error::RunError;
 use super::plan::Plan;
@@ -16,7 +18,7 @@ use crate::pacing::{Pace, Profile, StopFlag};
 use crate::record::Topic;
 use crate::report::figures::asked;
 use crate::sink::Transport;
-use crate::sink::embedded::{EmbeddedBroker, EmbeddedRegistry};
+use crate::sink::embedded::{self, EmbeddedBroker};
 use crate::sink::kafka::topics::{self, TopicPolicy};
 use crate::sink::kafka::{Acks, Cluster, Needs, Polling};
 use crate::sink::stdout::LineSink;
@@ -52,7 +54,7 @@ pub struct KafkaOutlet {
 #[derive(Default)]
 struct Embedded {
     broker: Option<EmbeddedBroker>,
-    registry: Option<EmbeddedRegistry>,
+    registry: Option<SchemaRegistry>,
 }
 
 /// How lines are printed.
@@ -433,9 +435,10 @@ fn registry_url(
             "Avro needs a schema registry beside the broker: give its URL by --schema-registry, or say --format json".to_owned(),
         ));
     }
-    let registry = EmbeddedRegistry::start(options.destination.embedded_registry)?;
+    let registry = SchemaRegistry::start(options.destination.embedded_registry)
+        .map_err(|cause| RunError::EmbeddedRegistry { cause, option: "--embedded-registry" })?;
     let url = registry.url();
-    if let Some(caution) = registry.caution() {
+    if let Some(caution) = embedded::caution("embedded registry", registry.address()) {
         tracing::warn!("{caution}");
     }
     embedded.registry = Some(registry);

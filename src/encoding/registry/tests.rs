@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fleetstorm_registry::SchemaRegistry;
 use parking_lot::Mutex;
 
 use super::{MOST_BYTES, Registry, RegistryAuth, RegistryError, RegistrySettings, SchemaId};
@@ -163,6 +164,20 @@ fn paths(stub: &Stub) -> Vec<String> {
         path.strip_prefix("/subjects/").unwrap().to_owned()
     };
     stub.requests.lock().iter().map(path).collect()
+}
+
+#[test]
+fn the_embedded_registry_answers_the_client_as_others_do() {
+    let embedded = SchemaRegistry::start("127.0.0.1:0".parse().unwrap()).unwrap();
+    let client = Registry::new(&RegistrySettings::new(embedded.url())).unwrap();
+    let record = |fields: &str| format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
+    let (a, b) = (r#"{"name":"a","type":"long"}"#, r#"{"name":"b","type":"long"}"#);
+    assert_eq!(client.register("t-value", &record(a)), Ok(SchemaId(1)));
+    assert_eq!(client.register("t-value", &record(a)), Ok(SchemaId(1)));
+    assert_eq!(client.register("u/u-value", &record(a)), Ok(SchemaId(1)));
+    assert!(matches!(client.register("u-value", "{"), Err(RegistryError::InvalidSchema { .. })));
+    let refused = client.register("t-value", &record(b)).unwrap_err();
+    assert!(matches!(refused, RegistryError::Incompatible { .. }), "{refused}");
 }
 
 #[test]

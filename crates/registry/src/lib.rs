@@ -1,16 +1,14 @@
-//! A Confluent-compatible schema registry, served on loopback while a run lasts.
+//! A Confluent-compatible schema registry in memory, for tests and demos, served over HTTP.
 //!
-//! It lets consumers read the embedded broker's topics without setting anything up. It keeps
-//! Avro schemas in memory, within bounds, and checks compatibility as the real one does by
-//! default (BACKWARD). It has no authentication, schema references, contexts, import mode or
-//! rules; requests for them are refused or ignored.
+//! It keeps Avro schemas within bounds, and checks compatibility as the real one does by default
+//! (BACKWARD). It has no authentication, schema references, contexts, import mode or rules; requests
+//! for them are refused or ignored. It forgets everything when it ends. Begin reading at
+//! [`SchemaRegistry`]; inside, `routes` has the requests, `store` the subjects and schemas.
 
 mod answer;
 mod compatibility;
 mod routes;
 mod store;
-#[cfg(test)]
-mod tests;
 
 use std::future::IntoFuture;
 use std::io;
@@ -26,31 +24,25 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// A registry that is being served; dropping it stops it, within about a second.
 #[derive(Debug)]
-pub struct EmbeddedRegistry {
+pub struct SchemaRegistry {
     address: SocketAddr,
     /// Dropped to stop the server.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Why the embedded registry could not be started.
+/// Why the registry could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum EmbeddedRegistryError {
+pub enum RegistryError {
     /// Another program listens there already.
-    #[error(
-        "the embedded schema registry cannot listen on {address}: the port is taken; \
-         choose another with --embedded-registry HOST:PORT, or port 0 for any free one"
-    )]
+    #[error("the schema registry cannot listen on {address}: the port is taken")]
     PortTaken {
         /// Where it should have listened.
         address: SocketAddr,
     },
 
     /// The address can't be listened on.
-    #[error(
-        "the embedded schema registry cannot listen on {address}: {cause}; \
-         choose another address with --embedded-registry HOST:PORT"
-    )]
+    #[error("the schema registry cannot listen on {address}: {cause}")]
     Listen {
         /// Where it should have listened.
         address: SocketAddr,
@@ -59,20 +51,23 @@ pub enum EmbeddedRegistryError {
     },
 
     /// The system refused a thread or what it needs.
-    #[error("the embedded schema registry cannot be started: {cause}")]
+    #[error("the schema registry cannot be started: {cause}")]
     Start {
         /// The system's reason.
         cause: io::Error,
     },
 }
 
-impl EmbeddedRegistry {
+impl SchemaRegistry {
     /// Listens on an address, port 0 for any free one, and serves from a thread of its own.
-    pub fn start(address: SocketAddr) -> Result<EmbeddedRegistry, EmbeddedRegistryError> {
-        let start = |cause| EmbeddedRegistryError::Start { cause };
+    ///
+    /// # Errors
+    /// [`RegistryError`] where it can't listen.
+    pub fn start(address: SocketAddr) -> Result<SchemaRegistry, RegistryError> {
+        let start = |cause| RegistryError::Start { cause };
         let listener = TcpListener::bind(address).map_err(|cause| match cause.kind() {
-            io::ErrorKind::AddrInUse => EmbeddedRegistryError::PortTaken { address },
-            _ => EmbeddedRegistryError::Listen { address, cause },
+            io::ErrorKind::AddrInUse => RegistryError::PortTaken { address },
+            _ => RegistryError::Listen { address, cause },
         })?;
         listener.set_nonblocking(true).map_err(start)?;
         let address = listener.local_addr().map_err(start)?;
@@ -83,20 +78,15 @@ impl EmbeddedRegistry {
         };
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
-            .name("embedded-registry".to_owned())
+            .name("schema-registry".to_owned())
             .spawn(move || runtime.block_on(serve(listener, stopped)))
             .map_err(start)?;
-        Ok(EmbeddedRegistry { address, stop: Some(stop), thread: Some(thread) })
+        Ok(SchemaRegistry { address, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// What the user should know of where it listens, if anything.
-    pub fn caution(&self) -> Option<String> {
-        caution(self.address)
     }
 
     /// The URL for clients on this machine.
@@ -112,7 +102,7 @@ impl EmbeddedRegistry {
     }
 }
 
-impl Drop for EmbeddedRegistry {
+impl Drop for SchemaRegistry {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -120,15 +110,6 @@ impl Drop for EmbeddedRegistry {
             let _ = thread.join();
         }
     }
-}
-
-fn caution(address: SocketAddr) -> Option<String> {
-    (!address.ip().is_loopback()).then(|| {
-        format!(
-            "the embedded registry listens on {address}, where other machines may reach it: it asks \
-             nobody for a password, and encrypts nothing"
-        )
-    })
 }
 
 /// Serves until the other end of `stopped` is dropped, and a little longer for what is under way.

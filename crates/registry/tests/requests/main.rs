@@ -1,4 +1,4 @@
-//! The registry as its clients see it.
+//! What clients ask of the registry, by HTTP.
 
 mod hostile;
 
@@ -7,25 +7,22 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fleetstorm_registry::{RegistryError, SchemaRegistry};
 use reqwest::Method;
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
-use super::{EmbeddedRegistry, EmbeddedRegistryError};
-use crate::encoding::SchemaId;
-use crate::encoding::registry::{Registry, RegistryError, RegistrySettings};
-
 const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 struct Fixture {
-    registry: EmbeddedRegistry,
+    registry: SchemaRegistry,
     client: Client,
 }
 
 impl Fixture {
     fn new() -> Fixture {
         Fixture {
-            registry: EmbeddedRegistry::start(LOCAL).unwrap(),
+            registry: SchemaRegistry::start(LOCAL).unwrap(),
             client: Client::builder().no_proxy().build().unwrap(),
         }
     }
@@ -76,19 +73,18 @@ const B: &str = r#"{"name":"b","type":"long"}"#;
 const B_DEFAULT: &str = r#"{"name":"b","type":"long","default":0}"#;
 
 #[test]
-fn the_client_registers_and_others_read() {
+fn what_is_registered_is_read() {
     let fixture = Fixture::new();
-    let client = Registry::new(&RegistrySettings::new(fixture.registry.url())).unwrap();
+    let id = |n: u32| (200, json!({ "id": n }));
     let schema = record(A);
-    assert_eq!(client.register("t-value", &schema), Ok(SchemaId(1)));
-    assert_eq!(client.register("t-value", &schema), Ok(SchemaId(1)));
+    assert_eq!(fixture.register("t-value", &schema), id(1));
+    assert_eq!(fixture.register("t-value", &schema), id(1));
     let other = record(B_DEFAULT);
-    assert_eq!(client.register("u-value", &other), Ok(SchemaId(2)));
-    assert_eq!(client.register("u/u-value", &schema), Ok(SchemaId(1)));
-    assert!(matches!(client.register("u-value", "{"), Err(RegistryError::InvalidSchema { .. })));
-    let refused = client.register("t-value", &record(B)).unwrap_err();
-    assert!(matches!(refused, RegistryError::Incompatible { .. }), "{refused}");
-    assert_eq!(client.register("t-value", &record(B_DEFAULT)), Ok(SchemaId(2)));
+    assert_eq!(fixture.register("u-value", &other), id(2));
+    assert_eq!(fixture.register("u%2Fu-value", &schema), id(1));
+    assert_eq!(error(fixture.register("u-value", "{")), (422, 42201));
+    assert_eq!(error(fixture.register("t-value", &record(B))), (409, 409));
+    assert_eq!(fixture.register("t-value", &record(B_DEFAULT)), id(2));
 
     assert_eq!(fixture.get("/"), (200, json!({})));
     let all = json!(["t-value", "u-value", "u/u-value"]);
@@ -341,12 +337,10 @@ fn many_clients_agree_on_ids() {
     let fixture = Fixture::new();
     let ids = thread::scope(|scope| {
         let client = || {
-            let url = fixture.registry.url();
-            let registry = Registry::new(&RegistrySettings::new(url)).unwrap();
             (0..20)
                 .map(|n| {
                     let schema = format!(r#"{{"type":"fixed","name":"F{n}","size":4}}"#);
-                    registry.register(&format!("s{n}"), &schema).unwrap()
+                    fixture.register(&format!("s{n}"), &schema).1["id"].as_u64().unwrap()
                 })
                 .collect::<Vec<_>>()
         };
@@ -355,8 +349,8 @@ fn many_clients_agree_on_ids() {
     });
     assert!(ids.iter().all(|others| *others == ids[0]));
     let mut distinct = ids[0].clone();
-    distinct.sort();
-    assert_eq!(distinct, (1..=20).map(SchemaId).collect::<Vec<_>>());
+    distinct.sort_unstable();
+    assert_eq!(distinct, (1..=20).collect::<Vec<_>>());
 }
 
 #[test]
@@ -370,44 +364,29 @@ fn garbage_on_the_socket_is_survived() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_an_error_with_advice() {
-    let registry = EmbeddedRegistry::start(LOCAL).unwrap();
-    let error = EmbeddedRegistry::start(registry.address()).unwrap_err();
-    assert!(matches!(error, EmbeddedRegistryError::PortTaken { .. }));
+fn a_port_that_is_taken_is_an_error_that_names_it() {
+    let registry = SchemaRegistry::start(LOCAL).unwrap();
+    let error = SchemaRegistry::start(registry.address()).unwrap_err();
+    assert!(matches!(error, RegistryError::PortTaken { .. }));
     assert_eq!(
         error.to_string(),
-        format!(
-            "the embedded schema registry cannot listen on {}: the port is taken; \
-             choose another with --embedded-registry HOST:PORT, or port 0 for any free one",
-            registry.address()
-        )
+        format!("the schema registry cannot listen on {}: the port is taken", registry.address())
     );
     let elsewhere = "192.0.2.1:0".parse().unwrap();
-    let error = EmbeddedRegistry::start(elsewhere).unwrap_err();
-    assert!(matches!(error, EmbeddedRegistryError::Listen { .. }));
+    let error = SchemaRegistry::start(elsewhere).unwrap_err();
+    assert!(matches!(error, RegistryError::Listen { .. }));
 }
 
 #[test]
 fn an_unspecified_address_has_a_url_to_use() {
-    let registry = EmbeddedRegistry::start("0.0.0.0:0".parse().unwrap()).unwrap();
+    let registry = SchemaRegistry::start("0.0.0.0:0".parse().unwrap()).unwrap();
     let port = registry.address().port();
     assert_eq!(registry.url(), format!("http://127.0.0.1:{port}"));
 }
 
 #[test]
-fn an_address_that_others_reach_is_warned_of() {
-    for alone in ["127.0.0.1:8081", "127.9.9.9:8081", "[::1]:8081"] {
-        assert_eq!(super::caution(alone.parse().unwrap()), None, "{alone}");
-    }
-    for open in ["0.0.0.0:8081", "192.0.2.1:8081", "[::]:8081"] {
-        let caution = super::caution(open.parse().unwrap()).unwrap_or_default();
-        assert!(caution.contains(open) && caution.contains("password"), "{caution}");
-    }
-}
-
-#[test]
 fn dropping_it_stops_it_soon() {
-    let registry = EmbeddedRegistry::start(LOCAL).unwrap();
+    let registry = SchemaRegistry::start(LOCAL).unwrap();
     let address = registry.address();
     // One connection is idle and one is amid a request that it never finishes.
     let mut idle = TcpStream::connect(address).unwrap();
@@ -419,5 +398,5 @@ fn dropping_it_stops_it_soon() {
     drop(registry);
     assert!(begun.elapsed() < Duration::from_secs(3));
     assert!(TcpStream::connect(address).is_err());
-    EmbeddedRegistry::start(address).unwrap();
+    SchemaRegistry::start(address).unwrap();
 }
