@@ -114,7 +114,7 @@ impl Shared {
                 group.age(Instant::now());
             }
             state.groups.retain(|_, group| !group.is_nothing());
-            state.compact(now);
+            state.compact(now, &self.settings);
             state.abort_overdue(now)
         };
         if aborted {
@@ -229,15 +229,20 @@ impl State {
         }
     }
 
-    /// Compacts where it is worth it.
-    fn compact(&mut self, now_ms: i64) {
+    /// Compacts what is as large as a segment, since Kafka leaves the one that is written to alone; and
+    /// before bounds would have the oldest of a table dropped.
+    fn compact(&mut self, now_ms: i64, settings: &Settings) {
+        let bound = (settings.partition_bytes / 2).min(settings.total_bytes / 64);
         let State { topics, config, bytes, .. } = self;
         for (_, topic) in topics.iter_mut() {
             if !topic.is_compacted(config) {
                 continue;
             }
             let tombstones_ms = config::topic_number(&topic.config, config, "delete.retention.ms");
-            for partition in topic.partitions.iter_mut().filter(|p| p.log.is_dirty()) {
+            let segment = config::topic_number(&topic.config, config, "segment.bytes");
+            let segment = usize::try_from(segment).unwrap_or(0);
+            let least = segment.min(bound);
+            for partition in topic.partitions.iter_mut().filter(|p| p.log.is_dirty(least)) {
                 let before = partition.log.bytes();
                 partition.log.compact(now_ms.saturating_sub(tombstones_ms));
                 *bytes -= before - partition.log.bytes();

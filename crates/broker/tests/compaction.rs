@@ -10,7 +10,8 @@ use fleetstorm_broker::{Broker, ResponseError, Settings};
 
 fn broker() -> (Broker, Client) {
     let broker = Broker::start(Settings::new()).unwrap();
-    broker.create_topic("t", 1, &[("cleanup.policy", "compact")]).unwrap();
+    let settings = [("cleanup.policy", "compact"), ("segment.bytes", "1048576")];
+    broker.create_topic("t", 1, &settings).unwrap();
     let client = Client::connect(broker.address(1).unwrap());
     (broker, client)
 }
@@ -22,7 +23,7 @@ fn of_each_key_the_last_record_stays_at_its_offset() {
     let mut expected = BTreeMap::new();
     let mut offset = 0;
     for round in 0..60 {
-        // Ten keys of all twenty in each batch, together more than compaction begins at.
+        // Ten keys of all twenty in each batch, together more than a segment.
         let batch: Vec<_> = (0..10)
             .map(|i| {
                 let key = format!("key{}", (round * 7 + i) % 20);
@@ -65,4 +66,17 @@ fn a_compacted_topic_takes_no_record_without_a_key() {
     assert_eq!(outcome.error_code, ResponseError::InvalidRecord.code());
     broker.create_topic("log", 1, &[]).unwrap();
     assert_eq!(client.produce("log", 0, batch.into()).unwrap().error_code, 0);
+}
+
+#[test]
+fn what_is_smaller_than_a_segment_stays_as_kafka_leaves_it() {
+    let broker = Broker::start(Settings::new()).unwrap();
+    broker.create_topic("t", 1, &[("cleanup.policy", "compact")]).unwrap();
+    let mut client = Client::connect(broker.address(1).unwrap());
+    for round in 0..60 {
+        let row = ("key".to_owned(), format!("{round}-{}", "x".repeat(30_000)), broker.now_ms());
+        assert_eq!(client.produce("t", 0, rows(&[row])).unwrap().error_code, 0);
+    }
+    broker.advance_clock(Duration::ZERO);
+    assert_eq!(broker.records("t", 0).unwrap().len(), 60);
 }

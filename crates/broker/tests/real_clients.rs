@@ -39,7 +39,12 @@ fn agree(what: &str, client: impl Fn(&str, &str) -> String) {
 
 /// One of Kafka's tools, which gets `input`; what it prints.
 fn kafka(class: &str, arguments: &[&str], input: &str) -> String {
-    let jars = root().join("target/cluster/kafka/*");
+    tool("target/cluster/kafka/*", class, arguments, input)
+}
+
+/// A tool of Kafka's in some jars, which gets `input`; what it prints.
+fn tool(jars: &str, class: &str, arguments: &[&str], input: &str) -> String {
+    let jars = root().join(jars);
     let log = root().join("tests/cluster/log4j2.properties");
     let mut command = Command::new("java");
     command
@@ -156,24 +161,29 @@ fn clients_topics_and_settings_agree() {
 
 #[test]
 fn clients_verifiable_producer_and_consumer_agree() {
-    agree("verifiable", |bootstrap, own| {
+    verifiable("verifiable", "target/cluster/kafka/*");
+}
+
+#[test]
+fn clients_of_java_2_8_agree() {
+    let mut fetch = Command::new("mvn");
+    let pom = root().join("crates/broker/tests/clients/java-2.8/pom.xml");
+    fetch.args(["-q", "-B", "package", "-f"]).arg(pom);
+    run(fetch, "");
+    verifiable("java-2.8", "target/kafka-2.8/jars/*");
+}
+
+/// Kafka's verifiable producer and consumer, of some jars.
+fn verifiable(what: &str, jars: &str) {
+    agree(what, |bootstrap, own| {
         topics(bootstrap, &["--create", "--topic", own, "--partitions", "3"]);
-        let produce = [
-            "--bootstrap-server",
-            bootstrap,
-            "--topic",
-            own,
-            "--max-messages",
-            "3000",
-            "--acks",
-            "-1",
-        ];
-        let produced = kafka("org.apache.kafka.tools.VerifiableProducer", &produce, "");
+        let server = ["--bootstrap-server", bootstrap, "--topic", own, "--max-messages", "3000"];
+        let produce = [&server[..], &["--acks", "-1"]].concat();
+        let produced = tool(jars, "org.apache.kafka.tools.VerifiableProducer", &produce, "");
         let acked = produced.matches("producer_send_success").count();
-        let consume = ["--bootstrap-server", bootstrap, "--topic", own, "--group-id", own];
-        let all = ["--max-messages", "3000", "--reset-policy", "earliest", "--verbose"];
-        let consume = [&consume[..], &all].concat();
-        let consumed = kafka("org.apache.kafka.tools.VerifiableConsumer", &consume, "");
+        let all = ["--group-id", own, "--reset-policy", "earliest", "--verbose"];
+        let consume = [&server[..], &all].concat();
+        let consumed = tool(jars, "org.apache.kafka.tools.VerifiableConsumer", &consume, "");
         let mut values: Vec<u32> = consumed
             .lines()
             .filter(|l| l.contains("\"record_data\""))
@@ -199,12 +209,22 @@ fn clients_confluent_kafka_agrees() {
 
 #[test]
 fn clients_franz_go_agrees() {
-    let program = root().join("target/franz");
+    go("franz");
+}
+
+#[test]
+fn clients_sarama_agrees() {
+    go("sarama");
+}
+
+/// A client in Go, of a folder of its own.
+fn go(name: &str) {
+    let program = root().join("target").join(name);
     let mut build = Command::new("go");
     build.args(["build", "-o"]).arg(&program).arg(".");
-    build.current_dir(root().join("crates/broker/tests/clients/franz"));
+    build.current_dir(root().join("crates/broker/tests/clients").join(name));
     run(build, "");
-    agree("franz", |bootstrap, own| {
+    agree(name, |bootstrap, own| {
         topics(bootstrap, &["--create", "--topic", own, "--partitions", "3"]);
         let mut command = Command::new(&program);
         command.args([bootstrap, own]);

@@ -8,13 +8,11 @@ use super::Log;
 use super::batch::{self, Batch, HEADER, Header};
 use super::records::{self, Record};
 
-/// A log is compacted once so many bytes came since the last time, and as many as were left then.
-const LEAST: usize = 1 << 20;
-
 impl Log {
-    /// Whether enough came since the last compaction to make another worth it.
-    pub(crate) fn is_dirty(&self) -> bool {
-        self.bytes.saturating_sub(self.compacted_bytes) >= self.compacted_bytes.max(LEAST)
+    /// Whether enough came since the last compaction to make another worth it: `least` bytes, and as many
+    /// as were left then.
+    pub(crate) fn is_dirty(&self, least: usize) -> bool {
+        self.bytes.saturating_sub(self.compacted_bytes) >= self.compacted_bytes.max(least)
     }
 
     /// Drops the records whose keys have later ones, and tombstones from before `horizon_ms`. What

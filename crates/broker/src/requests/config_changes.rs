@@ -1,11 +1,15 @@
-//! IncrementalAlterConfigs: settings of topics and of the broker changed.
+//! IncrementalAlterConfigs and AlterConfigs: settings of topics and of the broker changed. The latter,
+//! which older clients send, drops what it doesn't name.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
 use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
-use kafka_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
+use kafka_protocol::messages::{
+    AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse, alter_configs_response,
+};
 
 use super::configs::{BROKER, TOPIC};
 use super::{Context, text};
@@ -26,7 +30,7 @@ pub(super) fn alter(
     let mut state = cx.shared.state();
     let mut responses = Vec::new();
     for resource in request.resources {
-        let done = change(&mut state, &resource, request.validate_only);
+        let done = change(&mut state, &resource, false, request.validate_only);
         let answer = AlterConfigsResourceResponse::default()
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name);
@@ -40,9 +44,38 @@ pub(super) fn alter(
     IncrementalAlterConfigsResponse::default().with_responses(responses)
 }
 
+pub(super) fn replace(cx: &Context, request: AlterConfigsRequest) -> AlterConfigsResponse {
+    let mut state = cx.shared.state();
+    let mut responses = Vec::new();
+    for resource in request.resources {
+        let set = resource.configs.into_iter().map(|config| {
+            AlterableConfig::default()
+                .with_name(config.name)
+                .with_config_operation(SET)
+                .with_value(config.value)
+        });
+        let all = AlterConfigsResource::default()
+            .with_resource_type(resource.resource_type)
+            .with_resource_name(resource.resource_name.clone())
+            .with_configs(set.collect());
+        let answer = alter_configs_response::AlterConfigsResourceResponse::default()
+            .with_resource_type(resource.resource_type)
+            .with_resource_name(resource.resource_name);
+        responses.push(match change(&mut state, &all, true, request.validate_only) {
+            Ok(()) => answer.with_error_message(None),
+            Err((error, why)) => {
+                answer.with_error_code(error.code()).with_error_message(Some(text(why)))
+            }
+        });
+    }
+    AlterConfigsResponse::default().with_responses(responses)
+}
+
+/// Changes a resource's settings, or gives it no others, where they are right.
 fn change(
     state: &mut State,
     resource: &AlterConfigsResource,
+    no_others: bool,
     validate_only: bool,
 ) -> Result<(), Refusal> {
     let name = resource.resource_name.as_str();
@@ -53,7 +86,8 @@ fn change(
                 || (ResponseError::UnknownTopicOrPartition, format!("no topic {name} exists"));
             let topic = topics.get_mut(name).ok_or_else(missing)?;
             let default = |n: &str| config::topic_value(&Values::new(), broker, n).to_owned();
-            let changed = changed(config::TOPIC, &topic.config, &resource.configs, default)?;
+            let before = if no_others { Values::new() } else { topic.config.clone() };
+            let changed = changed(config::TOPIC, before, &resource.configs, default)?;
             if !validate_only {
                 topic.config = changed;
             }
@@ -64,7 +98,8 @@ fn change(
             }
             let default =
                 |n: &str| config::find(config::BROKER, n).map_or("", |s| s.default).to_owned();
-            let changed = changed(config::BROKER, broker, &resource.configs, default)?;
+            let before = if no_others { Values::new() } else { broker.clone() };
+            let changed = changed(config::BROKER, before, &resource.configs, default)?;
             if !validate_only {
                 *broker = changed;
             }
@@ -80,11 +115,10 @@ fn change(
 /// The values with all changes made, where all can be.
 fn changed(
     among: &[Setting],
-    values: &Values,
+    mut values: Values,
     changes: &[AlterableConfig],
     default: impl Fn(&str) -> String,
 ) -> Result<Values, Refusal> {
-    let mut values = values.clone();
     for change in changes {
         let name = change.name.as_str();
         let invalid = |why: String| (ResponseError::InvalidConfig, why);

@@ -10,6 +10,7 @@ mod groups;
 mod metadata;
 mod offsets;
 mod produce;
+mod producers;
 mod refusal;
 mod topic_changes;
 mod topics;
@@ -18,15 +19,15 @@ mod transactions;
 use std::sync::Arc;
 
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest,
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest,
-    DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
-    DescribeTopicPartitionsRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest,
-    HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, RequestKind, ResponseKind, SyncGroupRequest,
-    TxnOffsetCommitRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest, ApiKey,
+    ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeGroupsRequest, DescribeProducersRequest, DescribeTopicPartitionsRequest, EndTxnRequest,
+    FetchRequest, FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
+    ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+    RequestKind, ResponseKind, SyncGroupRequest, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -90,6 +91,7 @@ apis! {
     DeleteTopics(DeleteTopicsRequest): 1..=6,
     DeleteRecords(DeleteRecordsRequest): 0..=2,
     CreatePartitions(CreatePartitionsRequest): 0..=3,
+    AlterConfigs(AlterConfigsRequest): 0..=2,
     IncrementalAlterConfigs(IncrementalAlterConfigsRequest): 0..=1,
     ListPartitionReassignments(ListPartitionReassignmentsRequest): 0..=0,
     AddPartitionsToTxn(AddPartitionsToTxnRequest): 0..=3,
@@ -99,6 +101,7 @@ apis! {
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest): 2..=4,
     DescribeConfigs(DescribeConfigsRequest): 1..=4,
     DescribeCluster(DescribeClusterRequest): 0..=2,
+    DescribeProducers(DescribeProducersRequest): 0..=0,
     DescribeTopicPartitions(DescribeTopicPartitionsRequest): 0..=0,
 }
 
@@ -150,6 +153,8 @@ pub(crate) async fn answer(
         RequestKind::CreatePartitions(r) => topic_changes::create_partitions(cx, r).into(),
         RequestKind::DeleteRecords(r) => topic_changes::delete_records(cx, r).into(),
         RequestKind::ListPartitionReassignments(_) => topic_changes::reassignments().into(),
+        RequestKind::AlterConfigs(r) => config_changes::replace(cx, r).into(),
+        RequestKind::DescribeProducers(r) => producers::describe(cx, r).into(),
         RequestKind::IncrementalAlterConfigs(r) => config_changes::alter(cx, r).into(),
         _ => return Err(Closed),
     }))
