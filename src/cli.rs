@@ -553,7 +553,7 @@ pub struct PaceOptions {
     pub threads: Option<u32>,
     /// How far threads may be apart in event time where nothing paces them: within a partition no
     /// timestamp lies further than this behind an earlier record's. The shorter, the smaller the
-    /// batches [default: 5 intervals, or as many as 3,000 records take, up to 60].
+    /// batches [default: 10 intervals, or as many as 30,000 records take, up to 60].
     #[arg(long, value_name = "SPAN")]
     pub max_skew: Option<Span>,
     /// Producers that the threads share [default: 1].

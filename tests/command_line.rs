@@ -124,10 +124,10 @@ fn threads_without_machines_hold_nobody_up() {
                    --start 2026-01-01T00:00:00Z --shard 0/3 --report -";
     let ended = run(&options.split_whitespace().collect::<Vec<_>>());
     let event_time = &ended.exits(0).report()["results"]["event_time"];
-    // As long as 3,000 records of 40 machines take, 120 a second.
-    assert_eq!(event_time["max_skew_ms"], 25_000);
+    // 30,000 records of 40 machines would take longer.
+    assert_eq!(event_time["max_skew_ms"], 60_000);
     assert!(
-        event_time["max_backstep_ms"].as_i64().is_some_and(|most| (0..=25_000).contains(&most))
+        event_time["max_backstep_ms"].as_i64().is_some_and(|most| (0..=60_000).contains(&most))
     );
     assert!(ended.stderr.contains("nothing paces these shards"), "{}", ended.stderr);
 }

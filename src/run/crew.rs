@@ -31,8 +31,8 @@ use crate::verify::position::Position;
 
 /// How far threads may be apart in event time by default: as far as so many records of the fleet, which
 /// leaves batches their size, within these numbers of intervals.
-const SKEW_RECORDS: u64 = 3000;
-const SKEW_READINGS: (u64, u64) = (5, 60);
+const SKEW_RECORDS: u64 = 30_000;
+const SKEW_READINGS: (u64, u64) = (10, 60);
 /// How often the live line is drawn and the producer looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
