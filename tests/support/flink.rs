@@ -22,30 +22,40 @@ const OPENED: [&str; 8] = [
     "java.base/java.util.concurrent",
 ];
 
+/// A Java program among Flink's jars.
+fn java(options: &[&str]) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let log = root.join("tests/flink/conf/log4j2.properties");
+    let mut java = Command::new("java");
+    java.args(["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .args(options)
+        .arg(format!("-Dlog4j2.configurationFile={}", log.display()))
+        .arg("-cp")
+        .arg(root.join("target/flink/jars/*"))
+        .env("FLINK_CONF_DIR", root.join("tests/flink/conf"));
+    java
+}
+
+/// What a program of `tests/flink` prints, which uses Confluent's registry client as Flink brings it.
+pub fn registry_client(program: &str, arguments: &[&str]) -> String {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flink").join(program);
+    let done = Running::spawn(java(&[]).arg(source).args(arguments)).finish(PATIENCE);
+    assert!(done.status.success(), "{}\n{}", done.stdout, done.stderr);
+    done.stdout
+}
+
 /// Runs statements to their end, and returns the rows of the tables that they printed, cells trimmed.
 pub fn sql(statements: &str) -> Vec<Vec<String>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir().expect("a folder can be made");
     let file = folder.path().join("statements.sql");
     let tableau = "SET 'sql-client.execution.result-mode'='tableau';\n\
         SET 'table.local-time-zone'='UTC';\nSET 'parallelism.default'='1';\n";
     fs::write(&file, format!("{tableau}{statements}")).expect("a file can be written");
-    let mut java = Command::new("java");
-    java.args(["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-        .args(OPENED.map(|opened| format!("--add-opens={opened}=ALL-UNNAMED")))
-        .arg(format!(
-            "-Dlog4j2.configurationFile={}",
-            root.join("tests/flink/conf/log4j2.properties").display()
-        ))
-        .arg("-cp")
-        .arg(root.join("target/flink/jars/*"))
-        .arg("org.apache.flink.table.client.SqlClient")
-        .arg("-hist")
-        .arg(folder.path().join("history"))
-        .arg("-f")
-        .arg(&file)
-        .env("FLINK_CONF_DIR", root.join("tests/flink/conf"));
-    let done = Running::spawn(&mut java).finish(PATIENCE);
+    let opened = OPENED.map(|opened| format!("--add-opens={opened}=ALL-UNNAMED"));
+    let mut client = java(&opened.each_ref().map(String::as_str));
+    client.args(["org.apache.flink.table.client.SqlClient", "-hist"]);
+    client.arg(folder.path().join("history")).arg("-f").arg(&file);
+    let done = Running::spawn(&mut client).finish(PATIENCE);
     let failed = !done.status.success() || done.stdout.contains("[ERROR]");
     assert!(!failed, "{statements}\n{}\n{}", done.stdout, done.stderr);
     rows(&done.stdout)

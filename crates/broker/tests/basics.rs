@@ -7,8 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use client::{Client, Made, name, produce_request};
 use fleetstorm_broker::{ApiKey, Broker, CLUSTER_ID, ResponseError, Restart, Settings};
+use kafka_protocol::messages::alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -257,6 +259,55 @@ fn topics_are_created_with_settings_and_described() {
     assert_eq!(value(1, "producer.id.expiration.ms"), "86400000");
     assert_eq!(answer.results[2].error_code, ResponseError::UnknownTopicOrPartition.code());
     assert_eq!(broker.requests(None, ApiKey::CreateTopics), 2);
+}
+
+#[test]
+fn older_clients_give_a_topic_all_its_settings_at_once() {
+    let (broker, mut client) = broker();
+    broker.create_topic("tuned", 1, &[("retention.ms", "1000")]).unwrap();
+    let mut set = |setting: &'static str, value: &'static str| {
+        let config = AlterableConfig::default()
+            .with_name(StrBytes::from_static_str(setting))
+            .with_value(Some(StrBytes::from_static_str(value)));
+        let resource = AlterConfigsResource::default()
+            .with_resource_type(2)
+            .with_resource_name(StrBytes::from_static_str("tuned"))
+            .with_configs(vec![config]);
+        let request = AlterConfigsRequest::default().with_resources(vec![resource]);
+        client.ask(&request, 2).unwrap().responses[0].error_code
+    };
+    assert_eq!(set("cleanup.policy", "burn"), ResponseError::InvalidConfig.code());
+    assert_eq!(set("cleanup.policy", "compact"), 0);
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(StrBytes::from_static_str("tuned"))
+        .with_configuration_keys(None);
+    let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
+    let answer = client.ask(&request, 4).unwrap();
+    let value = |name: &str| {
+        let found = answer.results[0].configs.iter().find(|c| c.name.as_str() == name).unwrap();
+        found.value.clone().unwrap().to_string()
+    };
+    assert_eq!(value("cleanup.policy"), "compact");
+    assert_eq!(value("retention.ms"), "-1", "what wasn't named has its default again");
+}
+
+#[test]
+fn producers_are_described_as_partitions_remember_them() {
+    let (broker, mut client) = broker();
+    broker.create_topic("written", 1, &[]).unwrap();
+    let now = broker.now_ms();
+    let batch = Made::by(7, 2, 0, 3, now).batch();
+    assert_eq!(client.produce("written", 0, batch).unwrap().error_code, 0);
+    let topic = TopicRequest::default().with_name(name("written"));
+    let request = DescribeProducersRequest::default()
+        .with_topics(vec![topic.with_partition_indexes(vec![0, 1])]);
+    let answer = client.ask(&request, 0).unwrap();
+    let partitions = &answer.topics[0].partitions;
+    assert_eq!(partitions[1].error_code, ResponseError::UnknownTopicOrPartition.code());
+    let [producer] = &partitions[0].active_producers[..] else { panic!("{partitions:?}") };
+    assert_eq!((producer.producer_id.0, producer.producer_epoch), (7, 2));
+    assert_eq!((producer.last_sequence, producer.current_txn_start_offset), (2, -1));
 }
 
 #[test]

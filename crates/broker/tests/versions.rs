@@ -5,6 +5,7 @@ mod client;
 use client::{Client, Made, name};
 use fleetstorm_broker::{Broker, Settings};
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
@@ -147,6 +148,11 @@ fn every_version_of_every_api_is_answered() {
     all_versions(client, |_| DeleteRecordsRequest::default());
     all_versions(client, |_| CreatePartitionsRequest::default());
     all_versions(client, |_| IncrementalAlterConfigsRequest::default());
+    all_versions(client, |_| AlterConfigsRequest::default());
+    all_versions(client, |_| {
+        let topic = TopicRequest::default().with_name(name("t")).with_partition_indexes(vec![0, 9]);
+        DescribeProducersRequest::default().with_topics(vec![topic])
+    });
     all_versions(client, |_| ListPartitionReassignmentsRequest::default().with_topics(None));
     all_versions(client, |_| {
         AddPartitionsToTxnRequest::default().with_v3_and_below_topics(vec![
