@@ -304,3 +304,21 @@ fn every_code_of_a_producer_id_is_waited_for_or_ends_the_run() {
         assert_eq!(ended.status.code(), Some(13), "{code:?}: {}", ended.stderr);
     }
 }
+
+/// A run that waits for its last acknowledgements says so, and gives up what no broker takes.
+#[test]
+fn what_no_broker_takes_any_more_is_told_and_given_up() {
+    let broker = broker(Settings::new());
+    broker.fault(in_the_midst(Action::AnswerLate(Duration::from_secs(600))));
+    let options = [&PACED[..], &["--give-up-after", "12s"]].concat();
+    let ended = start(&broker, &options).finish(SOON);
+    let report = ended.exits(30).report();
+    assert!(
+        ended.stderr.contains("no broker has acknowledged anything for 10s"),
+        "{}",
+        ended.stderr
+    );
+    assert!(total(&report, "unconfirmed") > 0, "{report:#}");
+    let known = total(&report, "acked") + total(&report, "failed") + total(&report, "unconfirmed");
+    assert_eq!(total(&report, "sent"), known);
+}

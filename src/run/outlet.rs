@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use fleetstorm_registry::SchemaRegistry;
+use humantime::format_duration;
 
 use super::connection::Connection;
 use super::error::RunError;
@@ -25,6 +26,10 @@ use crate::sink::stdout::LineSink;
 use crate::sink::tally::{Deliveries, Tally};
 use crate::sink::throttled::Throttled;
 use crate::verify::fleet;
+
+/// For how long nothing is acknowledged at the end of a run before that is told, and then each time it has
+/// become twice as long.
+const TELL_AFTER: Duration = Duration::from_secs(10);
 
 /// Where the records of a run go.
 pub enum Outlet {
@@ -111,13 +116,23 @@ impl Outlet {
     /// how many are neither.
     pub fn flush(&self, patience: Duration, shutdown: Duration, stop: &StopFlag) -> usize {
         let Outlet::Kafka(kafka) = self else { return 0 };
-        let mut deadline = Instant::now() + patience;
+        let (mut taken, mut tell_after) = (Instant::now(), TELL_AFTER);
+        let mut deadline = taken + patience;
         let (mut running, mut least) = (!stop.is_set(), usize::MAX);
         loop {
             let turn = Duration::from_millis(200);
             let left = kafka.producers.flush(turn);
             if running && left < least {
-                (least, deadline) = (left, Instant::now() + patience);
+                (least, taken, tell_after) = (left, Instant::now(), TELL_AFTER);
+                deadline = taken + patience;
+            }
+            if running && left > 0 && taken.elapsed() >= tell_after {
+                let (since, end) = (format_duration(tell_after), format_duration(patience));
+                tracing::warn!(
+                    "no broker has acknowledged anything for {since}: {left} records wait for it, and \
+                     are given up after {end} without any (--give-up-after)"
+                );
+                tell_after *= 2;
             }
             if running && stop.is_set() {
                 running = false;
