@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use apache_avro::types::Value as Avro;
 use fleetstorm::record::partitioning::KeyHash;
+use fleetstorm_broker::{Broker, Settings};
 use rdkafka::Message;
 use serde_json::Value;
 use support::kafka::{Decoder, Reader, field, get};
@@ -352,4 +353,26 @@ fn an_interrupt_delivers_what_was_sent() {
     assert_eq!(report["results"]["ended"], "interrupted");
     assert_eq!(total(&report, "sent"), total(&report, "acked") + total(&report, "failed"));
     assert_all_acked(&report);
+}
+
+#[test]
+fn a_run_killed_in_a_transaction_is_resumed_where_it_was_committed() {
+    let broker = Broker::start(Settings::new()).expect("a broker starts");
+    let bootstrap = broker.bootstrap();
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let report = folder.path().join("run.json");
+    let report = report.to_str().expect("it is text");
+    let load = "--format json --seed 11 --rate max --records 1500000 --threads 2 \
+                --transactional-id drill --transaction-records 20000";
+    let first = ["run", "-b", &bootstrap, "--report", report];
+    let running =
+        Running::start(&[&first[..], &load.split_whitespace().collect::<Vec<_>>()].concat());
+    running.line("Simulating");
+    Reader::open(&bootstrap, "telemetry").take(20_000);
+    running.signal("KILL");
+    assert_eq!(running.finish(SOON).status.code(), None, "it was killed in its midst");
+    let resumed = run(&["run", "-b", &bootstrap, "--resume", report, "--report", report]);
+    assert!(resumed.exits(0).stderr.contains("Resuming:"), "{}", resumed.stderr);
+    let verdict = run(&["verify", "-b", &bootstrap, "--manifest", report, "--report", "-"]);
+    assert_eq!(verdict.exits(0).report()["whole"], true);
 }
