@@ -56,7 +56,7 @@ impl Reading {
 
 /// A record with all that a sink needs beside its value.
 #[derive(Debug, Clone, Copy)]
-pub struct Keyed<'a> {
+pub struct KeyedRecord<'a> {
     /// The record.
     pub record: &'a Record<'a>,
     /// Its key.
@@ -169,7 +169,7 @@ impl Generator {
         reading: &Reading,
         kind: SlotKind,
         timestamp_ms: i64,
-        take: impl FnOnce(Option<Keyed<'_>>) -> T,
+        take: impl FnOnce(Option<KeyedRecord<'_>>) -> T,
     ) -> T {
         if kind == SlotKind::Event
             && let Some(event) = self.simulation.event(reading.at)
@@ -187,7 +187,7 @@ impl Generator {
         reading: &Reading,
         kind: SlotKind,
         timestamp_ms: i64,
-        take: impl FnOnce(Option<Keyed<'_>>) -> Result<bool, E>,
+        take: impl FnOnce(Option<KeyedRecord<'_>>) -> Result<bool, E>,
     ) -> Result<bool, E> {
         if kind == SlotKind::Event
             && let Some(event) = self.simulation.event(reading.at)
@@ -213,7 +213,7 @@ impl Generator {
         reading: &Reading,
         kind: SlotKind,
         timestamp_ms: i64,
-        take: impl FnOnce(Option<Keyed<'_>>) -> T,
+        take: impl FnOnce(Option<KeyedRecord<'_>>) -> T,
     ) -> T {
         let machine = self.simulation.machine(reading.at);
         let health = machine.health();
@@ -241,7 +241,7 @@ impl Generator {
         at: usize,
         event: &Event,
         timestamp_ms: i64,
-        take: impl FnOnce(Option<Keyed<'_>>) -> T,
+        take: impl FnOnce(Option<KeyedRecord<'_>>) -> T,
     ) -> T {
         let machine = self.fleet.machine_id(self.simulation.machine(at).index);
         let machine_id = self.ids.get(at);
@@ -294,7 +294,7 @@ impl Generator {
         &self,
         at: usize,
         timestamp_ms: i64,
-        take: impl FnOnce(Keyed<'_>) -> T,
+        take: impl FnOnce(KeyedRecord<'_>) -> T,
     ) -> T {
         let machine = self.fleet.machine(self.simulation.machine(at).index);
         let record = Record::Machine(MachineRecord {
@@ -316,10 +316,10 @@ impl Generator {
         key: &'a str,
         hash: KeyHash,
         timestamp_ms: i64,
-    ) -> Keyed<'a> {
+    ) -> KeyedRecord<'a> {
         let partition = hash.partition(self.partitions[record.topic().index()]);
         let by_machine = self.job_key == JobKey::MachineId || record.topic() != Topic::Jobs;
-        Keyed { record, key, by_machine, partition, timestamp_ms }
+        KeyedRecord { record, key, by_machine, partition, timestamp_ms }
     }
 
     #[inline(always)]

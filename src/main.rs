@@ -16,7 +16,7 @@ use fleetstorm::pacing::StopFlag;
 use fleetstorm::report::file::{self, ReportFile};
 use fleetstorm::report::{merge, summary};
 use fleetstorm::run::connection::Connection;
-use fleetstorm::run::{self, ExitCode, RunError, Talk};
+use fleetstorm::run::{self, ExitCode, RunError, Verbosity};
 use fleetstorm::sink::stdout;
 use fleetstorm::verify::verdict::Verdict;
 use fleetstorm::{doctor, encoding, output, preview, record, serve};
@@ -39,7 +39,7 @@ fn main() {
     let code = match execute(&cli, &stop) {
         Ok(code) => code,
         Err(error) => {
-            complain(&error.to_string());
+            print_error(&error.to_string());
             error.exit_code()
         }
     };
@@ -47,32 +47,32 @@ fn main() {
 }
 
 /// Tells what went wrong.
-fn complain(what: &str) {
-    output::tell(&format!("error: {what}"));
+fn print_error(what: &str) {
+    output::print_status(&format!("error: {what}"));
 }
 
 fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
     match &cli.command {
         Command::Run(options) => {
-            let talk = if cli.quiet { Talk::Silent } else { Talk::Stderr };
-            let report = run::run(options, stop, talk)?;
+            let verbosity = if cli.quiet { Verbosity::Quiet } else { Verbosity::Normal };
+            let report = run::run(options, stop, verbosity)?;
             if let Some(loss) = run::loss(&report) {
-                complain(&loss);
+                print_error(&loss);
             }
             if let Some(error) = run::rate_error(&report, options) {
-                complain(&error);
+                print_error(&error);
             }
             Ok(run::exit_code(&report, options))
         }
         Command::Preview(options) => {
-            let talk = if cli.quiet { Talk::Silent } else { Talk::Stderr };
-            preview::preview(options, stop, talk)
+            let verbosity = if cli.quiet { Verbosity::Quiet } else { Verbosity::Normal };
+            preview::preview(options, stop, verbosity)
         }
         Command::Verify(options) => verify(options, stop, cli.quiet),
         Command::Doctor(options) => doctor(options, stop, cli.quiet),
         Command::Broker(options) => {
-            let talk = if cli.quiet { Talk::Silent } else { Talk::Stderr };
-            serve::serve(options, stop, talk)
+            let verbosity = if cli.quiet { Verbosity::Quiet } else { Verbosity::Normal };
+            serve::serve(options, stop, verbosity)
         }
         Command::Report(command) => report(command, cli.quiet),
         Command::Scenarios(command) => scenarios(command),
@@ -92,10 +92,10 @@ fn verify(options: &VerifyOptions, stop: &StopFlag, quiet: bool) -> Result<ExitC
     let verdict = fleetstorm::verify::verify(options, settings, registry.as_ref(), stop)?;
     if let (Some(report), Some(path)) = (report, &options.report) {
         let failed = |source| RunError::Report { path: path.clone(), source };
-        file::text(&verdict).and_then(|text| report.put(&text)).map_err(failed)?;
+        file::text(&verdict).and_then(|text| report.write_text(&text)).map_err(failed)?;
     }
     if !quiet {
-        output::tell_all(|out| verdict.write(out));
+        output::write_status(|out| verdict.write(out));
     }
     Ok(match verdict {
         Verdict { matches: true, .. } => ExitCode::Done,
@@ -110,7 +110,7 @@ fn doctor(options: &DoctorOptions, stop: &StopFlag, quiet: bool) -> Result<ExitC
         // A report keeps stdout to itself.
         match &report {
             _ if quiet => {}
-            Some(ReportFile::Stdout) => output::tell_all(|out| check.write(out)),
+            Some(ReportFile::Stdout) => output::write_status(|out| check.write(out)),
             _ => {
                 let mut text = Vec::new();
                 // Nothing depends on these lines; who has read enough may go.
@@ -121,7 +121,7 @@ fn doctor(options: &DoctorOptions, stop: &StopFlag, quiet: bool) -> Result<ExitC
     })?;
     if let (Some(report), Some(path)) = (report, &options.report) {
         let failed = |source| RunError::Report { path: path.clone(), source };
-        file::text(&whole).and_then(|text| report.put(&text)).map_err(failed)?;
+        file::text(&whole).and_then(|text| report.write_text(&text)).map_err(failed)?;
     }
     Ok(whole.exit_code)
 }
@@ -141,7 +141,7 @@ fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, RunError> {
         file => file.write(&merged).map_err(failed)?,
     }
     if let Some(results) = merged.results.as_ref().filter(|_| !quiet) {
-        output::tell_all(|out| summary::write(results, out));
+        output::write_status(|out| summary::write(results, out));
     }
     Ok(ExitCode::Done)
 }

@@ -85,13 +85,13 @@ pub fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// Tells something to the person at the terminal. Nothing depends on it; stderr may be closed.
-pub fn tell(text: &str) {
+/// Prints a line for the person at the terminal. Nothing depends on it; stderr may be closed.
+pub fn print_status(text: &str) {
     let _unheard = Stderr.write_all(format!("{text}\n").as_bytes());
 }
 
-/// Tells what `write` writes, all at once.
-pub fn tell_all(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
+/// Prints what `write` writes, all at once.
+pub fn write_status(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
     let mut text = Vec::new();
     // Nothing in memory fails.
     let _unheard = write(&mut text).and_then(|()| Stderr.write_all(&text));

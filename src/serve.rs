@@ -7,14 +7,18 @@ use fleetstorm_registry::SchemaRegistry;
 
 use crate::cli::ServeOptions;
 use crate::pacing::StopFlag;
-use crate::run::{ExitCode, RunError, Talk, tell};
+use crate::run::{ExitCode, RunError, Verbosity, print_status};
 use crate::sink::embedded::{EmbeddedBroker, caution};
 
 /// Starts them and waits until the program is told to end.
 ///
 /// # Errors
 /// [`RunError`] where one of them can't listen.
-pub fn serve(options: &ServeOptions, stop: &StopFlag, talk: Talk) -> Result<ExitCode, RunError> {
+pub fn serve(
+    options: &ServeOptions,
+    stop: &StopFlag,
+    verbosity: Verbosity,
+) -> Result<ExitCode, RunError> {
     if options.listen.ip().is_unspecified() && options.advertise.is_none() {
         return Err(RunError::Usage(format!(
             "--listen {} needs --advertise HOST:PORT: the address by which clients reach it",
@@ -34,13 +38,16 @@ pub fn serve(options: &ServeOptions, stop: &StopFlag, talk: Talk) -> Result<Exit
     for caution in [caution("broker", options.listen), of_registry].into_iter().flatten() {
         tracing::warn!("{caution}");
     }
-    if talk == Talk::Stderr {
-        tell(&format!("Broker:    {}", options.advertise.clone().unwrap_or(broker.address())));
+    if verbosity == Verbosity::Normal {
+        print_status(&format!(
+            "Broker:    {}",
+            options.advertise.clone().unwrap_or(broker.address())
+        ));
         if let Some(registry) = &registry {
-            tell(&format!("Registry:  {}", registry.url()));
+            print_status(&format!("Registry:  {}", registry.url()));
         }
-        tell(&format!("Note:      {}.", broker.caveat()));
-        tell("Press Ctrl-C to end.");
+        print_status(&format!("Note:      {}.", broker.caveat()));
+        print_status("Press Ctrl-C to end.");
     }
     while !stop.is_set() {
         std::thread::sleep(Duration::from_millis(50));

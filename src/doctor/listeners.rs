@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::address::{Address, Unreached};
 use super::check::Check;
 use crate::run::ExitCode;
-use crate::sink::kafka::Member;
+use crate::sink::kafka::Node;
 
 /// What is checked here.
 pub const NAME: &str = "listeners";
@@ -20,8 +20,8 @@ const AT_ONCE: usize = 32;
 const MOST_NAMED: usize = 3;
 
 /// Connects to the advertised address of every broker. `bootstrap` is what we came by.
-pub fn check(members: &[Member], bootstrap: &[Address], until: Instant) -> Check {
-    if members.is_empty() {
+pub fn check(nodes: &[Node], bootstrap: &[Address], until: Instant) -> Check {
+    if nodes.is_empty() {
         return Check::fail(
             NAME,
             ExitCode::BrokerUnreachable,
@@ -29,17 +29,17 @@ pub fn check(members: &[Member], bootstrap: &[Address], until: Instant) -> Check
             "look into the broker's log: it has not joined a cluster, or is no broker",
         );
     }
-    let members = &members[..members.len().min(MOST)];
+    let nodes = &nodes[..nodes.len().min(MOST)];
     let mut unreached = Vec::new();
-    for some in members.chunks(AT_ONCE) {
+    for some in nodes.chunks(AT_ONCE) {
         thread::scope(|scope| {
             let working: Vec<_> = some
                 .iter()
-                .map(|member| {
-                    let address = Address { host: member.host.clone(), port: member.port };
+                .map(|node| {
+                    let address = Address { host: node.host.clone(), port: node.port };
                     scope.spawn(move || {
                         let outcome = address.connect(until);
-                        outcome.err().map(|why| (member.id, address, why))
+                        outcome.err().map(|why| (node.id, address, why))
                     })
                 })
                 .collect();
@@ -47,10 +47,10 @@ pub fn check(members: &[Member], bootstrap: &[Address], until: Instant) -> Check
             unreached.extend(working.into_iter().filter_map(|thread| thread.join().ok()?));
         });
     }
-    let all = members.len();
+    let all = nodes.len();
     let Some((_, address, why)) = unreached.first() else {
         let named: Vec<String> =
-            members.iter().take(MOST_NAMED).map(|m| format!("{}:{}", m.host, m.port)).collect();
+            nodes.iter().take(MOST_NAMED).map(|m| format!("{}:{}", m.host, m.port)).collect();
         let more = if all > MOST_NAMED { ", ..." } else { "" };
         return Check::ok(
             NAME,

@@ -137,7 +137,7 @@ fn brokers(
     note(login::made(wanted));
 
     rest.next();
-    let check = listeners::check(cluster.members(), &addresses, until);
+    let check = listeners::check(cluster.nodes(), &addresses, until);
     let failed = check.exit_code.is_some();
     note(check);
     let mut time = None;
@@ -166,7 +166,7 @@ fn brokers(
 /// The time by the first broker that tells it.
 fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
     let until = Instant::now() + patience;
-    cluster.members().iter().find_map(|broker| {
+    cluster.nodes().iter().find_map(|broker| {
         let left = until.checked_duration_since(Instant::now())?;
         let told = ClusterTime::ask(cluster.settings(), broker, left);
         told.inspect_err(|why| tracing::debug!("broker {}'s time is not known: {why}", broker.id))
@@ -176,7 +176,7 @@ fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
 
 /// The quotas that the first broker tells; none where there is no broker.
 fn quotas(cluster: &Cluster, patience: Duration) -> Option<Result<Vec<Quota>, String>> {
-    let broker = cluster.members().first()?;
+    let broker = cluster.nodes().first()?;
     Some(Quota::ask(cluster.settings(), broker, patience))
 }
 

@@ -21,7 +21,7 @@ use crate::cli::PreviewOptions;
 use crate::output;
 use crate::pacing::StopFlag;
 use crate::report::file::ReportFile;
-use crate::run::{self, ExitCode, RunError, Talk};
+use crate::run::{self, ExitCode, RunError, Verbosity};
 use crate::sink::stdout;
 
 use outline::Outline;
@@ -39,7 +39,7 @@ const WIDTH: usize = 100;
 pub fn preview(
     options: &PreviewOptions,
     stop: &StopFlag,
-    talk: Talk,
+    verbosity: Verbosity,
 ) -> Result<ExitCode, RunError> {
     let picture = options.out.as_deref().map(Kind::of).transpose()?.zip(options.out.as_deref());
     let failed = |path: &Path, source| RunError::Picture { path: path.to_owned(), source };
@@ -54,8 +54,8 @@ pub fn preview(
     for note in &outline.notes {
         tracing::warn!("{note}");
     }
-    if talk == Talk::Stderr && (options.sample.is_some() || picture.is_some()) {
-        run::tell(&outline.summary());
+    if verbosity == Verbosity::Normal && (options.sample.is_some() || picture.is_some()) {
+        run::print_status(&outline.summary());
     }
     if let Some(count) = options.sample {
         sample::print(&outline.manifest, count, stop)?;
@@ -72,9 +72,9 @@ pub fn preview(
                 Kind::Svg => picture::svg(&outline, &shape),
                 Kind::Html => picture::html(&outline, &shape),
             };
-            file.put(&text).map_err(|source| failed(path, source))?;
-            if talk == Talk::Stderr {
-                run::tell(&format!("Wrote {}.", path.display()));
+            file.write_text(&text).map_err(|source| failed(path, source))?;
+            if verbosity == Verbosity::Normal {
+                run::print_status(&format!("Wrote {}.", path.display()));
             }
         }
     }

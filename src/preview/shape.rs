@@ -216,7 +216,7 @@ fn number(id: &str) -> u32 {
 mod tests {
     use super::*;
     use crate::cli::PreviewOptions;
-    use crate::generator::Keyed;
+    use crate::generator::KeyedRecord;
     use crate::preview::outline::Outline;
 
     fn manifest() -> Manifest {
@@ -257,8 +257,13 @@ mod tests {
         }
         let mut take = |round, machine, telemetry| {
             let record = Record::Telemetry(telemetry);
-            let keyed =
-                Keyed { record: &record, key: "", by_machine: true, partition: 0, timestamp_ms: 0 };
+            let keyed = KeyedRecord {
+                record: &record,
+                key: "",
+                by_machine: true,
+                partition: 0,
+                timestamp_ms: 0,
+            };
             collector.take(round, machine, &Step::Filled(keyed));
         };
         take(0, 0, reading(30.0, true));

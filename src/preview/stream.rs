@@ -1,7 +1,7 @@
 //! The records of a run, one after another, as they would be sent.
 
 use crate::fleet::Share;
-use crate::generator::{Generator, Keyed};
+use crate::generator::{Generator, KeyedRecord};
 use crate::manifest::Manifest;
 use crate::pacing::{SlotKind, StopFlag};
 use crate::record::Telemetry;
@@ -11,9 +11,9 @@ use crate::run::RunError;
 #[derive(Debug, Clone, Copy)]
 pub enum Step<'a> {
     /// A machine is announced, before its first reading.
-    Announced(Keyed<'a>),
+    Announced(KeyedRecord<'a>),
     /// A slot carries a record.
-    Filled(Keyed<'a>),
+    Filled(KeyedRecord<'a>),
     /// A slot carries nothing: the machine is down, or has nothing to tell.
     Silent(SlotKind),
 }

@@ -59,7 +59,7 @@ impl ReportFile {
     pub fn write(&self, report: &Report) -> io::Result<()> {
         match self {
             ReportFile::Stdout | ReportFile::Stream(_) if report.results.is_none() => Ok(()),
-            _ => self.put(&text(report)?),
+            _ => self.write_text(&text(report)?),
         }
     }
 
@@ -67,7 +67,7 @@ impl ReportFile {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn put(&self, text: &str) -> io::Result<()> {
+    pub fn write_text(&self, text: &str) -> io::Result<()> {
         match self {
             ReportFile::Stdout => Stdout.write_all(text.as_bytes()),
             ReportFile::Stream(file) => (&*file).write_all(text.as_bytes()),

@@ -2,19 +2,19 @@
 
 mod bytes;
 pub mod connection;
-pub mod crew;
+pub mod destination;
 pub mod error;
 mod front;
 mod outcome;
-pub mod outlet;
-mod passed;
 pub mod plan;
 pub mod producers;
 mod reach;
+mod resumed;
 mod schemas;
 pub mod sent;
 mod stories;
 pub mod worker;
+pub mod workers;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,20 +35,20 @@ use crate::verify::position::Position;
 
 pub use error::{ExitCode, RunError};
 
-pub(crate) use crate::output::tell;
+pub(crate) use crate::output::print_status;
 
-use crew::{Crew, Outcome};
-use outlet::Outlet;
+use destination::Destination;
 use plan::Plan;
 use producers::{Producers, direct_sink, kafka_sink};
+use workers::{Outcome, Workers};
 
 /// How a run talks while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Talk {
+pub enum Verbosity {
     /// Addresses, notes, a live line and a summary, on stderr.
-    Stderr,
-    /// Nothing.
-    Silent,
+    Normal,
+    /// Nothing but errors.
+    Quiet,
 }
 
 /// Makes the run that `options` describe; a set `stop` ends it early, with all that was sent
@@ -57,7 +57,11 @@ pub enum Talk {
 /// # Errors
 /// [`RunError`] where the run can't begin, or can't go on. Records that were not delivered are no
 /// error but figures: see [`exit_code`].
-pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, RunError> {
+pub fn run(
+    options: &RunOptions,
+    stop: &StopFlag,
+    verbosity: Verbosity,
+) -> Result<Report, RunError> {
     let resumed =
         options.resume.as_deref().map(read::file).transpose().map_err(VerifyError::from)?;
     let begun_ms = now_ms();
@@ -74,62 +78,62 @@ pub fn run(options: &RunOptions, stop: &StopFlag, talk: Talk) -> Result<Report, 
         let failed = |source| RunError::HdrLog { path: path.clone(), source };
         report::file::check(path).map_err(failed)?;
     }
-    let outlet = Outlet::open(options, &mut plan, stop)?;
-    if talk == Talk::Stderr {
-        outlet.introduce(&plan.manifest);
+    let destination = Destination::open(options, &mut plan, stop)?;
+    if verbosity == Verbosity::Normal {
+        destination.introduce(&plan.manifest);
     }
     let position = match resumed {
-        Some(read) => Some(position(options, &outlet, read, stop, talk)?),
+        Some(read) => Some(position(options, &destination, read, stop, verbosity)?),
         None => None,
     };
-    let lead = outlet.lead(&plan.manifest);
+    let lead = destination.lead(&plan.manifest);
     let manifest = plan.begin(now_ms(), lead).clone();
     let start_ms = manifest.start.timestamp_millis();
     // Where the start lay ahead, or follows the clock, the whole run can be on time.
     let ready_ms = if start_ms < begun_ms { now_ms() + lead.as_millis() as i64 } else { start_ms };
     let mut report = Report { manifest, shards: None, results: None };
-    keep(file.as_ref(), options, &report)?;
+    write_report(file.as_ref(), options, &report)?;
     let paced = report.manifest.pace != Pace::Max;
     let hdr_log = options.keep.hdr_log.as_deref().map(|path| hdr_log(path, paced)).transpose()?;
 
-    let crew = Crew {
+    let workers = Workers {
         manifest: &report.manifest,
         options,
-        outlet: &outlet,
+        destination: &destination,
         position,
         stop,
-        talk,
+        verbosity,
         ready_ns: (ready_ms - start_ms).saturating_mul(1_000_000),
     };
-    let Outcome { results, failure } = match &outlet {
-        Outlet::Kafka(kafka) => match &kafka.producers {
-            Producers::Librdkafka(all) => crew.work(|t| kafka_sink(all, t, stop), hdr_log)?,
-            Producers::Direct(all) => crew.work(|t| direct_sink(all, t, stop), hdr_log)?,
+    let Outcome { results, failure } = match &destination {
+        Destination::Kafka(kafka) => match &kafka.producers {
+            Producers::Librdkafka(all) => workers.work(|t| kafka_sink(all, t, stop), hdr_log)?,
+            Producers::Direct(all) => workers.work(|t| direct_sink(all, t, stop), hdr_log)?,
         },
-        Outlet::Stdout(lines) => crew.work(|_| lines.sink(), hdr_log)?,
-        Outlet::Null => crew.work(|_| NullSink, hdr_log)?,
+        Destination::Stdout(lines) => workers.work(|_| lines.sink(), hdr_log)?,
+        Destination::Null => workers.work(|_| NullSink, hdr_log)?,
     };
-    if talk == Talk::Stderr {
-        output::tell_all(|out| summary::write(&results, out));
+    if verbosity == Verbosity::Normal {
+        output::write_status(|out| summary::write(&results, out));
     }
     report.results = Some(results);
-    keep(file.as_ref(), options, &report)?;
+    write_report(file.as_ref(), options, &report)?;
     if let Some(failure) = failure {
         return Err(failure);
     }
-    outlet.hold_open(stop, talk);
+    destination.hold_open(stop, verbosity);
     Ok(report)
 }
 
 /// How far the run that is resumed got.
 fn position(
     options: &RunOptions,
-    outlet: &Outlet,
+    destination: &Destination,
     read: ReadReport,
     stop: &StopFlag,
-    talk: Talk,
+    verbosity: Verbosity,
 ) -> Result<Arc<Position>, RunError> {
-    let Outlet::Kafka(kafka) = outlet else {
+    let Destination::Kafka(kafka) = destination else {
         return Err(VerifyError::NothingWritten.into());
     };
     if read.report.shards.is_some() {
@@ -146,8 +150,8 @@ fn position(
             position.others
         );
     }
-    if talk == Talk::Stderr {
-        tell(&format!("Resuming:  behind {} records that are there.", position.records));
+    if verbosity == Verbosity::Normal {
+        print_status(&format!("Resuming:  behind {} records that are there.", position.records));
     }
     Ok(Arc::new(position))
 }
@@ -233,7 +237,11 @@ pub fn loss(report: &Report) -> Option<String> {
     ))
 }
 
-fn keep(file: Option<&ReportFile>, options: &RunOptions, report: &Report) -> Result<(), RunError> {
+fn write_report(
+    file: Option<&ReportFile>,
+    options: &RunOptions,
+    report: &Report,
+) -> Result<(), RunError> {
     let Some(file) = file else { return Ok(()) };
     let path = options.keep.report.clone().unwrap_or_default();
     file.write(report).map_err(|source| RunError::Report { path, source })

@@ -1,7 +1,7 @@
 //! The ids under which the registry has the run's schemas.
 
+use super::destination::unchanged;
 use super::error::RunError;
-use super::outlet::unchanged;
 use super::plan::Plan;
 use crate::cli::RunOptions;
 use crate::encoding::registry::{Registry, RegistryError};

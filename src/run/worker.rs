@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::front::Front;
-use super::passed::Passed;
+use super::resumed::Resumed;
 use super::sent::{Became, Sent};
 use super::stories::Stories;
 use crate::encoding::Encoder;
 use crate::fleet::Share;
-use crate::generator::{Generator, Keyed, Reading};
+use crate::generator::{Generator, KeyedRecord, Reading};
 use crate::manifest::Manifest;
 use crate::pacing::{Pace, Pacer, SlotKind, StopFlag, Turn};
 use crate::record::Topic;
@@ -36,7 +36,7 @@ pub struct Worker<S> {
     on_full: OnFull,
     start_ms: i64,
     /// Of a resumed run: what is there already.
-    passed: Option<Passed>,
+    resumed: Option<Resumed>,
     next: Next,
     stories: Stories,
     /// Its place beside the other threads.
@@ -99,7 +99,7 @@ impl<S: Sink> Worker<S> {
             paced: manifest.pace != Pace::Max,
             on_full: OnFull::Wait,
             start_ms: manifest.start.timestamp_millis(),
-            passed: None,
+            resumed: None,
             next: Next::default(),
             share,
             stories: Stories::default(),
@@ -115,7 +115,7 @@ impl<S: Sink> Worker<S> {
     /// The worker of a run that goes on behind what is there already.
     pub fn behind(mut self, position: Option<&Arc<Position>>) -> Worker<S> {
         let names = (0..self.generator.machines()).map(|at| self.generator.machine_id(at));
-        self.passed = position.map(|position| Passed::new(position, self.share, names));
+        self.resumed = position.map(|position| Resumed::new(position, self.share, names));
         self
     }
 
@@ -152,9 +152,9 @@ impl<S: Sink> Worker<S> {
     }
 
     fn announce_one(&mut self, at: usize, timestamp_ms: i64) -> Result<(), SinkError> {
-        let Worker { generator, encoder, sink, buffer, sent, passed, .. } = self;
+        let Worker { generator, encoder, sink, buffer, sent, resumed, .. } = self;
         generator.announce(at, timestamp_ms, |keyed| {
-            if passed.as_mut().is_some_and(|passed| passed.holds(at, &keyed)) {
+            if resumed.as_mut().is_some_and(|resumed| resumed.holds(at, &keyed)) {
                 return Ok(());
             }
             let value = encoder.encode(keyed.record, buffer);
@@ -172,7 +172,7 @@ impl<S: Sink> Worker<S> {
     /// Those of the sink.
     pub fn pass(&mut self, stop: &StopFlag) -> Result<Option<u64>, SinkError> {
         let slots = self.generator.slots();
-        if self.passed.is_none() || slots.is_empty() || self.generator.machines() == 0 {
+        if self.resumed.is_none() || slots.is_empty() || self.generator.machines() == 0 {
             return Ok(None);
         }
         for round in 0.. {
@@ -209,11 +209,11 @@ impl<S: Sink> Worker<S> {
         kind: SlotKind,
         timestamp_ms: i64,
     ) -> bool {
-        let Worker { generator, passed, .. } = self;
-        let Some(passed) = passed else { return false };
-        let dropped = passed.dropped(number);
-        let passes = |keyed: Option<Keyed<'_>>| -> Result<bool, Infallible> {
-            Ok(keyed.is_none_or(|keyed| passed.holds(at, &keyed)))
+        let Worker { generator, resumed, .. } = self;
+        let Some(resumed) = resumed else { return false };
+        let dropped = resumed.dropped(number);
+        let passes = |keyed: Option<KeyedRecord<'_>>| -> Result<bool, Infallible> {
+            Ok(keyed.is_none_or(|keyed| resumed.holds(at, &keyed)))
         };
         dropped || generator.offer(reading, kind, timestamp_ms, passes) == Ok(true)
     }
@@ -296,7 +296,7 @@ impl<S: Sink> Worker<S> {
                         }
                         times = Some((due, now_ns));
                     }
-                    if self.passed.as_ref().is_some_and(|passed| passed.dropped(number)) {
+                    if self.resumed.as_ref().is_some_and(|resumed| resumed.dropped(number)) {
                         continue;
                     }
                     let became = self.fill(
@@ -376,14 +376,14 @@ impl<S: Sink> Worker<S> {
         timestamp_ms: i64,
         due: Option<u64>,
     ) -> Result<Became, SinkError> {
-        let Worker { generator, encoder, sink, buffer, sent, on_full, passed, stories, .. } = self;
+        let Worker { generator, encoder, sink, buffer, sent, on_full, resumed, stories, .. } = self;
         let measured = due.filter(|&due| due >= sent.measured_from_ns);
         let drops = *on_full == OnFull::Drop && measured.is_some();
         let refused = drops && measured.is_some_and(|due| sent.keeps_dropping(due));
         let mut became = Became::Silent;
         let taken = generator.offer(reading, kind, timestamp_ms, |keyed| {
             let Some(keyed) = keyed else { return Ok(true) };
-            if passed.as_mut().is_some_and(|passed| passed.holds(at, &keyed)) {
+            if resumed.as_mut().is_some_and(|resumed| resumed.holds(at, &keyed)) {
                 became = Became::There;
                 return Ok(true);
             }
@@ -439,7 +439,7 @@ impl<S: Sink> Worker<S> {
 }
 
 #[inline(always)]
-fn message<'a>(keyed: &Keyed<'a>, intended_ns: Option<u64>, value: &'a [u8]) -> Message<'a> {
+fn message<'a>(keyed: &KeyedRecord<'a>, intended_ns: Option<u64>, value: &'a [u8]) -> Message<'a> {
     Message {
         topic: keyed.record.topic(),
         partition: keyed.partition,

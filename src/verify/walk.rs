@@ -4,7 +4,7 @@ use super::ledger::Content;
 use super::runs::Dropped;
 use crate::encoding::Encoder;
 use crate::fleet::Share;
-use crate::generator::{Generator, Keyed};
+use crate::generator::{Generator, KeyedRecord};
 use crate::manifest::Manifest;
 use crate::record::Topic;
 
@@ -126,7 +126,12 @@ impl Walk {
 }
 
 #[inline]
-fn due<'a>(at: usize, keyed: &Keyed<'a>, encoder: &Encoder, buffer: &'a mut Vec<u8>) -> Due<'a> {
+fn due<'a>(
+    at: usize,
+    keyed: &KeyedRecord<'a>,
+    encoder: &Encoder,
+    buffer: &'a mut Vec<u8>,
+) -> Due<'a> {
     Due {
         at,
         topic: keyed.record.topic(),

@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 use fleetstorm::cli::{Cli, Command};
 use fleetstorm::fleet::Share;
-use fleetstorm::generator::{Generator, Keyed};
+use fleetstorm::generator::{Generator, KeyedRecord};
 use fleetstorm::manifest::Manifest;
 use fleetstorm::pacing::SlotKind;
 use fleetstorm::record::Topic;
@@ -40,7 +40,7 @@ pub struct Slot {
 
 /// Makes every record of the run with these options, machine by machine in each round, and hands
 /// it on with the place of its machine in the round.
-pub fn simulate(options: &str, mut take: impl FnMut(usize, &Keyed<'_>)) {
+pub fn simulate(options: &str, mut take: impl FnMut(usize, &KeyedRecord<'_>)) {
     let manifest = manifest(options);
     if manifest.topic_set().contains(Topic::Machines) {
         let generator = Generator::new(&manifest, Share::WHOLE);
@@ -56,7 +56,7 @@ pub fn simulate(options: &str, mut take: impl FnMut(usize, &Keyed<'_>)) {
 }
 
 /// Hands on every slot of every reading with its record: none where the slot is silent.
-pub fn slots(manifest: &Manifest, mut take: impl FnMut(&Slot, Option<&Keyed<'_>>)) {
+pub fn slots(manifest: &Manifest, mut take: impl FnMut(&Slot, Option<&KeyedRecord<'_>>)) {
     let mut generator = Generator::new(manifest, Share::WHOLE);
     let kinds = generator.slots();
     for round in 0..manifest.config.n_readings.expect("the run has an end") {

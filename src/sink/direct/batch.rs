@@ -14,9 +14,9 @@ pub(super) const HEADER: usize = 61;
 pub(super) const CHECKED: usize = 21;
 /// The most bytes that a record's framing takes: eight varints and its attributes.
 const FRAMING: usize = 40;
-/// The first room of a batch: doubled, it comes to the size of whole ones.
+/// The first size of a batch's buffer: doubled, it comes to the size of whole ones.
 const FIRST_ROOM: usize = 1 << 10;
-/// A batch that takes less than one in so many bytes of its room is copied out of it: what is in flight
+/// A batch that takes less than one in so many bytes of its buffer is copied out of it: what is in flight
 /// would hold many times the bytes that it is counted by.
 const SPARSE: usize = 4;
 
@@ -31,9 +31,9 @@ pub(super) struct Note {
     pub(super) bytes: u32,
 }
 
-/// Room for a batch, which another has left.
+/// Buffer for a batch, which another has left.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct Buffer {
     data: BytesMut,
     notes: Vec<Note>,
 }
@@ -73,8 +73,8 @@ pub(super) struct Batch {
     /// The bytes that it counts as towards what the producer may hold.
     pub(super) counted: usize,
     data: Bytes,
-    /// Whether it is where it was made, rather than in room of its own size.
-    in_room: bool,
+    /// Whether it is where it was made, rather than in a buffer of its own size.
+    in_buffer: bool,
 }
 
 /// The producer in whose sequence a batch stands.
@@ -88,10 +88,10 @@ pub(super) struct ProducerId {
 const NOBODY: ProducerId = ProducerId { id: -1, epoch: -1 };
 
 impl OpenBatch {
-    /// A batch of no record yet, in the room of one that has been acknowledged, if there is some.
-    pub(super) fn new(room: Option<Room>) -> OpenBatch {
-        let first = || Room { data: BytesMut::with_capacity(FIRST_ROOM), notes: Vec::new() };
-        let Room { mut data, mut notes } = room.unwrap_or_else(first);
+    /// A batch of no record yet, in the buffer of one that has been acknowledged, if there is some.
+    pub(super) fn new(buffer: Option<Buffer>) -> OpenBatch {
+        let first = || Buffer { data: BytesMut::with_capacity(FIRST_ROOM), notes: Vec::new() };
+        let Buffer { mut data, mut notes } = buffer.unwrap_or_else(first);
         data.clear();
         data.put_bytes(0, HEADER);
         notes.clear();
@@ -148,7 +148,7 @@ impl OpenBatch {
         self.data.len() - HEADER
     }
 
-    /// The batch of what it holds, which is at least one record, and its room, where the batch has left
+    /// The batch of what it holds, which is at least one record, and its buffer, where the batch has left
     /// it.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ impl OpenBatch {
         self,
         partition: usize,
         compressor: &mut Compressor,
-    ) -> std::io::Result<(Batch, Option<Room>)> {
+    ) -> std::io::Result<(Batch, Option<Buffer>)> {
         let OpenBatch { mut data, mut notes, first_ms, latest_ms } = self;
         let codec = compressor.codec();
         let smaller = if codec != Codec::None {
@@ -171,9 +171,9 @@ impl OpenBatch {
         } else {
             None
         };
-        let room = smaller.map(|smaller| {
+        let buffer = smaller.map(|smaller| {
             let few = notes.to_vec();
-            Room {
+            Buffer {
                 data: std::mem::replace(&mut data, smaller),
                 notes: std::mem::replace(&mut notes, few),
             }
@@ -207,9 +207,9 @@ impl OpenBatch {
             in_doubt: false,
             counted: data.len(),
             data,
-            in_room: room.is_none(),
+            in_buffer: buffer.is_none(),
         };
-        Ok((batch, room))
+        Ok((batch, buffer))
     }
 }
 
@@ -244,13 +244,13 @@ impl Batch {
         &self.data
     }
 
-    /// Its room, for another, where it is still there.
-    pub(super) fn into_room(self) -> Option<Room> {
-        self.in_room.then(|| Room { data: BytesMut::from(self.data), notes: self.notes })
+    /// Its buffer, for another, where it is still there.
+    pub(super) fn into_buffer(self) -> Option<Buffer> {
+        self.in_buffer.then(|| Buffer { data: BytesMut::from(self.data), notes: self.notes })
     }
 }
 
-impl Room {
+impl Buffer {
     /// How many bytes of records it has room for.
     pub(super) fn bytes(&self) -> usize {
         self.data.capacity()
@@ -346,18 +346,18 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_is_sparse_leaves_its_room_to_another() {
+    fn a_batch_that_is_sparse_leaves_its_buffer_to_another() {
         let mut none = Compressor::new(Codec::None, None);
-        let (full, room) = open(1_000).close(0, &mut none).unwrap();
-        assert!(room.is_none());
-        let room = full.into_room().expect("it filled its room");
-        let bytes = room.bytes();
-        let mut sparse = OpenBatch::new(Some(room));
+        let (full, buffer) = open(1_000).close(0, &mut none).unwrap();
+        assert!(buffer.is_none());
+        let buffer = full.into_buffer().expect("it filled its buffer");
+        let bytes = buffer.bytes();
+        let mut sparse = OpenBatch::new(Some(buffer));
         sparse.push(b"key", b"value", 5, Note { enqueued_ns: 1, intended_ns: UNPACED, bytes: 8 });
-        let (sparse, room) = sparse.close(0, &mut none).unwrap();
-        assert_eq!(room.map(|room| room.bytes()), Some(bytes));
+        let (sparse, buffer) = sparse.close(0, &mut none).unwrap();
+        assert_eq!(buffer.map(|buffer| buffer.bytes()), Some(bytes));
         assert_eq!((sparse.notes.capacity(), sparse.notes[0].enqueued_ns), (1, 1));
-        assert!(sparse.into_room().is_none());
+        assert!(sparse.into_buffer().is_none());
     }
 
     #[test]

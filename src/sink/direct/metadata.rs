@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::sender::Event;
 use crate::record::Topic;
-use crate::sink::kafka::{Placement, Scout};
+use crate::sink::kafka::{MetadataClient, Placement};
 
 /// A partition as its records name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) struct Place {
 
 /// The partitions, by their numbers, and who leads them.
 pub(super) struct Metadata {
-    scout: Scout,
+    metadata_client: MetadataClient,
     places: Vec<Place>,
     numbers: BTreeMap<String, BTreeMap<i32, usize>>,
     /// The broker that leads each partition, where one does.
@@ -41,7 +41,7 @@ const GONE: Duration = Duration::from_secs(30);
 impl Metadata {
     /// Of the partitions `places`, whose answers go to `events`.
     pub(super) fn new(
-        scout: Scout,
+        metadata_client: MetadataClient,
         places: Vec<Place>,
         events: UnboundedSender<Event>,
     ) -> Metadata {
@@ -51,7 +51,7 @@ impl Metadata {
         }
         let count = places.len();
         Metadata {
-            scout,
+            metadata_client,
             places,
             numbers,
             leaders: vec![None; count],
@@ -94,9 +94,9 @@ impl Metadata {
             return;
         }
         self.refreshing = true;
-        let (scout, events) = (self.scout.clone(), self.events.clone());
+        let (metadata_client, events) = (self.metadata_client.clone(), self.events.clone());
         let refreshing = std::thread::Builder::new().name("metadata".to_owned()).spawn(move || {
-            let _nobody_listens = events.send(Event::Placed(scout.placement(REFRESH)));
+            let _nobody_listens = events.send(Event::Placed(metadata_client.placement(REFRESH)));
         });
         if let Err(error) = refreshing {
             self.take(Err(&error.to_string()), now_ns);

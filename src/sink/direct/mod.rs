@@ -105,7 +105,7 @@ impl Direct {
         }
         let (events, queue) = unbounded_channel();
         let (ready, is_ready) = mpsc::channel();
-        let (scout, own) = (cluster.scout(), settings.clone());
+        let (metadata_client, own) = (cluster.metadata_client(), settings.clone());
         let (told, sender) = (Arc::clone(&shared), events.clone());
         let broken = |error: std::io::Error| DirectError::Start(error.to_string());
         let runtime =
@@ -113,7 +113,7 @@ impl Direct {
         let thread = std::thread::Builder::new()
             .name("direct".to_owned())
             .spawn(move || {
-                let sender_thread = Sender::new(own, told, scout, places, sender, ready);
+                let sender_thread = Sender::new(own, told, metadata_client, places, sender, ready);
                 runtime.block_on(LocalSet::new().run_until(sender_thread.run(queue)));
             })
             .map_err(broken)?;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::connection;
 use super::settings::Settings;
-use crate::sink::kafka::{KafkaSettings, Member};
+use crate::sink::kafka::{KafkaSettings, Node};
 
 /// The time as a cluster tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl ClusterTime {
     /// to a user who may not DESCRIBE the cluster; and nobody is asked by SASL.
     pub fn ask(
         settings: &KafkaSettings,
-        broker: &Member,
+        broker: &Node,
         patience: Duration,
     ) -> Result<ClusterTime, String> {
         let settings = Settings::of_connection(settings).map_err(|error| error.to_string())?;
@@ -47,7 +47,7 @@ impl ClusterTime {
     }
 }
 
-async fn ask(settings: &Settings, broker: &Member) -> Result<ClusterTime, String> {
+async fn ask(settings: &Settings, broker: &Node) -> Result<ClusterTime, String> {
     let text = |error: std::io::Error| error.to_string();
     let (mut stream, versions) = connection::connect(&broker.host, broker.port, settings).await?;
     let mut frame = BytesMut::new();

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::connection;
 use super::settings::Settings;
-use crate::sink::kafka::{KafkaSettings, Member, error_kind};
+use crate::sink::kafka::{KafkaSettings, Node, error_kind};
 
 /// A quota that may hold this client back.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,7 @@ impl Quota {
     /// Why they aren't told: a user needs DESCRIBE_CONFIGS on the cluster, and nobody is asked by SASL.
     pub fn ask(
         settings: &KafkaSettings,
-        broker: &Member,
+        broker: &Node,
         patience: Duration,
     ) -> Result<Vec<Quota>, String> {
         let settings = Settings::of_connection(settings).map_err(|error| error.to_string())?;
@@ -78,7 +78,7 @@ fn quotas(entry: &EntryData, client_id: &str) -> Vec<Quota> {
         .collect()
 }
 
-async fn ask(settings: &Settings, broker: &Member) -> Result<DescribeClientQuotasResponse, String> {
+async fn ask(settings: &Settings, broker: &Node) -> Result<DescribeClientQuotasResponse, String> {
     let text = |error: std::io::Error| error.to_string();
     let (mut stream, versions) = connection::connect(&broker.host, broker.port, settings).await?;
     let mut frame = BytesMut::new();

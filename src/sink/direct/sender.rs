@@ -21,7 +21,7 @@ use super::outcome::Outcome;
 use super::partition::Partition;
 use super::settings::Settings;
 use super::shared::Shared;
-use crate::sink::kafka::{Member, Placement, Scout, error_kind};
+use crate::sink::kafka::{MetadataClient, Node, Placement, error_kind};
 
 /// What the thread is told.
 pub(super) enum Event {
@@ -77,7 +77,7 @@ impl Sender {
     pub(super) fn new(
         settings: Settings,
         shared: Arc<Shared>,
-        scout: Scout,
+        metadata_client: MetadataClient,
         places: Vec<Place>,
         events: UnboundedSender<Event>,
         ready: std::sync::mpsc::Sender<Result<(), String>>,
@@ -86,7 +86,7 @@ impl Sender {
             settings: Rc::new(settings),
             shared,
             partitions: places.iter().map(|_| Partition::default()).collect(),
-            metadata: Metadata::new(scout, places, events.clone()),
+            metadata: Metadata::new(metadata_client, places, events.clone()),
             brokers: BTreeMap::new(),
             producer: None,
             ready: Some(ready),
@@ -165,7 +165,7 @@ impl Sender {
             }
             Event::Placed(placed) => {
                 self.metadata.take(placed.as_ref(), self.shared.now_ns());
-                self.take_brokers(placed.map(|placement| placement.members).unwrap_or_default());
+                self.take_brokers(placed.map(|placement| placement.nodes).unwrap_or_default());
             }
             Event::Stop => {}
         }
@@ -174,11 +174,11 @@ impl Sender {
     // --- connections -----------------------------------------------------------------------
 
     /// Takes the brokers' addresses.
-    fn take_brokers(&mut self, members: Vec<Member>) {
-        for member in members {
-            let broker = self.brokers.entry(member.id).or_default();
-            if (&broker.host, broker.port) != (&member.host, member.port) {
-                (broker.host, broker.port) = (member.host, member.port);
+    fn take_brokers(&mut self, nodes: Vec<Node>) {
+        for node in nodes {
+            let broker = self.brokers.entry(node.id).or_default();
+            if (&broker.host, broker.port) != (&node.host, node.port) {
+                (broker.host, broker.port) = (node.host, node.port);
                 broker.connect_at_ns = 0;
             }
         }

@@ -1,4 +1,4 @@
-//! What the threads of a producer share: its counts, and room that batches and requests have left.
+//! What the threads of a producer share: its counts, and buffers that batches and requests have left.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use parking_lot::Mutex;
 
-use super::batch::{Batch, Room};
+use super::batch::{Batch, Buffer};
 use crate::sink::tally::Tally;
 use crate::sink::throttled::Throttled;
 
@@ -20,10 +20,10 @@ pub(super) struct Shared {
     /// Their bytes.
     pub(super) bytes: AtomicUsize,
     /// How many records and bytes may be in flight.
-    pub(super) most: (u64, usize),
+    pub(super) most: Load,
     /// Of each partition, how many batches were handed over that could not be sent yet.
     pub(super) waiting: Box<[AtomicUsize]>,
-    pub(super) rooms: Mutex<Rooms>,
+    pub(super) pool: Mutex<BufferPool>,
     /// Why the last connection ended, until the producer can send.
     pub(super) trouble: Mutex<Option<String>>,
     /// Why nothing more can be sent, where that is so.
@@ -32,19 +32,26 @@ pub(super) struct Shared {
     pub(super) frames: Frames,
 }
 
-/// Room of batches of which all is known, for others.
+/// Records and their bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Load {
+    pub(super) records: u64,
+    pub(super) bytes: usize,
+}
+
+/// Buffers of batches whose outcome is final, for others.
 #[derive(Debug, Default)]
-pub(super) struct Rooms {
-    all: Vec<Room>,
+pub(super) struct BufferPool {
+    all: Vec<Buffer>,
     bytes: usize,
 }
 
-/// Room of requests that were written, for others.
+/// Buffers of requests that were written, for others.
 #[derive(Debug, Default)]
 pub(super) struct Frames(Mutex<Vec<BytesMut>>);
 
-/// How much room is kept for batches to come.
-const ROOM_BYTES: usize = 8 << 20;
+/// How many bytes of buffers are kept for batches to come.
+const POOL_BYTES: usize = 8 << 20;
 const MOST_FRAMES: usize = 8;
 
 impl Shared {
@@ -56,8 +63,8 @@ impl Shared {
             in_flight: AtomicU64::new(0),
             bytes: AtomicUsize::new(0),
             waiting: (0..partitions).map(|_| AtomicUsize::new(0)).collect(),
-            most: (most_records, most_bytes),
-            rooms: Mutex::default(),
+            most: Load { records: most_records, bytes: most_bytes },
+            pool: Mutex::default(),
             trouble: Mutex::default(),
             fatal: Mutex::default(),
             throttled: Throttled::new(),
@@ -79,35 +86,35 @@ impl Shared {
     pub(super) fn give_back(&self, batch: Batch) {
         self.in_flight.fetch_sub(batch.count() as u64, Ordering::Release);
         self.bytes.fetch_sub(batch.counted, Ordering::Release);
-        if let Some(room) = batch.into_room() {
-            self.keep_room(room);
+        if let Some(buffer) = batch.into_buffer() {
+            self.return_buffer(buffer);
         }
     }
 
-    /// Keeps a batch's room for another.
-    pub(super) fn keep_room(&self, room: Room) {
-        let mut rooms = self.rooms.lock();
-        if rooms.bytes < ROOM_BYTES {
-            rooms.bytes += room.bytes();
-            rooms.all.push(room);
+    /// Keeps a batch's buffer for another.
+    pub(super) fn return_buffer(&self, buffer: Buffer) {
+        let mut pool = self.pool.lock();
+        if pool.bytes < POOL_BYTES {
+            pool.bytes += buffer.bytes();
+            pool.all.push(buffer);
         }
     }
 
-    /// Room that a batch has left, if there is some.
-    pub(super) fn take_room(&self) -> Option<Room> {
-        let mut rooms = self.rooms.lock();
-        let room = rooms.all.pop()?;
-        rooms.bytes -= room.bytes();
-        Some(room)
+    /// Buffer that a batch has left, if there is some.
+    pub(super) fn take_buffer(&self) -> Option<Buffer> {
+        let mut pool = self.pool.lock();
+        let buffer = pool.all.pop()?;
+        pool.bytes -= buffer.bytes();
+        Some(buffer)
     }
 
-    /// Whether it holds `1 / part` of what it may, together with so many records and bytes that are
-    /// still to be handed over.
+    /// Whether it holds `1 / part` of what it may, together with what is still to be handed
+    /// over.
     #[inline]
-    pub(super) fn is_full(&self, part: u64, (records, bytes): (u64, usize)) -> bool {
-        let (most_records, most_bytes) = self.most;
-        self.bytes.load(Ordering::Acquire) + bytes >= most_bytes / part as usize
-            || self.in_flight.load(Ordering::Acquire) + records >= most_records.div_ceil(part)
+    pub(super) fn is_full(&self, part: u64, held: Load) -> bool {
+        let (records, bytes) = (&self.in_flight, &self.bytes);
+        bytes.load(Ordering::Acquire) + held.bytes >= self.most.bytes / part as usize
+            || records.load(Ordering::Acquire) + held.records >= self.most.records.div_ceil(part)
     }
 }
 

@@ -11,7 +11,7 @@ use super::batch::{Note, OpenBatch, UNPACED};
 use super::codec::Compressor;
 use super::sender::Event;
 use super::settings::Settings;
-use super::shared::Shared;
+use super::shared::{Load, Shared};
 use crate::pacing::StopFlag;
 use crate::record::Topic;
 use crate::sink::{Message, Sink, SinkError};
@@ -26,7 +26,7 @@ pub struct DirectSink {
     /// The partitions that have an open batch.
     begun: Vec<usize>,
     /// The records and their bytes in open batches, which count as held like those handed over.
-    held: (u64, usize),
+    held: Load,
     /// When the oldest open batch was begun.
     oldest_ns: u64,
     linger_ns: u64,
@@ -72,7 +72,7 @@ impl DirectSink {
             stop,
             open: (0..partitions).map(|_| None).collect(),
             begun: Vec::with_capacity(partitions),
-            held: (0, 0),
+            held: Load::default(),
             oldest_ns: 0,
             linger_ns: settings.linger.as_nanos() as u64,
             batch_bytes: settings.batch_bytes,
@@ -114,7 +114,7 @@ impl DirectSink {
                     self.oldest_ns = self.now_ns;
                 }
                 self.begun.push(number);
-                none.insert(OpenBatch::new(self.shared.take_room()))
+                none.insert(OpenBatch::new(self.shared.take_buffer()))
             }
         };
         let note = Note {
@@ -123,7 +123,8 @@ impl DirectSink {
             bytes: bytes as u32,
         };
         let took = open.push(message.key.as_bytes(), message.value, message.timestamp_ms, note);
-        self.held = (self.held.0 + 1, self.held.1 + took);
+        self.held.records += 1;
+        self.held.bytes += took;
         Ok(())
     }
 
@@ -144,10 +145,11 @@ impl DirectSink {
                 continue;
             }
             let Some(open) = self.open[number].take() else { continue };
-            self.held = (self.held.0 - open.records(), self.held.1 - open.bytes());
-            let (batch, room) = open.close(number, &mut self.compressor)?;
-            if let Some(room) = room {
-                self.shared.keep_room(room);
+            self.held.records -= open.records();
+            self.held.bytes -= open.bytes();
+            let (batch, buffer) = open.close(number, &mut self.compressor)?;
+            if let Some(buffer) = buffer {
+                self.shared.return_buffer(buffer);
             }
             records += batch.count() as u64;
             bytes += batch.len();

@@ -20,7 +20,7 @@ use crate::sink::tally::Tally;
 pub struct Cluster {
     settings: KafkaSettings,
     client: KafkaProducer,
-    members: Vec<Member>,
+    nodes: Vec<Node>,
     // Takes the client's troubles.
     _poller: Poller,
     troubles: Arc<Troubles>,
@@ -29,7 +29,7 @@ pub struct Cluster {
 
 /// A broker as the cluster names it to its clients, who connect to it there and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub struct Node {
     /// Its number.
     pub id: i32,
     /// Its host, by the listener that we came by.
@@ -42,16 +42,16 @@ pub struct Member {
 #[derive(Debug, Clone, Default)]
 pub struct Placement {
     /// The brokers.
-    pub members: Vec<Member>,
+    pub nodes: Vec<Node>,
     /// The numbers of the brokers that lead each topic's partitions, by topic; -1 where none does.
     pub leaders: BTreeMap<String, Vec<i32>>,
 }
 
 /// A way to look where partitions are.
 #[derive(Clone)]
-pub struct Scout(KafkaProducer);
+pub struct MetadataClient(KafkaProducer);
 
-impl Scout {
+impl MetadataClient {
     /// Looks, for up to `patience`.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Scout {
             }
             (topic.name().to_owned(), leaders)
         });
-        Ok(Placement { leaders: leaders.collect(), members: members_of(&metadata) })
+        Ok(Placement { leaders: leaders.collect(), nodes: nodes_of(&metadata) })
     }
 }
 
@@ -100,9 +100,9 @@ impl Cluster {
         let troubles = delivery.troubles();
         let client = settings.producer(delivery, Tuning::default())?;
         let poller = Poller::start(&client)?;
-        let members = Vec::new();
-        let mut cluster = Cluster { settings, client, members, _poller: poller, troubles, stop };
-        cluster.members = members_of(&cluster.fetch_metadata()?);
+        let nodes = Vec::new();
+        let mut cluster = Cluster { settings, client, nodes, _poller: poller, troubles, stop };
+        cluster.nodes = nodes_of(&cluster.fetch_metadata()?);
         Ok(cluster)
     }
 
@@ -173,13 +173,13 @@ impl Cluster {
     }
 
     /// The brokers that the cluster sends its clients to, as it named them when we connected.
-    pub fn members(&self) -> &[Member] {
-        &self.members
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
     }
 
     /// A way to look where its partitions are.
-    pub fn scout(&self) -> Scout {
-        Scout(self.client.clone())
+    pub fn metadata_client(&self) -> MetadataClient {
+        MetadataClient(self.client.clone())
     }
 
     /// The client that asks it.
@@ -236,13 +236,13 @@ impl Cluster {
     }
 }
 
-fn members_of(metadata: &Metadata) -> Vec<Member> {
-    let member = |broker: &MetadataBroker| Member {
+fn nodes_of(metadata: &Metadata) -> Vec<Node> {
+    let node = |broker: &MetadataBroker| Node {
         id: broker.id(),
         host: broker.host().to_owned(),
         port: u16::try_from(broker.port()).unwrap_or(0),
     };
-    metadata.brokers().iter().map(member).collect()
+    metadata.brokers().iter().map(node).collect()
 }
 
 /// How many partitions are asked at once where they end.

@@ -29,7 +29,7 @@ use crate::manifest::Transactions;
 use crate::pacing::StopFlag;
 use crate::record::Topic;
 
-pub use connect::{Cluster, Member, Placement, Scout};
+pub use connect::{Cluster, MetadataClient, Node, Placement};
 pub use error::{KafkaError, error_kind};
 pub use java::{JavaClient, RegistryKeys};
 pub use produce::give_token;

@@ -197,7 +197,7 @@ pub fn prepare(
 
 /// After how long brokers forget producers, by the first broker that tells.
 fn producer_expiration(cluster: &Cluster, admin: &Admin) -> Duration {
-    let broker = cluster.members().first();
+    let broker = cluster.nodes().first();
     let told = broker.and_then(|broker| admin.broker_config(broker.id, EXPIRATION));
     told.and_then(|ms| ms.parse().ok()).map_or(EXPIRATION_DEFAULT, Duration::from_millis)
 }

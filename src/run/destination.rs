@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::error::RunError;
 use super::plan::Plan;
 use super::producers::Producers;
-use super::{Talk, now_ms, reach, schemas, tell};
+use super::{Verbosity, now_ms, print_status, reach, schemas};
 use crate::cli::{RunOptions, SinkKind};
 use crate::encoding::Format;
 use crate::manifest::Manifest;
@@ -32,9 +32,9 @@ use crate::verify::fleet;
 const TELL_AFTER: Duration = Duration::from_secs(10);
 
 /// Where the records of a run go.
-pub enum Outlet {
+pub enum Destination {
     /// To producers.
-    Kafka(Box<KafkaOutlet>),
+    Kafka(Box<KafkaDestination>),
     /// To standard output.
     Stdout(Lines),
     /// Nowhere.
@@ -42,7 +42,7 @@ pub enum Outlet {
 }
 
 /// Producers, and what was started for them.
-pub struct KafkaOutlet {
+pub struct KafkaDestination {
     /// The producers.
     pub producers: Producers,
     /// The cluster that they write to.
@@ -51,7 +51,7 @@ pub struct KafkaOutlet {
     registry: Option<String>,
     keep: bool,
     created: Vec<String>,
-    // Dropped after the producers, which still talk to it.
+    // Dropped after the producers, which still verbosity to it.
     embedded: Embedded,
 }
 
@@ -68,7 +68,7 @@ pub struct Lines {
     line_by_line: bool,
 }
 
-impl Outlet {
+impl Destination {
     /// Opens where `options` say; completes the plan's manifest by partitions and schema ids.
     ///
     /// # Errors
@@ -77,15 +77,15 @@ impl Outlet {
         options: &RunOptions,
         plan: &mut Plan,
         stop: &StopFlag,
-    ) -> Result<Outlet, RunError> {
+    ) -> Result<Destination, RunError> {
         match options.destination.sink {
-            SinkKind::Null => Ok(Outlet::Null),
-            SinkKind::Stdout => Ok(Outlet::Stdout(Lines {
+            SinkKind::Null => Ok(Destination::Null),
+            SinkKind::Stdout => Ok(Destination::Stdout(Lines {
                 names: Topic::ALL.map(|t| format!("{}{t}", options.topics.topic_prefix)),
                 line_by_line: plan.manifest.pace != Pace::Max,
             })),
             SinkKind::Kafka => {
-                KafkaOutlet::open(options, plan, stop).map(|k| Outlet::Kafka(Box::new(k)))
+                KafkaDestination::open(options, plan, stop).map(|k| Destination::Kafka(Box::new(k)))
             }
         }
     }
@@ -95,10 +95,10 @@ impl Outlet {
         let machines = manifest.config.n_machines;
         let rate = pace(manifest);
         match self {
-            Outlet::Kafka(kafka) => kafka.introduce(manifest),
-            Outlet::Stdout(_) | Outlet::Null => {}
+            Destination::Kafka(kafka) => kafka.introduce(manifest),
+            Destination::Stdout(_) | Destination::Null => {}
         }
-        tell(&format!("Simulating {machines} machines, {rate}, seed {}.", manifest.seed));
+        print_status(&format!("Simulating {machines} machines, {rate}, seed {}.", manifest.seed));
     }
 
     /// How long making and announcing the machines may take, which a live start is put off by.
@@ -106,7 +106,7 @@ impl Outlet {
         let machines = manifest.config.n_machines;
         match self {
             // A broker that has just created the topics is busy for a moment.
-            Outlet::Kafka(_) => Duration::from_millis(500) + ANNOUNCING * machines,
+            Destination::Kafka(_) => Duration::from_millis(500) + ANNOUNCING * machines,
             _ => Duration::from_millis(50) + MAKING * machines,
         }
     }
@@ -115,7 +115,7 @@ impl Outlet {
     /// `patience`; where the run is stopped meanwhile, no longer than `shutdown` from then on. Returns
     /// how many are neither.
     pub fn flush(&self, patience: Duration, shutdown: Duration, stop: &StopFlag) -> usize {
-        let Outlet::Kafka(kafka) = self else { return 0 };
+        let Destination::Kafka(kafka) = self else { return 0 };
         let (mut taken, mut tell_after) = (Instant::now(), TELL_AFTER);
         let mut deadline = taken + patience;
         let (mut running, mut least) = (!stop.is_set(), usize::MAX);
@@ -147,37 +147,37 @@ impl Outlet {
     /// The fatal error that ended the producer, if one did.
     pub fn fatal(&self) -> Option<String> {
         match self {
-            Outlet::Kafka(kafka) => kafka.producers.fatal(),
-            Outlet::Stdout(_) | Outlet::Null => None,
+            Destination::Kafka(kafka) => kafka.producers.fatal(),
+            Destination::Stdout(_) | Destination::Null => None,
         }
     }
 
     /// Whose producers send; none where there are none.
     pub fn transport(&self) -> Option<Transport> {
         match self {
-            Outlet::Kafka(kafka) => Some(kafka.producers.transport()),
-            Outlet::Stdout(_) | Outlet::Null => None,
+            Destination::Kafka(kafka) => Some(kafka.producers.transport()),
+            Destination::Stdout(_) | Destination::Null => None,
         }
     }
 
     /// For how long brokers have held the producers back, the longest of any.
     pub fn throttled(&self) -> Duration {
-        let Outlet::Kafka(kafka) = self else { return Duration::ZERO };
+        let Destination::Kafka(kafka) = self else { return Duration::ZERO };
         kafka.producers.throttled().map(Throttled::total).max().unwrap_or_default()
     }
 
     /// What the producers count.
     pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
         let producers = match self {
-            Outlet::Kafka(kafka) => Some(&kafka.producers),
-            Outlet::Stdout(_) | Outlet::Null => None,
+            Destination::Kafka(kafka) => Some(&kafka.producers),
+            Destination::Stdout(_) | Destination::Null => None,
         };
         producers.into_iter().flat_map(Producers::tallies)
     }
 
     /// What became of the records so far; none where nothing confirms them.
     pub fn deliveries(&self) -> Option<Deliveries> {
-        let Outlet::Kafka(_) = self else { return None };
+        let Destination::Kafka(_) = self else { return None };
         let mut sum = Deliveries::default();
         for tally in self.tallies() {
             sum.add(&tally.deliveries());
@@ -188,7 +188,7 @@ impl Outlet {
     /// Where the partitions of the run's topics end now, by topic name without prefix; topics that
     /// don't tell are left out.
     pub fn end_offsets(&self, manifest: &Manifest) -> BTreeMap<String, Vec<i64>> {
-        let Outlet::Kafka(kafka) = self else { return BTreeMap::new() };
+        let Destination::Kafka(kafka) = self else { return BTreeMap::new() };
         // What is committed last, or not confirmed at all, is not there at once, and would lie behind.
         if manifest.transactions.is_some() || kafka.cluster.settings().acks == Acks::None {
             return BTreeMap::new();
@@ -201,13 +201,13 @@ impl Outlet {
     }
 
     /// Keeps what was started open until the run is stopped, where that was asked for.
-    pub fn hold_open(&self, stop: &StopFlag, talk: Talk) {
-        let Outlet::Kafka(kafka) = self else { return };
+    pub fn hold_open(&self, stop: &StopFlag, verbosity: Verbosity) {
+        let Destination::Kafka(kafka) = self else { return };
         if !kafka.keep || kafka.embedded.broker.is_none() || stop.is_set() {
             return;
         }
-        if talk == Talk::Stderr {
-            tell("The embedded broker and registry stay open. Press Ctrl-C to end.");
+        if verbosity == Verbosity::Normal {
+            print_status("The embedded broker and registry stay open. Press Ctrl-C to end.");
         }
         while !stop.is_set() {
             std::thread::sleep(Duration::from_millis(50));
@@ -232,12 +232,12 @@ impl Lines {
     }
 }
 
-impl KafkaOutlet {
+impl KafkaDestination {
     fn open(
         options: &RunOptions,
         plan: &mut Plan,
         stop: &StopFlag,
-    ) -> Result<KafkaOutlet, RunError> {
+    ) -> Result<KafkaDestination, RunError> {
         let destination = &options.destination;
         let mut embedded = Embedded::default();
         let connection = Connection::read(&destination.broker)?;
@@ -341,7 +341,7 @@ impl KafkaOutlet {
             producers: transactions.map(|t| t.producers).or(options.pace.producers).unwrap_or(1),
         };
         let producers = Producers::start(transport, &cluster, &plan.manifest, needs)?;
-        Ok(KafkaOutlet {
+        Ok(KafkaDestination {
             producers,
             bootstrap,
             registry: client.map(|client| client.to_string()),
@@ -355,24 +355,24 @@ impl KafkaOutlet {
     fn introduce(&self, manifest: &Manifest) {
         let embedded = &self.embedded.broker;
         let kind = |embedded: bool| if embedded { "embedded, " } else { "" };
-        tell(&format!(
+        print_status(&format!(
             "Broker:    {} ({}{})",
             self.bootstrap,
             kind(embedded.is_some()),
             plural(manifest.topics.len(), "topic")
         ));
-        tell(&format!("Producer:  {}", self.producers.transport().name()));
+        print_status(&format!("Producer:  {}", self.producers.transport().name()));
         if let Some(registry) = &self.registry {
             let kind = if self.embedded.registry.is_some() { " (embedded)" } else { "" };
-            tell(&format!("Registry:  {registry}{kind}"));
+            print_status(&format!("Registry:  {registry}{kind}"));
         }
         if !self.created.is_empty() && embedded.is_none() {
-            tell(&format!("Created:   {}", self.created.join(", ")));
+            print_status(&format!("Created:   {}", self.created.join(", ")));
         }
         if let Some(broker) = embedded {
             let topic = manifest.topics.first().map_or("telemetry", |entry| &entry.name);
-            tell(&format!("Read it:   kcat -b {} -t {topic} -C", self.bootstrap));
-            tell(&format!("Note:      {}.", broker.caveat()));
+            print_status(&format!("Read it:   kcat -b {} -t {topic} -C", self.bootstrap));
+            print_status(&format!("Note:      {}.", broker.caveat()));
         }
     }
 }

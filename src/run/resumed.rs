@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::fleet::Share;
-use crate::generator::Keyed;
+use crate::generator::KeyedRecord;
 use crate::record::Topic;
 use crate::verify::position::Position;
 use crate::verify::runs::Dropped;
 
 /// What a worker has still to pass.
-pub struct Passed {
+pub struct Resumed {
     position: Arc<Position>,
     dropped: Dropped,
     /// By place of the machine: records of its name.
@@ -19,14 +19,14 @@ pub struct Passed {
     jobs: HashMap<Box<str>, u64>,
 }
 
-impl Passed {
+impl Resumed {
     /// What the worker of `share`, whose machines have these names, has to pass.
     pub fn new<'a>(
         position: &Arc<Position>,
         share: Share,
         names: impl Iterator<Item = &'a str>,
-    ) -> Passed {
-        Passed {
+    ) -> Resumed {
+        Resumed {
             dropped: position.dropped_of(share),
             position: Arc::clone(position),
             machines: names.map(|name| Topic::ALL.map(|t| position.count(t, name))).collect(),
@@ -41,7 +41,7 @@ impl Passed {
     }
 
     /// Whether the next record, of the machine at a place, is there already.
-    pub fn holds(&mut self, at: usize, keyed: &Keyed<'_>) -> bool {
+    pub fn holds(&mut self, at: usize, keyed: &KeyedRecord<'_>) -> bool {
         let topic = keyed.record.topic();
         let left = if keyed.by_machine {
             &mut self.machines[at][topic.index()]

@@ -7,13 +7,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
+use super::destination::Destination;
 use super::error::RunError;
 use super::front::Front;
 use super::outcome::Counts;
-use super::outlet::Outlet;
 use super::sent::Sent;
 use super::worker::{Ended, OnFull, Progress, Worker};
-use super::{TOO_LARGE, Talk, now_ms};
+use super::{TOO_LARGE, Verbosity, now_ms};
 use crate::cli::{OnBacklog, RunOptions};
 use crate::fleet::{Groups, Share};
 use crate::manifest::Manifest;
@@ -37,19 +37,19 @@ const SKEW_READINGS: (u64, u64) = (10, 60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The threads of a run and what they share.
-pub struct Crew<'a> {
+pub struct Workers<'a> {
     /// The run.
     pub manifest: &'a Manifest,
     /// Its options, for what decides no record.
     pub options: &'a RunOptions,
     /// Where the records go.
-    pub outlet: &'a Outlet,
+    pub destination: &'a Destination,
     /// Of a resumed run: what is there already.
     pub position: Option<Arc<Position>>,
     /// Ends the run early.
     pub stop: &'a StopFlag,
     /// Whether a live line is shown.
-    pub talk: Talk,
+    pub verbosity: Verbosity,
     /// Of live time: when the run is to be ready, in nanoseconds from the schedule's zero, where its
     /// start lay in the past when it was begun; else 0, since the whole run can be on time.
     pub ready_ns: i64,
@@ -63,7 +63,7 @@ pub struct Outcome {
     pub failure: Option<RunError>,
 }
 
-impl Crew<'_> {
+impl Workers<'_> {
     /// Works the run off, with the sink that `sink` gives each thread, and adds up what became of it.
     /// Latencies go to `log` as well.
     ///
@@ -91,7 +91,7 @@ impl Crew<'_> {
         let busiest = rates.map_or(0.0, |(_, highest)| highest / workers.len() as f64);
         let pacer = Pacer::new(elapsed_ns, self.stop.clone()).at_most(busiest);
         let paced = rates.is_some();
-        self.outlet.tallies().for_each(|tally| tally.begin(elapsed_ns, paced));
+        self.destination.tallies().for_each(|tally| tally.begin(elapsed_ns, paced));
         let mut latency = LatencyRecorder::new(log);
         let began_ns = elapsed_ns;
         // What could not be on time, however quick the run was to be ready, is not measured; what is
@@ -104,7 +104,7 @@ impl Crew<'_> {
         let worked_ns = pacer.now_ns();
         self.flush(if ended == Ending::Complete { self.give_up() } else { self.shutdown() });
         let done_ns = pacer.now_ns();
-        latency.take(self.outlet.tallies());
+        latency.take(self.destination.tallies());
         let (latencies, log_failed) = latency.finish();
         let duration_ns =
             self.manifest.end_ns().map_or(0, |ns| i64::try_from(ns).unwrap_or(i64::MAX));
@@ -116,15 +116,15 @@ impl Crew<'_> {
         // A future start is waited for, not worked.
         let zero_ns = began_ns.max(0);
         let sent: Vec<&Sent> = workers.iter().map(Worker::sent).collect();
-        let deliveries = self.outlet.deliveries();
+        let deliveries = self.destination.deliveries();
         let counts = Counts {
             manifest: self.manifest,
             ended,
             sent: &sent,
             deliveries: deliveries.as_ref(),
-            end_offsets: &self.outlet.end_offsets(self.manifest),
-            transport: self.outlet.transport(),
-            throttled: self.outlet.throttled(),
+            end_offsets: &self.destination.end_offsets(self.manifest),
+            transport: self.destination.transport(),
+            throttled: self.destination.throttled(),
             already_there: self.position.as_ref().map_or(0, |position| position.records),
             latencies: &latencies,
             max_skew_ms: (workers.len() > 1).then(|| self.max_skew_ms()),
@@ -143,16 +143,16 @@ impl Crew<'_> {
 
     /// Waits for the last records; returns how many are neither confirmed nor given up.
     fn flush(&self, patience: Duration) -> usize {
-        self.outlet.flush(patience, self.shutdown(), self.stop)
+        self.destination.flush(patience, self.shutdown(), self.stop)
     }
 
     /// How long a run that came to its end waits without an acknowledgement: no shorter than its
     /// producers wait for a record themselves, so that they decide what becomes of it.
     fn give_up(&self) -> Duration {
         let patience = self.options.destination.give_up_after.duration();
-        let timeout = match self.outlet {
-            Outlet::Kafka(kafka) => kafka.cluster.settings().delivery_timeout(),
-            Outlet::Stdout(_) | Outlet::Null => None,
+        let timeout = match self.destination {
+            Destination::Kafka(kafka) => kafka.cluster.settings().delivery_timeout(),
+            Destination::Stdout(_) | Destination::Null => None,
         };
         timeout.map_or(patience, |timeout| patience.max(timeout + DECIDING))
     }
@@ -216,11 +216,11 @@ impl Crew<'_> {
         let producers = self.manifest.transactions.as_ref().map(|t| t.producers);
         let before = self.position.as_ref().and_then(|position| position.threads());
         let wanted = before.or(producers).or(self.options.pace.threads).unwrap_or_else(|| {
-            match self.outlet {
+            match self.destination {
                 // One thread makes records several times as fast as a producer takes them, and keeps
                 // the lines of a seed in one order.
-                Outlet::Kafka(_) | Outlet::Stdout(_) => 1,
-                Outlet::Null => thread::available_parallelism().map_or(1, |n| n.get() as u32),
+                Destination::Kafka(_) | Destination::Stdout(_) => 1,
+                Destination::Null => thread::available_parallelism().map_or(1, |n| n.get() as u32),
             }
         });
         wanted.clamp(1, groups.max(1))
@@ -242,7 +242,7 @@ impl Crew<'_> {
         let left =
             self.flush(if announced.is_ok() { self.give_up() } else { self.shutdown() }) as u64;
         announced?;
-        let seen = self.outlet.deliveries().unwrap_or_default();
+        let seen = self.destination.deliveries().unwrap_or_default();
         let failed = seen.topics[Topic::Machines.index()].failed;
         if (left > 0 && !stop.is_set()) || failed > 0 {
             let total = workers.iter().map(|w| w.sent().records[Topic::Machines.index()]).sum();
@@ -292,7 +292,8 @@ impl Crew<'_> {
         let measured_ns = u64::try_from(from_ns).unwrap_or(0);
         let progress: Vec<Progress> = workers.iter().map(|_| Progress::default()).collect();
         // Beside lines on the same terminal it would only disturb.
-        let hidden = self.talk == Talk::Silent || matches!(self.outlet, Outlet::Stdout(_));
+        let hidden = self.verbosity == Verbosity::Quiet
+            || matches!(self.destination, Destination::Stdout(_));
         let mut line = LiveLine::new(hidden);
         let mut ended = Ending::Complete;
         let mut failure = None;
@@ -314,9 +315,9 @@ impl Crew<'_> {
                 .collect();
             drop(working);
             while all_ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-                latency.look(self.outlet.tallies());
+                latency.look(self.destination.tallies());
                 line.show(&self.glance(&progress, latency.p99()));
-                if let Some(reason) = self.outlet.fatal() {
+                if let Some(reason) = self.destination.fatal() {
                     failure = Some(RunError::Sink(SinkError::Fatal(reason)));
                     self.stop.stop();
                 }
@@ -337,8 +338,8 @@ impl Crew<'_> {
 
     fn glance(&self, progress: &[Progress], p99: Option<P99>) -> Glance {
         let sent = progress.iter().map(Progress::sent).sum();
-        match self.outlet {
-            Outlet::Kafka(kafka) => {
+        match self.destination {
+            Destination::Kafka(kafka) => {
                 let mut glance = Glance { sent, p99, ..Glance::default() };
                 for tally in kafka.producers.tallies() {
                     let (acked, failed) = tally.progress();
@@ -349,7 +350,9 @@ impl Crew<'_> {
                 glance.throttled = kafka.producers.throttled().any(Throttled::is_on);
                 glance
             }
-            Outlet::Stdout(_) | Outlet::Null => Glance { sent, acked: sent, ..Glance::default() },
+            Destination::Stdout(_) | Destination::Null => {
+                Glance { sent, acked: sent, ..Glance::default() }
+            }
         }
     }
 }
