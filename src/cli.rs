@@ -72,7 +72,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
     0  done            2  usage or configuration
    10  no broker answers           20  no registry answers
-   11  the broker refuses us       21  the registry refuses us (401, 403)
+   11  the broker denied access    21  the registry denied access (401, 403)
    12  a topic can't be used       22  a schema is refused or missing
    13  the producer failed         23  the registry answers with errors or isn't one
    30  records were lost           24  an embedded address is taken
@@ -196,8 +196,8 @@ pub struct RunOptions {
     /// Look the schemas up, and fail where one is missing, rather than register it.
     #[arg(long, help_heading = "Schema registry")]
     pub no_register_schemas: bool,
-    /// Go on with the run of this report, which was interrupted or killed: what of each key is in the
-    /// topics already is read back, and the rest is sent. Everything but where to is in the report.
+    /// Continue the run of this report, which was interrupted or killed: read what arrived, and send the
+    /// rest. The report holds all options but those of the connection.
     #[arg(long, value_name = "FILE", help_heading = "What", conflicts_with_all = RESUMED)]
     pub resume: Option<PathBuf>,
 }

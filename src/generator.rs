@@ -1,6 +1,6 @@
 //! The record stream of a share of the fleet: fleet, simulation, schedule and records joined, a
-//! pure function of the manifest. `run` sends what it yields; whoever wants to know what was sent
-//! makes it again.
+//! pure function of the manifest. `run` sends what it yields; `verify` and `preview` make the same
+//! records again.
 
 use crate::fleet::{Fleet, MachineIds, Phases, Share};
 use crate::manifest::{JobKey, Manifest};

@@ -178,14 +178,14 @@ fn a_lost_answer_loses_and_repeats_nothing_whatever_the_broker_remembers() {
             let broker = broker(Settings::new());
             let running = start(&broker, &["--rate", "max", "--records", "60000"]);
             running.line("Simulating");
-            let mut befallen = 0;
+            let mut hits = 0;
             for turn in 0..6 {
                 let fault = broker.fault(Fault::on(ApiKey::Produce, action).skip(turn).times(1));
                 let deadline = std::time::Instant::now() + Duration::from_millis(300);
                 while fault.hits() == 0 && std::time::Instant::now() < deadline {
                     std::thread::sleep(Duration::from_millis(2));
                 }
-                befallen += fault.hits();
+                hits += fault.hits();
                 fault.end();
                 if forgets {
                     for topic in TOPICS {
@@ -196,7 +196,7 @@ fn a_lost_answer_loses_and_repeats_nothing_whatever_the_broker_remembers() {
                 }
             }
             let ended = running.finish(SOON);
-            assert!(befallen > 0, "{action:?}");
+            assert!(hits > 0, "{action:?}");
             assert_exact(&broker, &ended, &format!("{action:?}, forgetting: {forgets}"));
         }
     }

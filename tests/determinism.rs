@@ -200,7 +200,7 @@ fn shards_make_together_what_one_process_makes() {
     }
 }
 
-/// Every scenario, with the ground truth, long enough for something to befall its machines.
+/// Every scenario, with the ground truth, long enough for incidents on its machines.
 fn scenarios() -> impl Iterator<Item = String> {
     scenario::all().iter().map(|scenario| {
         format!(

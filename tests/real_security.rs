@@ -1,5 +1,5 @@
 //! Security as real brokers practise it: SASL and TLS with the right credentials, and each wrong one
-//! told apart, in one line and in time; and secrets, which nothing that a run writes may hold.
+//! distinguished, in one line and in time; and secrets, which nothing that a run writes may hold.
 //!
 //! `tests/cluster/cluster up --secure` starts what is needed and names it by FLEETSTORM_TEST_*;
 //! `tests/run` does so. Every test is named `secure_`, so that it can be left out.

@@ -1,4 +1,4 @@
-//! A few machines by themselves: those that the most befell, for as long as it can be told apart.
+//! A few machines by themselves: those with the most incidents, for as long as these can be distinguished.
 
 use std::time::Duration;
 
@@ -33,14 +33,14 @@ pub struct MachineLine {
 
 /// How many machines are shown.
 const SHOWN: usize = 6;
-/// More incidents than this on one machine can't be told apart.
+/// More incidents than this on one machine can't be distinguished.
 const LEGIBLE: u64 = 30;
 /// The fewest readings that are shown, where there are so many.
 const FEWEST: u64 = 60;
 
 impl Detail {
     /// The machines of the run that `manifest` describes that `incidents` befell the most; where
-    /// they are too many to be told apart, a part of the run from a little before `focus_ms` on.
+    /// they are too many to be distinguished, a part of the run from a little before `focus_ms` on.
     ///
     /// # Errors
     /// None of its own.
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_befalls_too_often_is_shown_for_a_part_of_the_run() {
+    fn incidents_that_are_too_many_are_shown_for_a_part_of_the_run() {
         let minute = Duration::from_secs(60);
         let whole = Columns::new(0, minute, 2880);
         assert_eq!(window(&whole, minute, 10, None), (0, 2880));

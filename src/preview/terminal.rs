@@ -37,9 +37,9 @@ pub fn draw(outline: &Outline, shape: &Shape, look: Look) -> String {
     for line in [&lines.memory, &lines.disk, &lines.network, &lines.latency, &lines.jobs] {
         drawing.row(line, None, "36");
     }
-    let befalls = [&lines.anomalies, &lines.down].into_iter().chain(&lines.others);
-    for line in befalls.filter(|line| line.is_alive()) {
-        drawing.befalls(line);
+    let troubles = [&lines.anomalies, &lines.down].into_iter().chain(&lines.others);
+    for line in troubles.filter(|line| line.is_alive()) {
+        drawing.trouble(line);
     }
     for (what, places) in [("zone", &shape.zones), ("region", &shape.regions)] {
         drawing.places(what, places);
@@ -106,7 +106,7 @@ impl Drawing {
     }
 
     /// A line from 0 on.
-    fn befalls(&mut self, line: &Line) {
+    fn trouble(&mut self, line: &Line) {
         let line = Line { values: line.resampled(self.width), ..line.clone() };
         self.row(&line, line.range().map(|(_, most)| (0.0, most)), "31");
     }

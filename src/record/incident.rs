@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct IncidentRecord<'a> {
     /// The incident.
     pub incident_id: &'a str,
-    /// The machine that it befalls.
+    /// The machine that it happens to.
     pub machine_id: &'a str,
     /// `cpu_spike`, `memory_leak`, `network_saturation`, `disk_full`, `multi_resource` or
     /// `sensor_drift`, which are anomalies; `failure`, `cascade`, `maintenance`, `degradation` or

@@ -20,7 +20,7 @@ pub enum Topic {
     Jobs,
     /// What each machine is. Compacted.
     Machines,
-    /// The beginning and the end of everything that befalls a machine. Not written unless asked for.
+    /// The beginning and the end of every incident on a machine. Not written unless asked for.
     Incidents,
 }
 

@@ -117,7 +117,7 @@ pub enum ExitCode {
     ProducerFailed = 13,
     /// No registry answers.
     RegistryUnreachable = 20,
-    /// The registry refuses us.
+    /// The registry denied access.
     RegistryRefused = 21,
     /// The registry refuses a schema.
     SchemaRefused = 22,

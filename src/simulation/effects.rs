@@ -1,4 +1,4 @@
-//! What befalls a machine, as its signals see it: the one way in which troubles of any kind act on
+//! What happens to a machine, as its signals see it: the one way in which troubles of any kind act on
 //! load, memory, disk, network and service.
 
 use super::signals::Signals;

@@ -1,6 +1,6 @@
-//! Incidents: the ground truth of what befalls a machine, from beginning to end.
+//! Incidents: the ground truth of what happens to a machine, from beginning to end.
 
-/// What befalls a machine.
+/// What happens to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IncidentKind {
     /// The processor is seized, then let go bit by bit.

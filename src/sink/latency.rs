@@ -23,7 +23,7 @@ pub struct TopicLatency {
     pub enqueued: Histogram<u64>,
 }
 
-/// Times up to this are told apart; longer ones are counted as this long.
+/// The longest time that is distinguished; longer ones count as this long.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// An empty histogram of microseconds: three digits, up to an hour.

@@ -110,7 +110,7 @@ pub enum SinkError {
     #[error("the run was stopped")]
     Stopped,
     /// Who reads the output has gone.
-    #[error("nobody reads the output any more")]
+    #[error("standard output was closed")]
     Closed,
     /// Writing the output failed.
     #[error("failed to write the output: {0}")]

@@ -268,7 +268,7 @@ impl Broker {
         self.shared.seen(node, api)
     }
 
-    /// Puts a fault in force, behind those that are: of several that fit a request, the first befalls it.
+    /// Puts a fault in force, behind those that are: of several that fit a request, the first applies.
     pub fn fault(&self, fault: Fault) -> InForce {
         self.shared.faults.lock().add(fault)
     }

@@ -1,4 +1,4 @@
-//! Faults on request: what befalls which requests, told beforehand by a test.
+//! Faults on request: what happens to which requests, as a test says beforehand.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{ApiKey, RequestKind};
 
-/// What befalls a request.
+/// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// It is answered with the code and nothing is done.

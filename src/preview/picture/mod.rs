@@ -142,17 +142,17 @@ impl Page {
         }
     }
 
-    /// What befalls the fleet, where anything does, and its other figures, three a row.
+    /// The incidents of the fleet, if any, and its other figures, three a row.
     fn figures(&mut self, shape: &Shape) {
         let lines = &shape.fleet;
-        let befalls = [
+        let troubles = [
             (&lines.anomalies, "Machines with an anomaly open", palette::LINES[1]),
             (&lines.down, "Machines down", palette::FAILED[0]),
             (&lines.others[0], "Machines in maintenance", palette::LINES[2]),
             (&lines.others[1], "Machines worn out", "#8c6d46"),
             (&lines.others[2], "Machines in a troubled zone", "#8080b0"),
         ];
-        let mut cells: Vec<(&Line, &str, &str, bool)> = befalls
+        let mut cells: Vec<(&Line, &str, &str, bool)> = troubles
             .into_iter()
             .filter(|(line, ..)| line.is_alive())
             .map(|(line, title, colour)| (line, title, colour, true))

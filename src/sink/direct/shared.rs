@@ -82,7 +82,7 @@ impl Shared {
         self.waiting[partition].load(Ordering::Relaxed) > 0
     }
 
-    /// Takes a batch back of which all is known.
+    /// Takes back a batch whose outcome is final.
     pub(super) fn give_back(&self, batch: Batch) {
         self.in_flight.fetch_sub(batch.count() as u64, Ordering::Release);
         self.bytes.fetch_sub(batch.counted, Ordering::Release);

@@ -1,4 +1,4 @@
-//! Why a broker lets nobody in: told apart by what the client says, and where that doesn't say it,
+//! Why a broker denied access: recognised by what the client says, and where that doesn't say it,
 //! by asking the broker for its certificate once more.
 
 use std::fmt;

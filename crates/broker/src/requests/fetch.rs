@@ -91,14 +91,14 @@ fn read(cx: &Context, request: &FetchRequest, hit: Option<&Hit>) -> FetchRespons
     let mut answer = FetchResponse::default();
     for topic in &request.topics {
         let named = name(cx, &state, &topic.topic, topic.topic_id);
-        let befalls = |index| {
+        let fault_of = |index| {
             let hit = hit?;
             let (t, i) = hit.partition.as_ref()?;
             (named == Some(t.as_str()) && *i == index).then_some(hit.action)
         };
         let mut partitions = Vec::new();
         for wanted in &topic.partitions {
-            let found = match (named, befalls(wanted.partition)) {
+            let found = match (named, fault_of(wanted.partition)) {
                 (_, Some(Action::Refuse(error) | Action::DoAndRefuse(error))) => Err(error),
                 (None, _) => Err(ResponseError::UnknownTopicId),
                 (Some(name), _) => readable(cx, &state, name, wanted, request.isolation_level),

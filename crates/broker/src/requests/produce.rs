@@ -75,7 +75,7 @@ fn store(
     transaction: Option<&TransactionalId>,
     hit: Option<&Hit>,
 ) -> Vec<PartitionProduceResponse> {
-    let befalls = |index| {
+    let fault_of = |index| {
         let hit = hit?;
         let (t, i) = hit.partition.as_ref()?;
         (t == topic && *i == index).then_some(hit.action)
@@ -83,7 +83,7 @@ fn store(
     // The limits are looked up and the appending is done under the lock, the checks between them aren't.
     let mut sent: Vec<Sent> = {
         let state = cx.shared.state();
-        let limits = |index| match befalls(index) {
+        let limits = |index| match fault_of(index) {
             Some(Action::Refuse(error)) => Err((error, "as a test asked".to_owned())),
             _ => limits(&state, cx.node, topic, index, acks),
         };
@@ -112,7 +112,7 @@ fn store(
             let time = limits.log_append_time.then_some(now);
             append(&mut state, cx, topic, one.index, (&bytes, header), time, transaction)
         });
-        match (stored, befalls(one.index)) {
+        match (stored, fault_of(one.index)) {
             (Ok(_), Some(Action::DoAndRefuse(error))) => {
                 refused(one.index, &(error, "as a test asked".to_owned()))
             }
