@@ -48,7 +48,7 @@ pub fn of(manifest: &Manifest, parts: &[Part]) -> RateResults {
     let (took_s, acked_s) = (to_s - from_s, measured.acknowledged_s - from_s);
     let per = |seconds: f64, n: u64| (seconds > 0.0).then(|| n as f64 / seconds);
     let due = Due::of(manifest, parts, to_s);
-    let target = due.as_ref().filter(|_| took_s > 0.0).map(|due| due.rate_seconds / took_s);
+    let target = due.as_ref().filter(|_| took_s > 0.0).map(|due| due.rate(took_s));
     let bytes = manifest.bytes.filter(|_| target.is_some());
     let shards = parts.iter().map(|part| part.shards).sum::<usize>() as f64;
     // Of shards that came later, less was asked for.
@@ -86,11 +86,19 @@ pub fn of(manifest: &Manifest, parts: &[Part]) -> RateResults {
 struct Due {
     /// Slots, silent ones included.
     slots: f64,
-    /// The sum of each part's rate times the time that it was to hold it.
+    /// The mean rate of each part times the time that it was to hold it, summed up. Where all have one
+    /// rate this is that time alone, so that the rate stays what was asked for to the last digit.
     rate_seconds: f64,
+    /// The one rate of all parts, where they have one.
+    one_rate: Option<f64>,
 }
 
 impl Due {
+    /// The mean rate over `took_s` seconds.
+    fn rate(&self, took_s: f64) -> f64 {
+        self.rate_seconds / took_s * self.one_rate.unwrap_or(1.0)
+    }
+
     /// What was due of `parts` until `to_s`; none where nothing was paced, or nothing due. Who comes
     /// later than the schedule ends has held its mean rate for longer.
     fn of(manifest: &Manifest, parts: &[Part], to_s: f64) -> Option<Due> {
@@ -112,8 +120,10 @@ impl Due {
             };
             let late = rate * (to_s - until_s);
             let slots = part.fraction * ((after - before.max(first)).max(0.0) + late);
-            let rate_seconds = part.fraction * rate * (to_s - from_s);
-            let due = sum.get_or_insert(Due { slots: 0.0, rate_seconds: 0.0 });
+            let one_rate = (lowest == highest).then_some(highest);
+            let rate_seconds =
+                part.fraction * (to_s - from_s) * if one_rate.is_some() { 1.0 } else { rate };
+            let due = sum.get_or_insert(Due { slots: 0.0, rate_seconds: 0.0, one_rate });
             due.slots += slots;
             due.rate_seconds += rate_seconds;
         }
