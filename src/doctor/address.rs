@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::check::Check;
@@ -71,30 +73,54 @@ impl Address {
         self.host == "localhost" || number.is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// Opens a connection until `until`; of several that its name stands for, the first that can be
-    /// opened.
+    /// Opens a connection until `until`, to the first of the addresses that its name stands for which
+    /// takes it. They are tried side by side, each a little after the one before (RFC 8305).
     pub fn connect(&self, until: Instant) -> Result<TcpStream, Unreached> {
-        let left = until.saturating_duration_since(Instant::now()).max(LEAST);
-        let (host, port) = (self.host.clone(), self.port);
-        // The system's own lookup knows no bound.
-        let found = within(left, move || {
-            let found = (host.as_str(), port).to_socket_addrs();
-            found.map(|all| all.collect::<Vec<_>>()).map_err(|error| error.to_string())
-        });
-        let addresses = match found {
-            Some(Ok(addresses)) => addresses,
-            Some(Err(why)) => return Err(Unreached::Unknown(why)),
-            None => return Err(Unreached::Unknown("the lookup took too long".to_owned())),
-        };
+        let addresses = self.look_up(until).map_err(Unreached::Unknown)?;
+        let (told, outcomes) = mpsc::channel();
+        for (nth, address) in addresses.into_iter().enumerate() {
+            let told = told.clone();
+            thread::spawn(move || {
+                thread::sleep(APART.saturating_mul(nth as u32));
+                // Nobody listens any more where another was faster.
+                let _late = told.send(open(address, until));
+            });
+        }
+        drop(told);
         let mut outcome = Err(Unreached::Unknown("the name has no address".to_owned()));
-        for address in addresses {
-            outcome = open(address, until);
+        for next in outcomes {
+            outcome = next;
             if outcome.is_ok() {
                 break;
             }
         }
         outcome
     }
+
+    /// The addresses that its name stands for, or why there are none.
+    fn look_up(&self, until: Instant) -> Result<Vec<SocketAddr>, String> {
+        let left = until.saturating_duration_since(Instant::now()).max(LEAST);
+        let (host, port) = (self.host.clone(), self.port);
+        // The system's own lookup knows no bound.
+        let found = within(left, move || {
+            let found = (host.as_str(), port).to_socket_addrs();
+            found.map(Vec::from_iter).map_err(|error| error.to_string())
+        });
+        found.unwrap_or_else(|| Err("the lookup took too long".to_owned()))
+    }
+}
+
+/// Those of several addresses that swallow connections, which takes a second to say.
+fn swallowing(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let until = Instant::now() + Duration::from_secs(1);
+    let silent = |address| matches!(open(address, until), Err(Unreached::Silent));
+    thread::scope(|scope| {
+        let tried = addresses.iter().map(|&at| (at, scope.spawn(move || silent(at))));
+        let tried: Vec<_> = tried.collect();
+        let swallows =
+            tried.into_iter().filter_map(|(at, t)| t.join().unwrap_or(false).then_some(at));
+        swallows.collect()
+    })
 }
 
 fn open(address: SocketAddr, until: Instant) -> Result<TcpStream, Unreached> {
@@ -127,6 +153,9 @@ impl fmt::Display for Unreached {
     }
 }
 
+/// How long an address may take before the next one is tried as well: RFC 8305's connection attempt delay.
+const APART: Duration = Duration::from_millis(250);
+
 /// Connects to each bootstrap address; gives those that take connections.
 pub fn check(addresses: &[Address], until: Instant) -> (Check, Vec<Address>) {
     const NAME: &str = "address";
@@ -148,6 +177,20 @@ pub fn check(addresses: &[Address], until: Instant) -> (Check, Vec<Address>) {
     }
     let named = |all: &[Address]| all.iter().map(Address::to_string).collect::<Vec<_>>().join(", ");
     let Some((_, why)) = failed.first() else {
+        let several =
+            open.iter().filter_map(|it| it.look_up(until).ok()).filter(|all| all.len() > 1);
+        let swallowing = swallowing(&several.flatten().collect::<Vec<_>>());
+        if !swallowing.is_empty() {
+            let all: Vec<String> = swallowing.iter().map(SocketAddr::to_string).collect();
+            let seen = format!(
+                "{} can be reached, but of its addresses {} swallow connections",
+                named(&open),
+                all.join(", ")
+            );
+            let fix =
+                "take them from DNS or /etc/hosts, or have them refuse: clients lose time there";
+            return (Check::warn(NAME, seen, fix), open);
+        }
         let verb = if open.len() == 1 { "takes" } else { "take" };
         return (Check::ok(NAME, format!("{} {verb} connections", named(&open))), open);
     };

@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::reach::reach;
 use super::sender::Event;
 use super::settings::Settings;
 use super::shared::Shared;
@@ -98,7 +98,7 @@ pub(super) async fn connect(
     settings: &Settings,
 ) -> Result<(Box<dyn Stream>, Versions), String> {
     let text = |error: std::io::Error| error.to_string();
-    let stream = TcpStream::connect((host, port)).await.map_err(text)?;
+    let stream = reach(host, port).await.map_err(text)?;
     stream.set_nodelay(true).map_err(text)?;
     if settings.keepalive {
         let often = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);

@@ -14,6 +14,7 @@ mod outcome;
 mod partition;
 mod quorum;
 mod quotas;
+mod reach;
 mod search;
 mod sender;
 mod settings;
