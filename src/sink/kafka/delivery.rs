@@ -126,6 +126,9 @@ impl Delivery {
             let pauses = told.brokers.values().map(|broker| broker.throttle.max);
             let longest =
                 Duration::from_millis(u64::try_from(pauses.max().unwrap_or(0)).unwrap_or(0));
+            if !longest.is_zero() {
+                tracing::debug!("a quota holds the producer back for {longest:?}");
+            }
             self.throttled.add(longest);
         }
     }
