@@ -6,9 +6,9 @@ use std::hint::black_box;
 use clap::Parser;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fleetstorm::cli::{Cli, Command};
-use fleetstorm::fleet::Share;
-use fleetstorm::generator::Generator;
 use fleetstorm::run::plan::Plan;
+use fleetstorm_model::fleet::Share;
+use fleetstorm_model::stream::Stream;
 
 fn records(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("records");
@@ -18,27 +18,22 @@ fn records(criterion: &mut Criterion) {
         let Command::Run(options) = cli.command else { unreachable!("`run` was asked for") };
         let manifest = Plan::new(&options, 1_767_225_600_000).expect("a valid plan").manifest;
         let encoder = manifest.encoder();
-        let mut generator = Generator::new(&manifest, Share::WHOLE);
-        let slots = generator.slots();
+        let mut stream = Stream::new(&manifest, Share::WHOLE);
+        let slots = stream.machines() * stream.slots().len();
         let mut buffer = Vec::with_capacity(512);
-        let mut round = 0;
 
-        group.throughput(Throughput::Elements((generator.machines() * slots.len()) as u64));
+        group.throughput(Throughput::Elements(slots as u64));
         group.bench_function(topics, |bencher| {
             bencher.iter(|| {
-                for at in 0..generator.machines() {
-                    let reading = generator.read(round, at);
-                    for (slot, &kind) in slots.kinds().iter().enumerate() {
-                        let time = generator.time(&reading, slot);
-                        generator.fill(&reading, kind, time.timestamp_ms, |keyed| {
-                            if let Some(keyed) = keyed {
-                                encoder.encode(keyed.record, &mut buffer);
-                                black_box((&buffer, keyed.partition));
-                            }
-                        });
-                    }
+                for _ in 0..slots {
+                    let Some(step) = stream.next() else { break };
+                    stream.record(&step, |keyed| {
+                        if let Some(keyed) = keyed {
+                            encoder.encode(keyed.record, &mut buffer);
+                            black_box((&buffer, keyed.partition));
+                        }
+                    });
                 }
-                round += 1;
             });
         });
     }

@@ -11,19 +11,19 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use fleetstorm_model::config::units::{
+    ByteRate, Percent, Rate, RateLimit, ShardChoice, Span, Speed, StartTime,
+};
+use fleetstorm_model::encoding::Format;
+use fleetstorm_model::manifest::JobKey;
+use fleetstorm_model::record::Topic;
+use fleetstorm_model::schedule::Time;
+use fleetstorm_model::schedule::trace;
 use secrecy::SecretString;
 
 use count::{whole, whole_of};
 
-use crate::config::units::{
-    ByteRate, Percent, Rate, RateLimit, ShardChoice, Span, Speed, StartTime,
-};
-use crate::encoding::Format;
-use crate::encoding::registry::SubjectStrategy;
-use crate::manifest::JobKey;
-use crate::pacing::Time;
-use crate::pacing::trace;
-use crate::record::Topic;
+use crate::registry::SubjectStrategy;
 use crate::sink::kafka::topics::TopicConfig;
 use crate::sink::kafka::{Acks, Property};
 

@@ -11,7 +11,6 @@ use fleetstorm::cli::{
     self, Cli, Command, DoctorOptions, ReportCommand, ScenariosCommand, SchemasCommand,
     VerifyOptions, exposed,
 };
-use fleetstorm::config::scenario::{self, Scenario};
 use fleetstorm::pacing::StopFlag;
 use fleetstorm::report::file::{self, ReportFile};
 use fleetstorm::report::{merge, summary};
@@ -19,7 +18,9 @@ use fleetstorm::run::connection::Connection;
 use fleetstorm::run::{self, ExitCode, RunError, Verbosity};
 use fleetstorm::sink::stdout;
 use fleetstorm::verify::verdict::Verdict;
-use fleetstorm::{doctor, encoding, output, preview, record, serve};
+use fleetstorm::{doctor, output, preview, serve};
+use fleetstorm_model::config::scenario::{self, Scenario};
+use fleetstorm_model::{encoding, record};
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;

@@ -18,7 +18,7 @@ mod statistics;
 #[path = "support/stream.rs"]
 mod stream;
 
-use fleetstorm::fleet::Fleet;
+use fleetstorm_model::fleet::Fleet;
 use history::{ANOMALIES, History, Incident, Row, watch};
 use statistics::{
     SIGMAS, assert_binomial, assert_near, assert_same_rate, chi_square, mean, standard_error,
@@ -450,7 +450,7 @@ fn nothing_that_anomalies_do_gathers_over_a_long_run() {
     let mut sums = vec![[[0.0; 3]; 4]; 80];
     let mut rounds = vec![0; 80];
     stream::simulate(&options, |place, keyed| {
-        if let fleetstorm::record::Record::Telemetry(t) = &keyed.record {
+        if let fleetstorm_model::record::Record::Telemetry(t) = &keyed.record {
             let sum = &mut sums[place][rounds[place] / QUARTER];
             for (sum, value) in
                 sum.iter_mut().zip([t.cpu_percent, t.memory_percent, t.disk_percent])

@@ -13,23 +13,23 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fleetstorm::config::layers::{Layer, Origin};
-use fleetstorm::config::resolve;
-use fleetstorm::config::units::{
-    ByteRate, Level, Percent, Rate, RateLimit, Shard, ShardChoice, Span, Speed, StartTime,
-};
-use fleetstorm::encoding::SchemaId;
-use fleetstorm::encoding::registry::{Registry, RegistrySettings};
-use fleetstorm::fleet::Share;
-use fleetstorm::generator::Generator;
-use fleetstorm::manifest::Manifest;
-use fleetstorm::pacing::{Profile, trace};
-use fleetstorm::record::Topic;
+use fleetstorm::registry::{Registry, RegistrySettings};
 use fleetstorm::report::merge;
 use fleetstorm::report::read::{self, ReadReport};
 use fleetstorm::sink::kafka::Property;
 use fleetstorm::sink::kafka::topics::TopicConfig;
 use fleetstorm::verify::runs::Runs;
+use fleetstorm_model::config::layers::{Layer, Origin};
+use fleetstorm_model::config::resolve;
+use fleetstorm_model::config::units::{
+    ByteRate, Level, Percent, Rate, RateLimit, Shard, ShardChoice, Span, Speed, StartTime,
+};
+use fleetstorm_model::encoding::SchemaId;
+use fleetstorm_model::fleet::Share;
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Topic;
+use fleetstorm_model::schedule::{Profile, trace};
+use fleetstorm_model::stream::Stream;
 use mutation::{Change, changed, changes};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -131,26 +131,13 @@ fn work_with(read: ReadReport) {
 
 /// Makes the first records of a share.
 fn make(manifest: &Manifest, share: Share) {
-    let mut generator = Generator::new(manifest, share);
     let (encoder, mut buffer) = (manifest.encoder(), Vec::new());
-    let slots = generator.slots();
-    let machines = generator.machines().min(50);
-    for at in 0..machines {
-        generator.announce(at, manifest.start.timestamp_millis(), |keyed| {
-            encoder.encode(keyed.record, &mut buffer).len()
+    let mut stream = Stream::new(manifest, share);
+    for _ in 0..2000 {
+        let Some(step) = stream.next() else { break };
+        stream.record(&step, |keyed| {
+            keyed.map(|keyed| encoder.encode(keyed.record, &mut buffer).len())
         });
-    }
-    for round in 0..8 {
-        for at in 0..machines {
-            let reading = generator.read(round, at);
-            for (slot, &kind) in slots.kinds().iter().enumerate() {
-                let time = generator.time(&reading, slot);
-                generator.fill(&reading, kind, time.timestamp_ms, |keyed| {
-                    keyed.map(|keyed| encoder.encode(keyed.record, &mut buffer).len())
-                });
-            }
-            let _again = generator.announced_again(round, at);
-        }
     }
 }
 

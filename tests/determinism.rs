@@ -6,14 +6,14 @@
 //! paced run waits for nothing.
 
 use fleetstorm::cli::{Cli, Command};
-use fleetstorm::config::scenario;
-use fleetstorm::fleet::Share;
-use fleetstorm::manifest::{Manifest, STREAM_VERSION};
 use fleetstorm::pacing::{Pacer, StopFlag};
-use fleetstorm::record::Topic;
 use fleetstorm::run::plan::Plan;
 use fleetstorm::run::worker::{Ended, Progress, Worker};
 use fleetstorm::sink::{Message, Sink, SinkError};
+use fleetstorm_model::config::scenario;
+use fleetstorm_model::fleet::Share;
+use fleetstorm_model::manifest::{Manifest, STREAM_VERSION};
+use fleetstorm_model::record::Topic;
 use std::collections::BTreeMap;
 use std::thread;
 

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use apache_avro::types::Value as Avro;
-use fleetstorm::record::partitioning::KeyHash;
 use fleetstorm_broker::{Broker, Settings};
+use fleetstorm_model::record::partitioning::KeyHash;
 use rdkafka::Message;
 use serde_json::Value;
 use support::kafka::{Decoder, Reader, field, get};

@@ -4,9 +4,9 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
-use fleetstorm::encoding::schema::SCHEMAS;
-use fleetstorm::encoding::{Encoder, SchemaId, avro, json};
-use fleetstorm::record::{
+use fleetstorm_model::encoding::schema::SCHEMAS;
+use fleetstorm_model::encoding::{Encoder, SchemaId, avro, json};
+use fleetstorm_model::record::{
     IncidentRecord, JobRecord, MachineRecord, Record, StatusRecord, Telemetry, Topic, Usage,
 };
 use proptest::prelude::*;

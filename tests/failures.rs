@@ -16,7 +16,7 @@ mod stream;
 
 use std::collections::HashMap;
 
-use fleetstorm::record::Record;
+use fleetstorm_model::record::Record;
 use history::{History, Incident, dependencies, watch};
 use statistics::{
     SIGMAS, assert_binomial, assert_near, chi_square, mean, normal_below, standard_error,
@@ -402,7 +402,7 @@ fn cascades_are_as_large_as_percolation_makes_them() {
     );
     let manifest = stream::manifest(&options);
     let of = dependants(&dependencies(&manifest));
-    let fleet = fleetstorm::fleet::Fleet::new(&manifest.config, manifest.seed);
+    let fleet = fleetstorm_model::fleet::Fleet::new(&manifest.config, manifest.seed);
     let numbers: HashMap<String, usize> = (0..fleet.len())
         .map(|index| (fleet.machine_id(index).as_str().to_owned(), index as usize))
         .collect();
@@ -473,7 +473,7 @@ fn cascades_end_even_where_every_failure_is_passed_on() {
         4 * QUARTER
     ));
     // Groups of 13 or 14 in a row depend on one another, and not on others.
-    let groups = fleetstorm::fleet::Groups::new(320);
+    let groups = fleetstorm_model::fleet::Groups::new(320);
     let drifts: Vec<f64> = (0..groups.len())
         .map(|group| {
             let members = groups.members(group);
@@ -505,7 +505,9 @@ fn most_of_the_fleet_is_up_at_all_times_at_the_defaults() {
     );
     let mut down = vec![0usize; rounds];
     let manifest = stream::manifest(&options);
-    stream::slots(&manifest, |slot, keyed| down[slot.round] += usize::from(keyed.is_none()));
+    stream::slots(&manifest, |slot, keyed| {
+        down[slot.round as usize] += usize::from(keyed.is_none())
+    });
     // A machine is down for its repairs, of 20 exp(0.6^2 / 2) readings on average, of its own
     // failures and those passed on to it: as many, over the fleet, as cascades are large.
     let of = dependants(&dependencies(&manifest));
@@ -514,7 +516,7 @@ fn most_of_the_fleet_is_up_at_all_times_at_the_defaults() {
         (0..640).flat_map(|root| percolation(&of, root, 0.3, 100, &mut state)).collect();
     let expected = 0.001 * mean(&sizes) * (20.0 * 0.18f64.exp() + 0.5);
     // Groups are independent: by Hoeffding, with one in a million for all rounds together.
-    let groups = f64::from(fleetstorm::fleet::Groups::new(640).len());
+    let groups = f64::from(fleetstorm_model::fleet::Groups::new(640).len());
     let most = expected + ((1e6 * rounds as f64).ln() / (2.0 * groups)).sqrt();
     let worst = down.iter().max().map_or(0.0, |&n| n as f64 / 640.0);
     assert!(most < 0.6 && worst < most, "{worst} of the fleet was down, at most {most} may be");

@@ -1,7 +1,7 @@
 //! Partitions against those that Kafka's own Java client computes. `tests/vectors/Murmur2.java`
 //! made the vectors.
 
-use fleetstorm::record::KeyHash;
+use fleetstorm_model::record::KeyHash;
 
 #[test]
 fn partitions_are_those_of_the_java_client() {

@@ -19,12 +19,12 @@ use std::f64::consts::{PI, TAU};
 use chrono::{DateTime, Datelike, TimeZone, Timelike};
 use chrono_tz::Tz;
 use fleetstorm::cli::{Cli, Command};
-use fleetstorm::fleet::Share;
-use fleetstorm::generator::Generator;
-use fleetstorm::record::{Record, Telemetry};
 use fleetstorm::run::error::RunError;
 use fleetstorm::run::plan::Plan;
-use fleetstorm::simulation::jobs::JOB_TYPES;
+use fleetstorm_model::fleet::Share;
+use fleetstorm_model::record::{Record, Telemetry};
+use fleetstorm_model::simulation::jobs::JOB_TYPES;
+use fleetstorm_model::stream::{Step, Stream};
 
 use statistics::{
     SIGMAS, assert_binomial, assert_near, chi_square, correlation, mean, median, normal_below,
@@ -988,23 +988,20 @@ fn every_shard_finds_the_same_bad_times() {
         );
         let manifest = manifest(&options);
         let share = Share { shard: (shard.unwrap_or(0), shard.map_or(1, |_| 2)), thread: (0, 1) };
-        let mut generator = Generator::new(&manifest, share);
-        let kinds = generator.slots();
+        let mut stream = Stream::new(&manifest, share).without_end();
         let mut begun = BTreeSet::new();
         let mut machines = BTreeSet::new();
-        for round in 0..1000 {
-            for at in 0..generator.machines() {
-                let reading = generator.read(round, at);
-                for (slot, &kind) in kinds.kinds().iter().enumerate() {
-                    let time = generator.time(&reading, slot);
-                    generator.fill(&reading, kind, time.timestamp_ms, |keyed| {
-                        if let Some(Record::Incident(i)) = keyed.map(|keyed| keyed.record) {
-                            begun.insert((i.machine_id.to_owned(), i.start_time, i.end_time));
-                            machines.insert(i.machine_id.to_owned());
-                        }
-                    });
-                }
+        while let Some(step) = stream.next() {
+            let Step::Slot(slot) = step else { continue };
+            if slot.round == 1000 {
+                break;
             }
+            stream.fill(&slot, |keyed| {
+                if let Some(Record::Incident(i)) = keyed.map(|keyed| keyed.record) {
+                    begun.insert((i.machine_id.to_owned(), i.start_time, i.end_time));
+                    machines.insert(i.machine_id.to_owned());
+                }
+            });
         }
         (begun, machines.len())
     };

@@ -7,9 +7,9 @@ mod made;
 use std::f64::consts::TAU;
 use std::io::Write;
 
-use fleetstorm::manifest::Manifest;
-use fleetstorm::pacing::{Pace, Time};
-use fleetstorm::record::Topic;
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Topic;
+use fleetstorm_model::schedule::{Pace, Time};
 use made::{NOW_MS, make, manifest};
 
 const LIVE: &str = "--seed 42 --start 2026-01-01 --machines 50";

@@ -58,8 +58,8 @@ use std::collections::BTreeMap;
 
 use chrono::{TimeZone, Timelike};
 use chrono_tz::Tz;
-use fleetstorm::config::{self, Layer, Origin, scenario};
-use fleetstorm::record::Record;
+use fleetstorm_model::config::{self, Layer, Origin, scenario};
+use fleetstorm_model::record::Record;
 
 use statistics::{SIGMAS, assert_near, correlation, mean, median, standard_error, variance};
 use stream::simulate;

@@ -5,10 +5,10 @@
 mod made;
 
 use fleetstorm::cli::{Cli, Command};
-use fleetstorm::pacing::{Pace, Time};
-use fleetstorm::record::Topic;
 use fleetstorm::run::RunError;
 use fleetstorm::run::plan::Plan;
+use fleetstorm_model::record::Topic;
+use fleetstorm_model::schedule::{Pace, Time};
 use made::{ELAPSED_NS, NOW_MS, Received, SECOND_NS, make, manifest, plan_at, work};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

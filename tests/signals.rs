@@ -14,8 +14,8 @@ mod stream;
 
 use std::collections::{BTreeMap, HashMap};
 
-use fleetstorm::record::{Record, Telemetry};
-use fleetstorm::simulation::jobs::JOB_TYPES;
+use fleetstorm_model::record::{Record, Telemetry};
+use fleetstorm_model::simulation::jobs::JOB_TYPES;
 use stream::simulate;
 
 /// How many standard errors an estimate may stand from its expectation.

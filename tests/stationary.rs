@@ -10,7 +10,7 @@ mod statistics;
 #[path = "support/stream.rs"]
 mod stream;
 
-use fleetstorm::record::Record;
+use fleetstorm_model::record::Record;
 
 use statistics::{SIGMAS, assert_near, mean, standard_error};
 use stream::simulate;

@@ -1,6 +1,6 @@
 //! Whole numbers on the command line, with errors that name their bounds.
 
-use crate::config;
+use fleetstorm_model::config;
 
 /// A parser of whole numbers from `least` to `most`.
 pub fn whole<T: TryFrom<u64>>(

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chrono::DateTime;
 
 use super::check::Check;
-use crate::encoding::registry::Answer;
+use crate::registry::Answer;
 use crate::run::ExitCode;
 use crate::sink::direct::ClusterTime;
 
@@ -84,7 +84,7 @@ fn ahead(theirs: (f64, f64), heard: SystemTime, took: Duration) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoding::registry::Said;
+    use crate::registry::Said;
 
     /// An answer that says `date`, heard at this second of the epoch.
     fn answer(date: Option<&str>, heard_s: f64) -> Answer {

@@ -20,9 +20,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fleetstorm_model::record::Topic;
+
 use crate::cli::DoctorOptions;
 use crate::pacing::StopFlag;
-use crate::record::Topic;
 use crate::run::RunError;
 use crate::run::connection::Connection;
 use crate::sink::direct::{ClusterTime, Quota};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::check::Check;
-use crate::encoding::registry::{Answer, Registry, RegistryError, Said};
+use crate::registry::{Answer, Registry, RegistryError, Said};
 use crate::run::{ExitCode, RunError};
 
 /// What is checked here.

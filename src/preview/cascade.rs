@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::fleet::{Fleet, Groups};
+use fleetstorm_model::fleet::{Fleet, Groups};
 
 use super::incidents::Incident;
 
@@ -110,8 +110,8 @@ fn root(incidents: &[Incident], mut place: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
-    use crate::simulation::incidents::IncidentKind;
+    use fleetstorm_model::config::Config;
+    use fleetstorm_model::simulation::incidents::IncidentKind;
 
     #[test]
     fn the_largest_tree_of_causes_is_found() {

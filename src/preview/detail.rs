@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use chrono::DateTime;
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Record;
+use fleetstorm_model::stream::Step;
 
-use crate::manifest::Manifest;
 use crate::pacing::StopFlag;
-use crate::record::Record;
 use crate::run::RunError;
 
 use super::incidents::Incident;
 use super::series::{Columns, Line, Sums};
-use super::stream::{Step, is_up, walk};
+use super::stream::{is_up, walk};
 
 /// The cpu of a few machines over a part of the run.
 #[derive(Debug)]
@@ -57,11 +58,11 @@ impl Detail {
         let (first, readings) = window(whole, interval, most, focus_ms);
         let columns = whole.part(interval, first, readings);
         let mut sums = vec![Sums::new(&columns); chosen.len()];
-        walk(manifest, first + readings, stop, |place, step| {
-            let Step::Filled(keyed) = step else { return Ok(()) };
+        walk(manifest, first + readings, stop, |step, keyed| {
+            let (Step::Slot(slot), Some(keyed)) = (step, keyed) else { return Ok(()) };
             let Record::Telemetry(telemetry) = keyed.record else { return Ok(()) };
-            let Some(round) = place.round.checked_sub(first) else { return Ok(()) };
-            if let Some(at) = chosen.iter().position(|&at| at == place.machine)
+            let Some(round) = slot.round.checked_sub(first) else { return Ok(()) };
+            if let Some(at) = chosen.iter().position(|&at| at == slot.at)
                 && is_up(telemetry)
             {
                 sums[at].add(columns.of_round(round), telemetry.cpu_percent);
@@ -125,7 +126,7 @@ fn chosen(names: &[&str], incidents: &[Incident]) -> (Vec<usize>, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulation::incidents::IncidentKind;
+    use fleetstorm_model::simulation::incidents::IncidentKind;
 
     #[test]
     fn machines_with_most_kinds_come_before_those_with_most_incidents() {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::record::IncidentRecord;
-use crate::simulation::incidents::IncidentKind;
+use fleetstorm_model::record::IncidentRecord;
+use fleetstorm_model::simulation::incidents::IncidentKind;
 
 use super::series::Columns;
 

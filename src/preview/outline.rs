@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use fleetstorm_model::config::scenario;
+use fleetstorm_model::config::units::{Shard, Span, StartTime};
+use fleetstorm_model::encoding::Format;
+use fleetstorm_model::manifest::{JobKey, Manifest, STREAM_VERSION, TopicEntry};
+use fleetstorm_model::record::Topic;
+use fleetstorm_model::schedule::{Pace, Time};
 
 use crate::cli::{PreviewOptions, PreviewSpan};
-use crate::config::scenario;
-use crate::config::units::{Shard, Span, StartTime};
-use crate::encoding::Format;
-use crate::manifest::{JobKey, Manifest, STREAM_VERSION, TopicEntry};
-use crate::pacing::{Pace, Time};
-use crate::record::Topic;
 use crate::run::RunError;
 use crate::run::plan::{self, Fixed};
 

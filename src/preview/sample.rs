@@ -1,13 +1,14 @@
 //! A sample of a run's records, as JSON lines.
 
-use crate::manifest::Manifest;
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Topic;
+
 use crate::pacing::StopFlag;
-use crate::record::Topic;
 use crate::run::RunError;
 use crate::sink::stdout::LineSink;
 use crate::sink::{Message, Sink, SinkError};
 
-use super::stream::{Step, walk};
+use super::stream::walk;
 
 /// Prints `count` of the run's records, or all where there are fewer, in their order: of each topic
 /// as many as of any other, where there are, spread evenly over the run.
@@ -17,8 +18,8 @@ use super::stream::{Step, walk};
 pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), RunError> {
     // Made twice: to spread them, one must know how many there are.
     let mut there = [0; Topic::COUNT];
-    walk(manifest, u64::MAX, stop, |_, step| {
-        if let Step::Announced(keyed) | Step::Filled(keyed) = step {
+    walk(manifest, u64::MAX, stop, |_, keyed| {
+        if let Some(keyed) = keyed {
             there[keyed.record.topic().index()] += 1;
         }
         Ok(())
@@ -31,8 +32,8 @@ pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), Run
     let mut picks = shares(there, count).map(|wanted| Picks { wanted, ..Picks::default() });
     let encoder = manifest.encoder();
     let mut buffer = Vec::new();
-    let written = walk(manifest, u64::MAX, stop, |_, step| {
-        let (Step::Announced(keyed) | Step::Filled(keyed)) = step else { return Ok(()) };
+    let written = walk(manifest, u64::MAX, stop, |_, keyed| {
+        let Some(keyed) = keyed else { return Ok(()) };
         let topic = keyed.record.topic();
         if !picks[topic.index()].takes(there[topic.index()]) {
             return Ok(());

@@ -1,17 +1,20 @@
 //! The shape of a run: its fleet's figures over time, by place and by machine, and what befell it.
 
-use crate::fleet::Fleet;
-use crate::manifest::Manifest;
-use crate::pacing::{SlotKind, StopFlag};
-use crate::record::{Record, Telemetry};
+use fleetstorm_model::fleet::Fleet;
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::{Record, Telemetry};
+use fleetstorm_model::schedule::SlotKind;
+use fleetstorm_model::simulation::incidents::IncidentKind;
+use fleetstorm_model::stream::Step;
+
+use crate::pacing::StopFlag;
 use crate::run::RunError;
-use crate::simulation::incidents::IncidentKind;
 
 use super::cascade::{self, Cascade};
 use super::detail::Detail;
 use super::incidents::{self, Gathered, Incident};
 use super::series::{Columns, Line, Sums};
-use super::stream::{Step, is_up, walk};
+use super::stream::{is_up, walk};
 
 /// What a run does.
 #[derive(Debug)]
@@ -62,8 +65,8 @@ impl Shape {
     /// None of its own.
     pub fn of(manifest: &Manifest, stop: &StopFlag) -> Result<Shape, RunError> {
         let mut collector = Collector::new(manifest);
-        walk(manifest, u64::MAX, stop, |place, step| {
-            collector.take(place.round, place.machine, &step);
+        walk(manifest, u64::MAX, stop, |step, keyed| {
+            collector.take(step, keyed.map(|keyed| keyed.record));
             Ok(())
         })?;
         collector.finish(manifest, stop)
@@ -109,15 +112,19 @@ impl Collector {
         }
     }
 
-    fn take(&mut self, round: u64, machine: usize, step: &Step<'_>) {
-        let keyed = match step {
-            Step::Announced(keyed) | Step::Filled(keyed) => keyed,
-            Step::Silent(SlotKind::Telemetry) => {
-                return self.down.add(self.columns.of_round(round), 1.0);
+    fn take(&mut self, step: &Step, record: Option<&Record<'_>>) {
+        match (step, record) {
+            (Step::Slot(slot), Some(record)) => self.record(slot.round, slot.at, record),
+            (Step::Announcement(announced), Some(record)) => self.record(0, announced.at, record),
+            (Step::Slot(slot), None) if slot.kind == SlotKind::Telemetry => {
+                self.down.add(self.columns.of_round(slot.round), 1.0);
             }
-            Step::Silent(_) => return,
-        };
-        match keyed.record {
+            (_, None) => {}
+        }
+    }
+
+    fn record(&mut self, round: u64, machine: usize, record: &Record<'_>) {
+        match record {
             Record::Machine(machine) => {
                 let place = |places: &[(String, Sums)], name: &str| {
                     places.iter().position(|(known, _)| known == name).unwrap_or(0)
@@ -216,8 +223,8 @@ fn number(id: &str) -> u32 {
 mod tests {
     use super::*;
     use crate::cli::PreviewOptions;
-    use crate::generator::KeyedRecord;
     use crate::preview::outline::Outline;
+    use fleetstorm_model::stream::Slot;
 
     fn manifest() -> Manifest {
         let mut options = PreviewOptions::default();
@@ -255,21 +262,25 @@ mod tests {
         for id in ["machine-000001", "machine-000000"] {
             collector.names.push(Named { id: id.to_owned(), zone: 0, region: 1 });
         }
-        let mut take = |round, machine, telemetry| {
-            let record = Record::Telemetry(telemetry);
-            let keyed = KeyedRecord {
-                record: &record,
-                key: "",
-                by_machine: true,
-                partition: 0,
+        let step = |round, at| {
+            Step::Slot(Slot {
+                number: 0,
+                round,
+                at,
+                index: 0,
+                kind: SlotKind::Telemetry,
+                due_ns: None,
                 timestamp_ms: 0,
-            };
-            collector.take(round, machine, &Step::Filled(keyed));
+                reading_ms: 0,
+            })
+        };
+        let mut take = |round, machine, telemetry| {
+            collector.take(&step(round, machine), Some(&Record::Telemetry(telemetry)));
         };
         take(0, 0, reading(30.0, true));
         take(0, 1, reading(50.0, false));
         take(1, 0, reading(70.0, true));
-        collector.take(1, 1, &Step::Silent(SlotKind::Telemetry));
+        collector.take(&step(1, 1), None);
         let shape = collector.finish(&manifest, &StopFlag::default()).unwrap();
         let lines = &shape.fleet;
         assert_eq!(lines.cpu.values, [Some(40.0), Some(70.0)]);

@@ -1,34 +1,15 @@
 //! The records of a run, one after another, as they would be sent.
 
-use crate::fleet::Share;
-use crate::generator::{Generator, KeyedRecord};
-use crate::manifest::Manifest;
-use crate::pacing::{SlotKind, StopFlag};
-use crate::record::Telemetry;
+use fleetstorm_model::fleet::Share;
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Telemetry;
+use fleetstorm_model::stream::{KeyedRecord, Step, Stream};
+
+use crate::pacing::StopFlag;
 use crate::run::RunError;
 
-/// What happens next in a run.
-#[derive(Debug, Clone, Copy)]
-pub enum Step<'a> {
-    /// A machine is announced, before its first reading.
-    Announced(KeyedRecord<'a>),
-    /// A slot carries a record.
-    Filled(KeyedRecord<'a>),
-    /// A slot carries nothing: the machine is down, or has nothing to tell.
-    Silent(SlotKind),
-}
-
-/// Where in a run it happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The round of readings, from 0.
-    pub round: u64,
-    /// The machine's place in a round.
-    pub machine: usize,
-}
-
-/// Makes every record of the run's first `rounds` and hands it to `take`, until all are made or
-/// `stop` is set.
+/// Hands every step of the run's first `rounds` to `take` with its record, until all are made or
+/// `stop` is set. A slot without a record is silent: the machine is down, or has nothing to tell.
 ///
 /// # Errors
 /// Those of `take`, which end it.
@@ -36,29 +17,14 @@ pub fn walk(
     manifest: &Manifest,
     rounds: u64,
     stop: &StopFlag,
-    mut take: impl FnMut(Place, Step<'_>) -> Result<(), RunError>,
+    mut take: impl FnMut(&Step, Option<KeyedRecord<'_>>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
-    let mut generator = Generator::new(manifest, Share::WHOLE);
-    let slots = generator.slots();
-    let start_ms = manifest.start.timestamp_millis();
-    for machine in 0..generator.machines() {
-        let place = Place { round: 0, machine };
-        generator.announce(machine, start_ms, |keyed| take(place, Step::Announced(keyed)))?;
-    }
-    for round in 0..rounds.min(manifest.config.n_readings.unwrap_or(0)) {
-        for machine in 0..generator.machines() {
-            if stop.is_set() {
-                return Ok(());
-            }
-            let place = Place { round, machine };
-            let reading = generator.read(round, machine);
-            for (slot, &kind) in slots.kinds().iter().enumerate() {
-                let time = generator.time(&reading, slot);
-                generator.fill(&reading, kind, time.timestamp_ms, |keyed| {
-                    take(place, keyed.map_or(Step::Silent(kind), Step::Filled))
-                })?;
-            }
+    let mut stream = Stream::new(manifest, Share::WHOLE);
+    while let Some(step) = stream.next() {
+        if stop.is_set() || matches!(step, Step::Slot(slot) if slot.round >= rounds) {
+            break;
         }
+        stream.record(&step, |keyed| take(&step, keyed))?;
     }
     Ok(())
 }

@@ -94,7 +94,7 @@ mod tests {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
     use super::*;
-    use crate::record::Topic;
+    use fleetstorm_model::record::Topic;
 
     #[test]
     fn the_log_holds_each_interval_and_the_total_all_of_them() {

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use fleetstorm_model::config::units::Shard;
+use fleetstorm_model::manifest::TopicEntry;
+use fleetstorm_model::record::Topic;
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
@@ -12,9 +15,6 @@ use super::results::{
     Percentiles, RateResults, Results, TopicResults, max_second_error,
 };
 use super::{Report, histogram, rate};
-use crate::config::units::Shard;
-use crate::manifest::TopicEntry;
-use crate::record::Topic;
 use crate::sink::latency::{self, Latencies};
 
 /// Why reports can't be merged.

@@ -14,8 +14,8 @@ pub mod summary;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::units::Shard;
-use crate::manifest::Manifest;
+use fleetstorm_model::config::units::Shard;
+use fleetstorm_model::manifest::Manifest;
 
 pub use results::Results;
 

@@ -1,10 +1,11 @@
 //! From what was counted to a rate: of one run, or of the shards of one.
 
+use fleetstorm_model::config::units::Shard;
+use fleetstorm_model::fleet::{Groups, Share};
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::schedule::Schedule;
+
 use super::results::{Measured, RateResults, SlotCounts};
-use crate::config::units::Shard;
-use crate::fleet::{Groups, Share};
-use crate::manifest::Manifest;
-use crate::pacing::Schedule;
 
 /// A part of a run, a shard or more, as it was measured.
 #[derive(Debug, Clone, Copy)]

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use fleetstorm_model::config::units::Shard;
+use fleetstorm_model::manifest::STREAM_VERSION;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Report, Results};
-use crate::config::units::Shard;
-use crate::manifest::STREAM_VERSION;
 
 /// Why a file is no report that this program can work with.
 #[derive(Debug, thiserror::Error)]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use fleetstorm_model::config::units::Shard;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::histogram;
-use crate::config::units::Shard;
 use crate::pacing::Behind;
 use crate::sink::Transport;
 use crate::sink::latency::{Latencies, TopicLatency};

@@ -1,11 +1,12 @@
 //! From a rate in bytes to one in records: by the mean size of the run's first slots.
 
+use fleetstorm_model::config::units::{ByteRate, Rate};
+use fleetstorm_model::fleet::Share;
+use fleetstorm_model::manifest::{BytesPace, Manifest};
+use fleetstorm_model::schedule::{Pace, Profile};
+use fleetstorm_model::stream::{Step, Stream};
+
 use super::error::RunError;
-use crate::config::units::{ByteRate, Rate};
-use crate::fleet::Share;
-use crate::generator::Generator;
-use crate::manifest::{BytesPace, Manifest};
-use crate::pacing::{Pace, Profile};
 
 /// As many machines as give the fleet's mix of names.
 const MACHINES: u32 = 1000;
@@ -34,26 +35,26 @@ pub fn pace(manifest: &mut Manifest, per_second: ByteRate) -> Result<(), RunErro
 /// The bytes of key and value of a slot, on average over the first readings of a part of the fleet.
 fn mean_slot_bytes(manifest: &Manifest) -> f64 {
     let shards = manifest.config.n_machines.div_ceil(MACHINES).max(1);
-    let mut generator = Generator::new(manifest, Share { shard: (0, shards), thread: (0, 1) });
-    let (machines, slots) = (generator.machines(), generator.slots());
-    if machines == 0 || slots.is_empty() {
+    let share = Share { shard: (0, shards), thread: (0, 1) };
+    let mut stream = Stream::new(manifest, share).without_end();
+    let readings = READINGS.next_multiple_of(stream.machines().max(1));
+    let slots = readings * stream.slots().len();
+    if stream.machines() == 0 || slots == 0 {
         return 0.0;
     }
     let encoder = manifest.encoder();
     let mut buffer = Vec::new();
-    let (mut bytes, mut count) = (0, 0u64);
-    for round in 0..READINGS.div_ceil(machines) as u64 {
-        for at in 0..machines {
-            let reading = generator.read(round, at);
-            for (slot, &kind) in slots.kinds().iter().enumerate() {
-                let time = generator.time(&reading, slot);
-                generator.fill(&reading, kind, time.timestamp_ms, |keyed| {
-                    if let Some(keyed) = keyed {
-                        bytes += keyed.key.len() + encoder.encode(keyed.record, &mut buffer).len();
-                    }
-                });
-                count += 1;
+    let (mut bytes, mut count) = (0, 0);
+    while let Some(step) = stream.next() {
+        let Step::Slot(slot) = step else { continue };
+        stream.fill(&slot, |keyed| {
+            if let Some(keyed) = keyed {
+                bytes += keyed.key.len() + encoder.encode(keyed.record, &mut buffer).len();
             }
+        });
+        count += 1;
+        if count == slots {
+            break;
         }
     }
     bytes as f64 / count as f64

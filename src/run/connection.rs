@@ -8,9 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::RunError;
 use crate::cli::{BrokerOptions, RegistryOptions};
-use crate::config::ClientProperties;
-use crate::encoding::registry::{ClientCertificate, Registry, RegistryAuth, RegistrySettings};
+use crate::cluster::properties_file::ClientProperties;
 use crate::pacing::StopFlag;
+use crate::registry::{ClientCertificate, Registry, RegistryAuth, RegistrySettings};
 use crate::sink::kafka::{Acks, JavaClient, KafkaSettings, TokenSource};
 
 /// What the file that `--command-config` names has to say; nothing without one.

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use fleetstorm_model::encoding::Format;
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Topic;
+use fleetstorm_model::schedule::{Pace, Profile};
 use fleetstorm_registry::SchemaRegistry;
 use humantime::format_duration;
 
@@ -12,11 +16,8 @@ use super::plan::Plan;
 use super::producers::Producers;
 use super::{Verbosity, now_ms, print_status, reach, schemas};
 use crate::cli::{RunOptions, SinkKind};
-use crate::encoding::Format;
-use crate::manifest::Manifest;
 use crate::output::Stdout;
-use crate::pacing::{Pace, Profile, StopFlag};
-use crate::record::Topic;
+use crate::pacing::StopFlag;
 use crate::report::figures::asked;
 use crate::sink::Transport;
 use crate::sink::embedded::{self, EmbeddedBroker};

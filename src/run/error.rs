@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use fleetstorm_broker::BrokerError;
+use fleetstorm_model::config::ConfigError;
 
-use crate::config::{ConfigError, PropertiesError};
-use crate::encoding::registry::RegistryError;
+use crate::cluster::properties_file::PropertiesError;
+use crate::registry::RegistryError;
 use crate::report::merge::MergeError;
 use crate::sink::SinkError;
 use crate::sink::direct::DirectError;

@@ -20,9 +20,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use fleetstorm_model::schedule::Pace;
+
 use crate::cli::RunOptions;
 use crate::output;
-use crate::pacing::{Pace, StopFlag};
+use crate::pacing::StopFlag;
 use crate::report::figures::{asked, beside, number};
 use crate::report::file::ReportFile;
 use crate::report::hdr_log::HdrLog;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use fleetstorm_model::config::units::Shard;
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Topic;
+use fleetstorm_model::schedule::Pace;
 
 use super::sent::{DroppedSlots, Sent};
-use crate::config::units::Shard;
-use crate::manifest::Manifest;
-use crate::pacing::Pace;
-use crate::record::Topic;
 use crate::report::rate;
 use crate::report::results::{
     BehindResults, DroppedSpan, Ending, EventTimeResults, Histograms, LISTED_SECONDS, Lag,

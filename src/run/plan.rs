@@ -4,20 +4,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::DateTime;
+use fleetstorm_model::config::layers::Layer;
+use fleetstorm_model::config::units::{RateLimit, Shard, Span, StartTime};
+use fleetstorm_model::config::{self, Config, Scenario};
+use fleetstorm_model::encoding::Format;
+use fleetstorm_model::fleet::{Fleet, time_zones};
+use fleetstorm_model::manifest::{Manifest, STREAM_VERSION, TopicEntry, Transactions};
+use fleetstorm_model::record::TopicSet;
+use fleetstorm_model::schedule::{Pace, Profile, Slots, Time};
+use fleetstorm_model::simulation::jobs;
+use fleetstorm_model::simulation::temporal::Curve;
 
 use super::bytes;
 use super::error::RunError;
 use crate::cli::{FleetOptions, OnBacklog, RunOptions, SinkKind};
-use crate::config::layers::Layer;
-use crate::config::units::{RateLimit, Shard, Span, StartTime};
-use crate::config::{self, Config, Scenario};
-use crate::encoding::Format;
-use crate::fleet::{Fleet, time_zones};
-use crate::manifest::{Manifest, STREAM_VERSION, TopicEntry, Transactions};
-use crate::pacing::{Pace, Profile, Slots, Time};
-use crate::record::TopicSet;
-use crate::simulation::jobs;
-use crate::simulation::temporal::Curve;
 use crate::sink::kafka::Acks;
 use crate::sink::kafka::topics::Stamps;
 

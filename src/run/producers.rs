@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Topic;
+
 use super::error::RunError;
 use crate::cli::TransportChoice;
-use crate::manifest::Manifest;
 use crate::pacing::StopFlag;
-use crate::record::Topic;
 use crate::sink::Transport;
 use crate::sink::direct::{Direct, DirectError, DirectSink};
 use crate::sink::kafka::{Cluster, Kafka, KafkaSettings, KafkaSink, Needs, transactional_id};

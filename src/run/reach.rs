@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::fleet::Fleet;
-use crate::manifest::{JobKey, Manifest};
-use crate::record::{KeyHash, Topic};
+use fleetstorm_model::fleet::Fleet;
+use fleetstorm_model::manifest::{JobKey, Manifest};
+use fleetstorm_model::record::{KeyHash, Topic};
 
 /// What to say of topics with partitions that get no record, since no machine's key falls there: a line
 /// for those with as many partitions. Of all shards' machines, which share the topics.

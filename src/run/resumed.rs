@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::fleet::Share;
-use crate::generator::KeyedRecord;
-use crate::record::Topic;
+use fleetstorm_model::fleet::Share;
+use fleetstorm_model::record::Topic;
+use fleetstorm_model::stream::KeyedRecord;
+
 use crate::verify::position::Position;
 use crate::verify::runs::Dropped;
 

@@ -4,7 +4,7 @@ use super::destination::unchanged;
 use super::error::RunError;
 use super::plan::Plan;
 use crate::cli::RunOptions;
-use crate::encoding::registry::{Registry, RegistryError};
+use crate::registry::{Registry, RegistryError};
 
 /// Completes the plan's manifest by the schema ids of its topics, registering what is missing unless
 /// `options` say otherwise.

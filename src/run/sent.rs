@@ -1,9 +1,9 @@
 //! What a worker has handed over, and how well it kept to the schedule.
 
+use fleetstorm_model::record::Topic;
 use hdrhistogram::Histogram;
 
 use crate::pacing::Behind;
-use crate::record::Topic;
 use crate::report::results::{SlotCounts, max_second_error};
 use crate::sink::latency;
 

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use crate::generator::Generator;
-use crate::simulation::events::Event;
+use fleetstorm_model::simulation::events::Event;
+use fleetstorm_model::stream::Stream;
 
 /// How many event slots of each machine were dropped while a state change waited, and not made up since.
 #[derive(Debug, Default)]
@@ -32,9 +32,9 @@ impl Stories {
 
     /// How many stories lack a part: those of which a change still waits that would have been sent if no
     /// slot had been dropped.
-    pub fn torn(&self, generator: &Generator) -> u64 {
+    pub fn torn(&self, stream: &Stream) -> u64 {
         let of_machine = |(at, &owed): (usize, &u64)| {
-            let waiting = generator.waiting(at).take(usize::try_from(owed).unwrap_or(usize::MAX));
+            let waiting = stream.waiting(at).take(usize::try_from(owed).unwrap_or(usize::MAX));
             waiting.map(story).collect::<HashSet<_>>().len() as u64
         };
         self.owed.iter().enumerate().map(of_machine).sum()

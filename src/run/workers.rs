@@ -7,6 +7,11 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
+use fleetstorm_model::fleet::{Groups, Share};
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Topic;
+use fleetstorm_model::schedule::Time;
+
 use super::destination::Destination;
 use super::error::RunError;
 use super::front::Front;
@@ -15,11 +20,8 @@ use super::sent::Sent;
 use super::worker::{Ended, OnFull, Progress, Worker};
 use super::{TOO_LARGE, Verbosity, now_ms};
 use crate::cli::{OnBacklog, RunOptions};
-use crate::fleet::{Groups, Share};
-use crate::manifest::Manifest;
 use crate::pacing::pacer::wake_in_time;
-use crate::pacing::{Pacer, StopFlag, Time};
-use crate::record::Topic;
+use crate::pacing::{Pacer, StopFlag};
 use crate::report::hdr_log::HdrLog;
 use crate::report::latency::LatencyRecorder;
 use crate::report::live::{Glance, LiveLine, P99};

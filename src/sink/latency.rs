@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::record::Topic;
+use fleetstorm_model::record::Topic;
 
 /// Latencies of the records of each topic. Histograms are made when the first record of their topic
 /// is counted.

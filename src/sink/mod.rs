@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Topic;
+use fleetstorm_model::record::Topic;
 
 /// Whose producer talks to the brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,12 +2,12 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use fleetstorm_model::record::Topic;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Message, Sink, SinkError};
 use crate::output::Stdout;
-use crate::record::Topic;
 
 /// Writes `{"topic":..,"partition":..,"key":..,"timestamp":..,"value":{..}}` a record. Values must
 /// be encoded as JSON. Only whole lines are written at once, so that the sinks of several threads

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use fleetstorm_model::record::Topic;
+
 use super::latency::Latencies;
 use crate::pacing::Behind;
-use crate::record::Topic;
 
 /// Counts what was delivered and what failed, of one producer: taken by the one thread that gets its
 /// delivery reports, for a few nanoseconds a record, and looked into now and then.

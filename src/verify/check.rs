@@ -5,12 +5,13 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fleetstorm_model::fleet::Share;
+use fleetstorm_model::manifest::JobKey;
+use fleetstorm_model::record::Topic;
+
 use super::ledger::{Chain, Ledger};
 use super::runs::Run;
 use super::walk::{Due, Walk};
-use crate::fleet::Share;
-use crate::manifest::JobKey;
-use crate::record::Topic;
 
 /// What a share's records came to.
 #[derive(Debug, Default)]

@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 
+use fleetstorm_model::record::{KeyHash, Topic};
+
 use super::check::Suspect;
 use super::read_back::{Arrived, Topics};
 use super::verdict::{Counts, Example, Finding};
 use super::{Part, VerifyError};
-use crate::record::{KeyHash, Topic};
 
 /// Records, expected and arrived, of the keys that are looked at together: some hundred megabytes.
 const MOST_AT_ONCE: u64 = 4_000_000;

@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
+use fleetstorm_model::encoding::Format;
+use fleetstorm_model::encoding::schema::SCHEMAS;
+use fleetstorm_model::record::Topic;
 use serde_json::{Value, json};
 
 use super::ledger::Content;
-use crate::encoding::Format;
-use crate::encoding::schema::SCHEMAS;
-use crate::record::Topic;
 
 /// The longest text or list that a record may claim to hold; ours are far shorter.
 const MOST_BYTES: usize = 1 << 20;
@@ -113,8 +113,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::encoding::{Encoder, SchemaId};
-    use crate::record::{Record, Usage};
+    use fleetstorm_model::encoding::{Encoder, SchemaId};
+    use fleetstorm_model::record::{Record, Usage};
 
     fn usage(cpu_percent: f64) -> Vec<u8> {
         let record = Record::Usage(Usage {

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use fleetstorm_model::fleet::{Fleet, MachineId};
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Topic;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::Message;
@@ -13,9 +16,6 @@ use serde_json::{Map, Value, json};
 use super::VerifyError;
 use super::difference::value_fields;
 use super::read_back::{self, Quiet};
-use crate::fleet::{Fleet, MachineId};
-use crate::manifest::Manifest;
-use crate::record::Topic;
 use crate::sink::kafka::Cluster;
 
 /// How many records of a partition are looked at, of how many partitions, and for how long at most.
@@ -131,7 +131,7 @@ fn shown(fields: &Map<String, Value>, name: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use fleetstorm_model::config::Config;
 
     #[test]
     fn a_machine_that_is_another_is_named_with_what_differs() {

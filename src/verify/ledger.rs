@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::record::Topic;
+use fleetstorm_model::record::Topic;
 
 /// The records of one topic and key so far: how many, and a hash of what they are, in order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -22,13 +22,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fleetstorm_model::config::units::Shard;
+use fleetstorm_model::fleet::{Groups, MachineId, Share};
+use fleetstorm_model::manifest::{Manifest, TopicEntry};
+use fleetstorm_model::record::{KeyHash, Topic};
+
 use crate::cli::VerifyOptions;
-use crate::config::units::Shard;
-use crate::encoding::registry::{Registry, RegistryError};
-use crate::fleet::{Groups, MachineId, Share};
-use crate::manifest::{Manifest, TopicEntry};
 use crate::pacing::StopFlag;
-use crate::record::{KeyHash, Topic};
+use crate::registry::{Registry, RegistryError};
 use crate::report::read::ReadError;
 use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, topics};
 
@@ -449,7 +450,7 @@ fn explain_altered(
 /// Holds the registry's schemas against those that the records are written with.
 fn schemas(manifest: &Manifest, registry: Option<&Registry>) -> Result<Schemas, VerifyError> {
     let ids = || manifest.topics.iter().filter_map(|entry| Some((entry, entry.schema_id?)));
-    if manifest.format == crate::encoding::Format::Json {
+    if manifest.format == fleetstorm_model::encoding::Format::Json {
         return Ok(Schemas::None);
     }
     if ids().next().is_none() {

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
+use fleetstorm_model::fleet::Share;
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Topic;
+
 use super::read_back::Topics;
 use super::runs::{Dropped, Run, Runs};
 use super::{Evidence, VerifyError, belongs_to_another_shard};
-use crate::fleet::Share;
-use crate::manifest::Manifest;
 use crate::pacing::StopFlag;
-use crate::record::Topic;
 use crate::report::read::ReadReport;
 use crate::report::results::DroppedSpan;
 use crate::sink::kafka::Cluster;

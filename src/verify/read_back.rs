@@ -4,6 +4,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleetstorm_model::manifest::TopicEntry;
+use fleetstorm_model::record::Topic;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -14,9 +16,7 @@ use secrecy::ExposeSecret;
 
 use super::VerifyError;
 use super::ledger::Content;
-use crate::manifest::TopicEntry;
 use crate::pacing::StopFlag;
-use crate::record::Topic;
 use crate::sink::kafka::{Cluster, KafkaSettings, TokenSource, give_token};
 
 /// The records of one partition that are to be read.

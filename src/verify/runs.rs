@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fleetstorm_model::config::units::Shard;
+use fleetstorm_model::fleet::{Groups, Share};
+use fleetstorm_model::manifest::{JobKey, Manifest};
+use fleetstorm_model::record::Topic;
+use fleetstorm_model::schedule::Pace;
 use serde::Serialize;
 
 use super::VerifyError;
-use crate::config::units::Shard;
-use crate::fleet::{Groups, Share};
-use crate::manifest::{JobKey, Manifest};
-use crate::pacing::Pace;
-use crate::record::Topic;
 use crate::report::read::{self, ReadReport};
 use crate::report::results::{DroppedSpan, Ending};
 use crate::report::{Report, Results};

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use fleetstorm_model::record::Topic;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::runs::Told;
-use crate::record::Topic;
 
 /// The verdict over a run.
 #[derive(Debug, Clone, Serialize)]

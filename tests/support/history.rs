@@ -4,10 +4,10 @@
 
 use std::collections::HashMap;
 
-use fleetstorm::fleet::{Fleet, Groups};
-use fleetstorm::manifest::Manifest;
-use fleetstorm::pacing::SlotKind;
-use fleetstorm::record::{Record, Topic};
+use fleetstorm_model::fleet::{Fleet, Groups};
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::{Record, Topic};
+use fleetstorm_model::schedule::SlotKind;
 
 use crate::stream::{manifest, slots};
 
@@ -105,7 +105,7 @@ pub fn watch_run(manifest: &Manifest) -> Vec<History> {
         .collect();
     let numbers: HashMap<String, usize> =
         histories.iter().enumerate().map(|(number, h)| (h.id.clone(), number)).collect();
-    let phases = fleetstorm::fleet::Phases::new(manifest.seed, fleet.len());
+    let phases = fleetstorm_model::fleet::Phases::new(manifest.seed, fleet.len());
     for index in 0..fleet.len() {
         let place = phases.position(index) as usize;
         histories[index as usize].place = place;
@@ -114,14 +114,15 @@ pub fn watch_run(manifest: &Manifest) -> Vec<History> {
     let beats = manifest.topic_set().contains(Topic::Status);
     let mut open: HashMap<String, usize> = HashMap::new();
     slots(manifest, |slot, keyed| {
-        let history = &mut histories[places[slot.place].expect("places are taken")];
-        if history.times.len() == slot.round {
-            history.times.push(slot.time);
+        let round = slot.round as usize;
+        let history = &mut histories[places[slot.at].expect("places are taken")];
+        if history.times.len() == round {
+            history.times.push(slot.reading_ms);
         }
         match (slot.kind, keyed.map(|keyed| &keyed.record)) {
             (SlotKind::Telemetry, record) => history.rows.push(record.map(|record| {
                 let Record::Telemetry(t) = record else { panic!("{record:?}") };
-                assert_eq!(t.timestamp, slot.time);
+                assert_eq!(t.timestamp, slot.reading_ms);
                 assert_eq!(numbers[t.machine_id], numbers[&history.id]);
                 Row {
                     cpu: t.cpu_percent,
@@ -138,16 +139,16 @@ pub fn watch_run(manifest: &Manifest) -> Vec<History> {
             })),
             (SlotKind::Usage, record) => history.used.push(record.is_some()),
             (SlotKind::Event, None) => {
-                history.settled = slot.round + 1;
+                history.settled = round + 1;
             }
             (SlotKind::Event, Some(Record::Status(s))) => {
                 assert!(beats);
                 // A heartbeat, or the first change of this very reading: all before is told.
-                if s.last_heartbeat == slot.time {
-                    history.settled = slot.round;
+                if s.last_heartbeat == slot.reading_ms {
+                    history.settled = round;
                 }
                 history.beats.push(Beat {
-                    at: slot.round,
+                    at: round,
                     status: s.status.to_owned(),
                     last: s.last_heartbeat,
                 });

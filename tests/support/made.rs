@@ -5,14 +5,14 @@
 #![allow(dead_code)]
 
 use fleetstorm::cli::{Cli, Command};
-use fleetstorm::fleet::Share;
-use fleetstorm::manifest::Manifest;
 use fleetstorm::pacing::{Pacer, StopFlag};
-use fleetstorm::record::Topic;
 use fleetstorm::run::RunError;
 use fleetstorm::run::plan::Plan;
 use fleetstorm::run::worker::{Ended, Progress, Worker};
 use fleetstorm::sink::{Message, Sink, SinkError};
+use fleetstorm_model::fleet::Share;
+use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::Topic;
 use std::collections::BTreeMap;
 
 /// The process's clock when a plan is made: 2026-01-01.

@@ -1,12 +1,12 @@
 //! Small multiples: the cpu of single machines, with what befell them.
 
+use fleetstorm_model::simulation::incidents::IncidentKind;
 use svg::node::element::{Definitions, Group, Pattern};
 
 use super::palette;
 use super::panel::{Area, CHARACTER, Panel, rectangle, stroke, text};
 use crate::preview::incidents::Incident;
 use crate::preview::shape::Shape;
-use crate::simulation::incidents::IncidentKind;
 
 /// What the hatching of down time is called.
 const HATCH: &str = "down";

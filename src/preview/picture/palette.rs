@@ -1,6 +1,6 @@
 //! Colours that colour-blind readers tell apart, after Okabe and Ito, and the one font.
 
-use crate::simulation::incidents::IncidentKind;
+use fleetstorm_model::simulation::incidents::IncidentKind;
 
 /// Lines on one panel, in order.
 pub const LINES: [&str; 8] =

@@ -1,9 +1,9 @@
 //! Reports made here, so that every figure is known.
+use fleetstorm_model::record::Topic;
 use serde_json::json;
 
 use super::*;
 use crate::cli::{Cli, Command};
-use crate::record::Topic;
 use crate::report::results::{DroppedSpan, Measured, SlotCounts, TopicHistograms};
 use crate::run::plan::Plan;
 

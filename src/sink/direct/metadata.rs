@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fleetstorm_model::record::Topic;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::sender::Event;
-use crate::record::Topic;
 use crate::sink::kafka::{MetadataClient, Placement};
 
 /// A partition as its records name it.

@@ -30,6 +30,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use fleetstorm_model::record::Topic;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
@@ -37,7 +38,6 @@ use super::kafka::{Cluster, KafkaSettings, Needs};
 use super::tally::Tally;
 use super::throttled::Throttled;
 use crate::pacing::StopFlag;
-use crate::record::Topic;
 
 use metadata::Place;
 use sender::{Event, Sender};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use fleetstorm_model::record::Topic;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::batch::{Note, OpenBatch, UNPACED};
@@ -13,7 +14,6 @@ use super::sender::Event;
 use super::settings::Settings;
 use super::shared::{Load, Shared};
 use crate::pacing::StopFlag;
-use crate::record::Topic;
 use crate::sink::{Message, Sink, SinkError};
 
 /// One thread's way to the producer.

@@ -9,7 +9,7 @@ use super::DirectError;
 #[cfg(feature = "tls")]
 use super::settings::truth;
 #[cfg(feature = "tls")]
-use crate::config::pem;
+use crate::cluster::pem;
 use crate::sink::kafka::Property;
 
 /// A connection's bytes, encrypted or not.

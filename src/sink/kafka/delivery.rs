@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use fleetstorm_model::record::Topic;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -13,7 +14,6 @@ use serde::Deserialize;
 
 use super::produce::{DeliveryReport, since_enqueued};
 use super::token::TokenSource;
-use crate::record::Topic;
 use crate::sink::tally::Tally;
 use crate::sink::throttled::Throttled;
 

@@ -16,8 +16,8 @@ use secrecy::SecretString;
 use super::error::KafkaError;
 use super::property::Property;
 use super::settings::Acks;
-use crate::config::ClientProperties;
-use crate::encoding::registry::RegistryAuth;
+use crate::cluster::properties_file::ClientProperties;
+use crate::registry::RegistryAuth;
 
 use jaas::LoginModule;
 use stores::Kind;

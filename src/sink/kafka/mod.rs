@@ -19,15 +19,15 @@ mod transaction;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleetstorm_model::manifest::Transactions;
+use fleetstorm_model::record::Topic;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::Producer;
 
 use super::tally::Tally;
 use super::throttled::Throttled;
 use super::{Message, Sink, SinkError};
-use crate::manifest::Transactions;
 use crate::pacing::StopFlag;
-use crate::record::Topic;
 
 pub use connect::{Cluster, MetadataClient, Node, Placement};
 pub use error::{KafkaError, error_kind};

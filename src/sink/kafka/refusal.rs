@@ -6,7 +6,7 @@ use std::fmt;
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::property::{Property, canonical};
-use crate::encoding::registry::TlsProblem;
+use crate::registry::TlsProblem;
 
 /// Why a connection is refused, by the broker or by us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

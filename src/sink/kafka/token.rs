@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::error::KafkaError;
 use super::property::{Property, canonical};
-use crate::encoding::registry::{body_of, one_line, root_cause};
+use crate::registry::{body_of, one_line, root_cause};
 
 /// Gets tokens from an authorisation server, and keeps one for all clients of a run while it is
 /// good. `Debug` shows no secret.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use fleetstorm_model::record::Topic;
 use rdkafka::admin::{ConfigResource, OwnedResourceSpecifier};
 
 use super::access::{self, Access};
@@ -10,7 +11,6 @@ use super::admin::Admin;
 use super::connect::{Cluster, Existing};
 use super::error::KafkaError;
 use super::property::Property;
-use crate::record::Topic;
 
 /// How topics are created where they are missing.
 #[derive(Debug, Clone)]
@@ -69,9 +69,9 @@ impl std::str::FromStr for TopicConfig {
     fn from_str(text: &str) -> Result<TopicConfig, String> {
         let (topic, rest) = match text.split_once(':') {
             Some((topic, rest)) if !topic.contains('=') => {
-                let topic = topic
-                    .parse()
-                    .map_err(|error: crate::record::topic::UnknownTopic| error.to_string())?;
+                let topic = topic.parse().map_err(
+                    |error: fleetstorm_model::record::topic::UnknownTopic| error.to_string(),
+                )?;
                 (Some(topic), rest)
             }
             _ => (None, text),

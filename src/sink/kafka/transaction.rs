@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleetstorm_model::manifest::Transactions;
+use fleetstorm_model::record::Topic;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::producer::Producer;
 
 use super::error::{KafkaError, describe};
 use super::produce::KafkaProducer;
-use crate::manifest::Transactions;
-use crate::record::Topic;
 use crate::sink::SinkError;
 use crate::sink::tally::Tally;
 

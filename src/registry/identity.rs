@@ -7,7 +7,7 @@ use reqwest::blocking::ClientBuilder;
 use super::error::RegistryError;
 use super::settings::ClientCertificate;
 #[cfg(feature = "tls")]
-use crate::config::pem;
+use crate::cluster::pem;
 
 /// Authorities to trust beside the system's, and a certificate of our own. `Debug` shows no key.
 #[derive(Clone, Debug, Default)]

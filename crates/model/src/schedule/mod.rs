@@ -1,15 +1,25 @@
-//! The schedule: from the index of a slot to its instant and its timestamp, without a clock.
+//! When each record is due: the slots of a reading, the rate's profile and course, and the schedule,
+//! which gives each slot its instant and its timestamp. No clock is read here.
+
+pub mod course;
+pub mod offered;
+pub mod profile;
+pub mod slots;
+pub mod trace;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::course::Course;
-use super::profile::Profile;
 use crate::config::units::Rate;
 
+pub use course::Course;
+pub use profile::Profile;
+pub use slots::{SlotKind, Slots};
+
 /// Which time the records carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Time {
     /// A timestamp is the intended instant of sending.
@@ -26,7 +36,7 @@ pub enum Pace {
     Natural(f64),
     /// At a rate in records a second, over all topics.
     Rate(Profile),
-    /// At what the fleet's temporal curve leaves of this rate: see [`super::offered`].
+    /// At what the fleet's temporal curve leaves of this rate: see [`offered`].
     Load(Rate),
     /// As fast as they can be sent.
     Max,

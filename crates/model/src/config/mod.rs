@@ -1,17 +1,14 @@
 //! The configuration: the seed's `CrossfilterConfig` under its own names, where each value came
-//! from, the units that the command line is written in, and the files of properties that Java
-//! clients are configured by.
+//! from, and the units that it is written in.
 //!
 //! To add a key: add the field with its default below (or in `shape.rs`), one line to the table in `bounds.rs`, and,
 //! where a switch turns it on, one line to the table in `notes.rs`.
 
 mod bounds;
-pub mod client_properties;
 mod error;
 pub mod layers;
 mod nearest;
 mod notes;
-pub mod pem;
 pub mod scenario;
 pub mod shape;
 pub mod units;
@@ -23,7 +20,6 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use bounds::whole_bounds;
-pub use client_properties::{ClientProperties, PropertiesError};
 pub use error::{ConfigError, Problem, ProblemKind};
 pub use layers::{Layer, Origin, Resolved, resolve};
 pub use nearest::nearest;

@@ -1,7 +1,7 @@
 //! The load that a fleet offers by its own temporal curve: the course of `--peak-rate`.
 
 use super::course::{After, Course, Line};
-use super::schedule::{Grid, Time};
+use super::{Grid, Time};
 use crate::config::units::Rate;
 use crate::simulation::temporal::Curve;
 

@@ -1,14 +1,13 @@
-//! The record stream of a share of the fleet: fleet, simulation, schedule and records joined, a
-//! pure function of the manifest. `run` sends what it yields; `verify` and `preview` make the same
-//! records again.
+//! The records of a share of the fleet: fleet, simulation, schedule and records joined, a pure
+//! function of the manifest. The stream asks for them in order.
 
 use crate::fleet::{Fleet, MachineIds, Phases, Share};
 use crate::manifest::{JobKey, Manifest};
-use crate::pacing::{Schedule, SlotKind, SlotTime, Slots};
 use crate::record::{
     IncidentRecord, JobRecord, KeyHash, MachineRecord, Record, SerialId, StatusRecord, Telemetry,
     Topic, TopicSet, Usage,
 };
+use crate::schedule::{Schedule, SlotKind, SlotTime, Slots};
 use crate::simulation::events::Event;
 use crate::simulation::jobs::{JOB_TYPES, JobChange};
 use crate::simulation::signals::Signals;
@@ -51,6 +50,18 @@ impl Reading {
     #[inline]
     pub fn timestamp_ms(&self) -> i64 {
         self.timestamp_ms
+    }
+
+    /// Its round.
+    #[inline]
+    pub fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// The place of its machine.
+    #[inline]
+    pub fn at(&self) -> usize {
+        self.at
     }
 }
 
@@ -132,6 +143,11 @@ impl Generator {
     /// The slots of each reading.
     pub fn slots(&self) -> Slots {
         self.slots
+    }
+
+    /// When the run starts, in milliseconds since the epoch.
+    pub fn start_ms(&self) -> i64 {
+        self.start_ms
     }
 
     /// The run's schedule.

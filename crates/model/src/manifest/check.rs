@@ -5,8 +5,8 @@
 use crate::config::layers::Origin;
 use crate::config::units::Speed;
 use crate::fleet::Fleet;
-use crate::pacing::{Pace, Time};
 use crate::record::{Topic, TopicSet};
+use crate::schedule::{Pace, Time};
 use crate::simulation::trouble::Hazards;
 
 use super::{Manifest, TopicEntry};

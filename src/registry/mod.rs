@@ -25,8 +25,8 @@ use reqwest::blocking::RequestBuilder;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
-use super::framing::SchemaId;
-use super::schema::printed;
+use fleetstorm_model::encoding::SchemaId;
+use fleetstorm_model::encoding::schema::printed;
 
 pub use error::RegistryError;
 pub(crate) use failure::{one_line, root_cause};

@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::config::units::{ByteRate, Rate, Shard, Span};
 use crate::encoding::{Encoder, Format, SchemaId};
 use crate::fleet::Fleet;
-use crate::pacing::{Course, Grid, Pace, Schedule, Slots, Time, offered};
 use crate::record::{Topic, TopicSet};
+use crate::schedule::{Course, Grid, Pace, Schedule, Slots, Time, offered};
 use crate::simulation::temporal::Curve;
 
 /// The version of the record stream: it changes whenever the bytes of a given manifest would.
@@ -119,9 +119,9 @@ impl TopicEntry {
 }
 
 /// What the jobs topic is keyed by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum), value(rename_all = "snake_case"))]
 #[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
 pub enum JobKey {
     /// The machine, as in every other topic: the topics are co-partitioned.
     MachineId,

@@ -3,7 +3,6 @@
 pub mod avro;
 pub mod framing;
 pub mod json;
-pub mod registry;
 pub mod schema;
 
 use crate::record::{Record, Topic};
@@ -11,9 +10,8 @@ use crate::record::{Record, Topic};
 pub use framing::{SchemaId, WireHeader};
 
 /// How record values are encoded.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Avro behind the Confluent wire format: what registry-aware consumers read.

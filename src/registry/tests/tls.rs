@@ -1,7 +1,7 @@
 //! The client against a registry under TLS.
 
 use super::*;
-use crate::encoding::registry::ClientCertificate;
+use crate::registry::ClientCertificate;
 
 use openssl::asn1::Asn1Time;
 use openssl::hash::MessageDigest;

@@ -8,7 +8,8 @@ use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::str::Chars;
 
-use super::yaml::FILE_BYTES_MAX;
+/// The most that is read of a file, in bytes.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The properties of a file. `Debug` shows no value, which may be a secret.
 #[derive(Clone)]

@@ -1,0 +1,281 @@
+//! The stream: what is due of a share of the fleet, in order. A run sends it, `verify` makes it
+//! again, a preview draws it.
+//!
+//! Machines are announced first. Then rounds follow one another: in each round every machine has one
+//! reading, and each reading has the same [`Slots`]. A slot may stay silent: the machine is down, or
+//! has nothing to say.
+//!
+//! ```
+//! use fleetstorm_model::fleet::Share;
+//! use fleetstorm_model::stream::{Step, Stream};
+//! # fn telemetry_of(manifest: &fleetstorm_model::Manifest) -> usize {
+//! let mut stream = Stream::new(manifest, Share::WHOLE);
+//! let mut records = 0;
+//! while let Some(step) = stream.next() {
+//!     if let Step::Slot(slot) = step {
+//!         records += stream.fill(&slot, |keyed| keyed.map_or(0, |_| 1));
+//!     }
+//! }
+//! # records }
+//! ```
+
+use crate::fleet::Share;
+use crate::generator::Generator;
+use crate::manifest::Manifest;
+use crate::record::Topic;
+use crate::schedule::{Schedule, SlotKind, Slots};
+use crate::simulation::events::Event;
+
+pub use crate::generator::KeyedRecord;
+
+use crate::generator::Reading;
+
+/// What is due of one share of a run's fleet, in order.
+#[derive(Debug)]
+pub struct Stream {
+    generator: Generator,
+    /// The next machine to be announced at the start, up to `opening_end`.
+    opening: usize,
+    opening_end: usize,
+    /// The reading whose slots are due; none before the first.
+    reading: Option<Reading>,
+    /// The next slot of that reading.
+    slot: usize,
+    /// The announcement that follows that reading.
+    again: Option<Announcement>,
+    /// The reading after that one.
+    round: u64,
+    at: usize,
+    end_slot: u64,
+    end_ns: u64,
+    end: Option<End>,
+}
+
+/// What is due next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A machine is announced. Announcements belong to no slot and are not paced.
+    Announcement(Announcement),
+    /// A slot of a reading is due.
+    Slot(Slot),
+}
+
+/// A machine is announced: [`Stream::announce`] makes its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announcement {
+    /// The machine's place in the share.
+    pub at: usize,
+    /// The record's timestamp, in milliseconds since the epoch.
+    pub timestamp_ms: i64,
+}
+
+/// A slot that is due: [`Stream::fill`] and [`Stream::offer`] make its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// Its number over the whole fleet.
+    pub number: u64,
+    /// The round of its reading, from 0.
+    pub round: u64,
+    /// The machine's place in the share.
+    pub at: usize,
+    /// Its index in the reading, from 0.
+    pub index: usize,
+    /// What it carries.
+    pub kind: SlotKind,
+    /// When it is due, in nanoseconds from the schedule's zero; none where nothing is paced.
+    pub due_ns: Option<u64>,
+    /// The timestamp of its record, in milliseconds since the epoch.
+    pub timestamp_ms: i64,
+    /// The instant of its reading, in milliseconds since the epoch: the timestamp of its first slot.
+    pub reading_ms: i64,
+}
+
+/// What ended a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Its slots are over, or it has none.
+    Slots,
+    /// Its time is over.
+    Time,
+}
+
+impl Stream {
+    /// The stream of `share` of the run that `manifest` describes.
+    pub fn new(manifest: &Manifest, share: Share) -> Stream {
+        let generator = Generator::new(manifest, share);
+        let announces = manifest.topic_set().contains(Topic::Machines);
+        Stream {
+            opening: 0,
+            opening_end: if announces { generator.machines() } else { 0 },
+            reading: None,
+            slot: generator.slots().len(),
+            again: None,
+            round: 0,
+            at: 0,
+            end_slot: manifest.end_slot().unwrap_or(u64::MAX),
+            end_ns: manifest.end_ns().unwrap_or(u64::MAX),
+            end: None,
+            generator,
+        }
+    }
+
+    /// The stream without the end that its manifest gives it.
+    pub fn without_end(self) -> Stream {
+        Stream { end_slot: u64::MAX, end_ns: u64::MAX, ..self }
+    }
+
+    /// What is due next; none from the end on.
+    // Not an `Iterator`, since a step is filled through the stream itself.
+    #[expect(clippy::should_implement_trait)]
+    #[inline]
+    pub fn next(&mut self) -> Option<Step> {
+        if self.slot < self.generator.slots().len() { self.next_slot() } else { self.between() }
+    }
+
+    /// The next of the announcements with which the stream begins; none when all were made.
+    pub fn next_opening(&mut self) -> Option<Announcement> {
+        if self.opening >= self.opening_end {
+            return None;
+        }
+        let at = self.opening;
+        self.opening += 1;
+        Some(Announcement { at, timestamp_ms: self.generator.start_ms() })
+    }
+
+    /// Lets [`Stream::next`] yield the slot again that it yielded last.
+    pub fn unread(&mut self, slot: &Slot) {
+        self.slot = slot.index;
+    }
+
+    /// Whether every step of the reading was yielded that came last, or none has come yet.
+    #[inline]
+    pub fn is_between_readings(&self) -> bool {
+        self.slot >= self.generator.slots().len() && self.again.is_none()
+    }
+
+    /// What ended the stream; none before its end.
+    pub fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    /// Fills the slot that came last and hands its record to `take`: none where the slot is silent.
+    #[inline]
+    pub fn fill<T>(&mut self, slot: &Slot, take: impl FnOnce(Option<KeyedRecord<'_>>) -> T) -> T {
+        match &self.reading {
+            Some(reading) => self.generator.fill(reading, slot.kind, slot.timestamp_ms, take),
+            None => take(None),
+        }
+    }
+
+    /// [`Stream::fill`], where `take` says whether it took the record: a state change that it did not
+    /// take waits for the machine's next event slot.
+    ///
+    /// # Errors
+    /// Those of `take`, which did not take the record.
+    #[inline]
+    pub fn offer<E>(
+        &mut self,
+        slot: &Slot,
+        take: impl FnOnce(Option<KeyedRecord<'_>>) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        match &self.reading {
+            Some(reading) => self.generator.offer(reading, slot.kind, slot.timestamp_ms, take),
+            None => take(None),
+        }
+    }
+
+    /// Makes the record of an announcement and hands it to `take`.
+    pub fn announce<T>(
+        &self,
+        announcement: &Announcement,
+        take: impl FnOnce(KeyedRecord<'_>) -> T,
+    ) -> T {
+        self.generator.announce(announcement.at, announcement.timestamp_ms, take)
+    }
+
+    /// Makes the record of a step and hands it to `take`: none where its slot is silent.
+    pub fn record<T>(&mut self, step: &Step, take: impl FnOnce(Option<KeyedRecord<'_>>) -> T) -> T {
+        match step {
+            Step::Announcement(announcement) => {
+                self.announce(announcement, |keyed| take(Some(keyed)))
+            }
+            Step::Slot(slot) => self.fill(slot, take),
+        }
+    }
+
+    /// How many machines the share has.
+    pub fn machines(&self) -> usize {
+        self.generator.machines()
+    }
+
+    /// The name of the machine at a place in the share.
+    pub fn machine_id(&self, at: usize) -> &str {
+        self.generator.machine_id(at)
+    }
+
+    /// The slots of each reading.
+    pub fn slots(&self) -> Slots {
+        self.generator.slots()
+    }
+
+    /// The run's schedule.
+    pub fn schedule(&self) -> &Schedule {
+        self.generator.schedule()
+    }
+
+    /// The state changes that wait on the machine at a place in the share, the oldest first.
+    pub fn waiting(&self, at: usize) -> impl Iterator<Item = &Event> {
+        self.generator.waiting(at)
+    }
+
+    #[inline]
+    fn next_slot(&mut self) -> Option<Step> {
+        let reading = self.reading.as_ref()?;
+        let index = self.slot;
+        let number = self.generator.slot_number(reading, index);
+        if number >= self.end_slot {
+            self.end = Some(End::Slots);
+            return None;
+        }
+        let time = self.generator.time(reading, index);
+        if time.intended_ns.is_some_and(|due| due >= self.end_ns) {
+            self.end = Some(End::Time);
+            return None;
+        }
+        self.slot += 1;
+        Some(Step::Slot(Slot {
+            number,
+            round: reading.round(),
+            at: reading.at(),
+            index,
+            kind: self.generator.slots().kinds()[index],
+            due_ns: time.intended_ns,
+            timestamp_ms: time.timestamp_ms,
+            reading_ms: reading.timestamp_ms(),
+        }))
+    }
+
+    /// What follows the last slot of a reading.
+    fn between(&mut self) -> Option<Step> {
+        if let Some(announcement) = self.again.take().or_else(|| self.next_opening()) {
+            return Some(Step::Announcement(announcement));
+        }
+        if self.generator.machines() == 0 || self.generator.slots().is_empty() {
+            self.end = Some(End::Slots);
+            return None;
+        }
+        let (round, at) = (self.round, self.at);
+        self.reading = Some(self.generator.read(round, at));
+        self.slot = 0;
+        self.again = self
+            .generator
+            .announced_again(round, at)
+            .map(|timestamp_ms| Announcement { at, timestamp_ms });
+        self.at += 1;
+        if self.at == self.generator.machines() {
+            self.at = 0;
+            self.round += 1;
+        }
+        self.next_slot()
+    }
+}

@@ -1,0 +1,4 @@
+//! Reaching clusters as Kafka's users configure it: Java clients' files of properties, and keys in PEM.
+
+pub mod pem;
+pub mod properties_file;
