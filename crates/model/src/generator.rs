@@ -141,6 +141,7 @@ impl Generator {
     }
 
     /// The slots of each reading.
+    #[inline]
     pub fn slots(&self) -> Slots {
         self.slots
     }
@@ -172,7 +173,7 @@ impl Generator {
     }
 
     /// The instant and timestamp of slot `slot` of a reading.
-    #[inline]
+    #[inline(always)]
     pub fn time(&self, reading: &Reading, slot: usize) -> SlotTime {
         self.slot_time(reading.round, reading.at, slot)
     }
@@ -298,6 +299,7 @@ impl Generator {
 
     /// The timestamp of the announcement that follows the reading of machine `at` in `round`, where
     /// its time to be announced again has come since the reading before.
+    #[inline]
     pub fn announced_again(&self, round: u64, at: usize) -> Option<i64> {
         let every = self.refresh_ms?;
         let (before, now) = (self.timestamp(round.checked_sub(1)?, at), self.timestamp(round, at));
@@ -371,7 +373,7 @@ impl Generator {
         self.slot_time(round, at, 0).timestamp_ms
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot_time(&self, round: u64, at: usize, slot: usize) -> SlotTime {
         let position = self.simulation.machine(at).position;
         self.schedule.slot_time(round, position, self.places[at].0, slot)

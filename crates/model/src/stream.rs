@@ -127,9 +127,14 @@ impl Stream {
     /// What is due next; none from the end on.
     // Not an `Iterator`, since a step is filled through the stream itself.
     #[expect(clippy::should_implement_trait)]
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self) -> Option<Step> {
-        if self.slot < self.generator.slots().len() { self.next_slot() } else { self.between() }
+        if self.slot >= self.generator.slots().len()
+            && let Some(announcement) = self.between()
+        {
+            return Some(Step::Announcement(announcement));
+        }
+        self.next_slot()
     }
 
     /// The next of the announcements with which the stream begins; none when all were made.
@@ -228,10 +233,12 @@ impl Stream {
         self.generator.waiting(at)
     }
 
-    #[inline]
+    // In its caller, a step never becomes memory.
+    #[inline(always)]
     fn next_slot(&mut self) -> Option<Step> {
         let reading = self.reading.as_ref()?;
         let index = self.slot;
+        let kind = *self.generator.slots().kinds().get(index)?;
         let number = self.generator.slot_number(reading, index);
         if number >= self.end_slot {
             self.end = Some(End::Slots);
@@ -248,17 +255,17 @@ impl Stream {
             round: reading.round(),
             at: reading.at(),
             index,
-            kind: self.generator.slots().kinds()[index],
+            kind,
             due_ns: time.intended_ns,
             timestamp_ms: time.timestamp_ms,
             reading_ms: reading.timestamp_ms(),
         }))
     }
 
-    /// What follows the last slot of a reading.
-    fn between(&mut self) -> Option<Step> {
+    /// What follows the last slot of a reading: an announcement, or the next reading.
+    fn between(&mut self) -> Option<Announcement> {
         if let Some(announcement) = self.again.take().or_else(|| self.next_opening()) {
-            return Some(Step::Announcement(announcement));
+            return Some(announcement);
         }
         if self.generator.machines() == 0 || self.generator.slots().is_empty() {
             self.end = Some(End::Slots);
@@ -276,6 +283,6 @@ impl Stream {
             self.at = 0;
             self.round += 1;
         }
-        self.next_slot()
+        None
     }
 }

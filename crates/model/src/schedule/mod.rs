@@ -135,7 +135,7 @@ impl Schedule {
     }
 
     /// Instant and timestamp of that slot; `phase_ns` is that of its position.
-    #[inline]
+    #[inline(always)]
     pub fn slot_time(&self, round: u64, position: u32, phase_ns: u64, slot: usize) -> SlotTime {
         // A fleet's clock that has run for 584 years stands still rather than begin again.
         let fleet_ns = || {
