@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod doctor;
+pub mod exit;
 pub mod output;
 pub mod pacing;
 pub mod preview;

@@ -8,14 +8,16 @@ use std::{env, fs, process, thread};
 
 use clap::FromArgMatches;
 use fleetstorm::cli::{
-    self, Cli, Command, DoctorOptions, ReportCommand, ScenariosCommand, SchemasCommand,
-    VerifyOptions, exposed,
+    self, Cli, Command, DoctorArgs, ReportCommand, ScenariosCommand, SchemasCommand, VerifyArgs,
+    exposed,
 };
+use fleetstorm::cluster::Connection;
+use fleetstorm::exit::{ExitCode, ProgramError};
+use fleetstorm::output::Verbosity;
 use fleetstorm::pacing::StopFlag;
 use fleetstorm::report::file::{self, ReportFile};
 use fleetstorm::report::{merge, summary};
-use fleetstorm::run::connection::Connection;
-use fleetstorm::run::{self, ExitCode, RunError, Verbosity};
+use fleetstorm::run;
 use fleetstorm::sink::stdout;
 use fleetstorm::verify::verdict::Verdict;
 use fleetstorm::{doctor, output, preview, serve};
@@ -52,47 +54,43 @@ fn print_error(what: &str) {
     output::print_status(&format!("error: {what}"));
 }
 
-fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, RunError> {
+fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, ProgramError> {
+    let verbosity = if cli.quiet { Verbosity::Quiet } else { Verbosity::Normal };
     match &cli.command {
-        Command::Run(options) => {
-            let verbosity = if cli.quiet { Verbosity::Quiet } else { Verbosity::Normal };
-            let report = run::run(options, stop, verbosity)?;
+        Command::Run(args) => {
+            let (source, options) = (args.source()?, args.options());
+            let report = run::run(source, &options, stop, verbosity)?;
             if let Some(loss) = run::loss(&report) {
                 print_error(&loss);
             }
-            if let Some(error) = run::rate_error(&report, options) {
+            if let Some(error) = run::rate_error(&report, &options) {
                 print_error(&error);
             }
-            Ok(run::exit_code(&report, options))
+            Ok(run::exit_code(&report, &options))
         }
-        Command::Preview(options) => {
-            let verbosity = if cli.quiet { Verbosity::Quiet } else { Verbosity::Normal };
-            preview::preview(options, stop, verbosity)
-        }
-        Command::Verify(options) => verify(options, stop, cli.quiet),
-        Command::Doctor(options) => doctor(options, stop, cli.quiet),
-        Command::Broker(options) => {
-            let verbosity = if cli.quiet { Verbosity::Quiet } else { Verbosity::Normal };
-            serve::serve(options, stop, verbosity)
-        }
+        Command::Preview(args) => preview::preview(&args.options(), stop, verbosity),
+        Command::Verify(args) => verify(args, stop, cli.quiet),
+        Command::Doctor(args) => doctor(args, stop, cli.quiet),
+        Command::Broker(args) => serve::serve(&args.options(), stop, verbosity),
         Command::Report(command) => report(command, cli.quiet),
         Command::Scenarios(command) => scenarios(command),
         Command::Schemas(command) => schemas(command, stop),
     }
 }
 
-fn verify(options: &VerifyOptions, stop: &StopFlag, quiet: bool) -> Result<ExitCode, RunError> {
-    let connection = Connection::read(&options.broker)?;
-    let bootstrap = connection.brokers(&options.broker)?.ok_or_else(|| {
-        RunError::Usage("give the run's brokers by --bootstrap-server".to_owned())
+fn verify(args: &VerifyArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {
+    let (cluster, registry_options) = (args.broker.options(), args.registry.options());
+    let connection = Connection::read(&cluster)?;
+    let bootstrap = connection.brokers(&cluster)?.ok_or_else(|| {
+        ProgramError::Usage("give the run's brokers by --bootstrap-server".to_owned())
     })?;
-    let url = connection.registry_url(&options.registry);
-    let registry = url.map(|url| connection.registry(&options.registry, &url, stop)).transpose()?;
-    let settings = connection.kafka(&options.broker, bootstrap, None)?;
-    let report = options.report.as_deref().map(run::report_file).transpose()?;
-    let verdict = fleetstorm::verify::verify(options, settings, registry.as_ref(), stop)?;
-    if let (Some(report), Some(path)) = (report, &options.report) {
-        let failed = |source| RunError::Report { path: path.clone(), source };
+    let url = connection.registry_url(&registry_options);
+    let registry = url.map(|url| connection.registry(&registry_options, &url, stop)).transpose()?;
+    let settings = connection.kafka(&cluster, bootstrap, None)?;
+    let report = args.report.as_deref().map(run::report_file).transpose()?;
+    let verdict = fleetstorm::verify::verify(&args.options(), settings, registry.as_ref(), stop)?;
+    if let (Some(report), Some(path)) = (report, &args.report) {
+        let failed = |source| ProgramError::Report { path: path.clone(), source };
         file::text(&verdict).and_then(|text| report.write_text(&text)).map_err(failed)?;
     }
     if !quiet {
@@ -105,9 +103,9 @@ fn verify(options: &VerifyOptions, stop: &StopFlag, quiet: bool) -> Result<ExitC
     })
 }
 
-fn doctor(options: &DoctorOptions, stop: &StopFlag, quiet: bool) -> Result<ExitCode, RunError> {
-    let report = options.report.as_deref().map(run::report_file).transpose()?;
-    let whole = doctor::examine(options, stop, |check| {
+fn doctor(args: &DoctorArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {
+    let report = args.report.as_deref().map(run::report_file).transpose()?;
+    let whole = doctor::examine(&args.options(), stop, |check| {
         // A report keeps stdout to itself.
         match &report {
             _ if quiet => {}
@@ -120,14 +118,14 @@ fn doctor(options: &DoctorOptions, stop: &StopFlag, quiet: bool) -> Result<ExitC
             }
         }
     })?;
-    if let (Some(report), Some(path)) = (report, &options.report) {
-        let failed = |source| RunError::Report { path: path.clone(), source };
+    if let (Some(report), Some(path)) = (report, &args.report) {
+        let failed = |source| ProgramError::Report { path: path.clone(), source };
         file::text(&whole).and_then(|text| report.write_text(&text)).map_err(failed)?;
     }
     Ok(whole.exit_code)
 }
 
-fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, RunError> {
+fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, ProgramError> {
     let ReportCommand::Merge { files, out } = command;
     let path = out.as_deref().unwrap_or(Path::new("-"));
     let out = run::report_file(path)?;
@@ -135,7 +133,7 @@ fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, RunError> {
     if let Some(missing) = merge::missing(&merged) {
         tracing::warn!("{missing}");
     }
-    let failed = |source| RunError::Report { path: path.to_owned(), source };
+    let failed = |source| ProgramError::Report { path: path.to_owned(), source };
     match out {
         // A reader that has read enough is no error.
         ReportFile::Stdout => stdout::print(&file::text(&merged).map_err(failed)?)?,
@@ -147,7 +145,7 @@ fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, RunError> {
     Ok(ExitCode::Done)
 }
 
-fn scenarios(command: &ScenariosCommand) -> Result<ExitCode, RunError> {
+fn scenarios(command: &ScenariosCommand) -> Result<ExitCode, ProgramError> {
     match command {
         ScenariosCommand::List => {
             let line = |s: &Scenario| format!("{:<19} {}", s.name, s.description);
@@ -160,7 +158,7 @@ fn scenarios(command: &ScenariosCommand) -> Result<ExitCode, RunError> {
     }
 }
 
-fn schemas(command: &SchemasCommand, stop: &StopFlag) -> Result<ExitCode, RunError> {
+fn schemas(command: &SchemasCommand, stop: &StopFlag) -> Result<ExitCode, ProgramError> {
     let mut lines = Vec::new();
     match command {
         SchemasCommand::List => {
@@ -170,11 +168,11 @@ fn schemas(command: &SchemasCommand, stop: &StopFlag) -> Result<ExitCode, RunErr
         }
         SchemasCommand::Show { topic } => lines.push(topic.schema().text.trim_end().to_owned()),
         SchemasCommand::Register { registry, topic_prefix } => {
-            let connection = Connection::default();
-            let url = connection.registry_url(registry).ok_or_else(|| {
-                RunError::Usage("give the registry's URL by --schema-registry".to_owned())
+            let (connection, registry) = (Connection::default(), registry.options());
+            let url = connection.registry_url(&registry).ok_or_else(|| {
+                ProgramError::Usage("give the registry's URL by --schema-registry".to_owned())
             })?;
-            let client = connection.registry(registry, &url, stop)?;
+            let client = connection.registry(&registry, &url, stop)?;
             for topic in record::Topic::ALL {
                 let schema = topic.schema();
                 let name = format!("{topic_prefix}{topic}");
@@ -188,7 +186,7 @@ fn schemas(command: &SchemasCommand, stop: &StopFlag) -> Result<ExitCode, RunErr
 }
 
 /// Prints lines; a reader that has read enough is no error.
-fn print(lines: &[String]) -> Result<ExitCode, RunError> {
+fn print(lines: &[String]) -> Result<ExitCode, ProgramError> {
     let mut text = lines.join("\n");
     text.push('\n');
     stdout::print(&text)?;

@@ -11,6 +11,15 @@ use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 use rustix::pipe::PIPE_BUF;
 
+/// What the program tells while it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Addresses, notes, a live line and a summary, on stderr.
+    Normal,
+    /// Nothing but errors.
+    Quiet,
+}
+
 /// The bytes of a write to what is no pipe.
 const BLOCK: usize = 1 << 16;
 

@@ -1,26 +1,43 @@
 //! The embedded broker and registry alone, for a test-suite or a demo: `fleetstorm broker`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use fleetstorm_broker::Settings;
 use fleetstorm_registry::SchemaRegistry;
 
-use crate::cli::ServeOptions;
+use crate::exit::{ExitCode, ProgramError};
+use crate::output::{Verbosity, print_status};
 use crate::pacing::StopFlag;
-use crate::run::{ExitCode, RunError, Verbosity, print_status};
 use crate::sink::embedded::{EmbeddedBroker, caution};
+
+/// What is started, and on which addresses.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The broker's address.
+    pub listen: SocketAddr,
+    /// The registry's address; none is started without one.
+    pub registry: Option<SocketAddr>,
+    /// What clients are told to connect to, where it isn't what the broker listens on: host and port.
+    pub advertise: Option<String>,
+    /// The most bytes of records that all partitions keep.
+    pub memory: ByteSize,
+    /// The most bytes of records that a partition keeps.
+    pub partition_memory: ByteSize,
+}
 
 /// Starts them and waits until the program is told to end.
 ///
 /// # Errors
-/// [`RunError`] where one of them can't listen.
+/// [`ProgramError`] where one of them can't listen.
 pub fn serve(
     options: &ServeOptions,
     stop: &StopFlag,
     verbosity: Verbosity,
-) -> Result<ExitCode, RunError> {
+) -> Result<ExitCode, ProgramError> {
     if options.listen.ip().is_unspecified() && options.advertise.is_none() {
-        return Err(RunError::Usage(format!(
+        return Err(ProgramError::Usage(format!(
             "--listen {} needs --advertise HOST:PORT: the address by which clients reach it",
             options.listen
         )));
@@ -33,7 +50,7 @@ pub fn serve(
     let broker = EmbeddedBroker::with(settings)?;
     let registry = options.registry.map(SchemaRegistry::start).transpose();
     let registry =
-        registry.map_err(|cause| RunError::EmbeddedRegistry { cause, option: "--registry" })?;
+        registry.map_err(|cause| ProgramError::EmbeddedRegistry { cause, option: "--registry" })?;
     let of_registry = registry.as_ref().and_then(|it| caution("registry", it.address()));
     for caution in [caution("broker", options.listen), of_registry].into_iter().flatten() {
         tracing::warn!("{caution}");
@@ -56,10 +73,10 @@ pub fn serve(
 }
 
 /// A host and a port, as clients are told them.
-fn advertised(text: &str) -> Result<(String, u16), RunError> {
+fn advertised(text: &str) -> Result<(String, u16), ProgramError> {
     let parts = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
     let parsed = parts.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
-    parsed.ok_or_else(|| RunError::Usage(format!("--advertise takes HOST:PORT, not `{text}`")))
+    parsed.ok_or_else(|| ProgramError::Usage(format!("--advertise takes HOST:PORT, not `{text}`")))
 }
 
 fn size(bytes: u64) -> usize {

@@ -5,9 +5,10 @@
 //! and collects what reaches the sink. The schedule's zero is put far into the past, so that a
 //! paced run waits for nothing.
 
-use fleetstorm::cli::{Cli, Command};
+#[path = "support/options.rs"]
+mod options;
+
 use fleetstorm::pacing::{Pacer, StopFlag};
-use fleetstorm::run::plan::Plan;
 use fleetstorm::run::worker::{Ended, Progress, Worker};
 use fleetstorm::sink::{Message, Sink, SinkError};
 use fleetstorm_model::config::scenario;
@@ -81,10 +82,7 @@ impl Sink for Collector<'_> {
 
 /// The manifest of `fleetstorm run` with these options, planned at `now_ms`.
 fn manifest_at(now_ms: i64, options: &str) -> Manifest {
-    let words = ["fleetstorm", "run"].into_iter().chain(options.split_whitespace());
-    let cli = Cli::read(words).unwrap_or_else(|error| panic!("{options}: {error}"));
-    let Command::Run(options) = cli.command else { panic!("`run` was asked for") };
-    Plan::new(&options, now_ms).expect("the options make a plan").manifest
+    options::manifest_at(now_ms, options)
 }
 
 fn manifest(options: &str) -> Manifest {

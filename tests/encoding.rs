@@ -16,13 +16,13 @@ fn schema(topic: Topic) -> Schema {
 }
 
 /// The record as apache-avro sees it, through serde and the schema.
-fn value(record: &Record<'_>, schema: &Schema) -> Value {
+fn value(record: &Record<&str>, schema: &Schema) -> Value {
     apache_avro::to_value(record)
         .and_then(|value| value.resolve(schema))
         .expect("the record's fields are those of the schema")
 }
 
-fn assert_equal_bytes(record: &Record<'_>) -> Result<(), TestCaseError> {
+fn assert_equal_bytes(record: &Record<&str>) -> Result<(), TestCaseError> {
     let schema = schema(record.topic());
     let value = value(record, &schema);
     let expected = GenericDatumWriter::builder(&schema)
@@ -166,7 +166,7 @@ proptest! {
 }
 
 /// One record of every topic.
-fn samples() -> [Record<'static>; Topic::COUNT] {
+fn samples() -> [Record<&'static str>; Topic::COUNT] {
     [
         Record::Telemetry(Telemetry {
             timestamp: 1,

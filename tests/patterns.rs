@@ -18,11 +18,10 @@ use std::f64::consts::{PI, TAU};
 
 use chrono::{DateTime, Datelike, TimeZone, Timelike};
 use chrono_tz::Tz;
-use fleetstorm::cli::{Cli, Command};
-use fleetstorm::run::error::RunError;
-use fleetstorm::run::plan::Plan;
+use fleetstorm::exit::ProgramError;
 use fleetstorm_model::fleet::Share;
 use fleetstorm_model::record::{Record, Telemetry};
+use fleetstorm_model::run;
 use fleetstorm_model::simulation::jobs::JOB_TYPES;
 use fleetstorm_model::stream::{Step, Stream};
 
@@ -89,7 +88,7 @@ struct Machine<T> {
 }
 
 /// The instant and a value of every reading, by machine.
-fn readings<T>(options: &str, value: impl Fn(&Telemetry<'_>) -> T) -> Vec<Machine<T>> {
+fn readings<T>(options: &str, value: impl Fn(&Telemetry<&str>) -> T) -> Vec<Machine<T>> {
     let mut machines: Vec<Machine<T>> = Vec::new();
     simulate(&format!("--topics telemetry {options}"), |at, keyed| {
         let Record::Telemetry(t) = &keyed.record else { return };
@@ -437,12 +436,9 @@ fn requests_and_traffic_follow_the_same_curve() {
     }
 }
 
-/// The plan of the run with these options.
-fn plan(options: &str) -> Result<Plan, RunError> {
-    let words = ["fleetstorm", "run", "--rate", "max"].into_iter();
-    let cli = Cli::read(words.chain(options.split_whitespace())).expect("options parse");
-    let Command::Run(run) = cli.command else { panic!("`run` was asked for") };
-    Plan::new(&run, 0)
+/// The run with these options.
+fn built(options: &str) -> Result<run::Run, ProgramError> {
+    stream::options::run_at(0, &format!("--rate max {options}"))
 }
 
 /// Place of the machine, timestamp, type, status, start and end.
@@ -520,10 +516,10 @@ fn as_many_jobs_come_as_were_asked_for_whatever_the_hour() {
 #[test]
 fn a_number_of_jobs_needs_a_run_that_ends() {
     for patterns in ["", "--set temporal_patterns.enable_diurnal=true"] {
-        let error = plan(&format!("--seed 1 --jobs 100 {patterns}")).unwrap_err();
+        let error = built(&format!("--seed 1 --jobs 100 {patterns}")).unwrap_err();
         assert!(error.to_string().contains("n_jobs"), "{error}");
-        assert!(matches!(error, RunError::Usage(_)), "{error}");
-        assert!(plan(&format!("--seed 1 --jobs 100 --readings 1000 {patterns}")).is_ok());
+        assert!(matches!(error, ProgramError::Usage(_)), "{error}");
+        assert!(built(&format!("--seed 1 --jobs 100 --readings 1000 {patterns}")).is_ok());
     }
 }
 
@@ -1033,10 +1029,10 @@ fn a_setting_without_its_switch_is_noted() {
         ("degradation.rate=0.1", "degradation.enable"),
     ] {
         let key = setting.split('=').next().unwrap();
-        let notes = plan(&format!("--set {setting}")).unwrap().notes;
+        let notes = built(&format!("--set {setting}")).unwrap().notes;
         assert_eq!(notes.len(), 1, "{setting}: {notes:?}");
         assert!(notes[0].contains(key) && notes[0].contains(switch), "{setting}: {notes:?}");
-        let notes = plan(&format!("--set {setting} --set {switch}=true")).unwrap().notes;
+        let notes = built(&format!("--set {setting} --set {switch}=true")).unwrap().notes;
         assert_eq!(notes, [""; 0], "{setting}");
     }
 }
@@ -1044,7 +1040,7 @@ fn a_setting_without_its_switch_is_noted() {
 #[test]
 fn a_region_without_a_time_zone_is_noted_where_local_time_counts() {
     let regions = "--set regions=[us-east-1,mars-1,Europe/Paris]";
-    let noted = |options: &str| plan(&format!("{regions} {options}")).unwrap().notes;
+    let noted = |options: &str| built(&format!("{regions} {options}")).unwrap().notes;
     for nothing in ["", "--set growth.per_month=1", "--set degradation.enable=true"] {
         assert_eq!(noted(nothing), [""; 0], "{nothing}");
     }
@@ -1088,7 +1084,7 @@ fn what_comes_too_often_for_its_slots_is_refused() {
     let wear = "--topics jobs,status --set degradation.enable=true --set degradation.rate=0.2 \
                 --set degradation.threshold=0.001 --set degradation.recovery=1";
     for options in [zones, wear] {
-        match plan(&format!("--seed 26 {options}")) {
+        match built(&format!("--seed 26 {options}")) {
             Err(error) => assert!(error.to_string().contains("event slots"), "{error}"),
             // Bursts aside, what isn't refused doesn't wait: (0.9 + 19) / (2 (1 - 0.9)) readings at
             // most, with 20 changes in a burst, as in tests/scenarios.rs.

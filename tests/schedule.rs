@@ -4,12 +4,11 @@
 #[path = "support/made.rs"]
 mod made;
 
-use fleetstorm::cli::{Cli, Command};
-use fleetstorm::run::RunError;
+use fleetstorm::exit::ExitCode;
 use fleetstorm::run::plan::Plan;
 use fleetstorm_model::record::Topic;
 use fleetstorm_model::schedule::{Pace, Time};
-use made::{ELAPSED_NS, NOW_MS, Received, SECOND_NS, make, manifest, plan_at, work};
+use made::{ELAPSED_NS, NOW_MS, Received, SECOND_NS, make, manifest, run_at, work};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -359,19 +358,16 @@ fn options_that_exclude_each_other_are_named() {
         ("--sink stdout --format avro", ["--sink stdout", "--format avro"]),
     ] {
         let options = format!("--readings 10 {options}");
-        // `plan_at` asks for JSON, which an option of its own would repeat.
-        let words = ["fleetstorm", "run"].into_iter().chain(options.split_whitespace());
-        let Command::Run(run) = Cli::read(words).expect("clap has no objection").command else {
-            panic!("`run` was asked for")
-        };
-        match Plan::new(&run, NOW_MS) {
-            Err(RunError::Usage(text)) => {
+        // `run_at` of `made` asks for JSON, which an option of its own would repeat.
+        match made::options::run_at(NOW_MS, &options) {
+            Err(error) if error.exit_code() == ExitCode::Usage => {
+                let text = error.to_string();
                 for name in named {
                     assert!(text.contains(name), "{options}: {name} is not named in: {text}");
                 }
                 assert_eq!(text.lines().count(), 1, "{options}: {text}");
             }
-            other => panic!("{options}: {:?}", other.map(|plan| plan.manifest)),
+            other => panic!("{options}: {:?}", other.map(|run| run.manifest)),
         }
     }
     for options in [
@@ -387,8 +383,8 @@ fn options_that_exclude_each_other_are_named() {
         "--shard 0/3 --seed 1 --start 2026-01-01",
         "--shard 0/1",
     ] {
-        let plan = plan_at(NOW_MS, &format!("--readings 10 {options}"));
-        assert!(plan.is_ok(), "{options}: {:?}", plan.err());
+        let run = run_at(NOW_MS, &format!("--readings 10 {options}"));
+        assert!(run.is_ok(), "{options}: {:?}", run.err());
     }
 }
 
@@ -396,14 +392,15 @@ fn options_that_exclude_each_other_are_named() {
 fn shards_refuse_a_start_that_follows_each_process_clock() {
     for start in ["now", "-7d", "+10s"] {
         let options = format!("--shard 1/3 --seed 1 --start {start}");
-        match plan_at(NOW_MS, &options) {
-            Err(RunError::Usage(text)) => {
+        match run_at(NOW_MS, &options) {
+            Err(error) if error.exit_code() == ExitCode::Usage => {
+                let text = error.to_string();
                 assert!(text.contains("--shard") && text.contains("--start"), "{text}");
             }
             other => panic!(
                 "`{options}` was taken, though the next shard, a second later, would start at \
                  another instant: {:?}",
-                other.map(|plan| plan.manifest.start)
+                other.map(|run| run.manifest.start)
             ),
         }
     }
@@ -437,7 +434,8 @@ fn a_simulated_run_of_known_length_ends_now() {
 #[test]
 fn simulated_time_without_a_known_length_starts_when_the_run_begins() {
     for options in ["--rate max", "--speed 60x", "--time simulated", "--rate max --duration 5s"] {
-        let mut plan = plan_at(NOW_MS, options).expect("the options make a plan");
+        let run = run_at(NOW_MS, options).expect("the options make a run");
+        let mut plan = Plan::new(run);
         let manifest = plan.begin(NOW_MS + 1234, std::time::Duration::ZERO);
         assert_eq!(manifest.start.timestamp_millis(), NOW_MS + 1234, "{options}");
     }

@@ -41,7 +41,7 @@ const TYPES: [(&str, f64, f64); 3] =
 const NO_JOBS: &str = "--set jobs.arrival_probability=0";
 
 /// A value of every telemetry record, by machine, in order.
-fn telemetry<T>(options: &str, value: impl Fn(&Telemetry<'_>) -> T) -> Vec<Vec<T>> {
+fn telemetry<T>(options: &str, value: impl Fn(&Telemetry<&str>) -> T) -> Vec<Vec<T>> {
     let mut machines: Vec<Vec<T>> = Vec::new();
     simulate(&format!("--topics telemetry {options}"), |at, keyed| {
         if let Record::Telemetry(telemetry) = &keyed.record {

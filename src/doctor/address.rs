@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::check::Check;
 use super::within;
-use crate::run::ExitCode;
+use crate::exit::ExitCode;
 
 /// A host and a port, as brokers are written.
 #[derive(Debug, Clone, PartialEq, Eq)]

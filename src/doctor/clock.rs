@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chrono::DateTime;
 
 use super::check::Check;
+use crate::exit::ExitCode;
 use crate::registry::Answer;
-use crate::run::ExitCode;
 use crate::sink::direct::ClusterTime;
 
 const NAME: &str = "clock";

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::address::{Address, Unreached};
 use super::check::Check;
-use crate::run::ExitCode;
+use crate::exit::ExitCode;
 use crate::sink::kafka::Node;
 
 /// What is checked here.

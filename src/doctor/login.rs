@@ -2,7 +2,7 @@
 
 use super::check::Check;
 use super::protocol::Wanted;
-use crate::run::{ExitCode, RunError};
+use crate::exit::{ExitCode, ProgramError};
 use crate::sink::kafka::KafkaError;
 
 /// What is checked here.
@@ -35,7 +35,7 @@ pub fn failed(error: KafkaError, wanted: Wanted) -> Check {
         ),
         other => (other.to_string(), "mend what is named there".to_owned()),
     };
-    Check::fail(NAME, RunError::Kafka(error).exit_code(), seen, fix)
+    Check::fail(NAME, ProgramError::Kafka(error).exit_code(), seen, fix)
 }
 
 /// The check of a client that never came back.

@@ -22,10 +22,11 @@ use std::time::{Duration, Instant};
 
 use fleetstorm_model::record::Topic;
 
-use crate::cli::DoctorOptions;
+use crate::cluster::ClusterOptions;
+use crate::cluster::Connection;
+use crate::exit::ProgramError;
 use crate::pacing::StopFlag;
-use crate::run::RunError;
-use crate::run::connection::Connection;
+use crate::registry::RegistryOptions;
 use crate::sink::direct::{ClusterTime, Quota};
 use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, Tuning, access};
 
@@ -38,26 +39,37 @@ const TOPICS: &[Topic] = Topic::ALL.split_at(5).0;
 /// What a client's own bound may be late by.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// What is examined.
+#[derive(Debug, Clone)]
+pub struct DoctorOptions {
+    /// The brokers.
+    pub cluster: ClusterOptions,
+    /// The registry.
+    pub registry: RegistryOptions,
+    /// Put before the name of every topic that a run would write.
+    pub topic_prefix: String,
+}
+
 /// Makes all checks that `options` give something to check by, and hands each to `tell` as it is
 /// made.
 ///
 /// # Errors
-/// [`RunError`] where options make no sense; what is wrong with brokers and registry is no error but
+/// [`ProgramError`] where options make no sense; what is wrong with brokers and registry is no error but
 /// the checks.
 pub fn examine(
     options: &DoctorOptions,
     stop: &StopFlag,
     mut tell: impl FnMut(&Check),
-) -> Result<Examination, RunError> {
-    let connection = Connection::read(&options.broker)?;
+) -> Result<Examination, ProgramError> {
+    let connection = Connection::read(&options.cluster)?;
     let url = connection.registry_url(&options.registry);
     // Without brokers there may be a registry to examine.
-    let bootstrap = connection.brokers(&options.broker).or_else(|error| match &url {
+    let bootstrap = connection.brokers(&options.cluster).or_else(|error| match &url {
         Some(_) => Ok(None),
         None => Err(error),
     })?;
     if bootstrap.is_none() && url.is_none() {
-        return Err(RunError::Usage(
+        return Err(ProgramError::Usage(
             "nothing to examine: give brokers by --bootstrap-server, a registry by --schema-registry, or both".to_owned(),
         ));
     }
@@ -69,12 +81,12 @@ pub fn examine(
     };
     let mut time = None;
     if let Some(bootstrap) = bootstrap {
-        let settings = connection.kafka(&options.broker, bootstrap, None)?;
+        let settings = connection.kafka(&options.cluster, bootstrap, None)?;
         time = brokers(settings, &options.topic_prefix, stop, &mut note)?;
     }
     let mut answers = Vec::new();
     if let Some(client) = client {
-        let patience = options.registry.registry_timeout.duration();
+        let patience = options.registry.timeout;
         let (check, answered) = registry::check(&client, patience);
         answers = answered;
         note(check);
@@ -90,13 +102,13 @@ fn brokers(
     prefix: &str,
     stop: &StopFlag,
     note: &mut impl FnMut(Check),
-) -> Result<Option<ClusterTime>, RunError> {
+) -> Result<Option<ClusterTime>, ProgramError> {
     let config = settings.client_config(Tuning::default())?;
     let wanted = Wanted::of(config.get("security.protocol"));
     let addresses = Address::list(&settings.bootstrap)
-        .map_err(|why| RunError::Usage(format!("bad --bootstrap-server: {why}")))?;
+        .map_err(|why| ProgramError::Usage(format!("bad --bootstrap-server: {why}")))?;
     if addresses.is_empty() {
-        return Err(RunError::Usage("--bootstrap-server names no broker".to_owned()));
+        return Err(ProgramError::Usage("--bootstrap-server names no broker".to_owned()));
     }
     let until = Instant::now() + settings.patience;
     let left = move || until.saturating_duration_since(Instant::now()).max(LEAST);

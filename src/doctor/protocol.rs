@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::address::{Address, LEAST};
 use super::check::Check;
-use crate::run::ExitCode;
+use crate::exit::ExitCode;
 
 /// What answers at a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::check::Check;
+use crate::exit::{ExitCode, ProgramError};
 use crate::registry::{Answer, Registry, RegistryError, Said};
-use crate::run::{ExitCode, RunError};
 
 /// What is checked here.
 pub const NAME: &str = "registry";
@@ -136,5 +136,5 @@ fn unreached(error: RegistryError) -> Check {
         }
         other => (other.to_string(), "mend what is named there".to_owned()),
     };
-    Check::fail(NAME, RunError::Registry(error).exit_code(), seen, fix)
+    Check::fail(NAME, ProgramError::Registry(error).exit_code(), seen, fix)
 }

@@ -1,7 +1,7 @@
 //! Whether we may do with the run's topics what a run does.
 
 use super::check::Check;
-use crate::run::{ExitCode, RunError};
+use crate::exit::{ExitCode, ProgramError};
 use crate::sink::kafka::KafkaError;
 use crate::sink::kafka::access::Access;
 
@@ -66,7 +66,7 @@ pub fn check(names: &[String], access: &[Access]) -> Check {
 
 /// The check of a question that failed.
 pub fn failed(error: KafkaError) -> Check {
-    let code = RunError::Kafka(error);
+    let code = ProgramError::Kafka(error);
     Check::fail(
         NAME,
         code.exit_code(),

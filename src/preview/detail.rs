@@ -7,8 +7,8 @@ use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::record::Record;
 use fleetstorm_model::stream::Step;
 
+use crate::exit::ProgramError;
 use crate::pacing::StopFlag;
-use crate::run::RunError;
 
 use super::incidents::Incident;
 use super::series::{Columns, Line, Sums};
@@ -52,7 +52,7 @@ impl Detail {
         incidents: &[Incident],
         focus_ms: Option<i64>,
         stop: &StopFlag,
-    ) -> Result<Detail, RunError> {
+    ) -> Result<Detail, ProgramError> {
         let (chosen, most) = chosen(names, incidents);
         let interval = manifest.interval.duration();
         let (first, readings) = window(whole, interval, most, focus_ms);

@@ -39,7 +39,7 @@ impl Incident {
 
 impl Gathered {
     /// Takes the record of a beginning or an end on `machine`.
-    pub fn take(&mut self, machine: usize, record: &IncidentRecord<'_>) {
+    pub fn take(&mut self, machine: usize, record: &IncidentRecord<&str>) {
         if let Some(&place) = self.places.get(record.incident_id) {
             self.incidents[place].end_ms = record.end_time;
             return;
@@ -109,7 +109,7 @@ mod tests {
         id: &'a str,
         cause: Option<&'a str>,
         end_time: Option<i64>,
-    ) -> IncidentRecord<'a> {
+    ) -> IncidentRecord<&'a str> {
         let kind = if cause.is_some() { "cascade" } else { "failure" };
         let (machine_id, start_time) = ("machine-000000", 500);
         IncidentRecord {

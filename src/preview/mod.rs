@@ -17,12 +17,13 @@ pub mod terminal;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use crate::cli::PreviewOptions;
-use crate::output;
-use crate::pacing::StopFlag;
+use crate::exit::{ExitCode, ProgramError};
+use crate::output::{self, Verbosity, print_status};
+use crate::pacing::{StopFlag, now_ms};
 use crate::report::file::ReportFile;
-use crate::run::{self, ExitCode, RunError, Verbosity};
 use crate::sink::stdout;
+
+pub use outline::PreviewOptions;
 
 use outline::Outline;
 use shape::Shape;
@@ -34,15 +35,15 @@ const WIDTH: usize = 100;
 /// Shows the run that `options` describe; a set `stop` ends it early, with nothing shown.
 ///
 /// # Errors
-/// [`RunError`] where there is no such run, or what is shown can't be written. A reader who has
+/// [`ProgramError`] where there is no such run, or what is shown can't be written. A reader who has
 /// seen enough is no error.
 pub fn preview(
     options: &PreviewOptions,
     stop: &StopFlag,
     verbosity: Verbosity,
-) -> Result<ExitCode, RunError> {
+) -> Result<ExitCode, ProgramError> {
     let picture = options.out.as_deref().map(Kind::of).transpose()?.zip(options.out.as_deref());
-    let failed = |path: &Path, source| RunError::Picture { path: path.to_owned(), source };
+    let failed = |path: &Path, source| ProgramError::Picture { path: path.to_owned(), source };
     let picture = match picture {
         Some((kind, path)) => {
             let file = ReportFile::open(path).map_err(|source| failed(path, source))?;
@@ -50,12 +51,12 @@ pub fn preview(
         }
         None => None,
     };
-    let outline = Outline::new(options, run::now_ms())?;
+    let outline = Outline::new(options, now_ms())?;
     for note in &outline.notes {
         tracing::warn!("{note}");
     }
     if verbosity == Verbosity::Normal && (options.sample.is_some() || picture.is_some()) {
-        run::print_status(&outline.summary());
+        print_status(&outline.summary());
     }
     if let Some(count) = options.sample {
         sample::print(&outline.manifest, count, stop)?;
@@ -74,7 +75,7 @@ pub fn preview(
             };
             file.write_text(&text).map_err(|source| failed(path, source))?;
             if verbosity == Verbosity::Normal {
-                run::print_status(&format!("Wrote {}.", path.display()));
+                print_status(&format!("Wrote {}.", path.display()));
             }
         }
     }
@@ -89,12 +90,12 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(path: &Path) -> Result<Kind, RunError> {
+    fn of(path: &Path) -> Result<Kind, ProgramError> {
         let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         match extension.as_deref() {
             Some("svg") => Ok(Kind::Svg),
             Some("html") => Ok(Kind::Html),
-            _ => Err(RunError::Usage(format!(
+            _ => Err(ProgramError::Usage(format!(
                 "--out {}: a picture's name ends in .svg or .html, which decides how it is written",
                 path.display()
             ))),

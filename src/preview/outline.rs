@@ -1,18 +1,39 @@
 //! Which run is previewed: from options to a manifest, and how people are told of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use fleetstorm_model::config::scenario;
-use fleetstorm_model::config::units::{Shard, Span, StartTime};
+use fleetstorm_model::config::units::{Span, StartTime};
 use fleetstorm_model::encoding::Format;
-use fleetstorm_model::manifest::{JobKey, Manifest, STREAM_VERSION, TopicEntry};
+use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::record::Topic;
+use fleetstorm_model::run::{Run, RunBuilder};
 use fleetstorm_model::schedule::{Pace, Time};
 
-use crate::cli::{PreviewOptions, PreviewSpan};
-use crate::run::RunError;
-use crate::run::plan::{self, Fixed};
+use crate::exit::ProgramError;
+
+/// Which run is previewed, and how it is shown.
+#[derive(Debug, Clone, Default)]
+pub struct PreviewOptions {
+    /// The fleet.
+    pub run: RunBuilder,
+    /// The scenario that the fleet starts from.
+    pub scenario: Option<String>,
+    /// Readings of each machine.
+    pub readings: Option<u64>,
+    /// How much of the fleet's time is shown; two days unless the rest decides it.
+    pub length: Option<Span>,
+    /// Fleet time between two readings of a machine.
+    pub interval: Option<Span>,
+    /// When it starts: so that it ends now unless given.
+    pub start: Option<StartTime>,
+    /// The picture that is written rather than drawn in the terminal.
+    pub out: Option<PathBuf>,
+    /// How many records are printed instead.
+    pub sample: Option<u64>,
+}
 
 /// The run that is previewed.
 #[derive(Debug, Clone)]
@@ -32,8 +53,6 @@ const READINGS: u64 = 2000;
 const LENGTH: Duration = Duration::from_secs(48 * 3600);
 const MINUTE_MS: i64 = 60_000;
 const DAY_S: u64 = 86_400;
-/// Partitions as `run` makes them.
-const PARTITIONS: u32 = 6;
 /// Intervals that people think in, in seconds.
 const INTERVALS: [u64; 26] = [
     1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1200, 1800, 3600,
@@ -44,40 +63,15 @@ impl Outline {
     /// The run that `options` describe at the instant `now_ms` (milliseconds since the epoch).
     ///
     /// # Errors
-    /// [`RunError::Config`] and [`RunError::Usage`].
-    pub fn new(options: &PreviewOptions, now_ms: i64) -> Result<Outline, RunError> {
-        let scenario = match &options.fleet.scenario {
-            Some(name) => Some(scenario::find(name)?),
-            None => None,
-        };
-        let (interval, readings) = extent(&options.span, options.fleet.readings)?;
-        let mut fleet = options.fleet.clone();
-        fleet.readings = Some(readings);
-        let Fixed { config, seed, notes } = Fixed::new(&fleet)?;
-        let start_ms = start(options.span.start, interval, readings, now_ms)?;
-        let mut manifest = Manifest {
-            stream_version: STREAM_VERSION,
-            fleetstorm: env!("CARGO_PKG_VERSION").to_owned(),
-            seed,
-            start: DateTime::from_timestamp_millis(start_ms).unwrap_or(DateTime::UNIX_EPOCH),
-            time: Time::Simulated,
-            pace: Pace::Max,
-            bytes: None,
-            interval,
-            machines_refresh: None,
-            records: None,
-            duration: None,
-            shard: Shard::default(),
-            format: Format::Json,
-            transactions: None,
-            job_key: JobKey::MachineId,
-            topics: Topic::ALL
-                .into_iter()
-                .map(|topic| TopicEntry::new(topic, "", PARTITIONS))
-                .collect(),
-            config,
-        };
-        plan::settle(&mut manifest, start_ms)?;
+    /// [`ProgramError::Config`] and [`ProgramError::Usage`].
+    pub fn new(options: &PreviewOptions, now_ms: i64) -> Result<Outline, ProgramError> {
+        let scenario = options.scenario.as_deref().map(scenario::find).transpose()?;
+        let (interval, readings) = extent(options)?;
+        let start_ms = start(options.start, interval, readings, now_ms)?;
+        let builder = options.run.clone().readings(readings).interval(interval.duration());
+        let builder = builder.time(Time::Simulated).pace(Pace::Max).format(Format::Json);
+        let builder = builder.topics(Topic::ALL).start(StartTime::Absolute(start_ms));
+        let Run { manifest, notes, .. } = builder.build_at(now_ms)?;
         let description = scenario.map_or("", |scenario| scenario.description);
         Ok(Outline { manifest, scenario: scenario.map(|s| s.name), description, notes })
     }
@@ -125,11 +119,11 @@ fn length(interval: Span, readings: u64) -> Duration {
 }
 
 /// The interval and the number of readings: two of length, interval and readings decide the third.
-fn extent(span: &PreviewSpan, readings: Option<u64>) -> Result<(Span, u64), RunError> {
-    let usage = |text: &str| Err(RunError::Usage(text.to_owned()));
-    let length = span.length.map_or(LENGTH, Span::duration);
-    let interval = match (span.interval, readings) {
-        (Some(_), Some(_)) if span.length.is_some() => {
+fn extent(options: &PreviewOptions) -> Result<(Span, u64), ProgramError> {
+    let usage = |text: &str| Err(ProgramError::Usage(text.to_owned()));
+    let length = options.length.map_or(LENGTH, Span::duration);
+    let interval = match (options.interval, options.readings) {
+        (Some(_), Some(_)) if options.length.is_some() => {
             return usage("--for, --interval and --readings: two decide the third, leave out one");
         }
         (Some(interval), Some(readings)) => return Ok((interval, readings)),
@@ -137,7 +131,7 @@ fn extent(span: &PreviewSpan, readings: Option<u64>) -> Result<(Span, u64), RunE
         (None, Some(readings)) => {
             let part = length.as_nanos() / u128::from(readings.max(1));
             let part = Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX));
-            let interval = Span::new(part).map_err(|e| RunError::Usage(e.to_string()))?;
+            let interval = Span::new(part).map_err(|e| ProgramError::Usage(e.to_string()))?;
             return Ok((interval, readings));
         }
         (None, None) => chosen(length)?,
@@ -151,7 +145,7 @@ fn extent(span: &PreviewSpan, readings: Option<u64>) -> Result<(Span, u64), RunE
 }
 
 /// The longest round interval that makes [`READINGS`], a second at least.
-fn chosen(length: Duration) -> Result<Span, RunError> {
+fn chosen(length: Duration) -> Result<Span, ProgramError> {
     let most = length.as_secs() / READINGS;
     let seconds = match most / DAY_S {
         0 => INTERVALS.into_iter().take_while(|&s| s <= most).last().unwrap_or(1),
@@ -159,7 +153,7 @@ fn chosen(length: Duration) -> Result<Span, RunError> {
     };
     // A span that is shorter than a second has one reading.
     let interval = Duration::from_secs(seconds).min(length);
-    Span::new(interval).map_err(|error| RunError::Usage(error.to_string()))
+    Span::new(interval).map_err(|error| ProgramError::Usage(error.to_string()))
 }
 
 fn start(
@@ -167,10 +161,10 @@ fn start(
     interval: Span,
     readings: u64,
     now_ms: i64,
-) -> Result<i64, RunError> {
+) -> Result<i64, ProgramError> {
     match given {
         Some(given) => {
-            given.resolve(now_ms).map_err(|error| RunError::Usage(format!("--start: {error}")))
+            given.resolve(now_ms).map_err(|error| ProgramError::Usage(format!("--start: {error}")))
         }
         None => {
             let length = i64::try_from(length(interval, readings).as_millis()).unwrap_or(i64::MAX);
@@ -184,8 +178,8 @@ mod tests {
     use super::*;
 
     fn extent_of(length: &str) -> (String, u64) {
-        let span = PreviewSpan { length: length.parse().ok(), ..PreviewSpan::default() };
-        let (interval, readings) = extent(&span, None).unwrap();
+        let options = PreviewOptions { length: length.parse().ok(), ..PreviewOptions::default() };
+        let (interval, readings) = extent(&options).unwrap();
         (interval.to_string(), readings)
     }
 

@@ -3,8 +3,8 @@
 use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::record::Topic;
 
+use crate::exit::ProgramError;
 use crate::pacing::StopFlag;
-use crate::run::RunError;
 use crate::sink::stdout::LineSink;
 use crate::sink::{Message, Sink, SinkError};
 
@@ -14,8 +14,8 @@ use super::stream::walk;
 /// as many as of any other, where there are, spread evenly over the run.
 ///
 /// # Errors
-/// [`RunError::Sink`] where they can't be written.
-pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), RunError> {
+/// [`ProgramError::Sink`] where they can't be written.
+pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), ProgramError> {
     // Made twice: to spread them, one must know how many there are.
     let mut there = [0; Topic::COUNT];
     walk(manifest, u64::MAX, stop, |_, keyed| {
@@ -50,7 +50,7 @@ pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), Run
         Ok(())
     });
     match written.and_then(|()| Ok(sink.flush()?)) {
-        Err(RunError::Sink(SinkError::Closed)) => Ok(()),
+        Err(ProgramError::Sink(SinkError::Closed)) => Ok(()),
         other => other,
     }
 }

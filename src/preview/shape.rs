@@ -7,8 +7,8 @@ use fleetstorm_model::schedule::SlotKind;
 use fleetstorm_model::simulation::incidents::IncidentKind;
 use fleetstorm_model::stream::Step;
 
+use crate::exit::ProgramError;
 use crate::pacing::StopFlag;
-use crate::run::RunError;
 
 use super::cascade::{self, Cascade};
 use super::detail::Detail;
@@ -63,7 +63,7 @@ impl Shape {
     ///
     /// # Errors
     /// None of its own.
-    pub fn of(manifest: &Manifest, stop: &StopFlag) -> Result<Shape, RunError> {
+    pub fn of(manifest: &Manifest, stop: &StopFlag) -> Result<Shape, ProgramError> {
         let mut collector = Collector::new(manifest);
         walk(manifest, u64::MAX, stop, |step, keyed| {
             collector.take(step, keyed.map(|keyed| keyed.record));
@@ -112,7 +112,7 @@ impl Collector {
         }
     }
 
-    fn take(&mut self, step: &Step, record: Option<&Record<'_>>) {
+    fn take(&mut self, step: &Step, record: Option<&Record<&str>>) {
         match (step, record) {
             (Step::Slot(slot), Some(record)) => self.record(slot.round, slot.at, record),
             (Step::Announcement(announced), Some(record)) => self.record(0, announced.at, record),
@@ -123,7 +123,7 @@ impl Collector {
         }
     }
 
-    fn record(&mut self, round: u64, machine: usize, record: &Record<'_>) {
+    fn record(&mut self, round: u64, machine: usize, record: &Record<&str>) {
         match record {
             Record::Machine(machine) => {
                 let place = |places: &[(String, Sums)], name: &str| {
@@ -146,7 +146,7 @@ impl Collector {
         }
     }
 
-    fn reading(&mut self, round: u64, machine: usize, telemetry: &Telemetry<'_>) {
+    fn reading(&mut self, round: u64, machine: usize, telemetry: &Telemetry<&str>) {
         let column = self.columns.of_round(round);
         if !is_up(telemetry) {
             return self.down.add(column, 1.0);
@@ -169,7 +169,7 @@ impl Collector {
         self.regions[named.region].1.add(column, telemetry.cpu_percent);
     }
 
-    fn finish(self, manifest: &Manifest, stop: &StopFlag) -> Result<Shape, RunError> {
+    fn finish(self, manifest: &Manifest, stop: &StopFlag) -> Result<Shape, ProgramError> {
         let Collector { columns, names, measures, gathered, .. } = self;
         let fleet = Fleet::new(&manifest.config, manifest.seed);
         let incidents = gathered.finish();
@@ -222,20 +222,23 @@ fn number(id: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::PreviewOptions;
+    use crate::preview::PreviewOptions;
     use crate::preview::outline::Outline;
+    use fleetstorm_model::run::Run;
     use fleetstorm_model::stream::Slot;
 
     fn manifest() -> Manifest {
-        let mut options = PreviewOptions::default();
-        options.fleet.machines = Some(2);
-        options.fleet.readings = Some(2);
-        options.span.interval = "1h".parse().ok();
-        options.span.start = "1970-01-01".parse().ok();
+        let options = PreviewOptions {
+            run: Run::builder().machines(2),
+            readings: Some(2),
+            interval: "1h".parse().ok(),
+            start: "1970-01-01".parse().ok(),
+            ..PreviewOptions::default()
+        };
         Outline::new(&options, 0).unwrap().manifest
     }
 
-    fn reading(cpu: f64, is_anomaly: bool) -> Telemetry<'static> {
+    fn reading(cpu: f64, is_anomaly: bool) -> Telemetry<&'static str> {
         Telemetry {
             timestamp: 0,
             machine_id: "machine-000000",

@@ -5,8 +5,8 @@ use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::record::Telemetry;
 use fleetstorm_model::stream::{KeyedRecord, Step, Stream};
 
+use crate::exit::ProgramError;
 use crate::pacing::StopFlag;
-use crate::run::RunError;
 
 /// Hands every step of the run's first `rounds` to `take` with its record, until all are made or
 /// `stop` is set. A slot without a record is silent: the machine is down, or has nothing to tell.
@@ -17,8 +17,8 @@ pub fn walk(
     manifest: &Manifest,
     rounds: u64,
     stop: &StopFlag,
-    mut take: impl FnMut(&Step, Option<KeyedRecord<'_>>) -> Result<(), RunError>,
-) -> Result<(), RunError> {
+    mut take: impl FnMut(&Step, Option<KeyedRecord<'_>>) -> Result<(), ProgramError>,
+) -> Result<(), ProgramError> {
     let mut stream = Stream::new(manifest, Share::WHOLE);
     while let Some(step) = stream.next() {
         if stop.is_set() || matches!(step, Step::Slot(slot) if slot.round >= rounds) {
@@ -30,6 +30,6 @@ pub fn walk(
 }
 
 /// Whether the machine worked at a reading: one that is down reads zeros, where it reads at all.
-pub fn is_up(telemetry: &Telemetry<'_>) -> bool {
+pub fn is_up(telemetry: &Telemetry<&str>) -> bool {
     telemetry.memory_percent > 0.0 || telemetry.disk_percent > 0.0
 }

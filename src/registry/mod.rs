@@ -6,6 +6,7 @@
 mod error;
 mod failure;
 mod identity;
+mod options;
 mod probe;
 mod request;
 mod settings;
@@ -30,6 +31,7 @@ use fleetstorm_model::encoding::schema::printed;
 
 pub use error::RegistryError;
 pub(crate) use failure::{one_line, root_cause};
+pub use options::RegistryOptions;
 pub use probe::{Answer, Said};
 pub(crate) use request::body_of;
 pub use settings::{ClientCertificate, RegistryAuth, RegistrySettings};

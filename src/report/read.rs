@@ -116,7 +116,7 @@ pub fn text(path: &Path, bytes: &[u8]) -> Result<ReadReport, ReadError> {
 impl Report {
     /// Refuses what no run writes, so that whoever works on the report meets nothing else.
     fn check(&self) -> Result<(), String> {
-        self.manifest.check()?;
+        self.manifest.check().map_err(|unwritten| unwritten.to_string())?;
         let shards = match &self.shards {
             Some(shards) => shards.as_slice(),
             None => std::slice::from_ref(&self.manifest.shard),

@@ -10,14 +10,14 @@ use fleetstorm_model::schedule::{Pace, Profile};
 use fleetstorm_registry::SchemaRegistry;
 use humantime::format_duration;
 
-use super::connection::Connection;
-use super::error::RunError;
+use super::options::{KafkaOptions, SinkOptions};
 use super::plan::Plan;
 use super::producers::Producers;
-use super::{Verbosity, now_ms, print_status, reach, schemas};
-use crate::cli::{RunOptions, SinkKind};
-use crate::output::Stdout;
-use crate::pacing::StopFlag;
+use super::{reach, schemas};
+use crate::cluster::Connection;
+use crate::exit::ProgramError;
+use crate::output::{Stdout, Verbosity, print_status};
+use crate::pacing::{StopFlag, now_ms};
 use crate::report::figures::asked;
 use crate::sink::Transport;
 use crate::sink::embedded::{self, EmbeddedBroker};
@@ -73,19 +73,19 @@ impl Destination {
     /// Opens where `options` say; completes the plan's manifest by partitions and schema ids.
     ///
     /// # Errors
-    /// [`RunError`] where broker, topics or registry can't be used.
+    /// [`ProgramError`] where broker, topics or registry can't be used.
     pub fn open(
-        options: &RunOptions,
+        options: &SinkOptions,
         plan: &mut Plan,
         stop: &StopFlag,
-    ) -> Result<Destination, RunError> {
-        match options.destination.sink {
-            SinkKind::Null => Ok(Destination::Null),
-            SinkKind::Stdout => Ok(Destination::Stdout(Lines {
-                names: Topic::ALL.map(|t| format!("{}{t}", options.topics.topic_prefix)),
-                line_by_line: plan.manifest.pace != Pace::Max,
+    ) -> Result<Destination, ProgramError> {
+        match options {
+            SinkOptions::Null => Ok(Destination::Null),
+            SinkOptions::Stdout { topic_prefix } => Ok(Destination::Stdout(Lines {
+                names: Topic::ALL.map(|t| format!("{topic_prefix}{t}")),
+                line_by_line: plan.run.manifest.pace != Pace::Max,
             })),
-            SinkKind::Kafka => {
+            SinkOptions::Kafka(options) => {
                 KafkaDestination::open(options, plan, stop).map(|k| Destination::Kafka(Box::new(k)))
             }
         }
@@ -235,17 +235,16 @@ impl Lines {
 
 impl KafkaDestination {
     fn open(
-        options: &RunOptions,
+        options: &KafkaOptions,
         plan: &mut Plan,
         stop: &StopFlag,
-    ) -> Result<KafkaDestination, RunError> {
-        let destination = &options.destination;
+    ) -> Result<KafkaDestination, ProgramError> {
         let mut embedded = Embedded::default();
-        let connection = Connection::read(&destination.broker)?;
-        let bootstrap = match connection.brokers(&destination.broker)? {
+        let connection = Connection::read(&options.cluster)?;
+        let bootstrap = match connection.brokers(&options.cluster)? {
             Some(bootstrap) => bootstrap,
             None if plan.resumed => {
-                return Err(RunError::Usage(
+                return Err(ProgramError::Usage(
                     "--resume needs the run's brokers: give them by --bootstrap-server".to_owned(),
                 ));
             }
@@ -256,21 +255,20 @@ impl KafkaDestination {
                 address
             }
         };
-        let registry = registry_url(options, &connection, plan.manifest.format, &mut embedded)?;
-        if destination.keep && embedded.broker.is_none() {
+        let registry = registry_url(options, &connection, plan.run.manifest.format, &mut embedded)?;
+        if options.keep && embedded.broker.is_none() {
             tracing::warn!("--keep holds only an embedded broker open; there is none");
         }
 
-        let settings =
-            connection.kafka(&destination.broker, bootstrap.clone(), destination.acks)?;
-        if plan.manifest.transactions.is_some() && !settings.idempotent {
-            return Err(RunError::Usage(
+        let settings = connection.kafka(&options.cluster, bootstrap.clone(), options.acks)?;
+        if plan.run.manifest.transactions.is_some() && !settings.idempotent {
+            return Err(ProgramError::Usage(
                 "--transactional-id needs acks=all and enable.idempotence=true: transactions rest on \
                  idempotence"
                     .to_owned(),
             ));
         }
-        let transport = Producers::choose(destination.transport, &settings, &plan.manifest)?;
+        let transport = Producers::choose(options.transport, &settings, &plan.run.manifest)?;
         if let Some(forfeits) = settings.forfeits() {
             tracing::warn!("{forfeits}");
         }
@@ -284,21 +282,20 @@ impl KafkaDestination {
             schemas::take(client, options, plan)?;
         }
         let policy = TopicPolicy {
-            prefix: prefix(&plan.manifest),
+            prefix: prefix(&plan.run.manifest),
             partitions: options.topics.partitions,
             replication_factor: options.topics.replication_factor,
-            configs: options.topics.topic_config.clone(),
+            configs: options.topics.configs.clone(),
             // An embedded broker has none yet.
-            create: embedded.broker.is_some()
-                || (!options.topics.no_create_topics && !plan.resumed),
+            create: embedded.broker.is_some() || (options.topics.create && !plan.resumed),
         };
-        let selected: Vec<Topic> = plan.manifest.topic_set().iter().collect();
+        let selected: Vec<Topic> = plan.run.manifest.topic_set().iter().collect();
         let stamps = plan.stamps(now_ms());
         let prepared = topics::prepare(&cluster, &selected, &policy, &stamps)?;
         let expires = i64::try_from(prepared.producer_expiration.as_millis()).unwrap_or(i64::MAX);
         if transport == Transport::Librdkafka
             && cluster.settings().is_idempotent()
-            && plan.manifest.transactions.is_none()
+            && plan.run.manifest.transactions.is_none()
             && stamps.age() >= expires
         {
             tracing::warn!("{}", forgotten(prepared.producer_expiration));
@@ -306,7 +303,7 @@ impl KafkaDestination {
         for warning in &prepared.warnings {
             tracing::warn!("{warning}");
         }
-        for entry in &mut plan.manifest.topics {
+        for entry in &mut plan.run.manifest.topics {
             let count = prepared.partitions.get(&entry.topic).copied();
             if plan.resumed {
                 unchanged("partitions", &entry.name, Some(entry.partitions), count)?;
@@ -321,16 +318,16 @@ impl KafkaDestination {
                 cluster.end_offsets(&entry.name, entry.partitions, cluster.settings().patience)
             };
         }
-        for warning in reach::warnings(&plan.manifest) {
+        for warning in reach::warnings(&plan.run.manifest) {
             tracing::warn!("{warning}");
         }
         if !plan.resumed
-            && let Some(another) = fleet::another(&cluster, &plan.manifest)
+            && let Some(another) = fleet::another(&cluster, &plan.run.manifest)
         {
             tracing::warn!("{another}");
         }
-        let transactions = plan.manifest.transactions.as_ref();
-        let polling = match plan.manifest.schedule().rates() {
+        let transactions = plan.run.manifest.transactions.as_ref();
+        let polling = match plan.run.manifest.schedule().rates() {
             _ if transactions.is_some() => Polling::Thread,
             Some((lowest, _)) if lowest < NEVER_IDLE => Polling::Thread,
             Some(_) | None => Polling::Sinks,
@@ -338,15 +335,15 @@ impl KafkaDestination {
         let needs = Needs {
             largest_batch: prepared.largest_batch,
             polling,
-            paced: plan.manifest.pace != Pace::Max,
-            producers: transactions.map(|t| t.producers).or(options.pace.producers).unwrap_or(1),
+            paced: plan.run.manifest.pace != Pace::Max,
+            producers: transactions.map(|t| t.producers).or(options.producers).unwrap_or(1),
         };
-        let producers = Producers::start(transport, &cluster, &plan.manifest, needs)?;
+        let producers = Producers::start(transport, &cluster, &plan.run.manifest, needs)?;
         Ok(KafkaDestination {
             producers,
             bootstrap,
             registry: client.map(|client| client.to_string()),
-            keep: destination.keep,
+            keep: options.keep,
             created: prepared.created,
             cluster,
             embedded,
@@ -416,12 +413,12 @@ pub(super) fn unchanged<T: PartialEq + std::fmt::Debug>(
     topic: &str,
     before: Option<T>,
     now: Option<T>,
-) -> Result<(), RunError> {
+) -> Result<(), ProgramError> {
     let shown = |value: &Option<T>| value.as_ref().map_or("none".to_owned(), |v| format!("{v:?}"));
     if before == now {
         return Ok(());
     }
-    Err(RunError::Usage(format!(
+    Err(ProgramError::Usage(format!(
         "topic `{topic}` has {what} {} now, and {} when the run began: it can't be resumed",
         shown(&now),
         shown(&before)
@@ -435,11 +432,11 @@ fn plural(n: usize, noun: &str) -> String {
 
 /// The registry of a run: none for JSON, an embedded one beside an embedded broker.
 fn registry_url(
-    options: &RunOptions,
+    options: &KafkaOptions,
     connection: &Connection,
     format: Format,
     embedded: &mut Embedded,
-) -> Result<Option<String>, RunError> {
+) -> Result<Option<String>, ProgramError> {
     if format == Format::Json {
         return Ok(None);
     }
@@ -447,12 +444,12 @@ fn registry_url(
         return Ok(Some(url));
     }
     if embedded.broker.is_none() {
-        return Err(RunError::Usage(
+        return Err(ProgramError::Usage(
             "Avro needs a schema registry beside the broker: give its URL by --schema-registry, or say --format json".to_owned(),
         ));
     }
-    let registry = SchemaRegistry::start(options.destination.embedded_registry)
-        .map_err(|cause| RunError::EmbeddedRegistry { cause, option: "--embedded-registry" })?;
+    let registry = SchemaRegistry::start(options.embedded_registry)
+        .map_err(|cause| ProgramError::EmbeddedRegistry { cause, option: "--embedded-registry" })?;
     let url = registry.url();
     if let Some(caution) = embedded::caution("embedded registry", registry.address()) {
         tracing::warn!("{caution}");

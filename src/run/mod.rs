@@ -1,10 +1,8 @@
 //! A run: options to plan, plan to manifest, then threads that work it off, and a report.
 
-mod bytes;
-pub mod connection;
 pub mod destination;
-pub mod error;
 mod front;
+pub mod options;
 mod outcome;
 pub mod plan;
 pub mod producers;
@@ -18,13 +16,12 @@ pub mod workers;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use fleetstorm_model::schedule::Pace;
 
-use crate::cli::RunOptions;
-use crate::output;
-use crate::pacing::StopFlag;
+use crate::exit::{ExitCode, ProgramError};
+use crate::output::{self, Verbosity, print_status};
+use crate::pacing::{StopFlag, now_ms};
 use crate::report::figures::{asked, beside, number};
 use crate::report::file::ReportFile;
 use crate::report::hdr_log::HdrLog;
@@ -35,60 +32,50 @@ use crate::sink::null::NullSink;
 use crate::verify::VerifyError;
 use crate::verify::position::Position;
 
-pub use error::{ExitCode, RunError};
-
-pub(crate) use crate::output::print_status;
-
 use destination::Destination;
+use options::{RunOptions, Source};
 use plan::Plan;
 use producers::{Producers, direct_sink, kafka_sink};
 use workers::{Outcome, Workers};
 
-/// How a run talks while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verbosity {
-    /// Addresses, notes, a live line and a summary, on stderr.
-    Normal,
-    /// Nothing but errors.
-    Quiet,
-}
-
-/// Makes the run that `options` describe; a set `stop` ends it early, with all that was sent
+/// Makes the run of `source` as `options` say; a set `stop` ends it early, with all that was sent
 /// delivered and reported.
 ///
 /// # Errors
-/// [`RunError`] where the run can't begin, or can't go on. Records that were not delivered are no
+/// [`ProgramError`] where the run can't begin, or can't go on. Records that were not delivered are no
 /// error but figures: see [`exit_code`].
 pub fn run(
+    source: Source,
     options: &RunOptions,
     stop: &StopFlag,
     verbosity: Verbosity,
-) -> Result<Report, RunError> {
-    let resumed =
-        options.resume.as_deref().map(read::file).transpose().map_err(VerifyError::from)?;
+) -> Result<Report, ProgramError> {
     let begun_ms = now_ms();
-    let mut plan = match &resumed {
-        Some(read) => Plan::resumed(read.report.manifest.clone()),
-        None => Plan::new(options, begun_ms)?,
+    let (mut plan, resumed) = match source {
+        Source::New(builder) => (Plan::new(builder.build_at(begun_ms)?), None),
+        Source::Resumed(report) => {
+            let read = read::file(&report).map_err(VerifyError::from)?;
+            (Plan::resumed(read.report.manifest.clone()), Some(read))
+        }
     };
-    for note in &plan.notes {
+    for note in &plan.run.notes {
         tracing::warn!("{note}");
     }
     // What could not be written is known before anything is made elsewhere.
-    let file = options.keep.report.as_deref().map(report_file).transpose()?;
-    if let Some(path) = &options.keep.hdr_log {
-        let failed = |source| RunError::HdrLog { path: path.clone(), source };
+    let file = options.report.as_deref().map(report_file).transpose()?;
+    if let Some(path) = &options.hdr_log {
+        let failed = |source| ProgramError::HdrLog { path: path.clone(), source };
         report::file::check(path).map_err(failed)?;
     }
-    let destination = Destination::open(options, &mut plan, stop)?;
+    let destination = Destination::open(&options.sink, &mut plan, stop)?;
     if verbosity == Verbosity::Normal {
-        destination.introduce(&plan.manifest);
+        destination.introduce(&plan.run.manifest);
     }
     let position = match resumed {
         Some(read) => Some(position(options, &destination, read, stop, verbosity)?),
         None => None,
     };
-    let lead = destination.lead(&plan.manifest);
+    let lead = destination.lead(&plan.run.manifest);
     let manifest = plan.begin(now_ms(), lead).clone();
     let start_ms = manifest.start.timestamp_millis();
     // Where the start lay ahead, or follows the clock, the whole run can be on time.
@@ -96,7 +83,7 @@ pub fn run(
     let mut report = Report { manifest, shards: None, results: None };
     write_report(file.as_ref(), options, &report)?;
     let paced = report.manifest.pace != Pace::Max;
-    let hdr_log = options.keep.hdr_log.as_deref().map(|path| hdr_log(path, paced)).transpose()?;
+    let hdr_log = options.hdr_log.as_deref().map(|path| hdr_log(path, paced)).transpose()?;
 
     let workers = Workers {
         manifest: &report.manifest,
@@ -134,16 +121,16 @@ fn position(
     read: ReadReport,
     stop: &StopFlag,
     verbosity: Verbosity,
-) -> Result<Arc<Position>, RunError> {
+) -> Result<Arc<Position>, ProgramError> {
     let Destination::Kafka(kafka) = destination else {
         return Err(VerifyError::NothingWritten.into());
     };
     if read.report.shards.is_some() {
-        return Err(RunError::Usage(
+        return Err(ProgramError::Usage(
             "--resume takes the report of one run or shard, not a merged one".to_owned(),
         ));
     }
-    let threads = options.pace.threads.unwrap_or(1);
+    let threads = options.threads.unwrap_or(1);
     let position = Position::read(&kafka.cluster, read, stop, threads)?;
     if position.others > 0 {
         tracing::warn!(
@@ -159,8 +146,9 @@ fn position(
 }
 
 /// Opens the log of latencies before anything is sent.
-fn hdr_log(path: &Path, paced: bool) -> Result<HdrLog, RunError> {
-    HdrLog::create(path, paced).map_err(|source| RunError::HdrLog { path: path.to_owned(), source })
+fn hdr_log(path: &Path, paced: bool) -> Result<HdrLog, ProgramError> {
+    HdrLog::create(path, paced)
+        .map_err(|source| ProgramError::HdrLog { path: path.to_owned(), source })
 }
 
 /// The exit code of a run that was made, which was to hold its rate as well as `options` say.
@@ -187,7 +175,7 @@ pub fn exit_code(report: &Report, options: &RunOptions) -> ExitCode {
 
 /// What is to be said of a rate that was not held as well as `options` ask for; none where it was.
 pub fn rate_error(report: &Report, options: &RunOptions) -> Option<String> {
-    let most = options.pace.max_rate_error?;
+    let most = options.max_rate_error?;
     let rate = &report.results.as_ref()?.rate;
     let error = rate.error.filter(|&error| error > most.fraction())?;
     let (achieved, target, unit) = match rate.target_bytes_per_second {
@@ -243,22 +231,16 @@ fn write_report(
     file: Option<&ReportFile>,
     options: &RunOptions,
     report: &Report,
-) -> Result<(), RunError> {
+) -> Result<(), ProgramError> {
     let Some(file) = file else { return Ok(()) };
-    let path = options.keep.report.clone().unwrap_or_default();
-    file.write(report).map_err(|source| RunError::Report { path, source })
+    let path = options.report.clone().unwrap_or_default();
+    file.write(report).map_err(|source| ProgramError::Report { path, source })
 }
 
 /// The file of a report, before there is one.
 ///
 /// # Errors
-/// [`RunError::Report`] where it could not be written.
-pub fn report_file(path: &Path) -> Result<ReportFile, RunError> {
-    ReportFile::open(path).map_err(|source| RunError::Report { path: path.to_owned(), source })
-}
-
-/// Milliseconds since the epoch, by this machine's clock.
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+/// [`ProgramError::Report`] where it could not be written.
+pub fn report_file(path: &Path) -> Result<ReportFile, ProgramError> {
+    ReportFile::open(path).map_err(|source| ProgramError::Report { path: path.to_owned(), source })
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::record::Topic;
 
-use super::error::RunError;
-use crate::cli::TransportChoice;
+use super::options::TransportChoice;
+use crate::exit::ProgramError;
 use crate::pacing::StopFlag;
 use crate::sink::Transport;
 use crate::sink::direct::{Direct, DirectError, DirectSink};
@@ -26,12 +26,12 @@ impl Producers {
     /// Whose they will be by `choice` with such settings, before anything is asked of a cluster.
     ///
     /// # Errors
-    /// [`RunError::Direct`] where the transport can't do what is asked.
+    /// [`ProgramError::Direct`] where the transport can't do what is asked.
     pub fn choose(
         choice: TransportChoice,
         settings: &KafkaSettings,
         manifest: &Manifest,
-    ) -> Result<Transport, RunError> {
+    ) -> Result<Transport, ProgramError> {
         let direct = match manifest.transactions {
             Some(_) => Err(DirectError::Transactions),
             None => Direct::check(settings),
@@ -50,13 +50,13 @@ impl Producers {
     /// Starts those that `manifest` needs.
     ///
     /// # Errors
-    /// [`RunError`] where settings or topics are refused, or no broker lets them write.
+    /// [`ProgramError`] where settings or topics are refused, or no broker lets them write.
     pub fn start(
         transport: Transport,
         cluster: &Cluster,
         manifest: &Manifest,
         needs: Needs,
-    ) -> Result<Producers, RunError> {
+    ) -> Result<Producers, ProgramError> {
         let transactions = manifest.transactions.as_ref();
         let all = 0..needs.producers;
         Ok(match transport {
@@ -148,16 +148,22 @@ pub fn direct_sink(producers: &[Direct], thread: u32, stop: &StopFlag) -> Direct
 mod tests {
 
     use super::*;
-    use crate::cli::{Cli, Command};
-    use crate::run::plan::Plan;
     use crate::sink::kafka::Acks;
+    use fleetstorm_model::manifest::Transactions;
+    use fleetstorm_model::run::Run;
 
-    fn chosen(choice: TransportChoice, property: &str, more: &[&str]) -> Result<Transport, String> {
-        let words = [&["fleetstorm", "run"], more].concat();
-        let Ok(Cli { command: Command::Run(options), .. }) = Cli::read(words) else {
-            panic!("it is a run");
-        };
-        let manifest = Plan::new(&options, 0).unwrap().manifest;
+    fn chosen(
+        choice: TransportChoice,
+        property: &str,
+        in_transactions: bool,
+    ) -> Result<Transport, String> {
+        let mut builder = Run::builder();
+        if in_transactions {
+            let time = "1s".parse().unwrap();
+            let id = "t".to_owned();
+            builder = builder.transactions(Transactions { id, producers: 1, records: 1, time });
+        }
+        let manifest = builder.build_at(0).unwrap().manifest;
         let settings = KafkaSettings {
             bootstrap: "127.0.0.1:9".to_owned(),
             acks: Acks::All,
@@ -172,18 +178,22 @@ mod tests {
     #[test]
     fn librdkafka_is_taken_where_direct_lacks_what_is_asked_for() {
         use Transport::{Direct, Librdkafka};
-        for (property, more, expected, lack) in [
-            ("linger.ms=1", &[][..], Direct, None),
-            ("security.protocol=SASL_SSL", &[], Librdkafka, Some("SASL")),
-            ("statistics.interval.ms=5", &[], Librdkafka, Some("statistics.interval.ms")),
-            ("message.timeout.ms=0", &[], Direct, None),
+        for (property, transactions, expected, lack) in [
+            ("linger.ms=1", false, Direct, None),
+            ("security.protocol=SASL_SSL", false, Librdkafka, Some("SASL")),
+            ("statistics.interval.ms=5", false, Librdkafka, Some("statistics.interval.ms")),
+            ("message.timeout.ms=0", false, Direct, None),
             // Whose words on a wrong value tell more.
-            ("linger.ms=soon", &[], Librdkafka, Some("linger.ms")),
-            ("linger.ms=1", &["--transactional-id", "t"], Librdkafka, Some("transactions")),
+            ("linger.ms=soon", false, Librdkafka, Some("linger.ms")),
+            ("linger.ms=1", true, Librdkafka, Some("transactions")),
         ] {
-            assert_eq!(chosen(TransportChoice::Auto, property, more), Ok(expected), "{property}");
-            assert_eq!(chosen(TransportChoice::Librdkafka, property, more), Ok(Librdkafka));
-            match (chosen(TransportChoice::Direct, property, more), lack) {
+            assert_eq!(
+                chosen(TransportChoice::Auto, property, transactions),
+                Ok(expected),
+                "{property}"
+            );
+            assert_eq!(chosen(TransportChoice::Librdkafka, property, transactions), Ok(Librdkafka));
+            match (chosen(TransportChoice::Direct, property, transactions), lack) {
                 (chosen, None) => assert_eq!(chosen, Ok(Direct)),
                 (chosen, Some(word)) => assert!(chosen.unwrap_err().contains(word)),
             }

@@ -1,31 +1,31 @@
 //! The ids under which the registry has the run's schemas.
 
 use super::destination::unchanged;
-use super::error::RunError;
+use super::options::KafkaOptions;
 use super::plan::Plan;
-use crate::cli::RunOptions;
+use crate::exit::ProgramError;
 use crate::registry::{Registry, RegistryError};
 
 /// Completes the plan's manifest by the schema ids of its topics, registering what is missing unless
 /// `options` say otherwise.
 ///
 /// # Errors
-/// [`RunError`] where the registry refuses, lacks a schema that may not be registered, or has
+/// [`ProgramError`] where the registry refuses, lacks a schema that may not be registered, or has
 /// another id than the run that is resumed.
 pub(super) fn take(
     client: &Registry,
-    options: &RunOptions,
+    options: &KafkaOptions,
     plan: &mut Plan,
-) -> Result<(), RunError> {
+) -> Result<(), ProgramError> {
     let mut missing = Vec::new();
-    for entry in &mut plan.manifest.topics {
+    for entry in &mut plan.run.manifest.topics {
         let schema = entry.topic.schema();
         let strategy = &options.registry.subject_strategy;
         let subject = strategy.subject(&entry.name, schema.full_name);
-        let id = if options.no_register_schemas {
-            client.look_up(&subject, schema.text)?
-        } else {
+        let id = if options.register_schemas {
             Some(client.register(&subject, schema.text)?)
+        } else {
+            client.look_up(&subject, schema.text)?
         };
         let Some(id) = id else {
             missing.push(subject);

@@ -12,16 +12,17 @@ use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::record::Topic;
 use fleetstorm_model::schedule::Time;
 
+use super::TOO_LARGE;
 use super::destination::Destination;
-use super::error::RunError;
 use super::front::Front;
+use super::options::{OnBacklog, RunOptions};
 use super::outcome::Counts;
 use super::sent::Sent;
 use super::worker::{Ended, OnFull, Progress, Worker};
-use super::{TOO_LARGE, Verbosity, now_ms};
-use crate::cli::{OnBacklog, RunOptions};
+use crate::exit::ProgramError;
+use crate::output::Verbosity;
 use crate::pacing::pacer::wake_in_time;
-use crate::pacing::{Pacer, StopFlag};
+use crate::pacing::{Pacer, StopFlag, now_ms};
 use crate::report::hdr_log::HdrLog;
 use crate::report::latency::LatencyRecorder;
 use crate::report::live::{Glance, LiveLine, P99};
@@ -62,7 +63,7 @@ pub struct Outcome {
     /// The figures.
     pub results: Results,
     /// The failure that ended it.
-    pub failure: Option<RunError>,
+    pub failure: Option<ProgramError>,
 }
 
 impl Workers<'_> {
@@ -70,12 +71,12 @@ impl Workers<'_> {
     /// Latencies go to `log` as well.
     ///
     /// # Errors
-    /// [`RunError`] where the machines could not be announced, so that nothing else was sent.
+    /// [`ProgramError`] where the machines could not be announced, so that nothing else was sent.
     pub fn work<S: Sink>(
         &self,
         sink: impl Fn(u32) -> S,
         log: Option<HdrLog>,
-    ) -> Result<Outcome, RunError> {
+    ) -> Result<Outcome, ProgramError> {
         let mut workers = self.workers(sink)?;
         if self.manifest.topic_set().contains(Topic::Machines) {
             self.announce(&mut workers)?;
@@ -137,8 +138,8 @@ impl Workers<'_> {
             dropped_before: self.position.as_ref().map_or(&[], |position| position.dropped()),
         };
         let failure = failure.or_else(|| {
-            let path = self.options.keep.hdr_log.clone().unwrap_or_default();
-            log_failed.map(|source| RunError::HdrLog { path, source })
+            let path = self.options.hdr_log.clone().unwrap_or_default();
+            log_failed.map(|source| ProgramError::HdrLog { path, source })
         });
         Ok(Outcome { results: counts.results(), failure })
     }
@@ -151,7 +152,7 @@ impl Workers<'_> {
     /// How long a run that came to its end waits without an acknowledgement: no shorter than its
     /// producers wait for a record themselves, so that they decide what becomes of it.
     fn give_up(&self) -> Duration {
-        let patience = self.options.destination.give_up_after.duration();
+        let patience = self.options.give_up_after;
         let timeout = match self.destination {
             Destination::Kafka(kafka) => kafka.cluster.settings().delivery_timeout(),
             Destination::Stdout(_) | Destination::Null => None,
@@ -161,15 +162,15 @@ impl Workers<'_> {
 
     /// How long a run that was stopped may take to deliver what it has sent.
     fn shutdown(&self) -> Duration {
-        self.options.destination.shutdown_timeout.duration()
+        self.options.shutdown_timeout
     }
 
-    fn workers<S: Sink>(&self, sink: impl Fn(u32) -> S) -> Result<Vec<Worker<S>>, RunError> {
+    fn workers<S: Sink>(&self, sink: impl Fn(u32) -> S) -> Result<Vec<Worker<S>>, ProgramError> {
         let threads = self.threads();
         let shard = (self.manifest.shard.index(), self.manifest.shard.count());
         let shares = (0..threads).map(|t| Share { shard, thread: (t, threads) });
         let manifest = self.manifest;
-        let on_full = match self.options.pace.on_backlog {
+        let on_full = match self.options.on_backlog {
             OnBacklog::Wait => OnFull::Wait,
             OnBacklog::Drop => OnFull::Drop,
         };
@@ -200,8 +201,8 @@ impl Workers<'_> {
 
     /// How far threads may be apart in event time, in milliseconds.
     fn max_skew_ms(&self) -> i64 {
-        let skew = match self.options.pace.max_skew {
-            Some(span) => span.duration(),
+        let skew = match self.options.max_skew {
+            Some(skew) => skew,
             None => {
                 let (least, most) = SKEW_READINGS;
                 let round = self.manifest.schedule().slots_in(1).max(1);
@@ -217,7 +218,7 @@ impl Workers<'_> {
         // Each transactional producer belongs to a thread.
         let producers = self.manifest.transactions.as_ref().map(|t| t.producers);
         let before = self.position.as_ref().and_then(|position| position.threads());
-        let wanted = before.or(producers).or(self.options.pace.threads).unwrap_or_else(|| {
+        let wanted = before.or(producers).or(self.options.threads).unwrap_or_else(|| {
             match self.destination {
                 // One thread makes records several times as fast as a producer takes them, and keeps
                 // the lines of a seed in one order.
@@ -229,7 +230,7 @@ impl Workers<'_> {
     }
 
     /// Announces the machines and waits until every record of it is acknowledged.
-    fn announce<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<(), RunError> {
+    fn announce<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<(), ProgramError> {
         let stop = self.stop;
         let announced = thread::scope(|scope| {
             let handles: Vec<_> =
@@ -237,7 +238,7 @@ impl Workers<'_> {
             handles.into_iter().try_for_each(|handle| match join(handle)? {
                 // A reader that has gone is met again, and reported, when the run goes on.
                 Ok(_) | Err(SinkError::Stopped | SinkError::Closed) => Ok(()),
-                Err(error) => Err(RunError::Sink(error)),
+                Err(error) => Err(ProgramError::Sink(error)),
             })
         });
         // Whatever happened, what was taken is delivered before the producer goes.
@@ -250,7 +251,7 @@ impl Workers<'_> {
             let total = workers.iter().map(|w| w.sent().records[Topic::Machines.index()]).sum();
             let topics = self.manifest.topics.iter();
             let topic = topics.filter(|t| t.topic == Topic::Machines).map(|t| &t.name).next();
-            return Err(RunError::Announcement {
+            return Err(ProgramError::Announcement {
                 topic: topic.cloned().unwrap_or_default(),
                 undelivered: failed + left,
                 total,
@@ -263,7 +264,7 @@ impl Workers<'_> {
 
     /// Of a resumed run: lets the workers pass what is there, and returns when the first slot is due whose
     /// record isn't, in nanoseconds from the schedule's zero; 0 of any other run.
-    fn pass<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<i64, RunError> {
+    fn pass<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<i64, ProgramError> {
         if self.position.is_none() {
             return Ok(0);
         }
@@ -274,7 +275,7 @@ impl Workers<'_> {
             let passed = handles.into_iter().map(|handle| match join(handle)? {
                 Ok(due) => Ok(due),
                 Err(SinkError::Stopped | SinkError::Closed) => Ok(None),
-                Err(error) => Err(RunError::Sink(error)),
+                Err(error) => Err(ProgramError::Sink(error)),
             });
             passed.collect::<Result<_, _>>()
         })?;
@@ -290,7 +291,7 @@ impl Workers<'_> {
         pacer: &Pacer,
         from_ns: i64,
         latency: &mut LatencyRecorder,
-    ) -> (Ending, Option<RunError>) {
+    ) -> (Ending, Option<ProgramError>) {
         let measured_ns = u64::try_from(from_ns).unwrap_or(0);
         let progress: Vec<Progress> = workers.iter().map(|_| Progress::default()).collect();
         // Beside lines on the same terminal it would only disturb.
@@ -320,7 +321,7 @@ impl Workers<'_> {
                 latency.look(self.destination.tallies());
                 line.show(&self.glance(&progress, latency.p99()));
                 if let Some(reason) = self.destination.fatal() {
-                    failure = Some(RunError::Sink(SinkError::Fatal(reason)));
+                    failure = Some(ProgramError::Sink(SinkError::Fatal(reason)));
                     self.stop.stop();
                 }
             }
@@ -329,7 +330,7 @@ impl Workers<'_> {
                     Ok(Ok(Ended::Finished)) => {}
                     Ok(Ok(Ended::Stopped)) => ended = Ending::Interrupted,
                     Ok(Err(SinkError::Closed)) => ended = Ending::Closed,
-                    Ok(Err(error)) => failure = failure.take().or(Some(RunError::Sink(error))),
+                    Ok(Err(error)) => failure = failure.take().or(Some(ProgramError::Sink(error))),
                     Err(error) => failure = failure.take().or(Some(error)),
                 }
             }
@@ -373,6 +374,8 @@ fn reasons(seen: &Deliveries) -> String {
     if listed.is_empty() { "no answer in time".to_owned() } else { listed.join(", ") }
 }
 
-fn join<T>(handle: ScopedJoinHandle<'_, T>) -> Result<T, RunError> {
-    handle.join().map_err(|_| RunError::Internal("a thread of the simulation panicked".to_owned()))
+fn join<T>(handle: ScopedJoinHandle<'_, T>) -> Result<T, ProgramError> {
+    handle
+        .join()
+        .map_err(|_| ProgramError::Internal("a thread of the simulation panicked".to_owned()))
 }

@@ -27,7 +27,6 @@ use fleetstorm_model::fleet::{Groups, MachineId, Share};
 use fleetstorm_model::manifest::{Manifest, TopicEntry};
 use fleetstorm_model::record::{KeyHash, Topic};
 
-use crate::cli::VerifyOptions;
 use crate::pacing::StopFlag;
 use crate::registry::{Registry, RegistryError};
 use crate::report::read::ReadError;
@@ -202,6 +201,15 @@ impl<'a> Evidence<'a> {
     }
 }
 
+/// What is verified, and how.
+#[derive(Debug, Clone)]
+pub struct VerifyOptions {
+    /// What `run --report` has written; of several shards, all their files.
+    pub reports: Vec<PathBuf>,
+    /// Threads that make the records again; one a core unless given.
+    pub threads: Option<u32>,
+}
+
 /// Verifies the run whose reports `options` name, on the cluster of `settings`; schemas against `registry`, where
 /// there is one.
 ///
@@ -213,7 +221,7 @@ pub fn verify(
     registry: Option<&Registry>,
     stop: &StopFlag,
 ) -> Result<Verdict, VerifyError> {
-    let runs = Runs::read(&options.manifest)?;
+    let runs = Runs::read(&options.reports)?;
     let manifest = runs.manifest();
     let cluster = &Cluster::connect(settings, stop.clone())?;
     let began = Instant::now();

@@ -4,15 +4,17 @@
 // Not every test needs all of it.
 #![allow(dead_code)]
 
-use fleetstorm::cli::{Cli, Command};
+#[path = "options.rs"]
+pub mod options;
+
+use fleetstorm::exit::ProgramError;
 use fleetstorm::pacing::{Pacer, StopFlag};
-use fleetstorm::run::RunError;
-use fleetstorm::run::plan::Plan;
 use fleetstorm::run::worker::{Ended, Progress, Worker};
 use fleetstorm::sink::{Message, Sink, SinkError};
 use fleetstorm_model::fleet::Share;
 use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::record::Topic;
+use fleetstorm_model::run::Run;
 use std::collections::BTreeMap;
 
 /// The process's clock when a plan is made: 2026-01-01.
@@ -90,16 +92,13 @@ impl Made {
     }
 }
 
-pub fn plan_at(now_ms: i64, options: &str) -> Result<Plan, RunError> {
-    let words = ["fleetstorm", "run", "--format", "json"];
-    let words = words.into_iter().chain(options.split_whitespace());
-    let cli = Cli::read(words).unwrap_or_else(|error| panic!("{options}: {error}"));
-    let Command::Run(options) = cli.command else { panic!("`run` was asked for") };
-    Plan::new(&options, now_ms)
+/// The run with these options, in JSON, as seen at `now_ms`.
+pub fn run_at(now_ms: i64, options: &str) -> Result<Run, ProgramError> {
+    options::run_at(now_ms, &format!("--format json {options}"))
 }
 
 pub fn manifest(options: &str) -> Manifest {
-    plan_at(NOW_MS, options).unwrap_or_else(|error| panic!("{options}: {error}")).manifest
+    run_at(NOW_MS, options).unwrap_or_else(|error| panic!("{options}: {error}")).manifest
 }
 
 /// Works off a run whose schedule began `elapsed_ns` ago and is measured from `measured_ns` on.

@@ -1,8 +1,10 @@
 //! The record stream of a run, made in the test's own process.
 // Not every test needs all of it.
 #![allow(dead_code)]
-use fleetstorm::cli::{Cli, Command};
-use fleetstorm::run::plan::Plan;
+
+#[path = "options.rs"]
+pub mod options;
+
 use fleetstorm_model::fleet::Share;
 use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::stream::{KeyedRecord, Slot, Step, Stream};
@@ -11,16 +13,13 @@ use fleetstorm_model::stream::{KeyedRecord, Slot, Step, Stream};
 /// and is not paced, unless they say otherwise.
 pub fn manifest(options: &str) -> Manifest {
     let said = |option: &str| options.split_whitespace().any(|word| word == option);
-    let mut words = vec!["fleetstorm", "run"];
-    for default in [["--start", "2026-01-01"], ["--rate", "max"]] {
-        if !said(default[0]) {
-            words.extend(default);
+    let mut words = vec![options];
+    for [option, value] in [["--start", "2026-01-01"], ["--rate", "max"]] {
+        if !said(option) {
+            words.extend([option, value]);
         }
     }
-    words.extend(options.split_whitespace());
-    let cli = Cli::read(words).unwrap_or_else(|error| panic!("{options}: {error}"));
-    let Command::Run(run) = cli.command else { panic!("`run` was asked for") };
-    Plan::new(&run, 0).unwrap_or_else(|error| panic!("{options}: {error}")).manifest
+    options::manifest_at(0, &words.join(" "))
 }
 
 /// Makes every record of the run with these options, machine by machine in each round, and hands

@@ -9,6 +9,7 @@ use crate::record::{
 };
 use crate::schedule::{Schedule, SlotKind, SlotTime, Slots};
 use crate::simulation::events::Event;
+use crate::simulation::incidents::{IncidentChange, IncidentKind};
 use crate::simulation::jobs::{JOB_TYPES, JobChange};
 use crate::simulation::signals::Signals;
 use crate::simulation::status::Health;
@@ -69,7 +70,7 @@ impl Reading {
 #[derive(Debug, Clone, Copy)]
 pub struct KeyedRecord<'a> {
     /// The record.
-    pub record: &'a Record<'a>,
+    pub record: &'a Record<&'a str>,
     /// Its key.
     pub key: &'a str,
     /// Whether the key is the machine's name.
@@ -83,6 +84,23 @@ pub struct KeyedRecord<'a> {
 impl Generator {
     /// The records of `share` of the run that `manifest` describes.
     pub fn new(manifest: &Manifest, share: Share) -> Generator {
+        let topics = manifest.topic_set();
+        let reported = Reported {
+            status: topics.contains(Topic::Status),
+            jobs: topics.contains(Topic::Jobs),
+            incidents: topics.contains(Topic::Incidents),
+        };
+        Generator::reporting(reported, manifest, share)
+    }
+
+    /// The same share, of which incidents are the only state changes to be told, whether their topic is
+    /// selected or not: what happens is the same.
+    pub fn of_incidents(manifest: &Manifest, share: Share) -> Generator {
+        let reported = Reported { status: false, jobs: false, incidents: true };
+        Generator::reporting(reported, manifest, share)
+    }
+
+    fn reporting(reported: Reported, manifest: &Manifest, share: Share) -> Generator {
         let fleet = Fleet::new(&manifest.config, manifest.seed);
         let topics = manifest.topic_set();
         let schedule = manifest.schedule();
@@ -96,11 +114,7 @@ impl Generator {
                 spacing_ms: schedule.spacing_ms(),
                 interval_s: manifest.interval.duration().as_secs_f64(),
             },
-            Reported {
-                status: topics.contains(Topic::Status),
-                jobs: topics.contains(Topic::Jobs),
-                incidents: topics.contains(Topic::Incidents),
-            },
+            reported,
         );
         let ids = MachineIds::new(
             (0..simulation.len()).map(|at| fleet.machine_id(simulation.machine(at).index)),
@@ -277,22 +291,46 @@ impl Generator {
                 };
                 take(Some(self.keyed(&record, key, hash, timestamp_ms)))
             }
-            Event::Incident(change) => {
-                let id = SerialId::incident(self.fleet.seed(), &machine, change.number);
-                let cause = change.cause.map(|cause| {
-                    let machine = self.fleet.machine_id(cause.machine);
-                    SerialId::incident(self.fleet.seed(), &machine, cause.number)
-                });
-                let record = Record::Incident(IncidentRecord {
-                    incident_id: id.as_str(),
-                    machine_id,
-                    kind: change.kind.as_str(),
-                    cause: cause.as_ref().map(SerialId::as_str),
-                    start_time: change.start_time,
-                    end_time: change.end_time,
-                    magnitude: f64::from(change.magnitude),
-                });
-                take(Some(self.keyed(&record, machine_id, hash, timestamp_ms)))
+            Event::Incident(change) => self.incident(at, change, |record| {
+                take(Some(self.keyed(&Record::Incident(*record), machine_id, hash, timestamp_ms)))
+            }),
+        }
+    }
+
+    /// Makes the record of an incident's change on machine `at`, and hands it to `take`.
+    fn incident<T>(
+        &self,
+        at: usize,
+        change: &IncidentChange,
+        take: impl FnOnce(&IncidentRecord<&str>) -> T,
+    ) -> T {
+        let machine = self.fleet.machine_id(self.simulation.machine(at).index);
+        let id = SerialId::incident(self.fleet.seed(), &machine, change.number);
+        let cause = change.cause.map(|cause| {
+            let machine = self.fleet.machine_id(cause.machine);
+            SerialId::incident(self.fleet.seed(), &machine, cause.number)
+        });
+        take(&IncidentRecord {
+            incident_id: id.as_str(),
+            machine_id: self.ids.get(at),
+            kind: change.kind.as_str(),
+            cause: cause.as_ref().map(SerialId::as_str),
+            start_time: change.start_time,
+            end_time: change.end_time,
+            magnitude: f64::from(change.magnitude),
+        })
+    }
+
+    /// Takes the incident's change that waits longest on machine `at`, and hands it to `take` with its
+    /// kind; none where none waits.
+    pub fn next_incident<T>(
+        &mut self,
+        at: usize,
+        take: impl FnOnce(IncidentKind, &IncidentRecord<&str>) -> T,
+    ) -> Option<T> {
+        loop {
+            if let Event::Incident(change) = self.simulation.event(at)? {
+                return Some(self.incident(at, &change, |record| take(change.kind, record)));
             }
         }
     }
@@ -330,7 +368,7 @@ impl Generator {
     #[inline]
     fn keyed<'a>(
         &self,
-        record: &'a Record<'a>,
+        record: &'a Record<&'a str>,
         key: &'a str,
         hash: KeyHash,
         timestamp_ms: i64,
@@ -346,7 +384,7 @@ impl Generator {
         machine: &'a Simulated,
         machine_id: &'a str,
         reading: &Reading,
-    ) -> Telemetry<'a> {
+    ) -> Telemetry<&'a str> {
         let signals = &reading.signals;
         Telemetry {
             timestamp: reading.timestamp_ms,
@@ -381,7 +419,7 @@ impl Generator {
 }
 
 #[inline]
-fn usage<'a>(machine_id: &'a str, reading: &Reading) -> Usage<'a> {
+fn usage<'a>(machine_id: &'a str, reading: &Reading) -> Usage<&'a str> {
     Usage {
         timestamp: reading.timestamp_ms,
         machine_id,
@@ -392,11 +430,11 @@ fn usage<'a>(machine_id: &'a str, reading: &Reading) -> Usage<'a> {
 }
 
 #[inline]
-fn status(machine_id: &str, health: Health, last_heartbeat: i64) -> StatusRecord<'_> {
+fn status(machine_id: &str, health: Health, last_heartbeat: i64) -> StatusRecord<&str> {
     StatusRecord { machine_id, status: health.as_str(), last_heartbeat }
 }
 
-fn job<'a>(job_id: &'a str, machine_id: &'a str, change: &JobChange) -> JobRecord<'a> {
+fn job<'a>(job_id: &'a str, machine_id: &'a str, change: &JobChange) -> JobRecord<&'a str> {
     JobRecord {
         job_id,
         machine_id,

@@ -1,19 +1,17 @@
 //! Reports made here, so that every figure is known.
 use fleetstorm_model::record::Topic;
+use fleetstorm_model::run::Run;
+use fleetstorm_model::schedule::Time;
 use serde_json::json;
 
 use super::*;
-use crate::cli::{Cli, Command};
 use crate::report::results::{DroppedSpan, Measured, SlotCounts, TopicHistograms};
-use crate::run::plan::Plan;
 
 /// The report of shard `index` of `count`: complete, nothing sent, paced at 300/s for the whole.
 fn report(index: u32, count: u32) -> Report {
-    let words = ["fleetstorm", "run", "--sink", "null", "--seed", "1", "--start", "2026-01-01"];
-    let shard = format!("{index}/{count}");
-    let cli = Cli::read(words.into_iter().chain(["--speed", "1x", "--shard", &shard]));
-    let Ok(Cli { command: Command::Run(options), .. }) = cli else { panic!("`run` is asked for") };
-    let manifest = Plan::new(&options, 0).expect("the options agree").manifest;
+    let builder = Run::builder().seed(1).start("2026-01-01".parse().unwrap());
+    let builder = builder.time(Time::Simulated).shard(Shard::new(index, count).unwrap());
+    let manifest = builder.build_at(0).unwrap().manifest;
     let results = Results {
         ended: Ending::Complete,
         records: BTreeMap::new(),

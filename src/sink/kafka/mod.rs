@@ -6,7 +6,6 @@ mod admin;
 mod connect;
 mod delivery;
 mod error;
-mod java;
 mod poll;
 mod produce;
 mod property;
@@ -31,7 +30,6 @@ use crate::pacing::StopFlag;
 
 pub use connect::{Cluster, MetadataClient, Node, Placement};
 pub use error::{KafkaError, error_kind};
-pub use java::{JavaClient, RegistryKeys};
 pub use produce::give_token;
 pub use property::{Property, canonical};
 pub use refusal::Refusal;

@@ -34,16 +34,13 @@ pub struct KafkaSettings {
 }
 
 /// Which acknowledgement a record is delivered by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Acks {
     /// By all in-sync replicas; the producer is idempotent.
-    #[value(name = "all", alias = "-1")]
     All,
     /// By the leader alone.
-    #[value(name = "1")]
     Leader,
     /// By none.
-    #[value(name = "0")]
     None,
 }
 

@@ -9,7 +9,7 @@ use crate::record::{
 
 /// Appends the Avro datum of `record` to `buffer`.
 #[inline(always)]
-pub fn write(record: &Record<'_>, buffer: &mut Vec<u8>) {
+pub fn write(record: &Record<&str>, buffer: &mut Vec<u8>) {
     match record {
         Record::Telemetry(r) => telemetry(r, buffer),
         Record::Usage(r) => usage(r, buffer),
@@ -21,7 +21,7 @@ pub fn write(record: &Record<'_>, buffer: &mut Vec<u8>) {
 }
 
 #[inline(always)]
-fn telemetry(r: &Telemetry<'_>, buffer: &mut Vec<u8>) {
+fn telemetry(r: &Telemetry<&str>, buffer: &mut Vec<u8>) {
     append(buffer, [r.machine_id, r.machine_type, r.zone, r.region], |datum| {
         datum
             .long(r.timestamp)
@@ -43,7 +43,7 @@ fn telemetry(r: &Telemetry<'_>, buffer: &mut Vec<u8>) {
 }
 
 #[inline]
-fn usage(r: &Usage<'_>, buffer: &mut Vec<u8>) {
+fn usage(r: &Usage<&str>, buffer: &mut Vec<u8>) {
     append(buffer, [r.machine_id], |datum| {
         datum
             .long(r.timestamp)
@@ -55,14 +55,14 @@ fn usage(r: &Usage<'_>, buffer: &mut Vec<u8>) {
 }
 
 #[inline]
-fn status(r: &StatusRecord<'_>, buffer: &mut Vec<u8>) {
+fn status(r: &StatusRecord<&str>, buffer: &mut Vec<u8>) {
     append(buffer, [r.machine_id, r.status], |datum| {
         datum.string(r.machine_id).string(r.status).long(r.last_heartbeat)
     });
 }
 
 #[inline(never)]
-fn job(r: &JobRecord<'_>, buffer: &mut Vec<u8>) {
+fn job(r: &JobRecord<&str>, buffer: &mut Vec<u8>) {
     append(buffer, [r.job_id, r.machine_id, r.job_type, r.status], |datum| {
         datum
             .string(r.job_id)
@@ -76,7 +76,7 @@ fn job(r: &JobRecord<'_>, buffer: &mut Vec<u8>) {
 }
 
 #[inline(never)]
-fn machine(r: &MachineRecord<'_>, buffer: &mut Vec<u8>) {
+fn machine(r: &MachineRecord<&str>, buffer: &mut Vec<u8>) {
     append(buffer, [r.machine_id, r.machine_type, r.zone, r.region], |datum| {
         datum
             .string(r.machine_id)
@@ -90,7 +90,7 @@ fn machine(r: &MachineRecord<'_>, buffer: &mut Vec<u8>) {
 }
 
 #[inline(never)]
-fn incident(r: &IncidentRecord<'_>, buffer: &mut Vec<u8>) {
+fn incident(r: &IncidentRecord<&str>, buffer: &mut Vec<u8>) {
     let texts = [r.incident_id, r.machine_id, r.kind, r.cause.unwrap_or_default()];
     append(buffer, texts, |datum| {
         datum

@@ -3,7 +3,7 @@
 use crate::record::Record;
 
 /// Appends `record` to `buffer`.
-pub fn write(record: &Record<'_>, buffer: &mut Vec<u8>) {
+pub fn write(record: &Record<&str>, buffer: &mut Vec<u8>) {
     // Writing numbers and strings to memory can't fail.
     let _infallible = serde_json::to_writer(buffer, record);
 }

@@ -40,7 +40,7 @@ impl Encoder {
 
     /// Replaces what `buffer` holds by the encoded record, and returns it.
     #[inline(always)]
-    pub fn encode<'a>(&self, record: &Record<'_>, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    pub fn encode<'a>(&self, record: &Record<&str>, buffer: &'a mut Vec<u8>) -> &'a [u8] {
         buffer.clear();
         match self.format {
             Format::Avro => {

@@ -4,12 +4,101 @@
 
 use crate::config::layers::Origin;
 use crate::config::units::Speed;
+use crate::config::{ConfigError, UnitError};
 use crate::fleet::Fleet;
 use crate::record::{Topic, TopicSet};
+use crate::schedule::profile::ProfileError;
 use crate::schedule::{Pace, Time};
 use crate::simulation::trouble::Hazards;
 
 use super::{Manifest, TopicEntry};
+
+/// What is wrong with a manifest that no run has written. Texts are fragments that fit after the name
+/// of its file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unwritten {
+    /// Its configuration is out of bounds.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Its start is out of bounds.
+    #[error("its start is not between the years 1970 and 9999")]
+    Start,
+    /// Its speed is out of bounds.
+    #[error("its pace: {0}")]
+    Speed(#[from] UnitError),
+    /// Its profile is none.
+    #[error("its pace: {0}")]
+    Profile(#[from] ProfileError),
+    /// Records have no size.
+    #[error("its records have no size")]
+    Size,
+    /// Transactions have no records or producers, or too many producers.
+    #[error("its transactions are of no records or producers, or of too many")]
+    Transactions,
+    /// There is no topic.
+    #[error("it has no topics")]
+    NoTopics,
+    /// A topic is there twice.
+    #[error("it has the topic {0} twice")]
+    Twice(Topic),
+    /// A topic's name is empty or too long.
+    #[error("its topic {topic} has a name of {bytes} bytes")]
+    Name {
+        /// The topic.
+        topic: Topic,
+        /// The length of its full name.
+        bytes: usize,
+    },
+    /// A topic has no partitions, or more than any cluster has.
+    #[error("its topic {topic} has {partitions} partitions")]
+    Partitions {
+        /// The topic's full name.
+        topic: String,
+        /// How many.
+        partitions: u32,
+    },
+    /// A topic's partitions and offsets don't agree.
+    #[error("its topic {topic} has {partitions} partitions and {offsets} start offsets")]
+    Offsets {
+        /// The topic's full name.
+        topic: String,
+        /// How many partitions.
+        partitions: u32,
+        /// How many offsets.
+        offsets: usize,
+    },
+    /// An offset is negative.
+    #[error("its topic {topic} has the start offset {offset}")]
+    Offset {
+        /// The topic's full name.
+        topic: String,
+        /// The offset.
+        offset: i64,
+    },
+    /// The fleet's behaviour doesn't fit.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+}
+
+/// What of a fleet's behaviour doesn't fit a run's slots or its time.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// State changes would queue without end.
+    #[error(
+        "the fleet would change its state {events:.2} times a reading, more than the event slots, one a reading, can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
+    )]
+    Events {
+        /// State changes a reading.
+        events: f64,
+    },
+    /// Simulated time would not get past a weekend.
+    #[error(
+        "simulated time would stand still over weekends without load: raise temporal_patterns.weekend_load_factor to {LEAST_WEEKEND} at least, or say --time live"
+    )]
+    StandsStill,
+}
 
 /// The most events a reading, on average, that don't queue without end.
 const MOST_EVENTS: f64 = 0.9;
@@ -28,53 +117,51 @@ impl Manifest {
     /// Refuses what no run writes.
     ///
     /// # Errors
-    /// What is wrong, as a fragment.
-    pub fn check(&self) -> Result<(), String> {
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), Unwritten> {
         let origin = Origin::File("its configuration".into());
-        self.config.validate(origin).map_err(|error| error.to_string())?;
+        self.config.validate(origin)?;
         if !(0..=LATEST_MS).contains(&self.start.timestamp_millis()) {
-            return Err("its start is not between the years 1970 and 9999".to_owned());
+            return Err(Unwritten::Start);
         }
         match &self.pace {
             Pace::Natural(speed) => {
-                Speed::new(*speed).map_err(|error| format!("its pace: {error}"))?;
+                Speed::new(*speed)?;
             }
-            Pace::Rate(profile) => profile.check().map_err(|error| format!("its pace: {error}"))?,
+            Pace::Rate(profile) => profile.check()?,
             Pace::Load(_) => self.curve_moves()?,
             Pace::Max => {}
         }
         if let Some(bytes) = &self.bytes
             && !(bytes.mean_slot_bytes.is_finite() && bytes.mean_slot_bytes > 0.0)
         {
-            return Err("its records have no size".to_owned());
+            return Err(Unwritten::Size);
         }
         if let Some(transactions) = &self.transactions
             && (transactions.records == 0
                 || !(1..=MOST_PRODUCERS).contains(&transactions.producers))
         {
-            return Err(
-                "its transactions are of no records or producers, or of too many".to_owned()
-            );
+            return Err(Unwritten::Transactions);
         }
         if self.topics.is_empty() {
-            return Err("it has no topics".to_owned());
+            return Err(Unwritten::NoTopics);
         }
         let mut seen: Vec<Topic> = Vec::new();
         for entry in &self.topics {
             if seen.contains(&entry.topic) {
-                return Err(format!("it has the topic {} twice", entry.topic));
+                return Err(Unwritten::Twice(entry.topic));
             }
             seen.push(entry.topic);
             entry.check()?;
         }
-        self.events_fit()
+        Ok(self.events_fit()?)
     }
 
     /// Refuses what would change state more often than event slots, one a reading, can carry.
     ///
     /// # Errors
     /// How much more often, and what to do.
-    pub fn events_fit(&self) -> Result<(), String> {
+    pub fn events_fit(&self) -> Result<(), Unfit> {
         let topics: TopicSet = self.topic_set();
         let config = &self.config;
         let fleet = Fleet::new(config, self.seed);
@@ -87,9 +174,7 @@ impl Manifest {
             + asked(Topic::Jobs, 3.0 * config.jobs.arrival_probability)
             + asked(Topic::Status, hazards.status_rate());
         if events > MOST_EVENTS {
-            return Err(format!(
-                "the fleet would change its state {events:.2} times a reading, more than the event slots, one a reading, can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
-            ));
+            return Err(Unfit::Events { events });
         }
         Ok(())
     }
@@ -99,36 +184,33 @@ impl Manifest {
     ///
     /// # Errors
     /// What to do about it.
-    pub fn curve_moves(&self) -> Result<(), String> {
+    pub fn curve_moves(&self) -> Result<(), Unfit> {
         let patterns = &self.config.temporal_patterns;
         let still = patterns.enable_weekly && patterns.weekend_load_factor < LEAST_WEEKEND;
         if self.time == Time::Simulated && still {
-            return Err(format!(
-                "simulated time would stand still over weekends without load: raise temporal_patterns.weekend_load_factor to {LEAST_WEEKEND} at least, or say --time live"
-            ));
+            return Err(Unfit::StandsStill);
         }
         Ok(())
     }
 }
 
 impl TopicEntry {
-    fn check(&self) -> Result<(), String> {
-        let TopicEntry { name, partitions, .. } = self;
+    fn check(&self) -> Result<(), Unwritten> {
+        let TopicEntry { topic, name, partitions, .. } = self;
         if name.is_empty() || name.len() > LONGEST_NAME {
-            return Err(format!("its topic {} has a name of {} bytes", self.topic, name.len()));
+            return Err(Unwritten::Name { topic: *topic, bytes: name.len() });
         }
+        let topic = || name.clone();
         if !(1..=MOST_PARTITIONS).contains(partitions) {
-            return Err(format!("its topic {name} has {partitions} partitions"));
+            return Err(Unwritten::Partitions { topic: topic(), partitions: *partitions });
         }
         let Some(offsets) = &self.start_offsets else { return Ok(()) };
         if offsets.len() != *partitions as usize {
-            return Err(format!(
-                "its topic {name} has {partitions} partitions and {} start offsets",
-                offsets.len()
-            ));
+            let (partitions, offsets) = (*partitions, offsets.len());
+            return Err(Unwritten::Offsets { topic: topic(), partitions, offsets });
         }
         match offsets.iter().find(|&&offset| offset < 0) {
-            Some(offset) => Err(format!("its topic {name} has the start offset {offset}")),
+            Some(&offset) => Err(Unwritten::Offset { topic: topic(), offset }),
             None => Ok(()),
         }
     }

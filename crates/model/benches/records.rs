@@ -3,22 +3,18 @@
 
 use std::hint::black_box;
 
-use clap::Parser;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fleetstorm::cli::{Cli, Command};
-use fleetstorm::run::plan::Plan;
-use fleetstorm_model::fleet::Share;
-use fleetstorm_model::stream::Stream;
+use fleetstorm_model::run::Run;
+use fleetstorm_model::schedule::{Pace, Time};
 
 fn records(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("records");
     for topics in ["telemetry", "telemetry,usage,status,jobs,machines"] {
-        let options = ["fleetstorm", "run", "--sink", "null", "--rate", "max", "--seed", "1"];
-        let cli = Cli::parse_from(options.into_iter().chain(["--topics", topics]));
-        let Command::Run(options) = cli.command else { unreachable!("`run` was asked for") };
-        let manifest = Plan::new(&options, 1_767_225_600_000).expect("a valid plan").manifest;
-        let encoder = manifest.encoder();
-        let mut stream = Stream::new(&manifest, Share::WHOLE);
+        let builder = Run::builder().seed(1).time(Time::Simulated).pace(Pace::Max);
+        let selected = topics.split(',').map(|name| name.parse().expect("a topic"));
+        let run = builder.topics(selected).build_at(1_767_225_600_000).expect("a run");
+        let encoder = run.encoder();
+        let mut stream = run.stream_of(0, 1);
         let slots = stream.machines() * stream.slots().len();
         let mut buffer = Vec::with_capacity(512);
 

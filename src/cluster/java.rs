@@ -13,11 +13,9 @@ use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaConfRes;
 use secrecy::SecretString;
 
-use super::error::KafkaError;
-use super::property::Property;
-use super::settings::Acks;
-use crate::cluster::properties_file::ClientProperties;
+use super::properties_file::ClientProperties;
 use crate::registry::RegistryAuth;
+use crate::sink::kafka::{Acks, KafkaError, Property};
 
 use jaas::LoginModule;
 use stores::Kind;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use fleetstorm_broker::BrokerError;
 use fleetstorm_model::config::ConfigError;
+use fleetstorm_model::run::RunError;
 
 use crate::cluster::properties_file::PropertiesError;
 use crate::registry::RegistryError;
@@ -16,13 +17,16 @@ use crate::verify::VerifyError;
 /// Why a run could not be made, or not be finished.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RunError {
+pub enum ProgramError {
     /// Options that make no sense together.
     #[error("{0}")]
     Usage(String),
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The settings make no run.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// The properties of a Java client can't be read.
     #[error(transparent)]
     Properties(#[from] PropertiesError),
@@ -140,31 +144,32 @@ pub enum ExitCode {
     Interrupted = 130,
 }
 
-impl RunError {
+impl ProgramError {
     /// The exit code of the error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            RunError::Usage(_)
-            | RunError::Config(_)
-            | RunError::Properties(_)
-            | RunError::Merge(_) => ExitCode::Usage,
-            RunError::Kafka(error) => kafka(error),
-            RunError::Direct(DirectError::Start(_)) => ExitCode::ProducerFailed,
-            RunError::Direct(DirectError::Kafka(error)) => kafka(error),
-            RunError::Direct(_) => ExitCode::Usage,
-            RunError::Registry(error) => registry(error),
-            RunError::Verify(error) => verify(error),
-            RunError::EmbeddedBroker(_) | RunError::EmbeddedRegistry { .. } => {
+            ProgramError::Usage(_)
+            | ProgramError::Config(_)
+            | ProgramError::Run(_)
+            | ProgramError::Properties(_)
+            | ProgramError::Merge(_) => ExitCode::Usage,
+            ProgramError::Kafka(error) => kafka(error),
+            ProgramError::Direct(DirectError::Start(_)) => ExitCode::ProducerFailed,
+            ProgramError::Direct(DirectError::Kafka(error)) => kafka(error),
+            ProgramError::Direct(_) => ExitCode::Usage,
+            ProgramError::Registry(error) => registry(error),
+            ProgramError::Verify(error) => verify(error),
+            ProgramError::EmbeddedBroker(_) | ProgramError::EmbeddedRegistry { .. } => {
                 ExitCode::AddressTaken
             }
-            RunError::Sink(SinkError::Fatal(_)) => ExitCode::ProducerFailed,
-            RunError::Sink(_)
-            | RunError::Report { .. }
-            | RunError::HdrLog { .. }
-            | RunError::Picture { .. } => ExitCode::Output,
-            RunError::Announcement { too_large: true, .. } => ExitCode::TooLarge,
-            RunError::Announcement { .. } => ExitCode::Lost,
-            RunError::Internal(_) => ExitCode::Internal,
+            ProgramError::Sink(SinkError::Fatal(_)) => ExitCode::ProducerFailed,
+            ProgramError::Sink(_)
+            | ProgramError::Report { .. }
+            | ProgramError::HdrLog { .. }
+            | ProgramError::Picture { .. } => ExitCode::Output,
+            ProgramError::Announcement { too_large: true, .. } => ExitCode::TooLarge,
+            ProgramError::Announcement { .. } => ExitCode::Lost,
+            ProgramError::Internal(_) => ExitCode::Internal,
         }
     }
 }

@@ -6,12 +6,16 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::error::RunError;
-use crate::cli::{BrokerOptions, RegistryOptions};
-use crate::cluster::properties_file::ClientProperties;
+use super::environment;
+use super::java::JavaClient;
+use super::options::ClusterOptions;
+use super::properties_file::ClientProperties;
+use crate::exit::ProgramError;
 use crate::pacing::StopFlag;
-use crate::registry::{ClientCertificate, Registry, RegistryAuth, RegistrySettings};
-use crate::sink::kafka::{Acks, JavaClient, KafkaSettings, TokenSource};
+use crate::registry::{
+    ClientCertificate, Registry, RegistryAuth, RegistryOptions, RegistrySettings,
+};
+use crate::sink::kafka::{Acks, KafkaSettings, TokenSource};
 
 /// What the file that `--command-config` names has to say; nothing without one.
 #[derive(Debug, Default)]
@@ -24,8 +28,8 @@ impl Connection {
     /// Reads the file that `options` name, if they do, and logs what of it is left out.
     ///
     /// # Errors
-    /// [`RunError`] where it can't be read, or a property can't be taken.
-    pub fn read(options: &BrokerOptions) -> Result<Connection, RunError> {
+    /// [`ProgramError`] where it can't be read, or a property can't be taken.
+    pub fn read(options: &ClusterOptions) -> Result<Connection, ProgramError> {
         let Some(path) = &options.command_config else { return Ok(Connection::default()) };
         let java = JavaClient::new(&ClientProperties::read(path)?)?;
         if !java.classes.is_empty() {
@@ -44,12 +48,12 @@ impl Connection {
     /// The brokers; none where nothing names any.
     ///
     /// # Errors
-    /// [`RunError::Usage`] where there is a file, and none is named by it or otherwise.
-    pub fn brokers(&self, options: &BrokerOptions) -> Result<Option<String>, RunError> {
-        let named = options.bootstrap_server.clone().or_else(|| self.java.bootstrap.clone());
-        let brokers = named.or_else(BrokerOptions::from_environment);
+    /// [`ProgramError::Usage`] where there is a file, and none is named by it or otherwise.
+    pub fn brokers(&self, options: &ClusterOptions) -> Result<Option<String>, ProgramError> {
+        let named = options.bootstrap_servers.clone().or_else(|| self.java.bootstrap.clone());
+        let brokers = named.or_else(environment::bootstrap_servers);
         match (&self.file, &brokers) {
-            (Some(path), None) => Err(RunError::Usage(format!(
+            (Some(path), None) => Err(ProgramError::Usage(format!(
                 "{} has no bootstrap.servers: give the brokers by --bootstrap-server",
                 path.display()
             ))),
@@ -60,13 +64,13 @@ impl Connection {
     /// How the brokers at `bootstrap` are reached.
     ///
     /// # Errors
-    /// [`RunError`] where options and properties contradict each other, or properties are wrong.
+    /// [`ProgramError`] where options and properties contradict each other, or properties are wrong.
     pub fn kafka(
         &self,
-        options: &BrokerOptions,
+        options: &ClusterOptions,
         bootstrap: String,
         acks: Option<Acks>,
-    ) -> Result<KafkaSettings, RunError> {
+    ) -> Result<KafkaSettings, ProgramError> {
         let (acks, idempotent) = self.safety(acks)?;
         let own = &options.properties;
         let replaced = |of_file: &&_| own.iter().any(|property| property.replaces(of_file));
@@ -74,30 +78,30 @@ impl Connection {
             self.java.properties.iter().filter(|p| !replaced(p)).cloned().collect();
         properties.extend(own.iter().cloned());
         let tokens = TokenSource::take(&mut properties)?.map(Arc::new);
-        let patience = options.connect_timeout.duration();
+        let patience = options.connect_timeout;
         Ok(KafkaSettings { bootstrap, acks, idempotent, properties, tokens, patience })
     }
 
     /// The registry's URL; none where nothing names one.
     pub fn registry_url(&self, options: &RegistryOptions) -> Option<String> {
         let in_file = || self.java.registry.url.as_ref().map(|url| url.expose_secret().to_owned());
-        options.schema_registry.clone().or_else(in_file).or_else(RegistryOptions::from_environment)
+        options.url.clone().or_else(in_file).or_else(environment::registry_url)
     }
 
     /// A client of the registry at `url`.
     ///
     /// # Errors
-    /// [`RunError`] where the options, the properties or the URL are wrong.
+    /// [`ProgramError`] where the options, the properties or the URL are wrong.
     pub fn registry(
         &self,
         options: &RegistryOptions,
         url: &str,
         stop: &StopFlag,
-    ) -> Result<Registry, RunError> {
+    ) -> Result<Registry, ProgramError> {
         let file = &self.java.registry;
         // Who is named by an option or the file, be it in the URL, wins over the environment.
-        let named = options.schema_registry.is_some() || file.url.is_some();
-        let auth = match (&options.registry_basic_auth, &options.registry_token) {
+        let named = options.url.is_some() || file.url.is_some();
+        let auth = match (&options.basic_auth, &options.token) {
             (Some(pair), _) => basic("--registry-basic-auth", pair)?,
             (None, Some(token)) => RegistryAuth::Bearer(token.clone()),
             (None, None) if !matches!(file.auth, RegistryAuth::None) => file.auth.clone(),
@@ -105,26 +109,26 @@ impl Connection {
             (None, None) => from_environment()?,
         };
         // A key may stand behind its certificate in one file.
-        let certificate = options.registry_cert.as_ref().or(file.identity.as_ref());
+        let certificate = options.certificate.as_ref().or(file.identity.as_ref());
         let certificate = certificate.map(|certificate| ClientCertificate {
             certificate: certificate.clone(),
-            key: options.registry_key.as_ref().unwrap_or(certificate).clone(),
+            key: options.key.as_ref().unwrap_or(certificate).clone(),
         });
         let settings = RegistrySettings {
             url: url.to_owned(),
             auth,
-            ca_file: options.registry_ca.as_ref().or(file.ca_file.as_ref()).cloned(),
+            ca_file: options.ca_file.as_ref().or(file.ca_file.as_ref()).cloned(),
             certificate,
-            deadline: options.registry_timeout.duration(),
+            deadline: options.timeout,
         };
         Ok(Registry::new(&settings)?.with_stop(stop.atomic()))
     }
 
     /// What counts as delivered, and whether the producer is idempotent.
-    fn safety(&self, option: Option<Acks>) -> Result<(Acks, bool), RunError> {
+    fn safety(&self, option: Option<Acks>) -> Result<(Acks, bool), ProgramError> {
         let file = self.file.as_ref().map_or_else(String::new, |path| path.display().to_string());
         let contradict = |own: String, of_file: &str| {
-            Err(RunError::Usage(format!("{own} and {of_file} of {file} contradict each other")))
+            Err(ProgramError::Usage(format!("{own} and {of_file} of {file} contradict each other")))
         };
         if let (Some(option), Some(acks)) = (option, self.java.acks)
             && option != acks
@@ -147,10 +151,10 @@ impl Connection {
 }
 
 /// Who the environment says that we are.
-fn from_environment() -> Result<RegistryAuth, RunError> {
-    let pair = RegistryOptions::basic_auth_from_environment();
-    match (pair, RegistryOptions::token_from_environment()) {
-        (Some(_), Some(_)) => Err(RunError::Usage(
+fn from_environment() -> Result<RegistryAuth, ProgramError> {
+    let pair = environment::registry_basic_auth();
+    match (pair, environment::registry_token()) {
+        (Some(_), Some(_)) => Err(ProgramError::Usage(
             "FLEETSTORM_REGISTRY_BASIC_AUTH and FLEETSTORM_REGISTRY_TOKEN are both set: unset one"
                 .to_owned(),
         )),
@@ -160,11 +164,10 @@ fn from_environment() -> Result<RegistryAuth, RunError> {
     }
 }
 
-fn basic(source: &str, pair: &SecretString) -> Result<RegistryAuth, RunError> {
-    let (user, password) = pair
-        .expose_secret()
-        .split_once(':')
-        .ok_or_else(|| RunError::Usage(format!("{source} takes USER:PASSWORD, with a colon")))?;
+fn basic(source: &str, pair: &SecretString) -> Result<RegistryAuth, ProgramError> {
+    let (user, password) = pair.expose_secret().split_once(':').ok_or_else(|| {
+        ProgramError::Usage(format!("{source} takes USER:PASSWORD, with a colon"))
+    })?;
     Ok(RegistryAuth::Basic { user: user.to_owned(), password: password.into() })
 }
 
@@ -172,43 +175,47 @@ fn basic(source: &str, pair: &SecretString) -> Result<RegistryAuth, RunError> {
 mod tests {
 
     use super::*;
-    use crate::cli::{Cli, Command, RunOptions};
 
-    /// The options of a run, with a file of these properties.
-    fn options(properties: &str, more: &[&str]) -> (RunOptions, tempfile::TempDir) {
+    /// Options that name a file of these properties.
+    fn options(properties: &str, more: &[&str]) -> (ClusterOptions, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("client.properties");
         std::fs::write(&path, properties).unwrap();
-        let path = path.to_str().unwrap();
-        let arguments = [&["fleetstorm", "run", "--command-config", path], more].concat();
-        let Command::Run(options) = Cli::read(arguments).unwrap().command else {
-            panic!("it is a run");
+        let options = ClusterOptions {
+            command_config: Some(path),
+            properties: more.iter().map(|property| property.parse().unwrap()).collect(),
+            ..ClusterOptions::default()
         };
-        (*options, folder)
+        (options, folder)
+    }
+
+    fn settings(options: &ClusterOptions, acks: Option<Acks>) -> Result<KafkaSettings, String> {
+        Connection::read(options)
+            .and_then(|connection| {
+                let brokers = connection.brokers(options)?.unwrap_or_default();
+                connection.kafka(options, brokers, acks)
+            })
+            .map_err(|error| error.to_string())
     }
 
     fn kafka(properties: &str, more: &[&str]) -> Result<KafkaSettings, String> {
         let (options, _folder) = options(properties, more);
-        let broker = &options.destination.broker;
-        Connection::read(broker)
-            .and_then(|connection| {
-                let brokers = connection.brokers(broker)?.unwrap_or_default();
-                connection.kafka(broker, brokers, options.destination.acks)
-            })
-            .map_err(|error| error.to_string())
+        settings(&options, None)
     }
 
     #[test]
     fn options_win_over_the_file() {
         let file = "bootstrap.servers=a:1\nlinger.ms=7\nsasl.username=ann\nsecurity.protocol=SSL";
-        let settings = kafka(file, &["-X", "queue.buffering.max.ms=9"]).unwrap();
+        let settings = kafka(file, &["queue.buffering.max.ms=9"]).unwrap();
         assert_eq!(settings.bootstrap, "a:1");
         let shown: Vec<_> = settings.properties.iter().map(|p| format!("{p:?}")).collect();
         assert_eq!(
             shown,
             ["sasl.username=ann", "security.protocol=SSL", "queue.buffering.max.ms=9"]
         );
-        assert_eq!(kafka(file, &["-b", "b:2"]).unwrap().bootstrap, "b:2");
+        let (mut options, _folder) = options(file, &[]);
+        options.bootstrap_servers = Some("b:2".to_owned());
+        assert_eq!(super::tests::settings(&options, None).unwrap().bootstrap, "b:2");
     }
 
     #[test]
@@ -222,17 +229,21 @@ mod tests {
         for (file, option, expected) in [
             ("", None, Ok((Acks::All, true))),
             ("acks=1", None, Ok((Acks::Leader, false))),
-            ("acks=all", Some("all"), Ok((Acks::All, true))),
+            ("acks=all", Some(Acks::All), Ok((Acks::All, true))),
             ("enable.idempotence=false", None, Ok((Acks::All, false))),
-            ("enable.idempotence=false", Some("1"), Ok((Acks::Leader, false))),
+            ("enable.idempotence=false", Some(Acks::Leader), Ok((Acks::Leader, false))),
             ("enable.idempotence=true\nacks=-1", None, Ok((Acks::All, true))),
-            ("acks=all", Some("1"), Err("--acks 1 and acks=all of")),
-            ("enable.idempotence=false", Some("all"), Err("--acks all")),
-            ("enable.idempotence=true", Some("0"), Err("--acks 0 and enable.idempotence=true of")),
+            ("acks=all", Some(Acks::Leader), Err("--acks 1 and acks=all of")),
+            ("enable.idempotence=false", Some(Acks::All), Err("--acks all")),
+            (
+                "enable.idempotence=true",
+                Some(Acks::None),
+                Err("--acks 0 and enable.idempotence=true of"),
+            ),
             ("enable.idempotence=true\nacks=1", None, Err("acks=1 and enable.idempotence=true")),
         ] {
-            let option: Vec<&str> = option.iter().flat_map(|acks| ["--acks", *acks]).collect();
-            let settings = kafka(&format!("bootstrap.servers=a:1\n{file}"), &option);
+            let (options, _folder) = options(&format!("bootstrap.servers=a:1\n{file}"), &[]);
+            let settings = super::tests::settings(&options, option);
             match (settings, expected) {
                 (Ok(settings), Ok(expected)) => {
                     assert_eq!((settings.acks, settings.idempotent), expected, "{file:?}");
@@ -261,14 +272,15 @@ mod tests {
     fn the_registry_is_taken_from_the_file_where_options_are_silent() {
         let file = "schema.registry.url=http://ann:hidden@r:1\nbearer.auth.token=hidden\n";
         let (options, _folder) = options(file, &[]);
-        let connection = Connection::read(&options.destination.broker).unwrap();
-        let url = connection.registry_url(&options.registry).unwrap();
+        let connection = Connection::read(&options).unwrap();
+        let silent = RegistryOptions::default();
+        let url = connection.registry_url(&silent).unwrap();
         assert_eq!(url, "http://ann:hidden@r:1");
-        let client = connection.registry(&options.registry, &url, &StopFlag::default()).unwrap();
+        let client = connection.registry(&silent, &url, &StopFlag::default()).unwrap();
         assert_eq!(client.to_string(), "http://r:1");
         let shown = format!("{connection:?} {client:?}");
         assert!(shown.contains("Bearer") && !shown.contains("hidden"), "{shown}");
-        let (options, _folder) = super::tests::options(file, &["-r", "http://other"]);
-        assert_eq!(connection.registry_url(&options.registry).as_deref(), Some("http://other"));
+        let named = RegistryOptions { url: Some("http://other".to_owned()), ..silent };
+        assert_eq!(connection.registry_url(&named).as_deref(), Some("http://other"));
     }
 }

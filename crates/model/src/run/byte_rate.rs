@@ -1,10 +1,10 @@
 //! From a rate in bytes to one in records: by the mean size of the run's first slots.
 
-use fleetstorm_model::config::units::{ByteRate, Rate};
-use fleetstorm_model::fleet::Share;
-use fleetstorm_model::manifest::{BytesPace, Manifest};
-use fleetstorm_model::schedule::{Pace, Profile};
-use fleetstorm_model::stream::{Step, Stream};
+use crate::config::units::{ByteRate, Rate};
+use crate::fleet::Share;
+use crate::manifest::{BytesPace, Manifest};
+use crate::schedule::{Pace, Profile};
+use crate::stream::{Step, Stream};
 
 use super::error::RunError;
 
@@ -16,17 +16,14 @@ const READINGS: usize = 20_000;
 /// Gives `manifest` the pace of `per_second` bytes of keys and values.
 ///
 /// # Errors
-/// [`RunError::Usage`] where no record takes bytes at a rate, or the rate is none in records.
-pub fn pace(manifest: &mut Manifest, per_second: ByteRate) -> Result<(), RunError> {
+/// [`RunError`] where no record takes bytes at a rate, or the rate is none in records.
+pub(super) fn pace(manifest: &mut Manifest, per_second: ByteRate) -> Result<(), RunError> {
     let mean_slot_bytes = mean_slot_bytes(manifest);
     if mean_slot_bytes == 0.0 {
-        return Err(RunError::Usage(
-            "--byte-rate needs a topic that is paced: machines are announced as they are"
-                .to_owned(),
-        ));
+        return Err(RunError::NothingPaced);
     }
-    let rate = Rate::new(per_second.per_second() as f64 / mean_slot_bytes)
-        .map_err(|error| RunError::Usage(format!("--byte-rate in records: {error}")))?;
+    let rate =
+        Rate::new(per_second.per_second() as f64 / mean_slot_bytes).map_err(RunError::ByteRate)?;
     manifest.pace = Pace::Rate(Profile::Constant(rate));
     manifest.bytes = Some(BytesPace { per_second, mean_slot_bytes });
     Ok(())
@@ -62,21 +59,17 @@ fn mean_slot_bytes(manifest: &Manifest) -> f64 {
 
 #[cfg(test)]
 mod tests {
-
-    use crate::cli::{Cli, Command};
-    use crate::run::plan::Plan;
+    use crate::encoding::Format;
+    use crate::run::Run;
 
     #[test]
     fn shards_that_are_started_at_different_times_have_one_pace() {
         // Load, and with it the digits of JSON, follows the time of day.
-        let words = "fleetstorm run --sink null --format json --scenario production --seed 1 \
-            --byte-rate 1MB --start 2026-01-01T12:00:00Z --shard";
-        let manifest = |shard, now_ms| {
-            let cli = Cli::read(words.split_whitespace().chain([shard]));
-            let Ok(Cli { command: Command::Run(run), .. }) = cli else {
-                panic!("`run` is asked for")
-            };
-            Plan::new(&run, now_ms).expect("the options agree").manifest
+        let manifest = |shard: &str, now_ms| {
+            let builder = Run::builder().scenario("production").seed(1).format(Format::Json);
+            let builder = builder.byte_rate("1MB".parse().unwrap());
+            let builder = builder.start("2026-01-01T12:00:00Z".parse().unwrap());
+            builder.shard(shard.parse().unwrap()).build_at(now_ms).unwrap().manifest
         };
         let noon = 1_767_268_800_000;
         let (first, second) = (manifest("0/2", noon - 30_000), manifest("1/2", noon - 4_000_000));

@@ -1,9 +1,11 @@
-//! The command line: names, defaults and help. What options mean together is settled in
-//! `run/plan.rs`.
+//! The command line: names, defaults and help; and from arguments to the plain values that the rooms
+//! take.
 
 pub mod count;
 pub mod exposed;
 mod minus;
+mod plain;
+mod run;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -24,8 +26,8 @@ use secrecy::SecretString;
 use count::{whole, whole_of};
 
 use crate::registry::SubjectStrategy;
+use crate::sink::kafka::Property;
 use crate::sink::kafka::topics::TopicConfig;
-use crate::sink::kafka::{Acks, Property};
 
 /// A load producer for Kafka and Redpanda: one simulated fleet of machines, published as Avro
 /// records to separate topics.
@@ -84,16 +86,16 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Simulate the fleet and publish it.
-    Run(Box<RunOptions>),
+    Run(Box<RunArgs>),
     /// Show the shape of a run without a broker: in the terminal, as a picture, or as a sample of
     /// its records.
-    Preview(Box<PreviewOptions>),
+    Preview(Box<PreviewArgs>),
     /// Read a run's topics back and prove that nothing was lost, altered or sent twice.
-    Verify(Box<VerifyOptions>),
+    Verify(Box<VerifyArgs>),
     /// Find out why a run would fail: brokers, credentials, topics, registry, clock. Writes nothing.
-    Doctor(Box<DoctorOptions>),
+    Doctor(Box<DoctorArgs>),
     /// Start the embedded broker, and a registry if asked for, alone: for tests and demos, in memory.
-    Broker(Box<ServeOptions>),
+    Broker(Box<ServeArgs>),
     /// Work on what `run --report` has written.
     #[command(subcommand)]
     Report(ReportCommand),
@@ -107,7 +109,7 @@ pub enum Command {
 
 /// Options on the embedded broker and registry alone.
 #[derive(Debug, Clone, Args)]
-pub struct ServeOptions {
+pub struct ServeArgs {
     /// Address of the broker; port 0 takes any free one.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
     pub listen: SocketAddr,
@@ -165,7 +167,7 @@ pub enum SchemasCommand {
     Register {
         /// Where and how.
         #[command(flatten)]
-        registry: RegistryOptions,
+        registry: RegistryArgs,
         /// Put before every topic's name in subjects.
         #[arg(long, value_name = "PREFIX", default_value = "")]
         topic_prefix: String,
@@ -174,25 +176,25 @@ pub enum SchemasCommand {
 
 /// The options of `fleetstorm run`.
 #[derive(Debug, Clone, Args)]
-pub struct RunOptions {
+pub struct RunArgs {
     /// Where the records go.
     #[command(flatten)]
-    pub destination: DestinationOptions,
+    pub destination: DestinationArgs,
     /// The schema registry.
     #[command(flatten)]
-    pub registry: RegistryOptions,
+    pub registry: RegistryArgs,
     /// What is simulated.
     #[command(flatten)]
-    pub fleet: FleetOptions,
+    pub fleet: FleetArgs,
     /// Which topics, and how they are written.
     #[command(flatten)]
-    pub topics: TopicOptions,
+    pub topics: TopicArgs,
     /// How fast, in which time, for how long.
     #[command(flatten)]
-    pub pace: PaceOptions,
+    pub pace: PaceArgs,
     /// What is kept of the run.
     #[command(flatten)]
-    pub keep: KeepOptions,
+    pub keep: KeepArgs,
     /// Look the schemas up, and fail where one is missing, rather than register it.
     #[arg(long, help_heading = "Schema registry")]
     pub no_register_schemas: bool,
@@ -242,16 +244,16 @@ const RESUMED: [&str; 34] = [
 
 /// The options of `fleetstorm verify`.
 #[derive(Debug, Clone, Args)]
-pub struct VerifyOptions {
+pub struct VerifyArgs {
     /// What `run --report` has written; of several shards, all their files.
     #[arg(long, value_name = "FILE", required = true, num_args = 1.., help_heading = "What")]
     pub manifest: Vec<PathBuf>,
     /// The brokers.
     #[command(flatten)]
-    pub broker: BrokerOptions,
+    pub broker: BrokerArgs,
     /// The schema registry: without one, schemas aren't compared.
     #[command(flatten)]
-    pub registry: RegistryOptions,
+    pub registry: RegistryArgs,
     /// Threads that make the records again [default: one a core].
     #[arg(long, value_name = "N", help_heading = "How", value_parser = whole::<u32>(1, 1024))]
     pub threads: Option<u32>,
@@ -262,13 +264,13 @@ pub struct VerifyOptions {
 
 /// The options of `fleetstorm doctor`.
 #[derive(Debug, Clone, Args)]
-pub struct DoctorOptions {
+pub struct DoctorArgs {
     /// The brokers.
     #[command(flatten)]
-    pub broker: BrokerOptions,
+    pub broker: BrokerArgs,
     /// The schema registry.
     #[command(flatten)]
-    pub registry: RegistryOptions,
+    pub registry: RegistryArgs,
     /// Put before the name of every topic that a run would write.
     #[arg(long, value_name = "PREFIX", default_value = "", help_heading = "Topics")]
     pub topic_prefix: String,
@@ -279,10 +281,10 @@ pub struct DoctorOptions {
 
 /// The options of `fleetstorm preview`.
 #[derive(Debug, Clone, Default, Args)]
-pub struct PreviewOptions {
+pub struct PreviewArgs {
     /// What is simulated.
     #[command(flatten)]
-    pub fleet: FleetOptions,
+    pub fleet: FleetArgs,
     /// Which time is shown.
     #[command(flatten)]
     pub span: PreviewSpan,
@@ -316,7 +318,7 @@ pub struct PreviewSpan {
 /// Options on the brokers.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where to")]
-pub struct BrokerOptions {
+pub struct BrokerArgs {
     /// Brokers to connect to.
     #[arg(short, long, value_name = "HOST:PORT[,...]", help = BOOTSTRAP_HELP)]
     pub bootstrap_server: Option<String>,
@@ -344,7 +346,7 @@ pub enum SinkKind {
 
 /// Whose producer is to talk to the brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TransportChoice {
+pub enum TransportArg {
     /// direct where that has all that is asked for, librdkafka elsewhere.
     Auto,
     /// Our own: cheaper, and strict where leaders move; without SASL and transactions.
@@ -356,10 +358,10 @@ pub enum TransportChoice {
 /// Options on where records go.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where to")]
-pub struct DestinationOptions {
+pub struct DestinationArgs {
     /// The brokers; without any, an embedded broker and registry start on loopback.
     #[command(flatten)]
-    pub broker: BrokerOptions,
+    pub broker: BrokerArgs,
     /// Kind of sink.
     #[arg(long, value_enum, default_value = "kafka")]
     pub sink: SinkKind,
@@ -371,10 +373,10 @@ pub struct DestinationOptions {
     pub embedded_registry: SocketAddr,
     /// Acknowledgements: `all` is idempotent; 1 and 0 give that up [default: all].
     #[arg(long, value_enum)]
-    pub acks: Option<Acks>,
+    pub acks: Option<AcksArg>,
     /// Producer.
     #[arg(long, value_enum, default_value = "auto")]
-    pub transport: TransportChoice,
+    pub transport: TransportArg,
     /// Send records in transactions, whose producers have this id with the shard's and the thread's
     /// number behind it; a resumed run fences the one before.
     #[arg(long, value_name = "ID")]
@@ -404,7 +406,7 @@ const REGISTRY_HELP: &str =
 /// Options on the registry.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Schema registry")]
-pub struct RegistryOptions {
+pub struct RegistryArgs {
     /// The registry's URL.
     #[arg(short = 'r', long, value_name = "URL", help = REGISTRY_HELP)]
     pub schema_registry: Option<String>,
@@ -434,7 +436,7 @@ pub struct RegistryOptions {
 /// Options on what is simulated.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "What")]
-pub struct FleetOptions {
+pub struct FleetArgs {
     /// Configuration file, YAML or JSON.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -461,7 +463,7 @@ pub struct FleetOptions {
 /// Options on topics and records.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Topics")]
-pub struct TopicOptions {
+pub struct TopicArgs {
     /// Topics to write; `incidents` is the ground truth, written only where named.
     #[arg(
         long,
@@ -496,7 +498,7 @@ pub struct TopicOptions {
 /// Options on pace, time and length.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How fast, which time, how long")]
-pub struct PaceOptions {
+pub struct PaceArgs {
     /// Records a second over all topics (fractions allowed), or `max`.
     #[arg(long, value_name = "N|max")]
     pub rate: Option<RateLimit>,
@@ -518,7 +520,7 @@ pub struct PaceOptions {
     /// Where the producer's queue is full: `wait` and catch up, or `drop` slots until it is half
     /// empty, counted and listed in the report; state changes wait for a later slot.
     #[arg(long, value_enum, default_value = "wait")]
-    pub on_backlog: OnBacklog,
+    pub on_backlog: BacklogArg,
     /// End with code 40 where the records handed over are off by more, as 1%, from those that were
     /// due; slots with nothing to say are left out.
     #[arg(long, value_name = "PERCENT")]
@@ -568,7 +570,7 @@ pub struct PaceOptions {
 /// Options on what is kept of a run.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "What to keep")]
-pub struct KeepOptions {
+pub struct KeepArgs {
     /// Write manifest and results as JSON to a file, or to stdout with `-`.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -578,42 +580,26 @@ pub struct KeepOptions {
 }
 
 /// What happens to slots that are due while the producer's queue is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum OnBacklog {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BacklogArg {
     /// They wait, and are sent late.
-    #[default]
     Wait,
     /// They are dropped; state changes wait for a later slot.
     Drop,
 }
 
-impl BrokerOptions {
-    /// The brokers that the environment names.
-    pub fn from_environment() -> Option<String> {
-        from_environment(["FLEETSTORM_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS"])
-    }
-}
-
-impl RegistryOptions {
-    /// The URL that the environment names.
-    pub fn from_environment() -> Option<String> {
-        from_environment(["FLEETSTORM_SCHEMA_REGISTRY", "SCHEMA_REGISTRY_URL"])
-    }
-
-    /// The user and password that the environment names.
-    pub fn basic_auth_from_environment() -> Option<SecretString> {
-        from_environment(["FLEETSTORM_REGISTRY_BASIC_AUTH"]).map(SecretString::from)
-    }
-
-    /// The token that the environment names.
-    pub fn token_from_environment() -> Option<SecretString> {
-        from_environment(["FLEETSTORM_REGISTRY_TOKEN"]).map(SecretString::from)
-    }
-}
-
-/// The first of these variables that is set and not empty.
-fn from_environment<const N: usize>(names: [&str; N]) -> Option<String> {
-    names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+/// Which acknowledgement a record is delivered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AcksArg {
+    /// By all in-sync replicas; the producer is idempotent.
+    #[value(name = "all", alias = "-1")]
+    All,
+    /// By the leader alone.
+    #[value(name = "1")]
+    Leader,
+    /// By none.
+    #[value(name = "0")]
+    None,
 }
 
 #[cfg(test)]

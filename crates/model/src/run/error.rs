@@ -1,0 +1,67 @@
+//! Why there is no such run.
+
+use crate::config::{ConfigError, UnitError};
+use crate::manifest::Unfit;
+
+/// Why a run can't be made. Settings are named as the options of the program are; texts are fragments
+/// that fit after "error: ".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The fleet's behaviour doesn't fit the run's slots or its time.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The interval between two readings is out of bounds.
+    #[error("--interval: {0}")]
+    Interval(UnitError),
+    /// The start is out of bounds.
+    #[error("--start: {0}")]
+    Start(UnitError),
+    /// The rate in bytes is none in records.
+    #[error("--byte-rate in records: {0}")]
+    ByteRate(UnitError),
+    /// No selected topic has slots, so that a rate in bytes means nothing.
+    #[error("--byte-rate needs a topic that is paced: machines are announced as they are")]
+    NothingPaced,
+    /// The load is to follow a curve that the fleet doesn't have.
+    #[error(
+        "--peak-rate follows the fleet's temporal curve, and there is none: set temporal_patterns.enable_diurnal=true, or choose a scenario that does, as production"
+    )]
+    NoCurve,
+    /// So many jobs can't be spread over a run without an end.
+    #[error(
+        "n_jobs = {n_jobs} needs a run of known length: give --readings, --records or --duration, or set jobs.arrival_probability instead"
+    )]
+    JobsWithoutEnd {
+        /// The jobs that were asked for.
+        n_jobs: u64,
+    },
+    /// So many jobs don't fit the run's readings.
+    #[error(
+        "n_jobs = {n_jobs} is too many for {readings:.0} readings: at most one reading in five can bring a job, so {most:.0}"
+    )]
+    TooManyJobs {
+        /// The jobs that were asked for.
+        n_jobs: u64,
+        /// The readings that can bring one.
+        readings: f64,
+        /// The most jobs that they can bring.
+        most: f64,
+    },
+    /// A shard has no absolute start.
+    #[error(
+        "--shard needs --start with an instant, as 2026-01-01T00:00:00Z: shards that start by their own clocks would disagree"
+    )]
+    ShardStart,
+    /// A shard has no seed.
+    #[error("--shard needs --seed: each shard would draw its own")]
+    ShardSeed,
+    /// A live run at a rate starts in the past.
+    #[error(
+        "--start in the past and --rate exclude each other in live time: what lies behind is caught up at the natural pace only; leave out --rate, or say --time simulated"
+    )]
+    PastStart,
+}
