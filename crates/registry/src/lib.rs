@@ -6,6 +6,7 @@
 //! [`SchemaRegistry`]; inside, `routes` has the requests, `store` the subjects and schemas.
 
 mod answer;
+mod apicurio;
 mod compatibility;
 mod routes;
 mod store;
