@@ -3,8 +3,10 @@
 //! An artifact of the group `default` is the subject of its name, one of another group the subject
 //! `GROUP:ARTIFACT`, as Apicurio names it to Confluent's clients. A schema has one id, which is its
 //! content's, its global and Confluent's, so that clients of either API read what the other's wrote.
+//! Schemas that refer to others are made whole (`references`).
 //! A subject keeps a schema once: a new version with an earlier one's schema is that earlier one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,7 +21,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, ApiError, SchemaText};
-use super::routes::{Answered, Params, id_in, parse};
+use super::references;
+use super::routes::{Answered, BODY_LIMIT, Params, id_in, parse};
 use super::store::{Parsed, Registered, Store, VersionName};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -45,9 +48,9 @@ pub(super) fn router(store: &Arc<RwLock<Store>>, api: Api) -> Router {
     let router = Router::new()
         .route("/system/info", get(info))
         .route("/ids/contentIds/{id}", get(content))
-        .route("/ids/contentIds/{id}/references", get(references))
+        .route("/ids/contentIds/{id}/references", get(no_references))
         .route("/ids/globalIds/{id}", get(content))
-        .route("/ids/globalIds/{id}/references", get(references))
+        .route("/ids/globalIds/{id}/references", get(no_references))
         .route("/groups/{group}/artifacts", post(create))
         .nest("/groups/{group}/artifacts/{artifact}", artifact(api));
     let router = match api {
@@ -150,8 +153,8 @@ async fn content(
     Ok(SchemaText(store.text(id_in(&id)?)?.to_owned()))
 }
 
-/// No schema refers to others here, but only one that is there refers to none.
-async fn references(State(served): State<Served>, Path(id): Path<String>) -> Answered {
+/// Schemas are kept whole, so none refers to others; but only of one that is there this is said.
+async fn no_references(State(served): State<Served>, Path(id): Path<String>) -> Answered {
     served.store.read().text(id_in(&id)?)?;
     Ok(Answer(json!([])))
 }
@@ -199,18 +202,42 @@ async fn latest_content(
 #[derive(Deserialize)]
 struct Content {
     content: Option<String>,
-    references: Option<Vec<Value>>,
+    references: Option<Vec<Reference>>,
+}
+
+/// A type that a schema mentions by its full name, and the artifact's version that defines it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reference {
+    name: String,
+    group_id: Option<String>,
+    artifact_id: String,
+    version: Option<String>,
 }
 
 impl Content {
-    fn parse(self) -> Result<Parsed, ApiError> {
-        if self.references.is_some_and(|references| !references.is_empty()) {
-            return Err(ApiError::malformed(
-                "Schema references are not supported by this registry: let the serializer send whole \
-                 schemas, by apicurio.registry.dereference-schema=true",
-            ));
+    /// The schema, whole.
+    fn parse(self, store: &Store) -> Result<Parsed, ApiError> {
+        let text = self.content.unwrap_or_default();
+        let references = self.references.unwrap_or_default();
+        if references.is_empty() {
+            return Parsed::parse(text);
         }
-        Parsed::parse(self.content.unwrap_or_default())
+        let mut bytes = text.len();
+        let mut referred = HashMap::new();
+        for reference in references {
+            let group = reference.group_id.as_deref().unwrap_or(DEFAULT_GROUP);
+            let artifact = Artifact { group, id: &reference.artifact_id };
+            let version = version_name(reference.version.as_deref().unwrap_or("latest"))?;
+            let definition = store.version(&artifact.subject(), version)?.text;
+            bytes += definition.len();
+            if bytes > BODY_LIMIT {
+                return Err(ApiError::malformed("The schema with its references is too large"));
+            }
+            referred.insert(reference.name, parse(definition.as_bytes())?);
+        }
+        // What isn't JSON is refused by its own words.
+        Parsed::parse(references::whole(&text, &referred).unwrap_or(text))
     }
 }
 
@@ -279,10 +306,10 @@ async fn create(
     let content = version.and_then(|version| version.content);
     let content =
         content.ok_or_else(|| ApiError::malformed("An artifact needs a first version"))?;
-    let parsed = content.parse()?;
 
     let registered = {
         let mut store = served.store.write();
+        let parsed = content.parse(&store)?;
         if let Some(there) = existing(&store, &artifact, &params)? {
             there
         } else {
@@ -328,11 +355,11 @@ async fn look_up(
     body: Bytes,
 ) -> Answered {
     let artifact = Artifact { group: &group, id: &id };
-    let parsed = content_v2(&headers, &body)?.parse()?;
+    let content = content_v2(&headers, &body)?;
     let store = served.store.read();
-    let found = store.lookup(&artifact.subject(), &parsed)?;
+    let found = found_by_content(&store, &artifact, content)?;
     let found = found.ok_or_else(|| ApiError::subject_not_found(&artifact.subject()))?;
-    Ok(Answer(artifact.described(served.api, found.registered())))
+    Ok(Answer(artifact.described(served.api, found)))
 }
 
 /// Version 3's way to find a schema by its text.
@@ -343,12 +370,24 @@ async fn search(
 ) -> Answered {
     let group = params.group_id.as_deref().unwrap_or(DEFAULT_GROUP);
     let artifact = Artifact { group, id: &params.artifact_id };
-    let parsed = Parsed::parse(text_in(&body)?)?;
-    let store = served.store.read();
-    let found = store.lookup(&artifact.subject(), &parsed)?;
-    let versions: Vec<Value> =
-        found.map(|found| artifact.described(served.api, found.registered())).into_iter().collect();
+    let content = Content { content: Some(text_in(&body)?), references: None };
+    let found = found_by_content(&served.store.read(), &artifact, content)?;
+    let found = found.map(|found| artifact.described(served.api, found));
+    let versions: Vec<Value> = found.into_iter().collect();
     Ok(Answer(json!({ "count": versions.len(), "versions": versions })))
+}
+
+/// What isn't a schema, such as one that refers to others without telling them, is not there.
+fn found_by_content(
+    store: &Store,
+    artifact: &Artifact<'_>,
+    content: Content,
+) -> Result<Option<Registered>, ApiError> {
+    let Ok(parsed) = content.parse(store) else {
+        return Ok(None);
+    };
+    let found = store.lookup(&artifact.subject(), &parsed)?;
+    Ok(found.map(|found| found.registered()))
 }
 
 #[derive(Deserialize)]

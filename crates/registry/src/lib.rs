@@ -8,6 +8,7 @@
 mod answer;
 mod apicurio;
 mod compatibility;
+mod references;
 mod routes;
 mod store;
 

@@ -18,7 +18,7 @@ use super::compatibility::Level;
 use super::store::{Found, Parsed, Store, VersionName};
 
 /// The largest request.
-const BODY_LIMIT: usize = 1 << 20;
+pub(super) const BODY_LIMIT: usize = 1 << 20;
 
 type Shared = State<Arc<RwLock<Store>>>;
 pub(super) type Params = Query<HashMap<String, String>>;
