@@ -33,10 +33,13 @@ const DEFAULT_GROUP: &str = "default";
 /// A version of Apicurio's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Api {
+    /// That of Apicurio Registry 2, which its later ones serve too.
     V2,
+    /// That of Apicurio Registry 3.
     V3,
 }
 
+/// What requests are answered from.
 #[derive(Clone)]
 struct Served {
     store: Arc<RwLock<Store>>,
@@ -136,13 +139,15 @@ fn version_name(name: &str) -> Result<VersionName, ApiError> {
 }
 
 async fn info(State(served): State<Served>) -> Answer {
-    // Clients choose by it what to ask, so it tells whose API this is, and since when it is so.
+    // Clients may choose by the version what they ask.
     let version = match served.api {
         Api::V2 => "2.6.0",
         Api::V3 => "3.0.0",
     };
     let description = "The embedded registry, which answers Apicurio's serializers";
-    Answer(json!({ "name": "fleetstorm", "description": description, "version": version }))
+    Answer(
+        json!({ "name": env!("CARGO_PKG_NAME"), "description": description, "version": version }),
+    )
 }
 
 async fn content(
@@ -153,7 +158,7 @@ async fn content(
     Ok(SchemaText(store.text(id_in(&id)?)?.to_owned()))
 }
 
-/// Schemas are kept whole, so none refers to others; but only of one that is there this is said.
+/// Schemas are kept whole, so none that is there refers to others.
 async fn no_references(State(served): State<Served>, Path(id): Path<String>) -> Answered {
     served.store.read().text(id_in(&id)?)?;
     Ok(Answer(json!([])))
