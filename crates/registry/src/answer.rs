@@ -1,5 +1,8 @@
 //! Answers and errors in the registry's own JSON.
 
+use std::fmt::Display;
+
+use axum::Extension;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -26,10 +29,12 @@ impl IntoResponse for SchemaText {
 }
 
 /// An error with one of Confluent's codes: an HTTP status, which two digits may follow.
-#[derive(Debug, PartialEq, Eq)]
+///
+/// It goes with its response as an extension, from which another API makes its own form.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ApiError {
-    code: u32,
-    message: String,
+    pub(super) code: u32,
+    pub(super) message: String,
 }
 
 impl ApiError {
@@ -45,7 +50,7 @@ impl ApiError {
         ApiError::new(40401, format!("Subject '{subject}' not found."))
     }
 
-    pub(super) fn version_not_found(version: usize) -> ApiError {
+    pub(super) fn version_not_found(version: impl Display) -> ApiError {
         ApiError::new(40402, format!("Version {version} not found."))
     }
 
@@ -85,6 +90,11 @@ impl ApiError {
         )
     }
 
+    /// Not one of Confluent's: there, what exists is found again.
+    pub(super) fn already_exists(subject: &str) -> ApiError {
+        ApiError::new(40901, format!("An artifact '{subject}' already exists."))
+    }
+
     pub(super) fn invalid_schema(reason: impl Into<String>) -> ApiError {
         ApiError::new(42201, reason)
     }
@@ -115,7 +125,7 @@ impl ApiError {
         ApiError::new(50001, "The embedded registry is full: it is meant for trying things out")
     }
 
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         let status = if self.code < 1000 { self.code } else { self.code / 100 };
         u16::try_from(status)
             .ok()
@@ -127,7 +137,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = json!({ "error_code": self.code, "message": self.message });
-        (self.status(), Answer(body)).into_response()
+        (self.status(), Extension(self), Answer(body)).into_response()
     }
 }
 

@@ -2,11 +2,19 @@
 //!
 //! It keeps Avro schemas within bounds, and checks compatibility as the real one does by default
 //! (BACKWARD). It has no authentication, schema references, contexts, import mode or rules; requests
-//! for them are refused or ignored. It forgets everything when it ends. Begin reading at
-//! [`SchemaRegistry`]; inside, `routes` has the requests, `store` the subjects and schemas.
+//! for them are refused or ignored. It forgets everything when it ends.
+//!
+//! Confluent's API is at the root and under `/apis/ccompat/v7`. What Apicurio's serializers ask, schemas
+//! that refer to others included, is answered under `/apis/registry/v2` and `/apis/registry/v3`. All serve
+//! the same schemas by the same ids.
+//!
+//! Begin reading at [`SchemaRegistry`]; inside, `routes` has the requests, `apicurio` those of Apicurio's
+//! own API, `store` the subjects and schemas.
 
 mod answer;
+mod apicurio;
 mod compatibility;
+mod references;
 mod routes;
 mod store;
 

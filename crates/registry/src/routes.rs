@@ -13,17 +13,33 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, ApiError, SchemaText, as_registry_error};
+use super::apicurio::{self, Api};
 use super::compatibility::Level;
 use super::store::{Found, Parsed, Store, VersionName};
 
 /// The largest request.
-const BODY_LIMIT: usize = 1 << 20;
+pub(super) const BODY_LIMIT: usize = 1 << 20;
 
 type Shared = State<Arc<RwLock<Store>>>;
-type Params = Query<HashMap<String, String>>;
-type Answered = Result<Answer, ApiError>;
+pub(super) type Params = Query<HashMap<String, String>>;
+pub(super) type Answered = Result<Answer, ApiError>;
 
+/// All that the registry serves, of one store: Confluent's API, also where Apicurio has it, and
+/// Apicurio's own.
 pub(super) fn router() -> Router {
+    let store = Arc::default();
+    let apicurio = [(Api::V2, "/apis/registry/v2"), (Api::V3, "/apis/registry/v3")];
+    let router = apicurio.into_iter().fold(Router::new(), |router, (api, path)| {
+        router.nest(path, apicurio::router(&store, api))
+    });
+    router
+        .nest("/apis/ccompat/v7", confluent().with_state(Arc::clone(&store)))
+        .merge(confluent().with_state(store))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+}
+
+/// Confluent's API.
+fn confluent() -> Router<Arc<RwLock<Store>>> {
     Router::new()
         .route("/", get(async || Answer(json!({}))))
         .route("/subjects", get(subjects))
@@ -42,9 +58,7 @@ pub(super) fn router() -> Router {
         .route("/config/{subject}", get(subject_level).put(set_subject_level))
         .route("/mode", get(async || Answer(json!({ "mode": "READWRITE" }))))
         .fallback(async || ApiError::not_found())
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(map_response(as_registry_error))
-        .with_state(Arc::default())
 }
 
 #[derive(Deserialize)]
@@ -75,7 +89,7 @@ fn schema_in(body: &[u8]) -> Result<Parsed, ApiError> {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body)
         .map_err(|error| ApiError::malformed(format!("The request's JSON can't be read: {error}")))
 }
@@ -90,7 +104,7 @@ fn version_name(name: &str) -> Result<VersionName, ApiError> {
     }
 }
 
-fn id_in(path: &str) -> Result<u32, ApiError> {
+pub(super) fn id_in(path: &str) -> Result<u32, ApiError> {
     path.parse().map_err(|_| ApiError::not_found())
 }
 
@@ -139,8 +153,8 @@ async fn version_text(
 
 async fn register(State(store): Shared, Path(subject): Path<String>, body: Bytes) -> Answered {
     let parsed = schema_in(&body)?;
-    let id = store.write().register(&subject, parsed)?;
-    Ok(Answer(json!({ "id": id })))
+    let registered = store.write().register(&subject, parsed)?;
+    Ok(Answer(json!({ "id": registered.id })))
 }
 
 async fn look_up(State(store): Shared, Path(subject): Path<String>, body: Bytes) -> Answered {

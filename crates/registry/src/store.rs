@@ -53,6 +53,20 @@ pub(super) struct Found<'a> {
     pub(super) text: &'a str,
 }
 
+impl Found<'_> {
+    /// Where it is, without its text.
+    pub(super) fn registered(&self) -> Registered {
+        Registered { version: self.version, id: self.id }
+    }
+}
+
+/// Where a schema that was registered is found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Registered {
+    pub(super) version: usize,
+    pub(super) id: u32,
+}
+
 #[derive(Debug, Default)]
 struct Subject {
     /// Version n is at n - 1.
@@ -90,11 +104,15 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Registers a schema under a subject and returns its id; again, if it is there already.
-    pub(super) fn register(&mut self, subject: &str, parsed: Parsed) -> Result<u32, ApiError> {
+    /// Registers a schema under a subject; what is there already is found again.
+    pub(super) fn register(
+        &mut self,
+        subject: &str,
+        parsed: Parsed,
+    ) -> Result<Registered, ApiError> {
         check_name(subject)?;
         if let Some(found) = self.lookup(subject, &parsed)? {
-            return Ok(found.id);
+            return Ok(found.registered());
         }
         if let Some(reason) = self.objection(subject, &parsed.schema, None) {
             return Err(ApiError::incompatible(subject, &reason));
@@ -104,7 +122,7 @@ impl Store {
         let entry = self.subjects.entry(subject.to_owned()).or_default();
         entry.versions.push(Version { id, deleted: false });
         self.versions += 1;
-        Ok(id)
+        Ok(Registered { version: entry.versions.len(), id })
     }
 
     /// The id of a schema, a new one where it is new.

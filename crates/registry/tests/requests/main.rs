@@ -1,5 +1,6 @@
 //! What clients ask of the registry, by HTTP.
 
+mod apicurio;
 mod hostile;
 
 use std::io::{Read, Write};
