@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Callable, List
+from typing import Callable
 
 Integral = Callable[[float], float]
 
@@ -17,7 +17,7 @@ def integral(profile: str) -> Integral:
     return lambda t: rate * t
 
 
-def parts(pattern: str, text: str) -> List[str]:
+def parts(pattern: str, text: str) -> list[str]:
     """The groups of a pattern that the text must match."""
     found = re.fullmatch(pattern, text)
     if not found:

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, NoReturn
+from typing import Iterator, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 FLEETSTORM = ROOT / "target" / "release" / "fleetstorm"
 CLUSTER = ROOT / "tests" / "cluster" / "cluster"
 
+if sys.version_info < (3, 9):
+    sys.exit("Python 3.9 or later is needed")
 sys.path.insert(0, str(ROOT / "tests"))
 from cluster.interrupts import end_in_order  # noqa: E402 (it lies there)
 
@@ -32,7 +34,7 @@ def need_fleetstorm() -> None:
 
 
 @contextmanager
-def kafka(name: str, *options: str) -> Iterator[Dict[str, str]]:
+def kafka(name: str, *options: str) -> Iterator[dict[str, str]]:
     """Starts a cluster with more options of `cluster up`, and stops it, however it ends.
 
     Yields the variables that say how to reach it.

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Counter, List, Sequence, Tuple
+from typing import Counter, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
@@ -40,9 +40,9 @@ class Pacing:
     registry: str
     transport: str
     seconds: int
-    failures: List[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
-    def run(self, prefix: str, *options: str) -> Tuple[dict, float]:
+    def run(self, prefix: str, *options: str) -> tuple[dict, float]:
         """Runs the program; returns its results and its processor seconds."""
         arguments = [
             str(FLEETSTORM), "-q", "run", "-b", self.bootstrap, "-r", self.registry,
@@ -53,7 +53,7 @@ class Pacing:
         # What earlier runs left in the page cache is not written back in the midst of this one.
         os.sync()
         child = subprocess.Popen(arguments, stdout=subprocess.PIPE)
-        told = child.stdout.read()
+        told = child.stdout.read()  # type: ignore
         _, status, usage = os.wait4(child.pid, 0)
         if status:
             fail(f"{' '.join(arguments)} ended with status {status}")
@@ -126,7 +126,7 @@ class Pacing:
                              "enable.auto.commit": False, "fetch.queue.backoff.ms": 5})
         consumer.assign([TopicPartition(f"{prefix}{topic}", partition, OFFSET_BEGINNING)
                          for topic in TOPICS for partition in range(6)])
-        stamps: List[int] = []
+        stamps: list[int] = []
         deadline = time.monotonic() + READ_LIMIT
         while len(stamps) < records:
             if time.monotonic() > deadline:
@@ -169,7 +169,7 @@ def percent(fraction: float) -> str:
     return f"{fraction * 100:.3f} %"
 
 
-def main(arguments: List[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Measures what is asked for; ends with 1 where a figure is beyond what is promised."""
     transport, seconds = "direct", 60
     if arguments[:1] == ["--transport"]:

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, Optional
 
 from kafka import FLEETSTORM, ROOT, end_in_order, fail, kafka
 
@@ -88,7 +88,7 @@ def embedded() -> Iterator[Broker]:
         child.wait()
 
 
-def addresses(child: subprocess.Popen, log: Path) -> Tuple[str, str]:
+def addresses(child: subprocess.Popen, log: Path) -> tuple[str, str]:
     """The addresses of broker and registry, once the program has printed them."""
     deadline = time.monotonic() + START_LIMIT
     host = r"(?:127\.0\.0\.1|localhost):[0-9]+"
@@ -105,7 +105,7 @@ def addresses(child: subprocess.Popen, log: Path) -> Tuple[str, str]:
         time.sleep(0.2)
 
 
-def busy(pid: int) -> Optional[Tuple[float, float]]:
+def busy(pid: int) -> Optional[tuple[float, float]]:
     """Processor seconds so far of a process, and of the whole machine with what is stolen."""
     ticks = os.sysconf("SC_CLK_TCK")
     try:

@@ -4,7 +4,6 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import List
 
 from kafka import end_in_order, need_fleetstorm
 
@@ -19,7 +18,7 @@ from .tables import markdown, table
 START_RUNS = 3  # of 1,000 records, for what starting costs
 
 
-def main(arguments: List[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Compares what is asked for."""
     options = parse(arguments)
     need_fleetstorm()
@@ -55,7 +54,7 @@ class Comparison:
         self.options = options
         self.broker = broker
         self.sizes = sizes
-        self.runs: List[Run] = []
+        self.runs: list[Run] = []
 
     def go_through(self) -> None:
         """Runs all programs under all settings, and prints their figures."""
@@ -69,7 +68,7 @@ class Comparison:
             table(self.runs, acks, compression)
         markdown(self.runs, settings, self.title())
 
-    def programs(self, compression: str) -> List[str]:
+    def programs(self, compression: str) -> list[str]:
         """The programs that are compared under a setting."""
         programs = ["rdkafka"]
         if self.options.broker == "kafka":

@@ -3,7 +3,7 @@
 import os
 import statistics
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Optional
 
 from .runs import Run
 
@@ -44,7 +44,7 @@ class Ratios:
 class Start:
     """What starting and ending a program takes."""
 
-    def __init__(self, runs: List[Run]) -> None:
+    def __init__(self, runs: list[Run]) -> None:
         self.wall = statistics.median(run.wall for run in runs)
         self.cpu = statistics.median(run.cpu for run in runs)
         self.broker_cpu = statistics.median(run.broker_cpu or 0 for run in runs)
@@ -86,14 +86,14 @@ def others(run: Run) -> Optional[float]:
     return None if run.others is None else 100 * run.others / (CORES * run.wall)
 
 
-def figures(runs: List[Run], acks: str, compression: str) -> Dict[str, Figures]:
+def figures(runs: list[Run], acks: str, compression: str) -> dict[str, Figures]:
     """The figures of all programs that have runs under one setting, by name."""
     here = [run for run in runs if (run.acks, run.compression) == (acks, compression)]
     return {program: medians([run for run in here if run.program == program])
             for program in dict.fromkeys(run.program for run in here)}
 
 
-def medians(runs: List[Run]) -> Figures:
+def medians(runs: list[Run]) -> Figures:
     """The figures of a program, by its runs under one setting."""
     start = Start([run for run in runs if run.kind == "start"])
     counted = [run for run in runs if run.kind == "counted"]
@@ -121,9 +121,9 @@ def medians(runs: List[Run]) -> Figures:
     )
 
 
-def fastest(of: Dict[str, Figures]) -> List[str]:
+def fastest(of: dict[str, Figures]) -> list[str]:
     """The fastest fleetstorm of each transport."""
-    best: Dict[str, str] = {}
+    best: dict[str, str] = {}
     for program in of:
         if program.startswith("fleetstorm"):
             transport = program.split()[1]
@@ -132,7 +132,7 @@ def fastest(of: Dict[str, Figures]) -> List[str]:
     return list(best.values())
 
 
-def ratios(of: Dict[str, Figures], best: str, peer: str) -> Optional[Ratios]:
+def ratios(of: dict[str, Figures], best: str, peer: str) -> Optional[Ratios]:
     """How a fleetstorm compares with a peer; None where that was not measured."""
     if peer not in of:
         return None

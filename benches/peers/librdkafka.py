@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import zlib
 from pathlib import Path
-from typing import Dict
 
 from kafka import ROOT, fail
 
@@ -57,7 +56,7 @@ def copy(source: Path) -> None:
             os.chmod(path, path.stat().st_mode | 0o200)
 
 
-def zstd() -> Dict[str, str]:
+def zstd() -> dict[str, str]:
     """The zstd that fleetstorm is linked with, as cargo built it; without that, the system's."""
     built = sorted((ROOT / "target" / "release" / "build").glob("zstd-sys-*/out/libzstd.a"))
     if not built:

@@ -3,7 +3,7 @@
 import re
 import sys
 from dataclasses import dataclass, field
-from typing import Iterator, List
+from typing import Iterator
 
 from kafka import fail
 
@@ -50,21 +50,21 @@ class Options:
     runs: int = 5
     records: int = 3_000_000
     batch_size: int = 1_000_000
-    acks: List[str] = field(default_factory=lambda: ["all", "1"])
-    compression: List[str] = field(default_factory=lambda: ["none", "lz4", "zstd"])
-    producers: List[str] = field(default_factory=list)
-    transport: List[str] = field(default_factory=lambda: ["librdkafka", "direct"])
+    acks: list[str] = field(default_factory=lambda: ["all", "1"])
+    compression: list[str] = field(default_factory=lambda: ["none", "lz4", "zstd"])
+    producers: list[str] = field(default_factory=list)
+    transport: list[str] = field(default_factory=lambda: ["librdkafka", "direct"])
     broker: str = "kafka"
     payload: str = "real"
-    properties: List[str] = field(default_factory=list)
-    java_properties: List[str] = field(default_factory=list)
+    properties: list[str] = field(default_factory=list)
+    java_properties: list[str] = field(default_factory=list)
 
     def run_limit(self) -> int:
         """The seconds that a run may take."""
         return 120 + self.records // 20_000
 
 
-def parse(arguments: List[str]) -> Options:
+def parse(arguments: list[str]) -> Options:
     """Reads the options; ends where they are wrong, or help is asked for."""
     options = Options()
     rest = iter(arguments)
@@ -105,7 +105,7 @@ def number(name: str, rest: Iterator[str]) -> int:
     return int(text)
 
 
-def words(name: str, rest: Iterator[str]) -> List[str]:
+def words(name: str, rest: Iterator[str]) -> list[str]:
     """A list, with commas or blanks between its words."""
     listed, known = next(rest, "").replace(",", " ").split(), LISTS[name]
     for word in listed:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import List, Tuple
 
 from kafka import FLEETSTORM
 
@@ -58,7 +57,7 @@ def is_left() -> bool:
     return SIZES.exists()
 
 
-def read_back(bootstrap: str) -> List[Tuple[bytes, bytes]]:
+def read_back(bootstrap: str) -> list[tuple[bytes, bytes]]:
     """Keys and values, in the order in which they were sent."""
     arguments = ["--bootstrap-server", bootstrap, "--topic", TOPIC, "--from-beginning",
                  "--max-messages", str(COUNT), "--timeout-ms", "30000"]
@@ -77,7 +76,7 @@ def read_back(bootstrap: str) -> List[Tuple[bytes, bytes]]:
     return [(key, value) for _, key, value in parts]
 
 
-def write(records: List[Tuple[bytes, bytes]]) -> None:
+def write(records: list[tuple[bytes, bytes]]) -> None:
     """Writes them as each of the peers reads them."""
     # One byte each in UTF-8, and none that ends a line.
     single = bytes(byte & 127 if byte & 127 != 10 else 11 for byte in range(256))

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NoReturn, Optional
+from typing import Any, Iterator, NoReturn, Optional
 
 from kafka import ROOT, fail
 
@@ -21,8 +21,8 @@ WORK = ROOT / "target" / "vs-peers"
 class Command:
     """A program with its arguments, and variables that it gets besides the usual ones."""
 
-    words: List[str]
-    variables: Dict[str, str] = field(default_factory=dict)
+    words: list[str]
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 class TooLong(Exception):

@@ -6,7 +6,7 @@ import subprocess
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Optional
 
 from kafka import FLEETSTORM
 
@@ -84,7 +84,7 @@ def idempotent(one: Run) -> str:
     return "true" if one.acks == "all" else "false"
 
 
-def librdkafka_properties(one: Run, options: Options) -> List[str]:
+def librdkafka_properties(one: Run, options: Options) -> list[str]:
     """What fleetstorm and rdkafka_performance are both given."""
     properties = ["linger.ms=5", f"batch.size={options.batch_size}", "max.in.flight=5",
                   "queue.buffering.max.kbytes=65536", f"compression.codec={one.compression}",
@@ -134,7 +134,7 @@ COMMANDS = {"java": java_command, "rdkafka": rdkafka_command, "fleetstorm": flee
 
 # --- what the programs say of themselves ---------------------------------------------------------
 
-def java_figures(one: Run) -> Tuple[int, float]:
+def java_figures(one: Run) -> tuple[int, float]:
     """Records and seconds, by the line of figures that has percentiles: it is the total."""
     told = one.log().read_text(errors="replace")
     found = re.findall(r"(\d+) records sent, ([\d.,]+) records/sec .*50th", told)
@@ -144,7 +144,7 @@ def java_figures(one: Run) -> Tuple[int, float]:
     return int(sent), int(sent) / float(rate.replace(",", "."))
 
 
-def rdkafka_figures(one: Run) -> Tuple[int, float]:
+def rdkafka_figures(one: Run) -> tuple[int, float]:
     """Records and seconds, by the last line of figures: it is the total, to the last delivery."""
     told = one.log().read_text(errors="replace")
     found = re.findall(r"(\d+) delivered .*? in (\d+)ms", told)
@@ -153,7 +153,7 @@ def rdkafka_figures(one: Run) -> Tuple[int, float]:
     return int(found[-1][0]), max(int(found[-1][1]), 1) / 1000
 
 
-def fleetstorm_figures(_: Run) -> Tuple[int, float]:
+def fleetstorm_figures(_: Run) -> tuple[int, float]:
     """Records and seconds, by the report."""
     results = json.loads(REPORT.read_text())["results"]
     return results["records"]["telemetry"]["acked"], results["elapsed_s"]

@@ -1,6 +1,6 @@
 """What is printed of the figures."""
 
-from typing import Dict, List, Optional, Tuple
+from typing import Optional
 
 from .figures import Figures, fastest, figures, ratios
 from .runs import Run
@@ -23,7 +23,7 @@ def shown(value: Optional[float], form: str = ",.0f", unit: str = "") -> str:
     return "-" if value is None else f"{value:{form}}{unit}"
 
 
-def table(runs: List[Run], acks: str, compression: str) -> None:
+def table(runs: list[Run], acks: str, compression: str) -> None:
     """Prints all figures of one setting."""
     of = figures(runs, acks, compression)
     print(f"  {'medians':<24} {'records/s':>10} {'by the clock':>12} {'ns a record':>11} {'net':>6}"
@@ -43,7 +43,7 @@ def table(runs: List[Run], acks: str, compression: str) -> None:
                   f" {found.ns:.2f} in processor time a record ({found.net_ns:.2f} net)")
 
 
-def markdown(runs: List[Run], settings: List[Tuple[str, str]], title: str) -> None:
+def markdown(runs: list[Run], settings: list[tuple[str, str]], title: str) -> None:
     """Prints the figures of all settings as one table."""
     print(f"\n{title}\n\n{MARKDOWN_HEADER}")
     for acks, compression in settings:
@@ -53,7 +53,7 @@ def markdown(runs: List[Run], settings: List[Tuple[str, str]], title: str) -> No
     print(MARKDOWN_NOTE)
 
 
-def cells(setting: str, of: Dict[str, Figures], best: str) -> List[str]:
+def cells(setting: str, of: dict[str, Figures], best: str) -> list[str]:
     """The row of one fleetstorm."""
     programs = (best, *PEERS)
     row = [setting]

@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
-from typing import List, Optional
+from typing import Optional
 
 from . import processes, programs
 from .console import Failure, show_end
@@ -31,7 +31,7 @@ def settings(folder: Path, number: int) -> Path:
     return folder / f"{name(number)}.properties"
 
 
-def format_storage(folder: Path, numbers: List[int], secure: bool) -> None:
+def format_storage(folder: Path, numbers: list[int], secure: bool) -> None:
     """Formats the storage of all brokers, side by side."""
     # A cluster's id is 16 bytes in URL-safe base64; '-' may not come first.
     cluster_id = base64.b64encode(os.urandom(16), altchars=b"AB").decode()[:22]

@@ -3,9 +3,9 @@
 import os
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import List, NoReturn
+from typing import NoReturn
 
 from . import brokers, commands
 from .console import Failure
@@ -63,20 +63,15 @@ HELP = ("help", "--help", "-h")
 
 
 @dataclass
-class Options:
-    """What stands behind the command."""
+class Options(Wanted):
+    """What stands behind the command: the cluster, and what is for one of its brokers."""
 
     folder: Path = JARS / "run"
-    brokers: int = 1
-    acl: bool = False
-    secure: bool = False
-    registry: bool = True
     kill: bool = False
     number: str = ""
-    properties: List[str] = field(default_factory=list)
 
 
-def main(arguments: List[str]) -> NoReturn:
+def main(arguments: list[str]) -> NoReturn:
     """Does what is asked for, and ends with its exit code."""
     end_in_order()
     if not arguments:
@@ -97,8 +92,7 @@ def usage_error() -> NoReturn:
 def act(command: str, options: Options) -> int:
     """Does a command; its exit code."""
     if command == "up":
-        up(Wanted(options.folder, options.brokers, options.acl, options.secure, options.registry,
-                  options.properties))
+        up(options)
         return 0
     if command in WHOLE:
         return WHOLE[command](options.folder)
@@ -121,7 +115,7 @@ def need_broker(command: str, options: Options) -> int:
     raise Failure(f"{command} needs the number of a broker of {folder}; it has: {there or 'none'}")
 
 
-def parse(arguments: List[str]) -> Options:
+def parse(arguments: list[str]) -> Options:
     """Reads the options, which are the same for all commands."""
     options = Options()
     rest = iter(arguments)
@@ -131,7 +125,7 @@ def parse(arguments: List[str]) -> Options:
         elif argument == "--brokers":
             options.brokers = broker_count(next(rest, ""))
         elif argument == "--set":
-            options.properties.append(a_property(next(rest, "")))
+            options.properties += (a_property(next(rest, "")),)
         elif argument == "--acl":
             options.acl = True
         elif argument == "--secure":

@@ -3,7 +3,7 @@
 import signal
 import sys
 from contextlib import contextmanager
-from typing import Iterator, List
+from typing import Iterator
 
 ASKED_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -19,7 +19,7 @@ def end_in_order() -> None:
 @contextmanager
 def held() -> Iterator[None]:
     """Has them wait until a step is done that may not be left half way."""
-    came: List[int] = []
+    came: list[int] = []
     before = {number: signal.getsignal(number) for number in ASKED_TO_END}
     for number, handler in before.items():
         if handler != signal.SIG_IGN:

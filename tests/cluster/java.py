@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from typing import List, Optional
+from typing import Optional
 
 from .console import Failure
 from .files import CLUSTER, JARS
@@ -31,7 +31,7 @@ def need_java() -> None:
         raise Failure(f"Kafka 4 needs Java 17 or later; this is {told}")
 
 
-def kafka(*arguments: str, options: tuple = (QUICK,)) -> List[str]:
+def kafka(*arguments: str, options: tuple = (QUICK,)) -> list[str]:
     """The command that runs a class of Kafka's with arguments, by a JVM with options."""
     return ["java", *options, "-cp", f"{JARS}/kafka/*",
             f"-Dlog4j2.configurationFile={CLUSTER}/log4j2.properties", *arguments]

@@ -2,7 +2,6 @@
 
 import random
 import socket
-from typing import Set
 
 from .console import Failure
 
@@ -17,7 +16,7 @@ class FreePorts:
     """
 
     def __init__(self) -> None:
-        self.given: Set[int] = set()
+        self.given: set[int] = set()
 
     def pick(self) -> int:
         """A port on which nothing listens."""

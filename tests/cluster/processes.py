@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Iterable, List, Sequence
+from typing import Callable, Iterable, Sequence
 
 from .console import Failure, say, show_end
 from .interrupts import held
@@ -14,7 +14,7 @@ START_LIMIT = 90  # seconds
 STOP_LIMIT = 15
 
 
-def names(folder: Path) -> List[str]:
+def names(folder: Path) -> list[str]:
     """broker-1 ... and registry, as far as this cluster has them."""
     found = sorted(path.stem for path in folder.glob("broker-*.properties"))
     if (folder / "registry.port").exists():

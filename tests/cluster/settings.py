@@ -1,8 +1,8 @@
 """The properties of brokers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Optional, Sequence
 
 MODULES = "org.apache.kafka.common.security"
 
@@ -19,7 +19,7 @@ class SecurePorts:
     mutual: int
     expired: int
 
-    def listeners(self, host: str) -> List[str]:
+    def listeners(self, host: str) -> list[str]:
         """The listeners, on a host."""
         return [f"SASL://{host}:{self.sasl}", f"SASLTLS://{host}:{self.sasl_tls}",
                 f"MUTUAL://{host}:{self.mutual}", f"EXPIRED://{host}:{self.expired}"]
@@ -34,7 +34,7 @@ class Node:
     plain: int = 0
     acl: Optional[int] = None
     secure: Optional[SecurePorts] = None
-    more: Sequence[str] = field(default=())  # properties, KEY=VALUE
+    more: Sequence[str] = ()  # properties, KEY=VALUE
 
 
 def write(folder: Path, node: Node, voters: str, copies: int) -> None:

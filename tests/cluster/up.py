@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Sequence
 
 from . import brokers, registry, rights, settings
 from .certificates import Certificates
@@ -26,7 +25,7 @@ class Wanted:
     acl: bool = False
     secure: bool = False
     registry: bool = True
-    properties: Sequence[str] = ()
+    properties: tuple[str, ...] = ()
 
 
 def up(wanted: Wanted) -> None:
@@ -81,7 +80,7 @@ def start(wanted: Wanted) -> str:
     return text
 
 
-def write_settings(wanted: Wanted, free: FreePorts) -> List[Node]:
+def write_settings(wanted: Wanted, free: FreePorts) -> list[Node]:
     """Gives the brokers their ports and writes their properties."""
     nodes = [Node(number + 1, free.pick()) for number in range(wanted.brokers)]
     voters = ",".join(f"{node.number}@127.0.0.1:{node.controller}" for node in nodes)
@@ -96,12 +95,12 @@ def write_settings(wanted: Wanted, free: FreePorts) -> List[Node]:
     return nodes
 
 
-def bootstrap(nodes: List[Node]) -> str:
+def bootstrap(nodes: list[Node]) -> str:
     """The usual addresses of the brokers."""
     return ",".join(f"127.0.0.1:{node.plain}" for node in nodes)
 
 
-def environment(wanted: Wanted, nodes: List[Node]) -> List[str]:
+def environment(wanted: Wanted, nodes: list[Node]) -> list[str]:
     """How the cluster is reached, NAME=VALUE; waits for the registry."""
     lines = [f"BOOTSTRAP={bootstrap(nodes)}"]
     if wanted.acl:

@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import nullcontext
-from typing import List, NoReturn, Sequence
+from typing import NoReturn, Sequence
 
 from cluster.interrupts import end_in_order
 
@@ -31,7 +31,7 @@ What this script starts it stops, however it ends.
 """
 
 
-def main(arguments: List[str]) -> NoReturn:
+def main(arguments: list[str]) -> NoReturn:
     """Runs what is asked for, and ends with 0 where all of it passed."""
     if arguments and arguments[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import sys
-from typing import List
 
 from cluster import java
 
@@ -15,7 +13,6 @@ NEEDED = {
     "make": "librdkafka and OpenSSL are compiled with it (on Debian: apt-get install make)",
     "perl": "OpenSSL is configured with it (on Debian: apt-get install perl)",
 }
-PYTHON = "Python 3.9 or later with venv (on Debian: apt-get install python3 python3-venv)"
 
 NO_BROKER = """\
 a broker and a registry, by one of:
@@ -36,8 +33,6 @@ def look(real: bool) -> str:
     Fails where something is missing, and says all that is.
     """
     missing = [f"{name}: {what}" for name, what in NEEDED.items() if not shutil.which(name)]
-    if sys.version_info < (3, 9):
-        missing.append(f"python3: {PYTHON}")
     broker = where_from() if real else ""
     if broker:
         print(f"broker and registry: {BROKERS[broker]}", flush=True)
@@ -61,7 +56,7 @@ def where_from() -> str:
     return "java" if has_java() else ""
 
 
-def bullets(texts: List[str]) -> str:
+def bullets(texts: list[str]) -> str:
     """A list for people."""
     return "".join(f"\n  - {text}" for text in texts)
 

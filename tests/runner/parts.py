@@ -1,7 +1,6 @@
 """The parts that the tests fall into, and what cargo is told to run of them."""
 
-from pathlib import Path
-from typing import List, Sequence, Set, Tuple
+from typing import Sequence
 
 from .steps import ROOT, Failure
 
@@ -28,7 +27,7 @@ PARTS = {
 }
 
 
-def choose(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
+def choose(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The parts that are asked for, and the arguments that are cargo's."""
     options = {f"--{part}": part for part in PARTS}
     own = arguments[:arguments.index("--")] if "--" in arguments else arguments
@@ -37,7 +36,7 @@ def choose(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
     return parts, rest + list(arguments[len(own):])
 
 
-def targets(parts: Sequence[str]) -> List[str]:
+def targets(parts: Sequence[str]) -> list[str]:
     """Cargo's options for these parts; without any, it runs all that there is."""
     words = []
     for part in dict.fromkeys(parts):
@@ -57,7 +56,7 @@ def check() -> None:
         raise Failure(f"there is no test {test}: take it out of tests/runner/parts.py")
 
 
-def test_names() -> Set[str]:
+def test_names() -> set[str]:
     """The names by which cargo knows the tests of all packages."""
     names = set()
     for tests in [ROOT / "tests", *ROOT.glob("crates/*/tests")]:
@@ -69,7 +68,7 @@ def test_names() -> Set[str]:
 def check_real_tests() -> None:
     """Fails unless Cargo.toml has each test of the real cluster, with its feature."""
     manifest = (ROOT / "Cargo.toml").read_text()
-    for path in sorted(Path(ROOT / "tests").glob("real_*.rs")):
+    for path in sorted((ROOT / "tests").glob("real_*.rs")):
         if f'path = "tests/{path.name}"' not in manifest:
             raise Failure(f"tests/{path.name} has no [[test]] entry in Cargo.toml,"
                           " with its feature")

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import time
-from typing import List, Sequence
+from typing import Sequence
 
 from . import parts
 from .machine import has_java
@@ -27,7 +27,7 @@ def run(chosen: Sequence[str], arguments: Sequence[str], real: bool) -> None:
         print(f"left out: the tests named as in {' '.join(skip)}, {NEEDS}", flush=True)
 
 
-def left_out() -> List[str]:
+def left_out() -> list[str]:
     """Options that leave out the tests for which this machine lacks something."""
     java = has_java()
     names = []
