@@ -1,6 +1,7 @@
 """The processes of a cluster: each has its pid in NAME.pid and what it prints in NAME.log."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -33,6 +34,12 @@ def pid(folder: Path, name: str) -> int:
         return int(pid_file(folder, name).read_text())
     except (OSError, ValueError):
         return 0
+
+
+def need_ps() -> None:
+    """Fails where nobody tells which processes live: what is started could not be stopped."""
+    if not shutil.which("ps"):
+        raise Failure("ps is needed to look after processes (on Debian: apt-get install procps)")
 
 
 def running(folder: Path, name: str) -> bool:

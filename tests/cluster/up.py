@@ -12,7 +12,7 @@ from .files import keep_port, remove_leftovers
 from .interrupts import held
 from .java import need_java
 from .ports import FreePorts
-from .processes import names, running, stop
+from .processes import names, need_ps, running, stop
 from .settings import Node, SecurePorts
 
 
@@ -33,6 +33,7 @@ def up(wanted: Wanted) -> None:
     began = time.monotonic()
     folder = wanted.folder
     need_java()
+    need_ps()
     if any(running(folder, name) for name in names(folder)):
         raise Failure(f"a cluster runs in {folder} already: `cluster down --dir {folder}` stops it")
     download()
