@@ -1,6 +1,5 @@
 """The command line of tests/cluster/cluster."""
 
-import os
 import re
 import sys
 from dataclasses import dataclass
@@ -147,7 +146,7 @@ def folder(text: str) -> Path:
     """The folder of a cluster, from the root, as processes are known by it."""
     if not text:
         raise Failure("--dir needs a folder")
-    return Path(os.getcwd()) / text
+    return Path.cwd() / text
 
 
 def broker_count(text: str) -> int:

@@ -51,8 +51,10 @@ def running(folder: Path, name: str) -> bool:
     number = pid(folder, name)
     if not number:
         return False
-    told = subprocess.run(["ps", "-o", "command=", "-p", str(number)], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True, errors="replace").stdout
+    # -ww: all of it, however narrow the terminal is said to be.
+    told = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(number)],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          errors="replace").stdout
     return f"{folder}/" in told
 
 
