@@ -18,7 +18,7 @@ use std::f64::consts::{PI, TAU};
 
 use chrono::{DateTime, Datelike, TimeZone, Timelike};
 use chrono_tz::Tz;
-use fleetstorm::exit::ProgramError;
+use fleetstorm::exit::{ExitCode, ProgramError};
 use fleetstorm_model::fleet::Share;
 use fleetstorm_model::record::{Record, Telemetry};
 use fleetstorm_model::run;
@@ -518,7 +518,7 @@ fn a_number_of_jobs_needs_a_run_that_ends() {
     for patterns in ["", "--set temporal_patterns.enable_diurnal=true"] {
         let error = built(&format!("--seed 1 --jobs 100 {patterns}")).unwrap_err();
         assert!(error.to_string().contains("n_jobs"), "{error}");
-        assert!(matches!(error, ProgramError::Usage(_)), "{error}");
+        assert_eq!(error.exit_code(), ExitCode::Usage, "{error}");
         assert!(built(&format!("--seed 1 --jobs 100 --readings 1000 {patterns}")).is_ok());
     }
 }
