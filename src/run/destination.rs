@@ -11,7 +11,7 @@ use fleetstorm_registry::SchemaRegistry;
 use humantime::format_duration;
 
 use super::options::{KafkaOptions, SinkOptions};
-use super::plan::Plan;
+use super::plan::{Plan, unchanged};
 use super::producers::Producers;
 use super::{reach, schemas};
 use crate::cluster::Connection;
@@ -405,24 +405,6 @@ fn prefix(manifest: &Manifest) -> String {
         .and_then(|entry| entry.name.strip_suffix(entry.topic.name()))
         .unwrap_or_default()
         .to_owned()
-}
-
-/// An error where something of a topic isn't as the run that is resumed had it.
-pub(super) fn unchanged<T: PartialEq + std::fmt::Debug>(
-    what: &str,
-    topic: &str,
-    before: Option<T>,
-    now: Option<T>,
-) -> Result<(), ProgramError> {
-    let shown = |value: &Option<T>| value.as_ref().map_or("none".to_owned(), |v| format!("{v:?}"));
-    if before == now {
-        return Ok(());
-    }
-    Err(ProgramError::Usage(format!(
-        "topic `{topic}` has {what} {} now, and {} when the run began: it can't be resumed",
-        shown(&now),
-        shown(&before)
-    )))
 }
 
 /// A number with its noun.
