@@ -9,12 +9,13 @@ use fleetstorm_model::record::Topic;
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
+use super::histogram::{self, HistogramError};
 use super::read::{self, ReadError, ReadReport};
 use super::results::{
     BehindResults, Ending, EventTimeResults, Histograms, LISTED_SECONDS, Lag, LatencyResults, Past,
     Percentiles, RateResults, Results, TopicResults, max_second_error,
 };
-use super::{Report, histogram, rate};
+use super::{Report, rate};
 use crate::sink::latency::{self, Latencies};
 
 /// Why reports can't be merged.
@@ -347,6 +348,15 @@ fn rate(parts: &[Part]) -> RateResults {
     }
 }
 
+/// What is wrong with a report's histograms.
+#[derive(Debug, thiserror::Error)]
+enum BadHistograms {
+    #[error("{0:?} is no topic")]
+    Topic(String),
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
+}
+
 /// The histograms of several reports.
 struct Added {
     late: Histogram<u64>,
@@ -359,7 +369,7 @@ impl Added {
     }
 
     /// Adds those of a report.
-    fn add(&mut self, histograms: &Histograms) -> Result<(), String> {
+    fn add(&mut self, histograms: &Histograms) -> Result<(), BadHistograms> {
         let add = |sum: &mut Histogram<u64>, text: &Option<String>| match text {
             Some(text) => histogram::add_encoded(sum, text),
             None => Ok(()),
@@ -367,7 +377,7 @@ impl Added {
         add(self.latencies.past_mut(), &histograms.past)?;
         add(&mut self.late, &histograms.late)?;
         for (name, texts) in &histograms.topics {
-            let topic: Topic = name.parse().map_err(|_| format!("{name:?} is no topic"))?;
+            let topic: Topic = name.parse().map_err(|_| BadHistograms::Topic(name.clone()))?;
             let latency = self.latencies.topic(topic);
             add(&mut latency.intended, &texts.intended)?;
             add(&mut latency.enqueued, &texts.enqueued)?;

@@ -31,7 +31,7 @@ use crate::pacing::StopFlag;
 pub use connect::{Cluster, MetadataClient, Node, Placement};
 pub use error::{KafkaError, error_kind};
 pub use produce::give_token;
-pub use property::{Property, canonical};
+pub use property::{NoProperty, Property, canonical};
 pub use refusal::Refusal;
 pub use settings::{Acks, KafkaSettings, Tuning};
 pub use token::{Token, TokenSource};

@@ -30,7 +30,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 use secrecy::ExposeSecret;
 
 use super::delivery::Delivery;
-use super::token::{Token, TokenSource};
+use super::token::{Token, TokenError, TokenSource};
 
 /// The producer of a run. Somebody has to poll it for its delivery reports.
 pub type KafkaProducer = Arc<BaseProducer<Delivery>>;
@@ -309,7 +309,7 @@ impl DeliveryReport<'_> {
 pub fn give_token<C: ClientContext>(client: &Client<C>, tokens: &TokenSource) {
     let given = tokens.token().and_then(|token| set_token(client, &token, tokens.extensions()));
     let Err(problem) = given else { return };
-    let problem = CString::new(problem.replace('\0', " ")).unwrap_or_default();
+    let problem = CString::new(problem.to_string().replace('\0', " ")).unwrap_or_default();
     // SAFETY: the client is alive, the text ends in a zero byte and is copied.
     let _no_such_mechanism = unsafe {
         native::rd_kafka_oauthbearer_set_token_failure(client.native_ptr(), problem.as_ptr())
@@ -320,9 +320,10 @@ fn set_token<C: ClientContext>(
     client: &Client<C>,
     token: &Token,
     extensions: &[(String, String)],
-) -> Result<(), String> {
+) -> Result<(), TokenError> {
     let text = |text: &str| {
-        CString::new(text).map_err(|_: NulError| "the token holds a zero byte".to_owned())
+        let zero = |_: NulError| TokenError::NotTaken("the token holds a zero byte".to_owned());
+        CString::new(text).map_err(zero)
     };
     let (value, principal) = (text(token.text.expose_secret())?, text(&token.principal)?);
     let mut pairs = Vec::new();
@@ -349,7 +350,7 @@ fn set_token<C: ClientContext>(
         native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
         // SAFETY: on failure librdkafka has written a text that ends in a zero byte, as the buffer
         // did before.
-        _ => Err(unsafe { self::text(error.as_ptr()) }),
+        _ => Err(TokenError::NotTaken(unsafe { self::text(error.as_ptr()) })),
     }
 }
 
