@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::histogram::{self, HistogramError};
 use super::read::{self, ReadError, ReadReport};
 use super::results::{
-    BehindResults, Ending, EventTimeResults, Histograms, LISTED_SECONDS, Lag, LatencyResults, Past,
-    Percentiles, RateResults, Results, TopicResults, max_second_error,
+    BehindResults, ChangedTopic, Ending, EventTimeResults, Histograms, LISTED_SECONDS, Lag,
+    LatencyResults, Past, Percentiles, RateResults, Results, TopicResults, max_second_error,
 };
 use super::{Report, rate};
 use crate::sink::latency::{self, Latencies};
@@ -255,6 +255,7 @@ fn results(parts: &[Part]) -> Result<Results, MergeError> {
         dropped,
         latency_ms: LatencyResults::of(&added.latencies),
         errors,
+        changed_topics: changed_topics(all()),
         end_offsets: end_offsets(all()),
         throttled_s: all().map(|results| results.throttled_s).fold(0.0, f64::max),
         already_there: all().fold(0, |sum, r| sum.saturating_add(r.already_there)),
@@ -274,6 +275,20 @@ fn both(
 }
 
 /// Where the topics ended: behind the last record of any part.
+/// What any of them noticed, each change once, by the first that did.
+fn changed_topics<'a>(all: impl Iterator<Item = &'a Results>) -> Vec<ChangedTopic> {
+    let mut changed: Vec<ChangedTopic> = all.flat_map(|r| r.changed_topics.clone()).collect();
+    changed.sort_by_key(|topic| topic.noticed);
+    let mut once: Vec<ChangedTopic> = Vec::new();
+    for topic in changed {
+        if !once.iter().any(|other| (&other.topic, &other.change) == (&topic.topic, &topic.change))
+        {
+            once.push(topic);
+        }
+    }
+    once
+}
+
 fn end_offsets<'a>(all: impl Iterator<Item = &'a Results>) -> BTreeMap<String, Vec<i64>> {
     all.map(|results| results.end_offsets.clone())
         .reduce(|one, mut other| {

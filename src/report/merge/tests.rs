@@ -22,6 +22,7 @@ fn report(index: u32, count: u32) -> Report {
         dropped: Vec::new(),
         latency_ms: LatencyResults::default(),
         errors: BTreeMap::new(),
+        changed_topics: Vec::new(),
         end_offsets: BTreeMap::new(),
         transport: None,
         throttled_s: 0.0,

@@ -15,6 +15,7 @@ mod property;
 mod refusal;
 mod settings;
 mod token;
+pub mod topic_state;
 pub mod topics;
 mod transaction;
 
