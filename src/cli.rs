@@ -25,7 +25,8 @@ use count::{whole, whole_of};
 
 use crate::registry::SubjectStrategy;
 use crate::sink::kafka::topics::TopicConfig;
-use crate::sink::kafka::{Acks, Property};
+use crate::sink::options::Acks;
+use crate::sink::property::Property;
 
 /// A load producer for Kafka and Redpanda: one simulated fleet of machines, published as Avro
 /// records to separate topics.

@@ -22,7 +22,8 @@ use crate::report::figures::asked;
 use crate::sink::Transport;
 use crate::sink::embedded::{self, EmbeddedBroker};
 use crate::sink::kafka::topics::{self, TopicPolicy};
-use crate::sink::kafka::{Acks, Cluster, Needs, Polling};
+use crate::sink::kafka::{Cluster, Needs, Polling};
+use crate::sink::options::Acks;
 use crate::sink::stdout::LineSink;
 use crate::sink::tally::{Deliveries, Tally};
 use crate::sink::throttled::Throttled;
@@ -191,7 +192,7 @@ impl Destination {
     pub fn end_offsets(&self, manifest: &Manifest) -> BTreeMap<String, Vec<i64>> {
         let Destination::Kafka(kafka) = self else { return BTreeMap::new() };
         // What is committed last, or not confirmed at all, is not there at once, and would lie behind.
-        if manifest.transactions.is_some() || kafka.cluster.settings().acks == Acks::None {
+        if manifest.transactions.is_some() || kafka.cluster.settings().options.acks == Acks::None {
             return BTreeMap::new();
         }
         let ends = manifest.topics.iter().filter_map(|entry| {
@@ -263,7 +264,7 @@ impl KafkaDestination {
 
         let settings =
             connection.kafka(&destination.broker, bootstrap.clone(), destination.acks)?;
-        if plan.manifest.transactions.is_some() && !settings.idempotent {
+        if plan.manifest.transactions.is_some() && !settings.options.idempotence {
             return Err(RunError::Usage(
                 "--transactional-id needs acks=all and enable.idempotence=true: transactions rest on \
                  idempotence"
@@ -271,7 +272,7 @@ impl KafkaDestination {
             ));
         }
         let transport = Producers::choose(destination.transport, &settings, &plan.manifest)?;
-        if let Some(forfeits) = settings.forfeits() {
+        if let Some(forfeits) = settings.options.forfeits() {
             tracing::warn!("{forfeits}");
         }
         let cluster = Cluster::connect(settings, stop.clone())?;
@@ -297,7 +298,7 @@ impl KafkaDestination {
         let prepared = topics::prepare(&cluster, &selected, &policy, &stamps)?;
         let expires = i64::try_from(prepared.producer_expiration.as_millis()).unwrap_or(i64::MAX);
         if transport == Transport::Librdkafka
-            && cluster.settings().is_idempotent()
+            && cluster.settings().options.is_idempotent()
             && plan.manifest.transactions.is_none()
             && stamps.age() >= expires
         {

@@ -18,8 +18,8 @@ use fleetstorm_model::simulation::temporal::Curve;
 use super::bytes;
 use super::error::RunError;
 use crate::cli::{FleetOptions, OnBacklog, RunOptions, SinkKind};
-use crate::sink::kafka::Acks;
 use crate::sink::kafka::topics::Stamps;
+use crate::sink::options::Acks;
 
 /// A run as far as its options decide it. Partitions and schema ids are still to come.
 #[derive(Debug, Clone)]

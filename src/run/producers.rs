@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
     use crate::run::plan::Plan;
-    use crate::sink::kafka::Acks;
+    use crate::sink::options::{Acks, ProducerOptions};
 
     fn chosen(choice: TransportChoice, property: &str, more: &[&str]) -> Result<Transport, String> {
         let words = [&["fleetstorm", "run"], more].concat();
@@ -160,10 +160,8 @@ mod tests {
         let manifest = Plan::new(&options, 0).unwrap().manifest;
         let settings = KafkaSettings {
             bootstrap: "127.0.0.1:9".to_owned(),
-            acks: Acks::All,
-            idempotent: true,
+            options: ProducerOptions::read(Acks::All, true, vec![property.parse().unwrap()]),
             tokens: None,
-            properties: vec![property.parse().unwrap()],
             patience: Duration::from_secs(1),
         };
         Producers::choose(choice, &settings, &manifest).map_err(|error| error.to_string())

@@ -153,7 +153,7 @@ impl Workers<'_> {
     fn give_up(&self) -> Duration {
         let patience = self.options.destination.give_up_after.duration();
         let timeout = match self.destination {
-            Destination::Kafka(kafka) => kafka.cluster.settings().delivery_timeout(),
+            Destination::Kafka(kafka) => kafka.cluster.settings().options.delivery_timeout,
             Destination::Stdout(_) | Destination::Null => None,
         };
         timeout.map_or(patience, |timeout| patience.max(timeout + DECIDING))

@@ -14,10 +14,10 @@ use rdkafka::types::RDKafkaConfRes;
 use secrecy::SecretString;
 
 use super::error::KafkaError;
-use super::property::Property;
-use super::settings::Acks;
 use crate::cluster::properties_file::ClientProperties;
 use crate::registry::RegistryAuth;
+use crate::sink::options::Acks;
+use crate::sink::property::Property;
 
 use jaas::LoginModule;
 use stores::Kind;

@@ -1,0 +1,445 @@
+//! The batches of one partition, in the order in which they must arrive.
+//!
+//! Up to some requests are in flight at once. Where one of their batches comes back to be sent
+//! again, nothing more is sent until the others have come back too; then all that came back is sent
+//! again in order. Nor is anything sent to a new leader before the old one has answered. So no batch
+//! overtakes another, with a sequence or without.
+//!
+//! With a sequence, its first batch goes alone, and so does the first to a new leader: a broker that
+//! knows nothing of a sequence takes any batch as its first, and calls the true first a duplicate.
+//! After that brokers refuse a batch whose predecessor they lack. Where a batch is refused, what was
+//! sent behind it has been refused too, and takes its place in the sequence.
+//!
+//! A batch whose outcome is unknown is in doubt. Brokers forget sequences (by the timestamps of the
+//! records: `producer.id.expiration.ms`), so a batch in doubt is not sent again before the log was
+//! searched for it, from the end of what is known to be stored. See `search`.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::batch::{Batch, ProducerId};
+use crate::log_search::{LogBatch, Search};
+use crate::outcome::BatchOutcome;
+
+/// The queue of one partition.
+#[derive(Debug, Default)]
+pub(crate) struct Partition {
+    /// In the order of their numbers.
+    waiting: VecDeque<Batch>,
+    /// In the order of their numbers.
+    in_flight: VecDeque<Batch>,
+    pushed: u64,
+    /// Nothing is sent until all that is in flight has come back.
+    draining: bool,
+    /// The broker that has what is in flight.
+    sent_to: i32,
+    /// Nothing is sent before this, on the producer's clock.
+    not_before_ns: u64,
+    producer: Option<ProducerId>,
+    /// The producer before, whose sequence has ended here.
+    ended_producer: Option<ProducerId>,
+    next_sequence: i32,
+    /// Whether the leader has stored a batch of the sequence.
+    sequence_known: bool,
+    /// The sequence ends as soon as nothing of it is in doubt.
+    ending: bool,
+    /// The offset behind the last record that is known to be stored, or the end of the log when the
+    /// producer began; none until that was asked.
+    log_end: Option<i64>,
+    /// The search for batches in doubt.
+    search: Option<Search>,
+    /// Whether a question about the log is with the broker.
+    querying: bool,
+}
+
+/// A batch with a final outcome.
+#[derive(Debug)]
+pub(crate) enum Completed {
+    /// It was stored.
+    Acknowledged(Batch),
+    /// It was given up.
+    Failed(Batch),
+}
+
+/// A batch in flight.
+pub(crate) struct Sent {
+    /// Its bytes.
+    pub(crate) bytes: Bytes,
+    /// By what its answer finds it.
+    pub(crate) number: u64,
+}
+
+/// What has to be asked about a partition's log before more can be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogQuery {
+    /// Where it ends.
+    EndOffset,
+    /// Where it begins: what was to be read has been deleted.
+    StartOffset,
+    /// Which batches stand in it from an offset on.
+    Batches {
+        /// The offset.
+        from: i64,
+    },
+}
+
+/// How far apart the numbers of batches are, so that the parts of one that is split find room.
+const NUMBER_STEP: u64 = 1 << 32;
+
+impl Partition {
+    /// Adds a batch behind the others.
+    pub(crate) fn push(&mut self, mut batch: Batch) {
+        batch.number = self.pushed;
+        batch.number_span = NUMBER_STEP;
+        self.pushed += NUMBER_STEP;
+        self.waiting.push_back(batch);
+    }
+
+    /// How many batches are not in flight.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether it holds nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Whether a batch may be sent to a broker at `now_ns`, beside at most `most` others; one that was
+    /// begun before `late_ns` is to be given up instead.
+    pub(crate) fn is_ready(&self, to: i32, now_ns: u64, late_ns: u64, most: usize) -> bool {
+        self.waiting.front().is_some_and(|next| next.created_ns >= late_ns)
+            && !self.draining
+            && (self.in_flight.is_empty() || self.sent_to == to)
+            && self.in_flight.len() < self.max_in_flight(to, most)
+            && now_ns >= self.not_before_ns
+            && (self.producer.is_none() || (self.log_end.is_some() && !self.has_doubt()))
+    }
+
+    fn max_in_flight(&self, to: i32, most: usize) -> usize {
+        let known = self.sequence_known && self.sent_to == to;
+        if self.producer.is_none() || known { most } else { 1 }
+    }
+
+    /// Until when a retry waits, if one does.
+    pub(crate) fn retry_at_ns(&self) -> Option<u64> {
+        let waits = !self.waiting.is_empty() && !self.draining && !self.querying;
+        waits.then_some(self.not_before_ns)
+    }
+
+    /// The bytes of the batch that is sent next.
+    pub(crate) fn next_bytes(&self) -> usize {
+        self.waiting.front().map_or(0, Batch::len)
+    }
+
+    /// Whether it has a producer to stand in the sequence of.
+    pub(crate) fn has_producer_id(&self) -> bool {
+        self.producer.is_some()
+    }
+
+    /// Whether it needs a producer now: not while answers to an earlier one's batches are out, which
+    /// may send them back.
+    pub(crate) fn needs_producer_id(&self) -> bool {
+        self.producer.is_none() && self.in_flight.is_empty() && !self.waiting.is_empty()
+    }
+
+    /// Begins a sequence, that of `producer`, with what waits. Returns whether it could: not where
+    /// that producer's has ended here.
+    pub(crate) fn begin_sequence(&mut self, producer: ProducerId) -> bool {
+        if self.ended_producer == Some(producer) {
+            return false;
+        }
+        self.producer = Some(producer);
+        (self.next_sequence, self.sequence_known) = (0, false);
+        self.waiting.iter_mut().for_each(|batch| batch.needs_sequence = true);
+        true
+    }
+
+    /// The next batch, which is in flight to a broker from now on.
+    pub(crate) fn send(&mut self, to: i32) -> Option<Sent> {
+        let mut batch = self.waiting.pop_front()?;
+        self.sequence_known &= self.sent_to == to;
+        self.sent_to = to;
+        if self.producer.is_some() && batch.needs_sequence {
+            batch.needs_sequence = false;
+            batch.sequence = Some(self.next_sequence);
+            self.next_sequence = after(self.next_sequence, batch.count());
+        }
+        let sent = Sent { bytes: batch.stamped(self.producer), number: batch.number };
+        self.in_flight.push_back(batch);
+        Some(sent)
+    }
+
+    /// Takes the outcome of the batch of this number; what is to be sent again waits until
+    /// `retry_ns`.
+    pub(crate) fn complete(
+        &mut self,
+        number: u64,
+        outcome: BatchOutcome,
+        retry_ns: u64,
+    ) -> Option<Completed> {
+        let at = self.in_flight.iter().position(|batch| batch.number == number)?;
+        let mut batch = self.in_flight.remove(at)?;
+        let completed = match outcome {
+            BatchOutcome::Appended { base_offset } => {
+                self.sequence_known = true;
+                let end = base_offset.map(|base| base + batch.count() as i64);
+                self.log_end = self.log_end.max(end);
+                Some(Completed::Acknowledged(batch))
+            }
+            BatchOutcome::TooLarge if batch.count() > 1 => {
+                self.reuse_sequence_of(&batch);
+                match batch.split() {
+                    Ok(parts) => {
+                        parts.into_iter().for_each(|part| self.requeue(part, 0));
+                        None
+                    }
+                    Err(batch) => Some(Completed::Failed(*batch)),
+                }
+            }
+            BatchOutcome::Rejected | BatchOutcome::TooLarge => {
+                self.reuse_sequence_of(&batch);
+                Some(Completed::Failed(batch))
+            }
+            BatchOutcome::NotAppended => {
+                self.requeue(batch, retry_ns);
+                None
+            }
+            BatchOutcome::Unknown => {
+                batch.in_doubt = true;
+                self.requeue(batch, retry_ns);
+                None
+            }
+            BatchOutcome::DuplicateSequence => {
+                // Stored by an earlier request, or its place in the sequence was another's.
+                batch.in_doubt = true;
+                self.ending = true;
+                self.requeue(batch, retry_ns);
+                None
+            }
+            BatchOutcome::OutOfOrderSequence => {
+                let before = |other: &Batch| other.number < number;
+                let is_first = !self.waiting.front().is_some_and(before)
+                    && !self.in_flight.front().is_some_and(before);
+                // Without a place, it has been given that of one that was refused.
+                if is_first && !batch.needs_sequence {
+                    // Nothing of ours is before it: the broker has lost what it had confirmed.
+                    self.ending = true;
+                }
+                self.requeue(batch, retry_ns);
+                None
+            }
+        };
+        if self.in_flight.is_empty() {
+            self.draining = false;
+            self.end_sequence_if_certain();
+        }
+        completed
+    }
+
+    // --- batches in doubt ------------------------------------------------------------------
+
+    /// Whether a batch that waits may have been stored.
+    fn has_doubt(&self) -> bool {
+        self.producer.is_some() && self.waiting.iter().any(|batch| batch.in_doubt)
+    }
+
+    /// What has to be asked about its log at `now_ns`, if anything: where it ends before the first
+    /// batch of all, and what stands in it where batches are in doubt.
+    pub(crate) fn log_query(&self, now_ns: u64) -> Option<LogQuery> {
+        let is_due = !self.querying && self.in_flight.is_empty() && now_ns >= self.not_before_ns;
+        match &self.search {
+            _ if !is_due => None,
+            Some(search) if search.is_outside => Some(LogQuery::StartOffset),
+            Some(search) => Some(LogQuery::Batches { from: search.next }),
+            None => (self.log_end.is_none() || self.has_doubt()).then_some(LogQuery::EndOffset),
+        }
+    }
+
+    /// Notes that a question is with the broker.
+    pub(crate) fn log_query_sent(&mut self) {
+        self.querying = true;
+    }
+
+    /// Notes that a question has no answer; it is asked again from `retry_ns` on.
+    pub(crate) fn log_query_failed(&mut self, retry_ns: u64) {
+        self.querying = false;
+        self.search = None;
+        self.not_before_ns = retry_ns;
+    }
+
+    /// Takes where the log ends. Returns the batches that are stored after all.
+    pub(crate) fn on_end_offset(&mut self, end: i64) -> Vec<Batch> {
+        self.querying = false;
+        match self.log_end {
+            None => self.log_end = Some(end),
+            _ if !self.has_doubt() => {}
+            Some(known) if end <= known => {
+                // Nothing came behind what is known; less where an unclean election cut the log.
+                self.log_end = Some(end);
+                return self.resolve(&[]);
+            }
+            Some(known) => self.search = Some(Search::new(known, end)),
+        }
+        Vec::new()
+    }
+
+    /// Takes where the log begins. Returns the batches that are stored after all.
+    pub(crate) fn on_start_offset(&mut self, start: i64) -> Vec<Batch> {
+        self.querying = false;
+        if let Some(search) = &mut self.search {
+            search.is_outside = false;
+            search.next = search.next.max(start);
+        }
+        self.end_search()
+    }
+
+    /// Takes the batches that stand in the log from the offset on that was asked for; it is asked
+    /// again from `retry_ns` on where none do yet. Returns the batches that are stored after all, once
+    /// that is known of each.
+    pub(crate) fn on_batches(
+        &mut self,
+        batches: impl Iterator<Item = LogBatch>,
+        retry_ns: u64,
+    ) -> Vec<Batch> {
+        self.querying = false;
+        if let (Some(search), Some(producer)) = (&mut self.search, self.producer)
+            && !search.take(batches, producer)
+        {
+            self.not_before_ns = retry_ns;
+        }
+        self.end_search()
+    }
+
+    /// Notes that the log doesn't have the offset that was asked for: its beginning or its end has
+    /// passed it.
+    pub(crate) fn on_offset_out_of_range(&mut self) {
+        self.querying = false;
+        if let Some(search) = &mut self.search {
+            search.is_outside = true;
+        }
+    }
+
+    /// Settles the batches in doubt where all of the log was seen.
+    fn end_search(&mut self) -> Vec<Batch> {
+        match self.search.take_if(|search| search.is_over()) {
+            Some(search) => self.resolve(&search.found),
+            None => Vec::new(),
+        }
+    }
+
+    /// Gives the search up: the broker doesn't show the log. Batches in doubt are sent again at their
+    /// places in the sequence, which keeps them from being stored twice while the broker knows it.
+    pub(crate) fn skip_search(&mut self) {
+        self.querying = false;
+        self.search = None;
+        self.waiting.iter_mut().for_each(|batch| batch.in_doubt = false);
+        self.sequence_known = false;
+        self.end_sequence_if_certain();
+    }
+
+    /// Settles the batches in doubt by those of the sequence that stand in the log.
+    fn resolve(&mut self, found: &[LogBatch]) -> Vec<Batch> {
+        self.search = None;
+        self.sequence_known = false;
+        let mut stored = Vec::new();
+        let mut missing = false;
+        let mut left = VecDeque::with_capacity(self.waiting.len());
+        for mut batch in std::mem::take(&mut self.waiting) {
+            let is_it = |one: &&LogBatch| {
+                Some(one.sequence) == batch.sequence && one.count == batch.count()
+            };
+            match found.iter().find(is_it).filter(|_| batch.in_doubt) {
+                Some(at) => {
+                    // A place behind one that is missing can't be followed by it any more.
+                    self.ending |= missing;
+                    self.log_end = self.log_end.max(Some(at.end));
+                    stored.push(batch);
+                }
+                None => {
+                    missing |= batch.in_doubt;
+                    batch.in_doubt = false;
+                    left.push_back(batch);
+                }
+            }
+        }
+        self.waiting = left;
+        self.end_sequence_if_certain();
+        stored
+    }
+
+    // --- giving up -------------------------------------------------------------------------
+
+    /// Gives up what has waited since before `before_ns`, and with it what was sent behind it.
+    pub(crate) fn expire(&mut self, before_ns: u64) -> Vec<Batch> {
+        let mut expired = Vec::new();
+        // What is in flight is answered, or its connection given up.
+        if !self.in_flight.is_empty() {
+            return expired;
+        }
+        let mut unknown = false;
+        while let Some(batch) = self.waiting.front()
+            && (batch.created_ns < before_ns || (unknown && !batch.needs_sequence))
+            && let Some(batch) = self.waiting.pop_front()
+        {
+            unknown |= !batch.needs_sequence;
+            expired.push(batch);
+        }
+        if unknown {
+            self.search = None;
+            self.end_sequence();
+        }
+        expired
+    }
+
+    /// Gives up all that waits, where nothing is in flight.
+    pub(crate) fn fail_all(&mut self) -> Vec<Batch> {
+        self.expire(u64::MAX)
+    }
+
+    /// Lets `lost_ns` in which this process did not run pass without making anything late.
+    pub(crate) fn postpone_deadlines(&mut self, lost_ns: u64) {
+        let batches = self.waiting.iter_mut().chain(&mut self.in_flight);
+        batches.for_each(|batch| batch.created_ns += lost_ns);
+    }
+
+    /// Ends a sequence that is to end, once nothing of it is in flight or in doubt.
+    fn end_sequence_if_certain(&mut self) {
+        if self.ending && self.in_flight.is_empty() && !self.has_doubt() {
+            self.end_sequence();
+        }
+    }
+
+    fn end_sequence(&mut self) {
+        self.ending = false;
+        self.ended_producer = self.producer.take().or(self.ended_producer);
+    }
+
+    /// Puts a batch that was sent back in its order.
+    fn requeue(&mut self, batch: Batch, retry_ns: u64) {
+        let at = self.waiting.partition_point(|other| other.number < batch.number);
+        self.waiting.insert(at, batch);
+        self.not_before_ns = retry_ns;
+        self.draining = true;
+    }
+
+    /// Lets what was sent behind a batch that the broker refused, and so was refused too, move up.
+    fn reuse_sequence_of(&mut self, refused: &Batch) {
+        let Some(sequence) = refused.sequence else { return };
+        self.next_sequence = sequence;
+        let behind = self.waiting.iter_mut().chain(&mut self.in_flight);
+        for batch in behind.filter(|batch| batch.number > refused.number) {
+            batch.needs_sequence = true;
+        }
+        self.draining = true;
+    }
+}
+
+/// The sequence number behind a batch of `count` records that begins at `sequence`; they wrap.
+fn after(sequence: i32, count: usize) -> i32 {
+    (i64::from(sequence) + count as i64).rem_euclid(1 << 31) as i32
+}
+
+#[cfg(test)]
+mod tests;
