@@ -11,7 +11,7 @@ use crate::batch::OpenBatch;
 use crate::codec::Compressor;
 use crate::error::SendError;
 use crate::event::Event;
-use crate::report::{NO_OPAQUE, RecordNote};
+use crate::note::{NO_OPAQUE, RecordNote};
 use crate::settings::ProducerSettings;
 use crate::shared::{Buffered, Shared};
 use crate::topic::PartitionTable;

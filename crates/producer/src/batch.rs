@@ -7,7 +7,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::codec::{Codec, Compressor};
-use crate::report::RecordNote;
+use crate::note::RecordNote;
 
 /// The bytes of a batch before its records.
 pub(crate) const HEADER: usize = 61;

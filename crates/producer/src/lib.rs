@@ -92,6 +92,7 @@ mod error_code;
 mod event;
 mod log_search;
 mod metadata;
+mod note;
 mod outcome;
 mod partition;
 mod producer;

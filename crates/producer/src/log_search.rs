@@ -11,7 +11,7 @@ use crate::batch::ProducerId;
 
 /// A search that is under way.
 #[derive(Debug)]
-pub(crate) struct Search {
+pub(crate) struct LogSearch {
     /// The offset to go on from.
     pub(crate) next: i64,
     /// Whether the log has no such offset.
@@ -39,10 +39,10 @@ pub(crate) struct LogBatch {
 const HEADER: usize = 61;
 const BEFORE_LENGTH: usize = 12;
 
-impl Search {
+impl LogSearch {
     /// A search from the offset `known` on to `end`.
-    pub(crate) fn new(known: i64, end: i64) -> Search {
-        Search { next: known, is_outside: false, end, found: Vec::new() }
+    pub(crate) fn new(known: i64, end: i64) -> LogSearch {
+        LogSearch { next: known, is_outside: false, end, found: Vec::new() }
     }
 
     /// Takes what stands in the log from `next` on. Returns whether it got any further.
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::batch::OpenBatch;
     use crate::codec::{Codec, Compressor};
-    use crate::report::{NO_OPAQUE, RecordNote};
+    use crate::note::{NO_OPAQUE, RecordNote};
 
     const ME: ProducerId = ProducerId { id: 5, epoch: 0 };
     const OTHER: ProducerId = ProducerId { id: 6, epoch: 0 };
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_search_ends_at_the_end_and_finds_its_own() {
-        let mut search = Search::new(100, 105);
+        let mut search = LogSearch::new(100, 105);
         let batch = |producer, end| LogBatch { producer, sequence: 0, count: 1, end };
         assert!(!search.take(std::iter::empty(), ME));
         // A fetch begins with the batch that holds the offset, which may begin before it.

@@ -12,14 +12,14 @@
 //!
 //! A batch whose outcome is unknown is in doubt. Brokers forget sequences (by the timestamps of the
 //! records: `producer.id.expiration.ms`), so a batch in doubt is not sent again before the log was
-//! searched for it, from the end of what is known to be stored. See `search`.
+//! searched for it, from the end of what is known to be stored. See `log_search`.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
 use crate::batch::{Batch, ProducerId};
-use crate::log_search::{LogBatch, Search};
+use crate::log_search::{LogBatch, LogSearch};
 use crate::outcome::BatchOutcome;
 
 /// The queue of one partition.
@@ -29,16 +29,17 @@ pub(crate) struct Partition {
     waiting: VecDeque<Batch>,
     /// In the order of their numbers.
     in_flight: VecDeque<Batch>,
-    pushed: u64,
+    /// The number of the next batch that is added.
+    next_number: u64,
     /// Nothing is sent until all that is in flight has come back.
     draining: bool,
     /// The broker that has what is in flight.
     sent_to: i32,
     /// Nothing is sent before this, on the producer's clock.
     not_before_ns: u64,
-    producer: Option<ProducerId>,
+    producer_id: Option<ProducerId>,
     /// The producer before, whose sequence has ended here.
-    ended_producer: Option<ProducerId>,
+    ended_producer_id: Option<ProducerId>,
     next_sequence: i32,
     /// Whether the leader has stored a batch of the sequence.
     sequence_known: bool,
@@ -46,9 +47,9 @@ pub(crate) struct Partition {
     ending: bool,
     /// The offset behind the last record that is known to be stored, or the end of the log when the
     /// producer began; none until that was asked.
-    log_end: Option<i64>,
+    known_end_offset: Option<i64>,
     /// The search for batches in doubt.
-    search: Option<Search>,
+    search: Option<LogSearch>,
     /// Whether a question about the log is with the broker.
     querying: bool,
 }
@@ -90,9 +91,9 @@ const NUMBER_STEP: u64 = 1 << 32;
 impl Partition {
     /// Adds a batch behind the others.
     pub(crate) fn push(&mut self, mut batch: Batch) {
-        batch.number = self.pushed;
+        batch.number = self.next_number;
         batch.number_span = NUMBER_STEP;
-        self.pushed += NUMBER_STEP;
+        self.next_number += NUMBER_STEP;
         self.waiting.push_back(batch);
     }
 
@@ -114,12 +115,13 @@ impl Partition {
             && (self.in_flight.is_empty() || self.sent_to == to)
             && self.in_flight.len() < self.max_in_flight(to, most)
             && now_ns >= self.not_before_ns
-            && (self.producer.is_none() || (self.log_end.is_some() && !self.has_doubt()))
+            && (self.producer_id.is_none()
+                || (self.known_end_offset.is_some() && !self.has_doubt()))
     }
 
     fn max_in_flight(&self, to: i32, most: usize) -> usize {
         let known = self.sequence_known && self.sent_to == to;
-        if self.producer.is_none() || known { most } else { 1 }
+        if self.producer_id.is_none() || known { most } else { 1 }
     }
 
     /// Until when a retry waits, if one does.
@@ -135,22 +137,22 @@ impl Partition {
 
     /// Whether it has a producer to stand in the sequence of.
     pub(crate) fn has_producer_id(&self) -> bool {
-        self.producer.is_some()
+        self.producer_id.is_some()
     }
 
     /// Whether it needs a producer now: not while answers to an earlier one's batches are out, which
     /// may send them back.
     pub(crate) fn needs_producer_id(&self) -> bool {
-        self.producer.is_none() && self.in_flight.is_empty() && !self.waiting.is_empty()
+        self.producer_id.is_none() && self.in_flight.is_empty() && !self.waiting.is_empty()
     }
 
     /// Begins a sequence, that of `producer`, with what waits. Returns whether it could: not where
     /// that producer's has ended here.
     pub(crate) fn begin_sequence(&mut self, producer: ProducerId) -> bool {
-        if self.ended_producer == Some(producer) {
+        if self.ended_producer_id == Some(producer) {
             return false;
         }
-        self.producer = Some(producer);
+        self.producer_id = Some(producer);
         (self.next_sequence, self.sequence_known) = (0, false);
         self.waiting.iter_mut().for_each(|batch| batch.needs_sequence = true);
         true
@@ -161,12 +163,12 @@ impl Partition {
         let mut batch = self.waiting.pop_front()?;
         self.sequence_known &= self.sent_to == to;
         self.sent_to = to;
-        if self.producer.is_some() && batch.needs_sequence {
+        if self.producer_id.is_some() && batch.needs_sequence {
             batch.needs_sequence = false;
             batch.sequence = Some(self.next_sequence);
             self.next_sequence = after(self.next_sequence, batch.count());
         }
-        let sent = Sent { bytes: batch.stamped(self.producer), number: batch.number };
+        let sent = Sent { bytes: batch.stamped(self.producer_id), number: batch.number };
         self.in_flight.push_back(batch);
         Some(sent)
     }
@@ -185,7 +187,7 @@ impl Partition {
             BatchOutcome::Appended { base_offset } => {
                 self.sequence_known = true;
                 let end = base_offset.map(|base| base + batch.count() as i64);
-                self.log_end = self.log_end.max(end);
+                self.known_end_offset = self.known_end_offset.max(end);
                 Some(Completed::Acknowledged(batch))
             }
             BatchOutcome::TooLarge if batch.count() > 1 => {
@@ -242,7 +244,7 @@ impl Partition {
 
     /// Whether a batch that waits may have been stored.
     fn has_doubt(&self) -> bool {
-        self.producer.is_some() && self.waiting.iter().any(|batch| batch.in_doubt)
+        self.producer_id.is_some() && self.waiting.iter().any(|batch| batch.in_doubt)
     }
 
     /// What has to be asked about its log at `now_ns`, if anything: where it ends before the first
@@ -253,7 +255,9 @@ impl Partition {
             _ if !is_due => None,
             Some(search) if search.is_outside => Some(LogQuery::StartOffset),
             Some(search) => Some(LogQuery::Batches { from: search.next }),
-            None => (self.log_end.is_none() || self.has_doubt()).then_some(LogQuery::EndOffset),
+            None => {
+                (self.known_end_offset.is_none() || self.has_doubt()).then_some(LogQuery::EndOffset)
+            }
         }
     }
 
@@ -272,15 +276,15 @@ impl Partition {
     /// Takes where the log ends. Returns the batches that are stored after all.
     pub(crate) fn on_end_offset(&mut self, end: i64) -> Vec<Batch> {
         self.querying = false;
-        match self.log_end {
-            None => self.log_end = Some(end),
+        match self.known_end_offset {
+            None => self.known_end_offset = Some(end),
             _ if !self.has_doubt() => {}
             Some(known) if end <= known => {
                 // Nothing came behind what is known; less where an unclean election cut the log.
-                self.log_end = Some(end);
+                self.known_end_offset = Some(end);
                 return self.resolve(&[]);
             }
-            Some(known) => self.search = Some(Search::new(known, end)),
+            Some(known) => self.search = Some(LogSearch::new(known, end)),
         }
         Vec::new()
     }
@@ -304,7 +308,7 @@ impl Partition {
         retry_ns: u64,
     ) -> Vec<Batch> {
         self.querying = false;
-        if let (Some(search), Some(producer)) = (&mut self.search, self.producer)
+        if let (Some(search), Some(producer)) = (&mut self.search, self.producer_id)
             && !search.take(batches, producer)
         {
             self.not_before_ns = retry_ns;
@@ -354,7 +358,7 @@ impl Partition {
                 Some(at) => {
                     // A place behind one that is missing can't be followed by it any more.
                     self.ending |= missing;
-                    self.log_end = self.log_end.max(Some(at.end));
+                    self.known_end_offset = self.known_end_offset.max(Some(at.end));
                     stored.push(batch);
                 }
                 None => {
@@ -413,7 +417,7 @@ impl Partition {
 
     fn end_sequence(&mut self) {
         self.ending = false;
-        self.ended_producer = self.producer.take().or(self.ended_producer);
+        self.ended_producer_id = self.producer_id.take().or(self.ended_producer_id);
     }
 
     /// Puts a batch that was sent back in its order.

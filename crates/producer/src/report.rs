@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::ErrorKind;
+use crate::note::{NO_OPAQUE, RecordNote};
 
 /// Takes delivery reports. It is called by the producer's one thread, which sends nothing meanwhile, so
 /// it should be quick.
@@ -36,20 +37,6 @@ pub struct DeliveredRecord {
     /// The number that the caller gave it.
     pub opaque: Option<u64>,
 }
-
-/// What is remembered of a record until its outcome is final.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RecordNote {
-    /// When it was handed over, on the producer's clock.
-    pub(crate) enqueued_ns: u64,
-    /// The caller's number, or [`NO_OPAQUE`].
-    pub(crate) opaque: u64,
-    /// The bytes of its key and value.
-    pub(crate) bytes: u32,
-}
-
-/// The opaque of a record that was given none.
-pub(crate) const NO_OPAQUE: u64 = u64::MAX;
 
 impl<'a> Delivery<'a> {
     /// The index of its topic.

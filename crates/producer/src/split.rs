@@ -83,7 +83,7 @@ mod tests {
     use kafka_protocol::records::{Record, RecordBatchDecoder};
 
     use super::*;
-    use crate::report::{NO_OPAQUE, RecordNote};
+    use crate::note::{NO_OPAQUE, RecordNote};
 
     fn records(batch: &mut Batch) -> Vec<Record> {
         RecordBatchDecoder::decode(&mut batch.stamped(None)).expect("it can be read").records

@@ -3,7 +3,7 @@
 use kafka_protocol::records::RecordBatchDecoder;
 
 use super::*;
-use crate::report::NO_OPAQUE;
+use crate::note::NO_OPAQUE;
 
 fn open(records: usize) -> OpenBatch {
     let mut open = OpenBatch::new(None);

@@ -3,7 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 
-use super::{ConnectionError, connect, read_response};
+use super::connect::{connect, read_response};
+use super::error::ConnectionError;
 use crate::address::ServerAddress;
 use crate::protocol::{ProtocolError, RequestId, Versions, correlation};
 use crate::settings::ConnectionSettings;

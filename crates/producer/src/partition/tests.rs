@@ -3,7 +3,7 @@
 use super::*;
 use crate::batch::OpenBatch;
 use crate::codec::{Codec, Compressor};
-use crate::report::{NO_OPAQUE, RecordNote};
+use crate::note::{NO_OPAQUE, RecordNote};
 
 const LEADER: i32 = 1;
 const ME: ProducerId = ProducerId { id: 5, epoch: 0 };
@@ -21,7 +21,7 @@ fn batch(records: u64) -> Batch {
 /// A partition whose batches have 10, 20, 30, ... records; `sent` of `pushed` are in flight, as
 /// if others had been stored before.
 fn partition(pushed: u64, sent: usize) -> Partition {
-    let mut partition = Partition { log_end: Some(1_000), ..Partition::default() };
+    let mut partition = Partition { known_end_offset: Some(1_000), ..Partition::default() };
     partition.begin_sequence(ME);
     (partition.sequence_known, partition.sent_to) = (true, LEADER);
     (1..=pushed).for_each(|at| partition.push(batch(10 * at)));
@@ -75,7 +75,7 @@ fn a_sequence_counts_records_and_wraps() {
 
 #[test]
 fn the_first_of_a_sequence_goes_alone() {
-    let mut partition = Partition { log_end: Some(0), ..Partition::default() };
+    let mut partition = Partition { known_end_offset: Some(0), ..Partition::default() };
     partition.begin_sequence(ME);
     (1..=3).for_each(|at| partition.push(batch(10 * at)));
     assert_eq!(send(&mut partition, 0), [(0, Some(0))]);
@@ -132,7 +132,7 @@ fn a_batch_in_doubt_is_not_sent_again_before_the_log_was_searched() {
     assert_eq!(partition.log_query(0), Some(LogQuery::Batches { from: 1_002 }));
     let stored = partition.on_batches([logged(0, 10, 1_012)].into_iter(), 0);
     assert_eq!(numbers(&stored), [0]);
-    assert_eq!(partition.log_end, Some(1_012));
+    assert_eq!(partition.known_end_offset, Some(1_012));
     // Only what is missing is sent, at its place, alone until the broker proves to know it.
     assert_eq!(send(&mut partition, 0), [(1, Some(10))]);
     complete(&mut partition, 1, APPENDED);
@@ -140,7 +140,7 @@ fn a_batch_in_doubt_is_not_sent_again_before_the_log_was_searched() {
 }
 
 #[test]
-fn nothing_behind_the_log_end_means_that_nothing_was_stored() {
+fn nothing_behind_the_known_end_means_that_nothing_was_stored() {
     let mut partition = partition(2, 0);
     assert_eq!(send(&mut partition, 0), [(0, Some(0)), (1, Some(10))]);
     complete(&mut partition, 0, BatchOutcome::Appended { base_offset: Some(1_000) });
@@ -238,7 +238,7 @@ fn where_a_log_ends_is_asked_before_the_first_batch() {
     partition.begin_sequence(ME);
     assert_eq!(send(&mut partition, 0), []);
     partition.on_end_offset(7);
-    assert_eq!((partition.log_query(0), partition.log_end), (None, Some(7)));
+    assert_eq!((partition.log_query(0), partition.known_end_offset), (None, Some(7)));
     assert_eq!(send(&mut partition, 0), [(0, Some(0))]);
 }
 
@@ -262,7 +262,7 @@ fn nothing_overtakes_on_the_way_to_a_new_leader() {
     for idempotent in [true, false] {
         let mut partition = partition(2, 1);
         if !idempotent {
-            partition.producer = None;
+            partition.producer_id = None;
         }
         assert!(partition.is_ready(LEADER, 0, 0, 5));
         assert!(!partition.is_ready(LEADER + 1, 0, 0, 5), "its answer is still out");
