@@ -140,6 +140,20 @@ fn a_batch_in_doubt_is_not_sent_again_before_the_log_was_searched() {
 }
 
 #[test]
+fn a_batch_in_doubt_is_searched_for_where_it_would_stand() {
+    let mut partition = partition(3, 3);
+    complete(&mut partition, 0, BatchOutcome::Unknown);
+    complete(&mut partition, 1, BatchOutcome::Appended { base_offset: Some(1_010) });
+    complete(&mut partition, 2, BatchOutcome::Unknown);
+    partition.on_end_offset(1_060);
+    // Not from the end of the second, behind which the first can't be.
+    assert_eq!(partition.log_query(0), Some(LogQuery::Batches { from: 1_000 }));
+    let found = [logged(0, 10, 1_010), logged(10, 20, 1_030), logged(30, 30, 1_060)];
+    assert_eq!(numbers(&partition.on_batches(found.into_iter(), 0)), [0, 2]);
+    assert!(partition.is_empty() && partition.has_producer_id());
+}
+
+#[test]
 fn nothing_behind_the_known_end_means_that_nothing_was_stored() {
     let mut partition = partition(2, 0);
     assert_eq!(send(&mut partition, 0), [(0, Some(0)), (1, Some(10))]);
