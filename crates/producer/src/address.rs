@@ -22,8 +22,13 @@ pub enum AddressError {
     #[error("{0:?} has no host")]
     NoHost(String),
     /// One has a port that is none.
-    #[error("{0:?} has a port that is none")]
-    BadPort(String),
+    #[error("{port:?} in {address:?} is no port")]
+    BadPort {
+        /// The port.
+        port: String,
+        /// The address.
+        address: String,
+    },
 }
 
 /// The port of an address without one.
@@ -49,8 +54,9 @@ impl ServerAddress {
             Some((host, port)) => (host, Some(port)),
             None => (bare, None),
         };
-        let port = port.map_or(Ok(DEFAULT_PORT), str::parse);
-        let port = port.map_err(|_| AddressError::BadPort(text.to_owned()))?;
+        let bad =
+            |port: &str| AddressError::BadPort { port: port.to_owned(), address: text.to_owned() };
+        let port = port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(|_| bad(port)))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() {
             return Err(AddressError::NoHost(text.to_owned()));
@@ -77,6 +83,6 @@ mod tests {
         assert_eq!(hosts, [("a", 1), ("b.example", 9093), ("c", 9092), ("::1", 5), ("::1", 9092)]);
         assert_eq!(ServerAddress::parse_list(" ,"), Err(AddressError::Empty));
         assert!(matches!(ServerAddress::parse_list("a:1,:2"), Err(AddressError::NoHost(_))));
-        assert!(matches!(ServerAddress::parse_list("a:http"), Err(AddressError::BadPort(_))));
+        assert!(matches!(ServerAddress::parse_list("a:http"), Err(AddressError::BadPort { .. })));
     }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::batch::OpenBatch;
 use crate::codec::{Codec, Compressor};
-use crate::log_search;
+use crate::log_search::{self, LogBatch};
 use crate::note::{NO_OPAQUE, RecordNote};
 
 /// How many batches of a producer a broker knows again.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::batch::OpenBatch;
 use crate::codec::{Codec, Compressor};
+use crate::log_search::LogBatch;
 use crate::note::{NO_OPAQUE, RecordNote};
 
 const LEADER: i32 = 1;
