@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use fleetstorm::registry::{Registry, RegistrySettings};
 use fleetstorm::report::merge;
 use fleetstorm::report::read::{self, ReadReport};
-use fleetstorm::sink::kafka::Property;
 use fleetstorm::sink::kafka::topics::TopicConfig;
+use fleetstorm::sink::property::Property;
 use fleetstorm::verify::runs::Runs;
 use fleetstorm_model::config::resolve;
 use fleetstorm_model::config::units::{

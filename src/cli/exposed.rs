@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
 
-use crate::sink::kafka::{NoProperty, Property};
+use crate::sink::property::{NoProperty, Property};
 
 /// Reads a [`Property`]; an error doesn't repeat what was given, as clap's own does, since it may be a
 /// secret.

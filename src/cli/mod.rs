@@ -26,8 +26,8 @@ use secrecy::SecretString;
 use count::{whole, whole_of};
 
 use crate::registry::SubjectStrategy;
-use crate::sink::kafka::Property;
 use crate::sink::kafka::topics::TopicConfig;
+use crate::sink::property::Property;
 
 /// A load producer for Kafka and Redpanda: one simulated fleet of machines, published as Avro
 /// records to separate topics.

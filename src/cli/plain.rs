@@ -7,7 +7,7 @@ use crate::preview::PreviewOptions;
 use crate::registry::RegistryOptions;
 use crate::run::options::{OnBacklog, TransportChoice};
 use crate::serve::ServeOptions;
-use crate::sink::kafka::Acks;
+use crate::sink::options::Acks;
 use crate::verify::VerifyOptions;
 
 use super::{

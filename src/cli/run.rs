@@ -12,7 +12,7 @@ use crate::exit::ProgramError;
 use crate::run::options::{
     KafkaOptions, OnBacklog, RunOptions, SinkOptions, Source, TopicCreation,
 };
-use crate::sink::kafka::Acks;
+use crate::sink::options::Acks;
 
 use super::{FleetArgs, RunArgs, SinkKind};
 

@@ -15,7 +15,8 @@ use crate::pacing::StopFlag;
 use crate::registry::{
     ClientCertificate, Registry, RegistryAuth, RegistryOptions, RegistrySettings,
 };
-use crate::sink::kafka::{Acks, KafkaSettings, TokenSource};
+use crate::sink::kafka::{KafkaSettings, TokenSource};
+use crate::sink::options::{Acks, ProducerOptions};
 
 /// What the file that `--command-config` names has to say; nothing without one.
 #[derive(Debug, Default)]
@@ -79,7 +80,8 @@ impl Connection {
         properties.extend(own.iter().cloned());
         let tokens = TokenSource::take(&mut properties)?.map(Arc::new);
         let patience = options.connect_timeout;
-        Ok(KafkaSettings { bootstrap, acks, idempotent, properties, tokens, patience })
+        let options = ProducerOptions::read(acks, idempotent, properties);
+        Ok(KafkaSettings { bootstrap, options, tokens, patience })
     }
 
     /// The registry's URL; none where nothing names one.
@@ -208,7 +210,7 @@ mod tests {
         let file = "bootstrap.servers=a:1\nlinger.ms=7\nsasl.username=ann\nsecurity.protocol=SSL";
         let settings = kafka(file, &["queue.buffering.max.ms=9"]).unwrap();
         assert_eq!(settings.bootstrap, "a:1");
-        let shown: Vec<_> = settings.properties.iter().map(|p| format!("{p:?}")).collect();
+        let shown: Vec<_> = settings.options.properties.iter().map(|p| format!("{p:?}")).collect();
         assert_eq!(
             shown,
             ["sasl.username=ann", "security.protocol=SSL", "queue.buffering.max.ms=9"]
@@ -246,7 +248,11 @@ mod tests {
             let settings = super::tests::settings(&options, option);
             match (settings, expected) {
                 (Ok(settings), Ok(expected)) => {
-                    assert_eq!((settings.acks, settings.idempotent), expected, "{file:?}");
+                    assert_eq!(
+                        (settings.options.acks, settings.options.idempotence),
+                        expected,
+                        "{file:?}"
+                    );
                 }
                 (Err(error), Err(words)) => assert!(error.contains(words), "{error}"),
                 (settings, expected) => panic!("{file:?}: {settings:?}, not {expected:?}"),
@@ -264,7 +270,7 @@ mod tests {
         )
         .unwrap();
         assert!(settings.tokens.is_some());
-        assert_eq!(settings.properties.len(), 1, "{:?}", settings.properties);
+        assert_eq!(settings.options.properties.len(), 1, "{:?}", settings.options.properties);
         assert!(!format!("{settings:?}").contains("hidden"));
     }
 

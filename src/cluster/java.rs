@@ -15,7 +15,9 @@ use secrecy::SecretString;
 
 use super::properties_file::ClientProperties;
 use crate::registry::RegistryAuth;
-use crate::sink::kafka::{Acks, KafkaError, Property};
+use crate::sink::kafka::KafkaError;
+use crate::sink::options::Acks;
+use crate::sink::property::Property;
 
 use jaas::LoginModule;
 use stores::Kind;

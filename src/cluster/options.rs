@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::sink::kafka::Property;
+use crate::sink::property::Property;
 
 /// How brokers are reached.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,6 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fleetstorm_producer::{AddressError, ServerAddress};
+
 use super::check::Check;
 use super::within;
 use crate::exit::ExitCode;
@@ -34,61 +36,22 @@ pub enum Unreached {
     Other(String),
 }
 
-/// The port that librdkafka takes where none is given.
-const PORT: u16 = 9092;
 /// The shortest time that anything is given.
 pub const LEAST: Duration = Duration::from_millis(500);
-
-/// A text that is no address.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoAddress {
-    /// Its port is none.
-    #[error("{port:?} in {text:?} is no port")]
-    Port {
-        /// What stands for the port.
-        port: String,
-        /// The whole.
-        text: String,
-    },
-    /// It has no host.
-    #[error("{text:?} has no host")]
-    Host {
-        /// The whole.
-        text: String,
-    },
-}
 
 impl Address {
     /// The addresses in a list separated by commas, as librdkafka reads it.
     ///
     /// # Errors
-    /// [`NoAddress`] for a text of something else.
-    pub fn list(text: &str) -> Result<Vec<Address>, NoAddress> {
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        parts.map(Address::one).collect()
-    }
-
-    fn one(text: &str) -> Result<Address, NoAddress> {
-        // Kafka's own way of writing listeners.
-        let bare = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
-        let (host, port) = match bare.rsplit_once(':') {
-            // An IPv6 address without a port.
-            Some((before, _)) if before.contains(':') && !before.ends_with(']') => (bare, None),
-            Some((host, port)) => (host, Some(port)),
-            None => (bare, None),
-        };
-        let port = match port {
-            Some(port) => {
-                let no_port = || NoAddress::Port { port: port.to_owned(), text: text.to_owned() };
-                port.parse().map_err(|_| no_port())?
+    /// [`AddressError`] for a text of something else.
+    pub fn list(text: &str) -> Result<Vec<Address>, AddressError> {
+        match ServerAddress::parse_list(text) {
+            Ok(all) => {
+                Ok(all.into_iter().map(|one| Address { host: one.host, port: one.port }).collect())
             }
-            None => PORT,
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err(NoAddress::Host { text: text.to_owned() });
+            Err(AddressError::Empty) => Ok(Vec::new()),
+            Err(error) => Err(error),
         }
-        Ok(Address { host: host.to_owned(), port })
     }
 
     /// Whether it is of the machine that it is used on.
@@ -247,7 +210,7 @@ mod tests {
     fn addresses_are_read_as_librdkafka_reads_them() {
         let read = |text: &str| {
             let all = Address::list(text)?;
-            Ok::<_, NoAddress>(all.iter().map(Address::to_string).collect::<Vec<_>>().join(" "))
+            Ok::<_, AddressError>(all.iter().map(Address::to_string).collect::<Vec<_>>().join(" "))
         };
         assert_eq!(read("a:1, b ,,PLAINTEXT://c:3"), Ok("a:1 b:9092 c:3".to_owned()));
         assert_eq!(read("[::1]:9,::1"), Ok("[::1]:9 [::1]:9092".to_owned()));

@@ -7,11 +7,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
+use fleetstorm_producer::ClusterTime;
 
 use super::check::Check;
 use crate::exit::ExitCode;
 use crate::registry::Answer;
-use crate::sink::direct::ClusterTime;
 
 const NAME: &str = "clock";
 /// Clocks that keep time differ by less.
@@ -57,8 +57,8 @@ pub fn check(cluster: Option<&ClusterTime>, answers: &[Answer]) -> Check {
 
 /// How far our clock is ahead of the cluster's, in seconds.
 fn of_cluster(time: &ClusterTime) -> Option<f64> {
-    let theirs = time.told_ms as f64 / 1000.0;
-    ahead((theirs, theirs + 0.001), time.heard, time.took)
+    let theirs = time.time_ms as f64 / 1000.0;
+    ahead((theirs, theirs + 0.001), time.received, time.round_trip)
 }
 
 /// The same of a registry's, which it tells to the second.
@@ -117,9 +117,9 @@ mod tests {
     fn the_clusters_clock_is_taken_before_the_registrys() {
         let cluster = |ahead_ms: i64| ClusterTime {
             controller: 7,
-            told_ms: AT as i64 * 1000 - ahead_ms,
-            heard: UNIX_EPOCH + Duration::from_secs_f64(AT),
-            took: Duration::from_millis(20),
+            time_ms: AT as i64 * 1000 - ahead_ms,
+            received: UNIX_EPOCH + Duration::from_secs_f64(AT),
+            round_trip: Duration::from_millis(20),
         };
         let registry = [answer(Some(DATE), AT + 100.0)];
         let near = check(Some(&cluster(4_900)), &registry);

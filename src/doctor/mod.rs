@@ -21,13 +21,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fleetstorm_model::record::Topic;
+use fleetstorm_producer::{ClusterTime, Quota};
 
 use crate::cluster::ClusterOptions;
 use crate::cluster::Connection;
 use crate::exit::ProgramError;
 use crate::pacing::StopFlag;
 use crate::registry::RegistryOptions;
-use crate::sink::direct::{ClusterTime, Quota};
+use crate::sink::direct;
 use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, Tuning, access};
 
 use address::{Address, LEAST};
@@ -181,7 +182,7 @@ fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
     let until = Instant::now() + patience;
     cluster.nodes().iter().find_map(|broker| {
         let left = until.checked_duration_since(Instant::now())?;
-        let told = ClusterTime::ask(cluster.settings(), broker, left);
+        let told = direct::cluster_time(cluster.settings(), broker, left);
         told.inspect_err(|why| tracing::debug!("broker {}'s time is not known: {why}", broker.id))
             .ok()
     })
@@ -190,7 +191,8 @@ fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
 /// The quotas that the first broker tells; none where there is no broker.
 fn quotas(cluster: &Cluster, patience: Duration) -> Option<Result<Vec<Quota>, String>> {
     let broker = cluster.nodes().first()?;
-    Some(Quota::ask(cluster.settings(), broker, patience))
+    let told = direct::quotas(cluster.settings(), broker, patience);
+    Some(told.map_err(|why| why.to_string()))
 }
 
 /// What `work` comes to within `patience`; none where it takes longer, and goes on unheard.

@@ -1,9 +1,9 @@
 //! Whether a quota of the cluster holds a run back.
 
 use bytesize::ByteSize;
+use fleetstorm_producer::Quota;
 
 use super::check::Check;
-use crate::sink::direct::Quota;
 
 const NAME: &str = "quota";
 

@@ -26,7 +26,8 @@ use crate::sink::Transport;
 use crate::sink::embedded::{self, EmbeddedBroker};
 use crate::sink::kafka::topic_state;
 use crate::sink::kafka::topics::{self, TopicPolicy};
-use crate::sink::kafka::{Acks, Cluster, Needs, Polling};
+use crate::sink::kafka::{Cluster, Needs, Polling};
+use crate::sink::options::Acks;
 use crate::sink::stdout::LineSink;
 use crate::sink::tally::{Deliveries, Tally};
 use crate::sink::throttled::Throttled;
@@ -206,7 +207,7 @@ impl Destination {
     pub fn end_offsets(&self, manifest: &Manifest) -> BTreeMap<String, Vec<i64>> {
         let Destination::Kafka(kafka) = self else { return BTreeMap::new() };
         // What is committed last, or not confirmed at all, is not there at once, and would lie behind.
-        if manifest.transactions.is_some() || kafka.cluster.settings().acks == Acks::None {
+        if manifest.transactions.is_some() || kafka.cluster.settings().options.acks == Acks::None {
             return BTreeMap::new();
         }
         let ends = manifest.topics.iter().filter_map(|entry| {
@@ -276,7 +277,7 @@ impl KafkaDestination {
         }
 
         let settings = connection.kafka(&options.cluster, bootstrap.clone(), options.acks)?;
-        if plan.run.manifest.transactions.is_some() && !settings.idempotent {
+        if plan.run.manifest.transactions.is_some() && !settings.options.idempotence {
             return Err(ProgramError::Usage(
                 "--transactional-id needs acks=all and enable.idempotence=true: transactions rest on \
                  idempotence"
@@ -284,7 +285,7 @@ impl KafkaDestination {
             ));
         }
         let transport = Producers::choose(options.transport, &settings, &plan.run.manifest)?;
-        if let Some(forfeits) = settings.forfeits() {
+        if let Some(forfeits) = settings.options.forfeits() {
             tracing::warn!("{forfeits}");
         }
         let cluster = Arc::new(Cluster::connect(settings, stop.clone())?);
@@ -309,7 +310,7 @@ impl KafkaDestination {
         let prepared = topics::prepare(&cluster, &selected, &policy, &stamps)?;
         let expires = i64::try_from(prepared.producer_expiration.as_millis()).unwrap_or(i64::MAX);
         if transport == Transport::Librdkafka
-            && cluster.settings().is_idempotent()
+            && cluster.settings().options.is_idempotent()
             && plan.run.manifest.transactions.is_none()
             && stamps.age() >= expires
         {

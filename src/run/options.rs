@@ -9,8 +9,8 @@ use fleetstorm_model::run::RunBuilder;
 
 use crate::cluster::ClusterOptions;
 use crate::registry::RegistryOptions;
-use crate::sink::kafka::Acks;
 use crate::sink::kafka::topics::TopicConfig;
+use crate::sink::options::Acks;
 
 /// Which run is made.
 #[derive(Debug, Clone)]

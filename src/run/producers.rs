@@ -148,7 +148,7 @@ pub fn direct_sink(producers: &[Direct], thread: u32, stop: &StopFlag) -> Direct
 mod tests {
 
     use super::*;
-    use crate::sink::kafka::Acks;
+    use crate::sink::options::{Acks, ProducerOptions};
     use fleetstorm_model::manifest::Transactions;
     use fleetstorm_model::run::Run;
 
@@ -166,10 +166,8 @@ mod tests {
         let manifest = builder.build_at(0).unwrap().manifest;
         let settings = KafkaSettings {
             bootstrap: "127.0.0.1:9".to_owned(),
-            acks: Acks::All,
-            idempotent: true,
+            options: ProducerOptions::read(Acks::All, true, vec![property.parse().unwrap()]),
             tokens: None,
-            properties: vec![property.parse().unwrap()],
             patience: Duration::from_secs(1),
         };
         Producers::choose(choice, &settings, &manifest).map_err(|error| error.to_string())

@@ -155,7 +155,7 @@ impl Workers<'_> {
     fn give_up(&self) -> Duration {
         let patience = self.options.give_up_after;
         let timeout = match self.destination {
-            Destination::Kafka(kafka) => kafka.cluster.settings().delivery_timeout(),
+            Destination::Kafka(kafka) => kafka.cluster.settings().options.delivery_timeout,
             Destination::Stdout(_) | Destination::Null => None,
         };
         timeout.map_or(patience, |timeout| patience.max(timeout + DECIDING))

@@ -5,6 +5,8 @@ pub mod embedded;
 pub mod kafka;
 pub mod latency;
 pub mod null;
+pub mod options;
+pub mod property;
 pub mod stdout;
 pub mod tally;
 pub mod throttled;

@@ -20,6 +20,7 @@ fn said(rate: RateResults) -> String {
         dropped: Vec::new(),
         latency_ms: Default::default(),
         errors: Default::default(),
+        changed_topics: Vec::new(),
         end_offsets: Default::default(),
         histograms: Default::default(),
     };

@@ -1,152 +1,89 @@
 //! TLS to a broker, by the properties that librdkafka reads.
 
-use std::fmt;
-
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-
-use super::DirectError;
+use fleetstorm_producer::Tls;
 #[cfg(feature = "tls")]
-use super::settings::truth;
+use fleetstorm_producer::TlsError;
+
+use super::error::DirectError;
 #[cfg(feature = "tls")]
 use crate::cluster::pem;
-use crate::sink::kafka::Property;
-
-/// A connection's bytes, encrypted or not.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
-
-/// How connections are encrypted. `Debug` shows no key.
-#[derive(Clone)]
-pub(super) struct Tls {
-    #[cfg(feature = "tls")]
-    connector: tokio_native_tls::TlsConnector,
-}
-
-impl Tls {
-    /// Reads the authorities, the certificate of our own and what is checked.
-    ///
-    /// # Errors
-    /// [`DirectError::Tls`] where a file can't be used, [`DirectError::Property`] for a property
-    /// that this transport doesn't have.
-    #[cfg(feature = "tls")]
-    pub(super) fn read(properties: &[Property]) -> Result<Tls, DirectError> {
-        let mut builder = native_tls::TlsConnector::builder();
-        let (mut certificate, mut key, mut store) = (None, None, None);
-        // The last of a name wins; both of them are trusted.
-        let (mut authority, mut authority_file) = (None, None);
-        let mut store_password = "";
-        for property in properties {
-            let Property { key: name, value } = property;
-            let wrong = |problem: String| DirectError::Tls { property: name.clone(), problem };
-            let file = || std::fs::read(value).map_err(|e| wrong(e.to_string()));
-            match name.as_str() {
-                "ssl.ca.location" => authority_file = Some((name, value)),
-                "ssl.ca.pem" => authority = Some((name, value)),
-                "ssl.certificate.location" => certificate = Some(file()?),
-                "ssl.certificate.pem" => certificate = Some(value.as_bytes().to_vec()),
-                "ssl.key.location" => key = Some((name, value.as_str(), file()?)),
-                "ssl.key.pem" => key = Some((name, "KEY", value.as_bytes().to_vec())),
-                "ssl.keystore.location" => store = Some((name, file()?)),
-                "ssl.keystore.password" => store_password = value,
-                "ssl.endpoint.identification.algorithm" => {
-                    let any = match value.trim().to_ascii_lowercase().as_str() {
-                        "none" => true,
-                        "https" => false,
-                        _ => return Err(DirectError::Value { property: name.clone() }),
-                    };
-                    builder.danger_accept_invalid_hostnames(any);
-                }
-                "enable.ssl.certificate.verification" => {
-                    let verified = truth(value)
-                        .ok_or_else(|| DirectError::Value { property: name.clone() })?;
-                    builder.danger_accept_invalid_certs(!verified);
-                }
-                _ if name.starts_with("ssl.") => {
-                    return Err(DirectError::Property { property: name.clone() });
-                }
-                _ => {}
-            }
-        }
-        let wrong = |property: &String, problem: String| DirectError::Tls {
-            property: property.clone(),
-            problem,
-        };
-        if let Some((name, pem)) = authority {
-            trust(&mut builder, pem.as_bytes()).map_err(|problem| wrong(name, problem))?;
-        }
-        if let Some((name, path)) = authority_file {
-            let pem = std::fs::read(path).map_err(|error| wrong(name, error.to_string()))?;
-            trust(&mut builder, &pem).map_err(|problem| wrong(name, problem))?;
-        }
-        if let (Some(certificate), Some((name, path, key))) = (certificate, key) {
-            let key = String::from_utf8_lossy(&key);
-            let plain =
-                pem::plain_key(&key).ok_or_else(|| wrong(name, pem::no_plain_key(&key, path)))?;
-            let identity = native_tls::Identity::from_pkcs8(&certificate, plain.as_bytes())
-                .map_err(|error| wrong(name, error.to_string()))?;
-            builder.identity(identity);
-        }
-        if let Some((name, store)) = store {
-            let identity = native_tls::Identity::from_pkcs12(&store, store_password)
-                .map_err(|error| wrong(name, error.to_string()))?;
-            builder.identity(identity);
-        }
-        let connector = builder.build().map_err(|error| DirectError::Tls {
-            property: "security.protocol".to_owned(),
-            problem: error.to_string(),
-        })?;
-        Ok(Tls { connector: connector.into() })
-    }
-
-    #[cfg(not(feature = "tls"))]
-    pub(super) fn read(_: &[Property]) -> Result<Tls, DirectError> {
-        Err(DirectError::Tls {
-            property: "security.protocol".to_owned(),
-            problem: "this program was built without the feature tls".to_owned(),
-        })
-    }
-
-    /// Encrypts a connection to `host`.
-    ///
-    /// # Errors
-    /// Why not, in the library's words.
-    pub(super) async fn wrap(
-        &self,
-        host: &str,
-        stream: TcpStream,
-    ) -> Result<Box<dyn Stream>, String> {
-        #[cfg(feature = "tls")]
-        {
-            let wrapped = self.connector.connect(host, stream).await;
-            wrapped.map(|s| Box::new(s) as Box<dyn Stream>).map_err(|error| error.to_string())
-        }
-        #[cfg(not(feature = "tls"))]
-        {
-            let _ = (host, stream);
-            Err("no TLS".to_owned())
-        }
-    }
-}
-
 #[cfg(feature = "tls")]
-fn trust(builder: &mut native_tls::TlsConnectorBuilder, pem: &[u8]) -> Result<(), String> {
-    builder.disable_built_in_roots(true);
-    let authorities = native_tls::Certificate::stack_from_pem(pem).map_err(|e| e.to_string())?;
-    if authorities.is_empty() {
-        return Err("it holds no PEM certificate".to_owned());
+use crate::sink::options::truth;
+use crate::sink::property::Property;
+
+/// Reads the authorities, the certificate of our own and what is checked.
+///
+/// # Errors
+/// [`DirectError::Tls`] where a file can't be used, [`DirectError::Property`] for a property that this
+/// transport doesn't have.
+#[cfg(feature = "tls")]
+pub fn read(properties: &[Property]) -> Result<Tls, DirectError> {
+    let mut tls = Tls::builder();
+    let (mut certificate, mut key, mut store) = (None, None, None);
+    // The last of a name wins; both of them are trusted.
+    let (mut authority, mut authority_file) = (None, None);
+    let mut store_password = "";
+    for property in properties {
+        let Property { key: name, value } = property;
+        let file = || std::fs::read(value).map_err(|error| wrong(name, error));
+        match name.as_str() {
+            "ssl.ca.location" => authority_file = Some((name, value)),
+            "ssl.ca.pem" => authority = Some((name, value)),
+            "ssl.certificate.location" => certificate = Some(file()?),
+            "ssl.certificate.pem" => certificate = Some(value.as_bytes().to_vec()),
+            "ssl.key.location" => key = Some((name, value.as_str(), file()?)),
+            "ssl.key.pem" => key = Some((name, "KEY", value.as_bytes().to_vec())),
+            "ssl.keystore.location" => store = Some((name, file()?)),
+            "ssl.keystore.password" => store_password = value,
+            "ssl.endpoint.identification.algorithm" => {
+                let verified = match value.trim().to_ascii_lowercase().as_str() {
+                    "none" => false,
+                    "https" => true,
+                    _ => return Err(DirectError::Value { property: name.clone() }),
+                };
+                tls.verify_hostname(verified);
+            }
+            "enable.ssl.certificate.verification" => {
+                let verified =
+                    truth(value).ok_or_else(|| DirectError::Value { property: name.clone() })?;
+                tls.verify_certificate(verified);
+            }
+            _ if name.starts_with("ssl.") => {
+                return Err(DirectError::Property { property: name.clone() });
+            }
+            _ => {}
+        }
     }
-    for authority in authorities {
-        builder.add_root_certificate(authority);
+    let refused = |name: &str| {
+        let name = name.to_owned();
+        move |error: TlsError| wrong(&name, error)
+    };
+    if let Some((name, pem)) = authority {
+        tls.trust_pem(pem.as_bytes()).map_err(refused(name))?;
     }
-    Ok(())
+    if let Some((name, path)) = authority_file {
+        let pem = std::fs::read(path).map_err(|error| wrong(name, error))?;
+        tls.trust_pem(&pem).map_err(refused(name))?;
+    }
+    if let (Some(certificate), Some((name, path, key))) = (certificate, key) {
+        let key = String::from_utf8_lossy(&key);
+        let plain =
+            pem::plain_key(&key).ok_or_else(|| wrong(name, pem::no_plain_key(&key, path)))?;
+        tls.identity_pem(&certificate, plain.as_bytes()).map_err(refused(name))?;
+    }
+    if let Some((name, store)) = store {
+        tls.identity_pkcs12(&store, store_password).map_err(refused(name))?;
+    }
+    tls.build().map_err(refused("security.protocol"))
 }
 
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tls")
-    }
+#[cfg(not(feature = "tls"))]
+pub fn read(_: &[Property]) -> Result<Tls, DirectError> {
+    Tls::builder().build().map_err(|error| wrong("security.protocol", error))
+}
+
+fn wrong(property: &str, problem: impl ToString) -> DirectError {
+    DirectError::Tls { property: property.to_owned(), problem: problem.to_string() }
 }
 
 #[cfg(all(test, feature = "tls"))]
@@ -160,7 +97,7 @@ mod tests {
 
     fn read(properties: &[&str]) -> Result<Tls, String> {
         let properties: Vec<Property> = properties.iter().map(|p| p.parse().unwrap()).collect();
-        Tls::read(&properties).map_err(|error| error.to_string())
+        super::read(&properties).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -38,43 +38,6 @@ pub struct Node {
     pub port: u16,
 }
 
-/// Where the partitions of a cluster are.
-#[derive(Debug, Clone, Default)]
-pub struct Placement {
-    /// The brokers.
-    pub nodes: Vec<Node>,
-    /// The numbers of the brokers that lead each topic's partitions, by topic; -1 where none does.
-    pub leaders: BTreeMap<String, Vec<i32>>,
-}
-
-/// A way to look where partitions are.
-#[derive(Clone)]
-pub struct MetadataClient(KafkaProducer);
-
-impl MetadataClient {
-    /// Looks, for up to `patience`.
-    ///
-    /// # Errors
-    /// Why the cluster doesn't tell.
-    pub fn placement(&self, patience: Duration) -> Result<Placement, String> {
-        let metadata =
-            self.0.client().fetch_metadata(None, patience).map_err(|error| plain(&error))?;
-        let leaders = metadata.topics().iter().filter(|topic| !topic.partitions().is_empty());
-        let leaders = leaders.map(|topic| {
-            let partitions = topic.partitions();
-            let mut leaders = vec![-1; partitions.len()];
-            for partition in partitions {
-                let at = usize::try_from(partition.id()).ok();
-                if let Some(leader) = at.and_then(|at| leaders.get_mut(at)) {
-                    *leader = partition.leader();
-                }
-            }
-            (topic.name().to_owned(), leaders)
-        });
-        Ok(Placement { leaders: leaders.collect(), nodes: nodes_of(&metadata) })
-    }
-}
-
 /// A topic as the cluster's metadata shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Existing {
@@ -120,7 +83,7 @@ impl Cluster {
             self.client.client().fetch_metadata(None, TURN).ok().map(|_| asked.elapsed())
         });
         let round_trip = answers.min().unwrap_or(TURN);
-        let seconds = (round_trip + self.settings.linger()).as_secs_f64();
+        let seconds = (round_trip + self.settings.options.linger).as_secs_f64();
         (2.0 * FULL_SPEED * seconds).clamp(10_000.0, 500_000.0) as u32
     }
 
@@ -177,11 +140,6 @@ impl Cluster {
         &self.nodes
     }
 
-    /// A way to look where its partitions are.
-    pub fn metadata_client(&self) -> MetadataClient {
-        MetadataClient(self.client.clone())
-    }
-
     /// The client that asks it.
     pub(super) fn client(&self) -> &KafkaProducer {
         &self.client
@@ -210,7 +168,7 @@ impl Cluster {
             self.interrupted()?;
             let trouble = self.troubles.last();
             if let Some((code, reason)) = &trouble
-                && let Some(refusal) = Refusal::of(*code, reason, &self.settings.properties)
+                && let Some(refusal) = Refusal::of(*code, reason, &self.settings.options.properties)
             {
                 return Err(KafkaError::Unauthenticated {
                     bootstrap: self.settings.bootstrap.clone(),

@@ -11,7 +11,6 @@ mod error;
 mod event;
 mod poll;
 mod produce;
-mod property;
 mod refusal;
 mod settings;
 mod token;
@@ -32,12 +31,11 @@ use super::throttled::Throttled;
 use super::{Message, Sink, SinkError};
 use crate::pacing::StopFlag;
 
-pub use connect::{Cluster, MetadataClient, Node, Placement};
+pub use connect::{Cluster, Node};
 pub use error::{KafkaError, error_kind};
 pub use produce::give_token;
-pub use property::{NoProperty, Property, canonical};
 pub use refusal::Refusal;
-pub use settings::{Acks, KafkaSettings, Tuning};
+pub use settings::{KafkaSettings, Tuning};
 pub use token::{Token, TokenSource};
 pub use transaction::id as transactional_id;
 

@@ -5,8 +5,8 @@ use std::fmt;
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::property::{Property, canonical};
 use crate::registry::TlsProblem;
+use crate::sink::property::{Property, canonical};
 
 /// Why a connection is refused, by the broker or by us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

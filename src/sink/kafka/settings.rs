@@ -1,47 +1,32 @@
 //! The producer's settings: what the program sets, and what the user's own properties override.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::producer::{BaseProducer, Producer};
-use serde::{Deserialize, Serialize};
 
 use super::delivery::{Delivery, STATISTICS_EVERY};
 use super::error::KafkaError;
 use super::produce::{self, KafkaProducer};
-use super::property::{Property, canonical};
 use super::token::TokenSource;
+use crate::sink::options::{ProducerOptions, QUEUED_BYTES};
+use crate::sink::property::{Property, canonical};
 
 /// How a producer reaches its cluster, and how safely it writes.
 #[derive(Debug, Clone)]
 pub struct KafkaSettings {
     /// Addresses of brokers, separated by commas.
     pub bootstrap: String,
-    /// What counts as delivered.
-    pub acks: Acks,
-    /// Whether a retry neither duplicates nor reorders records; only where all replicas acknowledge.
-    pub idempotent: bool,
-    /// Properties of librdkafka, by the user; they win over what the program sets.
-    pub properties: Vec<Property>,
+    /// How records are sent. librdkafka gets the user's own properties as they are: they win over what
+    /// the program sets, and what is wrong with them it says itself.
+    pub options: ProducerOptions,
     /// Where tokens come from, where the brokers ask for some.
     pub tokens: Option<Arc<TokenSource>>,
     /// How long the cluster may take to answer before a run gives up.
     pub patience: Duration,
-}
-
-/// Which acknowledgement a record is delivered by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Acks {
-    /// By all in-sync replicas; the producer is idempotent.
-    All,
-    /// By the leader alone.
-    Leader,
-    /// By none.
-    None,
 }
 
 /// What a producer is told about its run and its cluster; the user's own properties win over it.
@@ -63,58 +48,12 @@ impl Default for Tuning {
     }
 }
 
-/// As the options and properties name them.
-impl fmt::Display for Acks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.property())
-    }
-}
-
-impl Acks {
-    /// What is given up with these acknowledgements, to be told to the user; none for `all`.
-    pub fn forfeits(self) -> Option<&'static str> {
-        match self {
-            Acks::All => None,
-            Acks::Leader => Some(
-                "with --acks 1 the producer is not idempotent: a retry may duplicate or reorder \
-                 records, and a leader that fails may lose acknowledged ones",
-            ),
-            Acks::None => Some(
-                "with --acks 0 no broker confirms anything: `acked` counts what was written to the \
-                 network, and records may be lost unseen",
-            ),
-        }
-    }
-
-    fn property(self) -> &'static str {
-        match self {
-            Acks::All => "all",
-            Acks::Leader => "1",
-            Acks::None => "0",
-        }
-    }
-}
-
-/// What all producers of a run may hold, in KiB: a part of the program's promise of memory.
-/// librdkafka's own default would be 1 GiB.
-const QUEUED_KIB: u32 = 65_536;
-
-/// What a batch waits for, as Java's clients do from version 4 on.
-const LINGER_MS: f64 = 5.0;
-
 /// How long brokers keep a transaction open that its producer has left.
 const TRANSACTION_MS: &str = "60000";
 
-/// Defaults that the user's own properties may override.
-const DEFAULTS: [(&str, &str); 5] = [
-    ("client.id", "fleetstorm"),
-    // Without an end: no record is given up while a run goes on, however long an outage lasts.
-    ("message.timeout.ms", "0"),
-    // As Java's: a broker that is back is found within a second rather than ten.
-    ("reconnect.backoff.max.ms", "1000"),
-    ("socket.nagle.disable", "true"),
-    ("allow.auto.create.topics", "false"),
-];
+/// What the program sets that no option is for; the user's own properties win.
+const DEFAULTS: [(&str, &str); 2] =
+    [("socket.nagle.disable", "true"), ("allow.auto.create.topics", "false")];
 
 impl KafkaSettings {
     /// A producer with these settings that reports to `delivery`.
@@ -138,37 +77,6 @@ impl KafkaSettings {
         Ok(producer)
     }
 
-    /// What is given up by how records are acknowledged, to be told to the user.
-    pub fn forfeits(&self) -> Option<&'static str> {
-        match self.acks {
-            Acks::All if !self.idempotent => Some(
-                "with enable.idempotence=false the producer is not idempotent: a retry may duplicate \
-                 or reorder records",
-            ),
-            acks => acks.forfeits(),
-        }
-    }
-
-    /// Whether its producers are idempotent.
-    pub fn is_idempotent(&self) -> bool {
-        self.idempotent && self.acks == Acks::All
-    }
-
-    /// After how long a record is given up; none where it never is.
-    pub fn delivery_timeout(&self) -> Option<Duration> {
-        let own = self.properties.iter().rev().find(|p| canonical(&p.key) == "message.timeout.ms");
-        let timeout = own.and_then(|p| p.value.trim().parse().ok()).map(Duration::from_millis);
-        timeout.filter(|timeout| !timeout.is_zero())
-    }
-
-    /// How long a batch waits to be filled.
-    pub fn linger(&self) -> Duration {
-        let own = self.properties.iter().rev().find(|p| canonical(&p.key) == "linger.ms");
-        let milliseconds = own.and_then(|p| p.value.trim().parse::<f64>().ok());
-        let seconds = milliseconds.unwrap_or(LINGER_MS) / 1000.0;
-        Duration::try_from_secs_f64(seconds).unwrap_or_default()
-    }
-
     /// The librdkafka configuration of a producer.
     ///
     /// # Errors
@@ -176,12 +84,18 @@ impl KafkaSettings {
     pub fn client_config(&self, tuning: Tuning) -> Result<ClientConfig, KafkaError> {
         let mut own: BTreeMap<&str, String> =
             DEFAULTS.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-        own.insert("linger.ms", LINGER_MS.to_string());
+        let options = &self.options;
+        own.insert("client.id", options.client_id.clone());
+        own.insert("linger.ms", (options.linger.as_secs_f64() * 1000.0).to_string());
+        let timeout = options.delivery_timeout.unwrap_or_default();
+        own.insert("message.timeout.ms", timeout.as_millis().to_string());
+        let backoff = options.reconnect_backoff_max;
+        own.insert("reconnect.backoff.max.ms", backoff.as_millis().to_string());
         own.insert("statistics.interval.ms", STATISTICS_EVERY.as_millis().to_string());
-        own.insert("acks", self.acks.property().to_owned());
-        own.insert("enable.idempotence", self.is_idempotent().to_string());
-        let queued = QUEUED_KIB / tuning.producers.max(1);
-        own.insert("queue.buffering.max.kbytes", queued.to_string());
+        own.insert("acks", options.acks.property().to_owned());
+        own.insert("enable.idempotence", options.is_idempotent().to_string());
+        let queued = QUEUED_BYTES / tuning.producers.max(1) as usize;
+        own.insert("queue.buffering.max.kbytes", (queued >> 10).to_string());
         if let Some(bytes) = tuning.largest_batch {
             own.insert("batch.size", bytes.to_string());
         }
@@ -194,7 +108,7 @@ impl KafkaSettings {
             own.insert("message.timeout.ms", TRANSACTION_MS.to_owned());
             own.insert("transaction.timeout.ms", TRANSACTION_MS.to_owned());
         }
-        for Property { key, .. } in &self.properties {
+        for Property { key, .. } in &self.options.properties {
             let option = match key.as_str() {
                 "bootstrap.servers" | "metadata.broker.list" => Some("--bootstrap-server"),
                 "acks" | "request.required.acks" | "enable.idempotence" => Some("--acks"),
@@ -226,7 +140,7 @@ impl KafkaSettings {
         for (key, value) in own {
             config.set(key, value);
         }
-        for Property { key, value } in &self.properties {
+        for Property { key, value } in &self.options.properties {
             config.set(key, value);
         }
         config
@@ -266,14 +180,14 @@ const READING: [(&str, &str); 8] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::options::Acks;
 
     fn settings(properties: &[&str]) -> KafkaSettings {
+        let properties = properties.iter().map(|p| p.parse().unwrap()).collect();
         KafkaSettings {
             bootstrap: "127.0.0.1:9".to_owned(),
-            acks: Acks::All,
-            idempotent: true,
+            options: ProducerOptions::read(Acks::All, true, properties),
             tokens: None,
-            properties: properties.iter().map(|p| p.parse().unwrap()).collect(),
             patience: Duration::from_secs(1),
         }
     }
@@ -283,8 +197,11 @@ mod tests {
         let config =
             settings(&["queue.buffering.max.ms=50"]).client_config(Tuning::default()).unwrap();
         assert_eq!(config.get("queue.buffering.max.ms"), Some("50"));
-        assert_eq!(settings(&["queue.buffering.max.ms=50"]).linger(), Duration::from_millis(50));
-        assert_eq!(settings(&[]).linger(), Duration::from_millis(5));
+        assert_eq!(
+            settings(&["queue.buffering.max.ms=50"]).options.linger,
+            Duration::from_millis(50)
+        );
+        assert_eq!(settings(&[]).options.linger, Duration::from_millis(5));
         assert_eq!(
             settings(&[]).client_config(Tuning::default()).unwrap().get("linger.ms"),
             Some("5")
@@ -298,7 +215,7 @@ mod tests {
         let timeout = |properties: &[&str]| {
             let settings = settings(properties);
             let config = settings.client_config(Tuning::default()).unwrap();
-            let told = settings.delivery_timeout().map(|timeout| timeout.as_millis());
+            let told = settings.options.delivery_timeout.map(|timeout| timeout.as_millis());
             (config.get("message.timeout.ms").map(str::to_owned), told)
         };
         assert_eq!(timeout(&[]), (Some("0".to_owned()), None));
@@ -337,7 +254,8 @@ mod tests {
         for (acks, wanted, had) in
             [(Acks::All, true, "true"), (Acks::All, false, "false"), (Acks::Leader, true, "false")]
         {
-            let settings = KafkaSettings { acks, idempotent: wanted, ..settings(&[]) };
+            let options = ProducerOptions::read(acks, wanted, Vec::new());
+            let settings = KafkaSettings { options, ..settings(&[]) };
             let config = settings.client_config(Tuning::default()).unwrap();
             assert_eq!(config.get("enable.idempotence"), Some(had));
         }

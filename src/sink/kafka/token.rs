@@ -17,8 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::error::KafkaError;
-use super::property::{Property, canonical};
 use crate::registry::{body_of, one_line, root_cause};
+use crate::sink::property::{Property, canonical};
 
 /// Gets tokens from an authorisation server, and keeps one for all clients of a run while it is
 /// good. `Debug` shows no secret.

@@ -11,7 +11,7 @@ use super::access::{self, Access};
 use super::admin::Admin;
 use super::connect::{Cluster, Existing};
 use super::error::KafkaError;
-use super::property::Property;
+use crate::sink::property::Property;
 
 /// How topics are created where they are missing.
 #[derive(Debug, Clone)]

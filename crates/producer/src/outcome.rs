@@ -1,0 +1,151 @@
+//! What an error code of a broker says about a batch, and about a producer id that was asked for.
+//!
+//! One table for each. A code that isn't in the table leaves the outcome unknown: the batch may have
+//! been stored.
+
+use crate::error_code::ErrorCode;
+
+/// What became of a batch that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BatchOutcome {
+    /// The broker stored it.
+    Appended {
+        /// The offset of its first record, where the broker tells it.
+        base_offset: Option<i64>,
+    },
+    /// The broker has not stored it, and will not.
+    Rejected,
+    /// The broker has not stored it, and may take it later.
+    NotAppended,
+    /// The broker has not stored it, since it is larger than the topic takes.
+    TooLarge,
+    /// The broker may have stored it.
+    Unknown,
+    /// The broker has a later batch of the sequence, so it may have stored this one.
+    DuplicateSequence,
+    /// The broker has not stored it, since it lacks what comes before it in the sequence.
+    OutOfOrderSequence,
+}
+
+/// What became of a request for a producer id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProducerIdOutcome {
+    /// The broker may give one later.
+    Deferred,
+    /// The broker will not give one.
+    Refused,
+}
+
+/// What an error code says about a batch, by Kafka's `ReplicaManager`, `UnifiedLog` and
+/// `ProducerAppendInfo`: whether they answer with it before the batch is appended.
+pub(crate) fn of_batch(error: ErrorCode, idempotent: bool) -> BatchOutcome {
+    use ErrorCode as E;
+    match error {
+        E::MessageTooLarge | E::RecordListTooLarge => BatchOutcome::TooLarge,
+        E::CorruptMessage
+        | E::InvalidTopicException
+        | E::InvalidRequiredAcks
+        | E::TopicAuthorizationFailed
+        | E::ClusterAuthorizationFailed
+        | E::InvalidTimestamp
+        | E::UnsupportedForMessageFormat
+        | E::PolicyViolation
+        | E::UnsupportedCompressionType
+        | E::InvalidRecord => BatchOutcome::Rejected,
+        // Asked before anything is appended.
+        E::NotEnoughReplicas => BatchOutcome::NotAppended,
+        E::DuplicateSequenceNumber if idempotent => BatchOutcome::DuplicateSequence,
+        E::DuplicateSequenceNumber => BatchOutcome::Appended { base_offset: None },
+        E::OutOfOrderSequenceNumber | E::UnknownProducerId | E::InvalidProducerEpoch
+            if idempotent =>
+        {
+            BatchOutcome::OutOfOrderSequence
+        }
+        _ => BatchOutcome::Unknown,
+    }
+}
+
+/// What an error code says about a request for a producer id.
+pub(crate) fn of_producer_id(error: ErrorCode) -> ProducerIdOutcome {
+    use ErrorCode as E;
+    match error {
+        E::ClusterAuthorizationFailed
+        | E::TransactionalIdAuthorizationFailed
+        | E::InvalidRequest
+        | E::InvalidTransactionTimeout
+        | E::UnsupportedVersion
+        | E::SaslAuthenticationFailed => ProducerIdOutcome::Refused,
+        _ => ProducerIdOutcome::Deferred,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_produce_has_its_outcome() {
+        use BatchOutcome::{
+            DuplicateSequence, NotAppended, OutOfOrderSequence, Rejected, TooLarge, Unknown,
+        };
+        let stored = |base_offset| BatchOutcome::Appended { base_offset };
+        for (code, with_sequence, without) in [
+            (-1, Unknown, Unknown),                // UNKNOWN_SERVER_ERROR
+            (2, Rejected, Rejected),               // CORRUPT_MESSAGE
+            (3, Unknown, Unknown),                 // UNKNOWN_TOPIC_OR_PARTITION
+            (5, Unknown, Unknown),                 // LEADER_NOT_AVAILABLE
+            (6, Unknown, Unknown),                 // NOT_LEADER_OR_FOLLOWER, also after the append
+            (7, Unknown, Unknown),                 // REQUEST_TIMED_OUT
+            (10, TooLarge, TooLarge),              // MESSAGE_TOO_LARGE
+            (13, Unknown, Unknown),                // NETWORK_EXCEPTION
+            (17, Rejected, Rejected),              // INVALID_TOPIC_EXCEPTION
+            (18, TooLarge, TooLarge),              // RECORD_LIST_TOO_LARGE
+            (19, NotAppended, NotAppended),        // NOT_ENOUGH_REPLICAS
+            (20, Unknown, Unknown),                // NOT_ENOUGH_REPLICAS_AFTER_APPEND
+            (21, Rejected, Rejected),              // INVALID_REQUIRED_ACKS
+            (29, Rejected, Rejected),              // TOPIC_AUTHORIZATION_FAILED
+            (31, Rejected, Rejected),              // CLUSTER_AUTHORIZATION_FAILED
+            (32, Rejected, Rejected),              // INVALID_TIMESTAMP
+            (43, Rejected, Rejected),              // UNSUPPORTED_FOR_MESSAGE_FORMAT
+            (44, Rejected, Rejected),              // POLICY_VIOLATION
+            (45, OutOfOrderSequence, Unknown),     // OUT_OF_ORDER_SEQUENCE_NUMBER
+            (46, DuplicateSequence, stored(None)), // DUPLICATE_SEQUENCE_NUMBER
+            (47, OutOfOrderSequence, Unknown),     // INVALID_PRODUCER_EPOCH
+            (56, Unknown, Unknown),                // KAFKA_STORAGE_ERROR
+            (59, OutOfOrderSequence, Unknown),     // UNKNOWN_PRODUCER_ID
+            (74, Unknown, Unknown),                // FENCED_LEADER_EPOCH
+            (75, Unknown, Unknown),                // UNKNOWN_LEADER_EPOCH
+            (76, Rejected, Rejected),              // UNSUPPORTED_COMPRESSION_TYPE
+            (87, Rejected, Rejected),              // INVALID_RECORD
+            (89, Unknown, Unknown),                // THROTTLING_QUOTA_EXCEEDED
+            (i16::MAX, Unknown, Unknown),          // one that no version has
+        ] {
+            let error = ErrorCode::from_code(code).unwrap();
+            assert_eq!(of_batch(error, true), with_sequence, "{error}");
+            assert_eq!(of_batch(error, false), without, "{error}");
+        }
+    }
+
+    #[test]
+    fn every_code_of_a_request_for_a_producer_id_has_its_outcome() {
+        use ProducerIdOutcome::{Deferred, Refused};
+        for (code, outcome) in [
+            (-1, Deferred),       // UNKNOWN_SERVER_ERROR
+            (7, Deferred),        // REQUEST_TIMED_OUT
+            (13, Deferred),       // NETWORK_EXCEPTION
+            (14, Deferred),       // COORDINATOR_LOAD_IN_PROGRESS
+            (15, Deferred),       // COORDINATOR_NOT_AVAILABLE
+            (16, Deferred),       // NOT_COORDINATOR
+            (31, Refused),        // CLUSTER_AUTHORIZATION_FAILED
+            (35, Refused),        // UNSUPPORTED_VERSION
+            (42, Refused),        // INVALID_REQUEST
+            (50, Refused),        // INVALID_TRANSACTION_TIMEOUT
+            (51, Deferred),       // CONCURRENT_TRANSACTIONS
+            (53, Refused),        // TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+            (58, Refused),        // SASL_AUTHENTICATION_FAILED
+            (i16::MAX, Deferred), // one that no version has
+        ] {
+            assert_eq!(of_producer_id(ErrorCode::from_code(code).unwrap()), outcome, "{code}");
+        }
+    }
+}
