@@ -12,6 +12,7 @@ mod output;
 mod preview;
 mod report;
 mod schedule;
+mod texts;
 
 #[path = "../support/mutation.rs"]
 mod mutation;

@@ -1,5 +1,5 @@
-//! Partitions against those that Kafka's own Java client computes. `tests/vectors/Murmur2.java` of this crate
-//! made the vectors.
+//! Partitions against those that Kafka's own Java client computes. `Murmur2.java` beside the vectors made
+//! them.
 
 use fleetstorm_model::record::KeyHash;
 

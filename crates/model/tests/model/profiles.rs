@@ -1,5 +1,5 @@
 //! Rates that change over time: every profile is due as its own integral says, in live and in
-//! simulated time, by any number of threads, and ends where it should.
+//! simulated time, and ends where it should.
 
 use std::f64::consts::TAU;
 use std::io::Write;
