@@ -11,7 +11,7 @@ class Part(NamedTuple):
 
     #: The packages that are built for it; without any, the whole workspace.
     packages: Sequence[str]
-    #: Units of these packages.
+    #: Units and examples of these packages.
     units: Sequence[str]
     #: The binaries of tests, by their names.
     tests: Sequence[str]
@@ -19,7 +19,7 @@ class Part(NamedTuple):
 
 PARTS = {
     # The simulation alone, without a broker or a process; nothing of it is written in C.
-    "model": Part(["fleetstorm-model"], ["--lib"], ["model"]),
+    "model": Part(["fleetstorm-model"], ["--lib", "--examples"], ["model"]),
     # The program, and the broker and the registry that it brings, by binaries of their crates.
     "program": Part([], ["--lib", "--bins"], ["program", "broker", "requests"]),
     # Against real Kafka and a real registry: the program, and the clients of crates/broker.

@@ -217,7 +217,7 @@ pub fn assert_golden(manifest: impl Fn(&str) -> Manifest, work: impl Fn(&Manifes
         STREAM_VERSION == 3 && now == known,
         "the first records of these runs hash, under stream version {STREAM_VERSION}, to\n{now}\n\
          known under version 3 are\n{known}\nA manifest's bytes must not change unseen: if the \
-         change is meant, raise STREAM_VERSION in manifest.rs and renew version and hashes \
+         change is meant, raise STREAM_VERSION in crates/model/src/manifest.rs and renew version and hashes \
          here; if not, undo it"
     );
 }
