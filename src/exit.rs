@@ -201,7 +201,9 @@ fn verify(error: &VerifyError) -> ExitCode {
         VerifyError::Kafka(error) => kafka(error),
         VerifyError::Registry(error) => registry(error),
         VerifyError::Schema { .. } => ExitCode::Differs,
-        VerifyError::Topic { .. } | VerifyError::Removed { .. } => ExitCode::TopicUnfit,
+        VerifyError::Topic { .. } | VerifyError::MadeAnew { .. } | VerifyError::Removed { .. } => {
+            ExitCode::TopicUnfit
+        }
         VerifyError::Partition { .. } | VerifyError::Client(_) | VerifyError::Silent { .. } => {
             ExitCode::BrokerUnreachable
         }

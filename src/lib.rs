@@ -6,7 +6,7 @@
 //! why one would fail. [`cluster`] and [`registry`] reach Kafka clusters and schema registries.
 
 #![deny(missing_docs)]
-// The one file that needs it says so: sink/kafka/produce.rs.
+// The files that need it say so: those of sink/kafka that call librdkafka itself.
 #![deny(unsafe_code)]
 
 pub mod cli;

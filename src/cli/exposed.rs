@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
 
-use crate::sink::kafka::Property;
+use crate::sink::kafka::{NoProperty, Property};
 
 /// Reads a [`Property`]; an error doesn't repeat what was given, as clap's own does, since it may be a
 /// secret.
@@ -18,10 +18,11 @@ impl TypedValueParser for PropertyParser {
     type Value = Property;
 
     fn parse_ref(&self, _: &Command, _: Option<&Arg>, value: &OsStr) -> Result<Property, Error> {
-        let text = value.to_str().ok_or_else(|| "it is not UTF-8 text".to_owned());
-        text.and_then(str::parse).map_err(|problem: String| {
+        let wrong = |problem: &str| {
             Error::raw(ErrorKind::ValueValidation, format!("a value of -X is wrong: {problem}\n"))
-        })
+        };
+        let text = value.to_str().ok_or_else(|| wrong("it is not UTF-8 text"))?;
+        text.parse().map_err(|error: NoProperty| wrong(&error.to_string()))
     }
 }
 

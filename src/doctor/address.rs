@@ -39,15 +39,36 @@ const PORT: u16 = 9092;
 /// The shortest time that anything is given.
 pub const LEAST: Duration = Duration::from_millis(500);
 
+/// A text that is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoAddress {
+    /// Its port is none.
+    #[error("{port:?} in {text:?} is no port")]
+    Port {
+        /// What stands for the port.
+        port: String,
+        /// The whole.
+        text: String,
+    },
+    /// It has no host.
+    #[error("{text:?} has no host")]
+    Host {
+        /// The whole.
+        text: String,
+    },
+}
+
 impl Address {
-    /// The addresses in a list separated by commas, as librdkafka reads it; a text of something else
-    /// is an error.
-    pub fn list(text: &str) -> Result<Vec<Address>, String> {
+    /// The addresses in a list separated by commas, as librdkafka reads it.
+    ///
+    /// # Errors
+    /// [`NoAddress`] for a text of something else.
+    pub fn list(text: &str) -> Result<Vec<Address>, NoAddress> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         parts.map(Address::one).collect()
     }
 
-    fn one(text: &str) -> Result<Address, String> {
+    fn one(text: &str) -> Result<Address, NoAddress> {
         // Kafka's own way of writing listeners.
         let bare = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
         let (host, port) = match bare.rsplit_once(':') {
@@ -57,12 +78,15 @@ impl Address {
             None => (bare, None),
         };
         let port = match port {
-            Some(port) => port.parse().map_err(|_| format!("{port:?} in {text:?} is no port"))?,
+            Some(port) => {
+                let no_port = || NoAddress::Port { port: port.to_owned(), text: text.to_owned() };
+                port.parse().map_err(|_| no_port())?
+            }
             None => PORT,
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
-            return Err(format!("{text:?} has no host"));
+            return Err(NoAddress::Host { text: text.to_owned() });
         }
         Ok(Address { host: host.to_owned(), port })
     }
@@ -223,7 +247,7 @@ mod tests {
     fn addresses_are_read_as_librdkafka_reads_them() {
         let read = |text: &str| {
             let all = Address::list(text)?;
-            Ok::<_, String>(all.iter().map(Address::to_string).collect::<Vec<_>>().join(" "))
+            Ok::<_, NoAddress>(all.iter().map(Address::to_string).collect::<Vec<_>>().join(" "))
         };
         assert_eq!(read("a:1, b ,,PLAINTEXT://c:3"), Ok("a:1 b:9092 c:3".to_owned()));
         assert_eq!(read("[::1]:9,::1"), Ok("[::1]:9 [::1]:9092".to_owned()));

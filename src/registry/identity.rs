@@ -1,13 +1,23 @@
 //! Who the registry must be, and who we are, by certificates.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use reqwest::blocking::ClientBuilder;
 
+#[cfg(feature = "tls")]
+use super::cause::root_cause;
 use super::error::RegistryError;
-use super::settings::ClientCertificate;
 #[cfg(feature = "tls")]
 use crate::cluster::pem;
+
+/// A certificate of ours and its key: PEM files, which may be one. The key is not encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, those of its authorities behind it.
+    pub certificate: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+}
 
 /// Authorities to trust beside the system's, and a certificate of our own. `Debug` shows no key.
 #[derive(Clone, Debug, Default)]
@@ -71,17 +81,14 @@ impl Identities {
         let bad = |problem: String| RegistryError::CaFile { path: path.to_owned(), problem };
         let pem = std::fs::read(path).map_err(|e| bad(e.to_string().to_lowercase()))?;
         self.authorities = reqwest::Certificate::from_pem_bundle(&pem)
-            .map_err(|e| bad(format!("not PEM: {}", super::failure::root_cause(&e))))?;
+            .map_err(|e| bad(format!("not PEM: {}", root_cause(&e))))?;
         if self.authorities.is_empty() {
             return Err(bad("it holds no PEM certificate".to_owned()));
         }
         // Only a client checks what is inside a certificate.
         match self.known_to(reqwest::blocking::Client::builder()).build() {
             Ok(_) => Ok(()),
-            Err(e) => Err(bad(format!(
-                "a certificate in it can't be read: {}",
-                super::failure::root_cause(&e)
-            ))),
+            Err(e) => Err(bad(format!("a certificate in it can't be read: {}", root_cause(&e)))),
         }
     }
 }
@@ -105,16 +112,13 @@ fn identity(files: &ClientCertificate) -> Result<reqwest::Identity, RegistryErro
         return Err(bad(&files.key, pem::no_plain_key(&key, &files.key.to_string_lossy())));
     };
     let identity = reqwest::Identity::from_pkcs8_pem(certificate.as_bytes(), block.as_bytes())
-        .map_err(|e| {
-            bad(&files.certificate, format!("it can't be read: {}", super::failure::root_cause(&e)))
-        })?;
+        .map_err(|e| bad(&files.certificate, format!("it can't be read: {}", root_cause(&e))))?;
     // Only a client checks that the key is the certificate's.
     let client = reqwest::blocking::Client::builder().identity(identity.clone());
     match client.build() {
         Ok(_) => Ok(identity),
-        Err(e) => Err(bad(
-            &files.certificate,
-            format!("it doesn't go with its key: {}", super::failure::root_cause(&e)),
-        )),
+        Err(e) => {
+            Err(bad(&files.certificate, format!("it doesn't go with its key: {}", root_cause(&e))))
+        }
     }
 }

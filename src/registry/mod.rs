@@ -3,6 +3,7 @@
 //! A few blocking requests of the Confluent API, with patience while the registry comes up, within a
 //! deadline, and errors that say what to do. They must not be made from inside an async runtime.
 
+mod cause;
 mod error;
 mod failure;
 mod identity;
@@ -29,12 +30,13 @@ use serde_json::{Map, Value, json};
 use fleetstorm_model::encoding::SchemaId;
 use fleetstorm_model::encoding::schema::printed;
 
+pub(crate) use cause::{one_line, root_cause};
 pub use error::RegistryError;
-pub(crate) use failure::{one_line, root_cause};
+pub use identity::ClientCertificate;
 pub use options::RegistryOptions;
 pub use probe::{Answer, Said};
 pub(crate) use request::body_of;
-pub use settings::{ClientCertificate, RegistryAuth, RegistrySettings};
+pub use settings::{RegistryAuth, RegistrySettings};
 pub use subject::{SubjectStrategy, UnknownSubjectStrategy};
 pub use tls::TlsProblem;
 

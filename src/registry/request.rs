@@ -9,6 +9,7 @@ use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::HeaderMap;
 use secrecy::ExposeSecret;
 
+use super::cause::root_cause;
 use super::failure::{self, Failure};
 use super::settings::{RegistryAuth, Target};
 
@@ -44,7 +45,7 @@ pub(super) fn ask(
         let http = error.get_ref().and_then(|cause| cause.downcast_ref::<reqwest::Error>());
         match http {
             Some(http) => failure::by_transport(http, target),
-            None => Failure::Wait(failure::root_cause(&error)),
+            None => Failure::Wait(root_cause(&error)),
         }
     });
     Ok(Heard { status, headers, at, took, body })

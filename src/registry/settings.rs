@@ -10,10 +10,11 @@ use reqwest::blocking::Client;
 use reqwest::redirect::Policy;
 use secrecy::SecretString;
 
+use super::cause::root_cause;
 use super::error::RegistryError;
-use super::identity::Identities;
 #[cfg(not(feature = "tls"))]
 use super::identity::NO_TLS;
+use super::identity::{ClientCertificate, Identities};
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
@@ -33,15 +34,6 @@ pub enum RegistryAuth {
     },
     /// A bearer token.
     Bearer(SecretString),
-}
-
-/// A certificate of ours and its key: PEM files, which may be one. The key is not encrypted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// The certificate, those of its authorities behind it.
-    pub certificate: PathBuf,
-    /// The key.
-    pub key: PathBuf,
 }
 
 /// Where the registry is and how to talk to it. `Debug` shows no secret.
@@ -153,7 +145,7 @@ impl Target {
             }
         });
         let client = client(loopback, &identities, follow).map_err(|error| {
-            let cause = super::failure::root_cause(&error);
+            let cause = root_cause(&error);
             RegistryError::Request { url: url.clone(), cause }
         })?;
         Ok(Target { url, auth, client, loopback, identities })

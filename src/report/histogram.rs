@@ -19,22 +19,35 @@ pub fn encode(histogram: &Histogram<u64>) -> Option<String> {
     Some(STANDARD.encode(bytes))
 }
 
+/// A text that is no histogram, or none that fits.
+#[derive(Debug, thiserror::Error)]
+pub enum HistogramError {
+    /// It is not Base64.
+    #[error(transparent)]
+    Base64(#[from] base64::DecodeError),
+    /// Its bytes are no histogram.
+    #[error(transparent)]
+    Format(#[from] hdrhistogram::serialization::DeserializeError),
+    /// Its values are out of bounds.
+    #[error(transparent)]
+    Bounds(#[from] hdrhistogram::AdditionError),
+}
+
 /// Adds the counts of the histogram that `text` encodes to `sum`.
 ///
 /// # Errors
-/// What is wrong with the text.
-pub fn add_encoded(sum: &mut Histogram<u64>, text: &str) -> Result<(), String> {
-    let bytes = STANDARD.decode(text).map_err(|error| error.to_string())?;
-    let histogram: Histogram<u64> =
-        Deserializer::new().deserialize(&mut &bytes[..]).map_err(|error| error.to_string())?;
-    sum.add(&histogram).map_err(|error| error.to_string())
+/// [`HistogramError`].
+pub fn add_encoded(sum: &mut Histogram<u64>, text: &str) -> Result<(), HistogramError> {
+    let bytes = STANDARD.decode(text)?;
+    let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..])?;
+    Ok(sum.add(&histogram)?)
 }
 
 /// The histogram that `text` encodes, with the bounds that all histograms here have.
 ///
 /// # Errors
-/// What is wrong with the text.
-pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
+/// [`HistogramError`].
+pub fn decode(text: &str) -> Result<Histogram<u64>, HistogramError> {
     let mut histogram = latency::histogram();
     add_encoded(&mut histogram, text)?;
     Ok(histogram)

@@ -9,12 +9,13 @@ use fleetstorm_model::record::Topic;
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
+use super::histogram::{self, HistogramError};
 use super::read::{self, ReadError, ReadReport};
 use super::results::{
-    BehindResults, Ending, EventTimeResults, Histograms, LISTED_SECONDS, Lag, LatencyResults, Past,
-    Percentiles, RateResults, Results, TopicResults, max_second_error,
+    BehindResults, ChangedTopic, Ending, EventTimeResults, Histograms, LISTED_SECONDS, Lag,
+    LatencyResults, Past, Percentiles, RateResults, Results, TopicResults, max_second_error,
 };
-use super::{Report, histogram, rate};
+use super::{Report, rate};
 use crate::sink::latency::{self, Latencies};
 
 /// Why reports can't be merged.
@@ -254,6 +255,7 @@ fn results(parts: &[Part]) -> Result<Results, MergeError> {
         dropped,
         latency_ms: LatencyResults::of(&added.latencies),
         errors,
+        changed_topics: changed_topics(all()),
         end_offsets: end_offsets(all()),
         throttled_s: all().map(|results| results.throttled_s).fold(0.0, f64::max),
         already_there: all().fold(0, |sum, r| sum.saturating_add(r.already_there)),
@@ -273,6 +275,20 @@ fn both(
 }
 
 /// Where the topics ended: behind the last record of any part.
+/// What any of them noticed, each change once, by the first that did.
+fn changed_topics<'a>(all: impl Iterator<Item = &'a Results>) -> Vec<ChangedTopic> {
+    let mut changed: Vec<ChangedTopic> = all.flat_map(|r| r.changed_topics.clone()).collect();
+    changed.sort_by_key(|topic| topic.noticed);
+    let mut once: Vec<ChangedTopic> = Vec::new();
+    for topic in changed {
+        if !once.iter().any(|other| (&other.topic, &other.change) == (&topic.topic, &topic.change))
+        {
+            once.push(topic);
+        }
+    }
+    once
+}
+
 fn end_offsets<'a>(all: impl Iterator<Item = &'a Results>) -> BTreeMap<String, Vec<i64>> {
     all.map(|results| results.end_offsets.clone())
         .reduce(|one, mut other| {
@@ -347,6 +363,15 @@ fn rate(parts: &[Part]) -> RateResults {
     }
 }
 
+/// What is wrong with a report's histograms.
+#[derive(Debug, thiserror::Error)]
+enum BadHistograms {
+    #[error("{0:?} is no topic")]
+    Topic(String),
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
+}
+
 /// The histograms of several reports.
 struct Added {
     late: Histogram<u64>,
@@ -359,7 +384,7 @@ impl Added {
     }
 
     /// Adds those of a report.
-    fn add(&mut self, histograms: &Histograms) -> Result<(), String> {
+    fn add(&mut self, histograms: &Histograms) -> Result<(), BadHistograms> {
         let add = |sum: &mut Histogram<u64>, text: &Option<String>| match text {
             Some(text) => histogram::add_encoded(sum, text),
             None => Ok(()),
@@ -367,7 +392,7 @@ impl Added {
         add(self.latencies.past_mut(), &histograms.past)?;
         add(&mut self.late, &histograms.late)?;
         for (name, texts) in &histograms.topics {
-            let topic: Topic = name.parse().map_err(|_| format!("{name:?} is no topic"))?;
+            let topic: Topic = name.parse().map_err(|_| BadHistograms::Topic(name.clone()))?;
             let latency = self.latencies.topic(topic);
             add(&mut latency.intended, &texts.intended)?;
             add(&mut latency.enqueued, &texts.enqueued)?;

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use fleetstorm_model::config::units::Shard;
-use fleetstorm_model::manifest::STREAM_VERSION;
+use fleetstorm_model::manifest::{self, STREAM_VERSION};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -107,30 +107,47 @@ pub fn text(path: &Path, bytes: &[u8]) -> Result<ReadReport, ReadError> {
     match Report::deserialize(&document) {
         Ok(report) => match report.check() {
             Ok(()) => Ok(ReadReport { document, report }),
-            Err(reason) => Err(wrong(reason)),
+            Err(unwritten) => Err(wrong(unwritten.to_string())),
         },
         Err(error) => Err(wrong(error.to_string())),
     }
 }
 
+/// What is wrong with a report that no run has written.
+#[derive(Debug, thiserror::Error)]
+enum Unwritten {
+    #[error(transparent)]
+    Manifest(#[from] manifest::Unwritten),
+    #[error("it lists shards, and none")]
+    NoShards,
+    #[error("it lists {0} shards")]
+    TooManyShards(usize),
+    #[error("the shards that it lists are not those of one run")]
+    ShardsOfSeveralRuns,
+    #[error("slots {first} to {last} of thread {thread} of shard {shard} can't have been dropped")]
+    Dropped { first: u64, last: u64, thread: Shard, shard: Shard },
+    #[error("the end offsets of topic {0} are not its own")]
+    EndOffsets(String),
+}
+
 impl Report {
     /// Refuses what no run writes, so that whoever works on the report meets nothing else.
-    fn check(&self) -> Result<(), String> {
-        self.manifest.check().map_err(|unwritten| unwritten.to_string())?;
+    fn check(&self) -> Result<(), Unwritten> {
+        self.manifest.check()?;
         let shards = match &self.shards {
             Some(shards) => shards.as_slice(),
             None => std::slice::from_ref(&self.manifest.shard),
         };
         let Some(first) = shards.first() else {
-            return Err("it lists shards, and none".to_owned());
+            return Err(Unwritten::NoShards);
         };
         if shards.len() > MOST_SHARDS {
-            return Err(format!("it lists {} shards", shards.len()));
+            return Err(Unwritten::TooManyShards(shards.len()));
         }
         let distinct: HashSet<&Shard> = shards.iter().collect();
         let of_one_run = shards.iter().all(|shard| shard.count() == first.count());
         if !of_one_run || distinct.len() < shards.len() {
-            return Err("the shards that it lists are not those of one run".to_owned());
+            return Err(Unwritten::ShardsOfSeveralRuns);
         }
         match &self.results {
             Some(results) => self.check_results(results, &distinct),
@@ -138,7 +155,7 @@ impl Report {
         }
     }
 
-    fn check_results(&self, results: &Results, shards: &HashSet<&Shard>) -> Result<(), String> {
+    fn check_results(&self, results: &Results, shards: &HashSet<&Shard>) -> Result<(), Unwritten> {
         let mut threads = HashMap::new();
         for span in &results.dropped {
             let count = span.thread.count();
@@ -146,16 +163,18 @@ impl Report {
             let agrees = *threads.entry(span.shard).or_insert(count) == count;
             let ordered = span.first_slot <= span.last_slot;
             if !shards.contains(&span.shard) || count > MOST_THREADS || !agrees || !ordered {
-                return Err(format!(
-                    "slots {} to {} of thread {} of shard {} can't have been dropped",
-                    span.first_slot, span.last_slot, span.thread, span.shard
-                ));
+                return Err(Unwritten::Dropped {
+                    first: span.first_slot,
+                    last: span.last_slot,
+                    thread: span.thread,
+                    shard: span.shard,
+                });
             }
         }
         for entry in &self.manifest.topics {
             let Some(ends) = results.end_offsets.get(entry.topic.name()) else { continue };
             if ends.len() != entry.partitions as usize || ends.iter().any(|&end| end < 0) {
-                return Err(format!("the end offsets of topic {} are not its own", entry.name));
+                return Err(Unwritten::EndOffsets(entry.name.clone()));
             }
         }
         Ok(())

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::histogram;
 use crate::pacing::Behind;
 use crate::sink::Transport;
+use crate::sink::kafka::topic_state::TopicChange;
 use crate::sink::latency::{Latencies, TopicLatency};
 
 /// What became of a run.
@@ -53,6 +54,9 @@ pub struct Results {
     pub latency_ms: LatencyResults,
     /// Records given up, by kind of error.
     pub errors: BTreeMap<String, u64>,
+    /// Topics that changed while the run lasted, in the order in which that was noticed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_topics: Vec<ChangedTopic>,
     /// Where the partitions of each topic ended when the run did, by topic name without prefix:
     /// offsets behind the run's last records. Topics that don't tell are left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -91,6 +95,18 @@ pub struct TopicResults {
     pub dropped: u64,
     /// Bytes of keys and values confirmed.
     pub bytes: u64,
+}
+
+/// A topic that changed while the run lasted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangedTopic {
+    /// Its full name.
+    pub topic: String,
+    /// When the change was noticed, up to half a minute after it.
+    pub noticed: DateTime<Utc>,
+    /// How it changed.
+    #[serde(flatten)]
+    pub change: TopicChange,
 }
 
 /// The rate of a run over all topics, without the announcement of machines: of what is measured, which

@@ -1,6 +1,7 @@
 //! The far end of a run: opened before it, flushed after it.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fleetstorm_model::encoding::Format;
@@ -11,16 +12,19 @@ use fleetstorm_registry::SchemaRegistry;
 use humantime::format_duration;
 
 use super::options::{KafkaOptions, SinkOptions};
-use super::plan::Plan;
+use super::plan::{Plan, unchanged};
 use super::producers::Producers;
+use super::topic_watch::TopicWatch;
 use super::{reach, schemas};
 use crate::cluster::Connection;
 use crate::exit::ProgramError;
 use crate::output::{Stdout, Verbosity, print_status};
 use crate::pacing::{StopFlag, now_ms};
 use crate::report::figures::asked;
+use crate::report::results::ChangedTopic;
 use crate::sink::Transport;
 use crate::sink::embedded::{self, EmbeddedBroker};
+use crate::sink::kafka::topic_state;
 use crate::sink::kafka::topics::{self, TopicPolicy};
 use crate::sink::kafka::{Acks, Cluster, Needs, Polling};
 use crate::sink::stdout::LineSink;
@@ -47,7 +51,8 @@ pub struct KafkaDestination {
     /// The producers.
     pub producers: Producers,
     /// The cluster that they write to.
-    pub cluster: Cluster,
+    pub cluster: Arc<Cluster>,
+    watch: Mutex<TopicWatch>,
     bootstrap: String,
     registry: Option<String>,
     keep: bool,
@@ -186,6 +191,16 @@ impl Destination {
         Some(sum)
     }
 
+    /// What has changed of the topics since the run began, the watch being over.
+    pub fn changed_topics(&self) -> Vec<ChangedTopic> {
+        match self {
+            Destination::Kafka(kafka) => {
+                kafka.watch.lock().unwrap_or_else(PoisonError::into_inner).finish()
+            }
+            Destination::Stdout(_) | Destination::Null => Vec::new(),
+        }
+    }
+
     /// Where the partitions of the run's topics end now, by topic name without prefix; topics that
     /// don't tell are left out.
     pub fn end_offsets(&self, manifest: &Manifest) -> BTreeMap<String, Vec<i64>> {
@@ -272,7 +287,7 @@ impl KafkaDestination {
         if let Some(forfeits) = settings.forfeits() {
             tracing::warn!("{forfeits}");
         }
-        let cluster = Cluster::connect(settings, stop.clone())?;
+        let cluster = Arc::new(Cluster::connect(settings, stop.clone())?);
         // Before the topics, so that a refusal leaves none behind.
         let client = registry
             .as_ref()
@@ -303,7 +318,17 @@ impl KafkaDestination {
         for warning in &prepared.warnings {
             tracing::warn!("{warning}");
         }
+        let names =
+            plan.run.manifest.topics.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>();
+        let states = topic_state::states(&cluster, &names, cluster.settings().patience)
+            .inspect_err(|error| tracing::debug!("changes of the topics won't be told: {error}"))
+            .unwrap_or_default();
         for entry in &mut plan.run.manifest.topics {
+            let id = states.get(&entry.name).and_then(|state| state.id.clone());
+            if plan.resumed && entry.id.is_some() && id.is_some() {
+                unchanged("an id", &entry.name, entry.id.take(), id.clone())?;
+            }
+            entry.id = id;
             let count = prepared.partitions.get(&entry.topic).copied();
             if plan.resumed {
                 unchanged("partitions", &entry.name, Some(entry.partitions), count)?;
@@ -341,6 +366,7 @@ impl KafkaDestination {
         let producers = Producers::start(transport, &cluster, &plan.run.manifest, needs)?;
         Ok(KafkaDestination {
             producers,
+            watch: Mutex::new(TopicWatch::start(Arc::clone(&cluster), states)),
             bootstrap,
             registry: client.map(|client| client.to_string()),
             keep: options.keep,
@@ -405,24 +431,6 @@ fn prefix(manifest: &Manifest) -> String {
         .and_then(|entry| entry.name.strip_suffix(entry.topic.name()))
         .unwrap_or_default()
         .to_owned()
-}
-
-/// An error where something of a topic isn't as the run that is resumed had it.
-pub(super) fn unchanged<T: PartialEq + std::fmt::Debug>(
-    what: &str,
-    topic: &str,
-    before: Option<T>,
-    now: Option<T>,
-) -> Result<(), ProgramError> {
-    let shown = |value: &Option<T>| value.as_ref().map_or("none".to_owned(), |v| format!("{v:?}"));
-    if before == now {
-        return Ok(());
-    }
-    Err(ProgramError::Usage(format!(
-        "topic `{topic}` has {what} {} now, and {} when the run began: it can't be resumed",
-        shown(&now),
-        shown(&before)
-    )))
 }
 
 /// A number with its noun.

@@ -11,6 +11,7 @@ mod resumed;
 mod schemas;
 pub mod sent;
 mod stories;
+mod topic_watch;
 pub mod worker;
 pub mod workers;
 

@@ -12,8 +12,8 @@ use fleetstorm_model::schedule::Pace;
 use super::sent::{DroppedSlots, Sent};
 use crate::report::rate;
 use crate::report::results::{
-    BehindResults, DroppedSpan, Ending, EventTimeResults, Histograms, LISTED_SECONDS, Lag,
-    LatencyResults, Measured, Past, Percentiles, RateResults, Results, TopicResults,
+    BehindResults, ChangedTopic, DroppedSpan, Ending, EventTimeResults, Histograms, LISTED_SECONDS,
+    Lag, LatencyResults, Measured, Past, Percentiles, RateResults, Results, TopicResults,
 };
 use crate::sink::Transport;
 use crate::sink::latency::Latencies;
@@ -31,6 +31,8 @@ pub struct Counts<'a> {
     pub deliveries: Option<&'a Deliveries>,
     /// Where the topics end now.
     pub end_offsets: &'a BTreeMap<String, Vec<i64>>,
+    /// Topics that changed while it lasted.
+    pub changed_topics: &'a [ChangedTopic],
     /// Whose producers sent; none where there were none.
     pub transport: Option<Transport>,
     /// For how long brokers held the producers back.
@@ -84,6 +86,7 @@ impl Counts<'_> {
             dropped: self.dropped(),
             latency_ms: LatencyResults::of(self.latencies),
             errors: deliveries.errors.clone(),
+            changed_topics: self.changed_topics.to_vec(),
             end_offsets: self.end_offsets.clone(),
             transport: self.transport,
             throttled_s: self.throttled.as_secs_f64(),

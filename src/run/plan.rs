@@ -7,6 +7,7 @@ use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::run::{Run, Start};
 use fleetstorm_model::schedule::Time;
 
+use crate::exit::ProgramError;
 use crate::sink::kafka::topics::Stamps;
 
 /// A run before it begins. Partitions and schema ids are still to come.
@@ -67,6 +68,24 @@ impl Plan {
         let schedule = self.run.manifest.schedule();
         schedule.rates().is_none_or(|(_, highest)| highest > schedule.natural_rate())
     }
+}
+
+/// An error where something of a topic isn't as the run that is resumed had it.
+pub(super) fn unchanged<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    topic: &str,
+    before: Option<T>,
+    now: Option<T>,
+) -> Result<(), ProgramError> {
+    let shown = |value: &Option<T>| value.as_ref().map_or("none".to_owned(), |v| format!("{v:?}"));
+    if before == now {
+        return Ok(());
+    }
+    Err(ProgramError::Usage(format!(
+        "topic `{topic}` has {what} {} now, and {} when the run began: it can't be resumed",
+        shown(&now),
+        shown(&before)
+    )))
 }
 
 #[cfg(test)]

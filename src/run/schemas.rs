@@ -1,8 +1,7 @@
 //! The ids under which the registry has the run's schemas.
 
-use super::destination::unchanged;
 use super::options::KafkaOptions;
-use super::plan::Plan;
+use super::plan::{Plan, unchanged};
 use crate::exit::ProgramError;
 use crate::registry::{Registry, RegistryError};
 

@@ -126,6 +126,7 @@ impl Workers<'_> {
             sent: &sent,
             deliveries: deliveries.as_ref(),
             end_offsets: &self.destination.end_offsets(self.manifest),
+            changed_topics: &self.destination.changed_topics(),
             transport: self.destination.transport(),
             throttled: self.destination.throttled(),
             already_there: self.position.as_ref().map_or(0, |position| position.records),

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use fleetstorm_model::config::units::Shard;
 use fleetstorm_model::fleet::{Groups, MachineId, Share};
 use fleetstorm_model::manifest::{Manifest, TopicEntry};
@@ -30,7 +31,7 @@ use fleetstorm_model::record::{KeyHash, Topic};
 use crate::pacing::StopFlag;
 use crate::registry::{Registry, RegistryError};
 use crate::report::read::ReadError;
-use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, topics};
+use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, topic_state, topics};
 
 use check::{Checked, Suspect};
 use compare::{Comparison, Found, Keeping};
@@ -91,6 +92,17 @@ pub enum VerifyError {
         topic: String,
         /// The partitions that the run saw.
         partitions: u32,
+    },
+    /// A topic is another than the run wrote to.
+    #[error(
+        "topic `{topic}` was made anew {}: what the run wrote to it before is gone with it",
+        when(*noticed)
+    )]
+    MadeAnew {
+        /// The topic.
+        topic: String,
+        /// When the run noticed that; none where it was after the run.
+        noticed: Option<DateTime<Utc>>,
     },
     /// Records of a run that is to be resumed have aged out.
     #[error(
@@ -225,6 +237,7 @@ pub fn verify(
     let manifest = runs.manifest();
     let cluster = &Cluster::connect(settings, stop.clone())?;
     let began = Instant::now();
+    check_ids(cluster, &runs)?;
     let schemas = schemas(&manifest, registry)?;
     let ends = |topic| runs.end_offsets(topic);
     let topics = Topics::open(cluster, &manifest.topics, ends, stop)?;
@@ -260,6 +273,37 @@ pub fn verify(
             / evidence.reading_s.max(1e-9),
         runs: runs.told,
     })
+}
+
+/// Refuses topics that are others than those that the run wrote to, which would look like records lost.
+fn check_ids(cluster: &Cluster, runs: &Runs) -> Result<(), VerifyError> {
+    let manifest = runs.manifest();
+    let names: Vec<&str> = manifest.topics.iter().map(|entry| entry.name.as_str()).collect();
+    let states = match topic_state::states(cluster, &names, cluster.settings().patience) {
+        Ok(states) => states,
+        // Not everybody may ask. Then records that are gone look lost.
+        Err(error) => {
+            tracing::debug!("whether the topics are the run's is not known: {error}");
+            return Ok(());
+        }
+    };
+    for entry in &manifest.topics {
+        let now = states.get(&entry.name).and_then(|state| state.id.as_ref());
+        let noticed = runs.made_anew(&entry.name);
+        let another = entry.id.as_ref().zip(now).is_some_and(|(before, now)| before != now);
+        if another || (now.is_some() && noticed.is_some()) {
+            return Err(VerifyError::MadeAnew { topic: entry.name.clone(), noticed });
+        }
+    }
+    Ok(())
+}
+
+/// When a topic was made anew, as far as that is known.
+fn when(noticed: Option<DateTime<Utc>>) -> String {
+    match noticed {
+        Some(at) => format!("while the run lasted, before {}", at.format("%Y-%m-%d %H:%M:%S UTC")),
+        None => "after the run".to_owned(),
+    }
 }
 
 fn threads(options: &VerifyOptions) -> u32 {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use fleetstorm_model::config::units::Shard;
 use fleetstorm_model::fleet::{Groups, Share};
 use fleetstorm_model::manifest::{JobKey, Manifest};
@@ -15,6 +16,7 @@ use super::VerifyError;
 use crate::report::read::{self, ReadReport};
 use crate::report::results::{DroppedSpan, Ending};
 use crate::report::{Report, Results};
+use crate::sink::kafka::topic_state::TopicChange;
 
 /// One shard of a run.
 #[derive(Debug, Clone)]
@@ -180,6 +182,13 @@ impl Runs {
         })?
     }
 
+    /// When a report says that a topic was noticed to be made anew; none where none does.
+    pub fn made_anew(&self, topic: &str) -> Option<DateTime<Utc>> {
+        let changed = self.results.iter().flatten().flat_map(|results| &results.changed_topics);
+        let of_topic = changed.filter(|changed| changed.topic == topic);
+        of_topic.filter(|c| c.change == TopicChange::MadeAnew).map(|c| c.noticed).min()
+    }
+
     /// The records of a topic that the reports count as acknowledged, where they tell.
     pub fn acknowledged(&self, topic: Topic) -> Option<u64> {
         let all = self.results.as_ref()?;
@@ -217,6 +226,7 @@ fn unsharded(manifest: &Manifest) -> Manifest {
     let mut manifest = Manifest { shard: Shard::WHOLE, ..manifest.clone() };
     for entry in &mut manifest.topics {
         entry.start_offsets = None;
+        entry.id = None;
     }
     manifest
 }

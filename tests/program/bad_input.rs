@@ -15,11 +15,11 @@ use fleetstorm::report::read::{self, ReadReport};
 use fleetstorm::sink::kafka::Property;
 use fleetstorm::sink::kafka::topics::TopicConfig;
 use fleetstorm::verify::runs::Runs;
-use fleetstorm_model::config::layers::{Layer, Origin};
 use fleetstorm_model::config::resolve;
 use fleetstorm_model::config::units::{
     ByteRate, Level, Percent, Rate, RateLimit, Shard, ShardChoice, Span, Speed, StartTime,
 };
+use fleetstorm_model::config::{Layer, Origin};
 use fleetstorm_model::encoding::SchemaId;
 use fleetstorm_model::fleet::Share;
 use fleetstorm_model::manifest::Manifest;

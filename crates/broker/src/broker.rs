@@ -132,7 +132,7 @@ impl Broker {
         for (name, value) in &settings.config {
             let setting = config::find(config::BROKER, name)
                 .ok_or_else(|| BrokerError::Refused(format!("the broker has no setting {name}")))?;
-            setting.check(value).map_err(BrokerError::Refused)?;
+            setting.check(value).map_err(|e| BrokerError::Refused(e.to_string()))?;
         }
         let mut listeners = Vec::new();
         let mut nodes = Vec::new();
@@ -192,7 +192,7 @@ impl Broker {
         partitions: i32,
         settings: &[(&str, &str)],
     ) -> Result<(), BrokerError> {
-        topics::check_name(name).map_err(BrokerError::Refused)?;
+        topics::check_name(name).map_err(|e| BrokerError::Refused(e.to_string()))?;
         if !(1..=topics::MOST_PARTITIONS).contains(&partitions) {
             return Err(BrokerError::Refused(format!(
                 "a topic can't have {partitions} partitions"
@@ -202,7 +202,7 @@ impl Broker {
         for &(key, value) in settings {
             let setting = config::find(config::TOPIC, key)
                 .ok_or_else(|| BrokerError::Refused(format!("a topic has no setting {key}")))?;
-            setting.check(value).map_err(BrokerError::Refused)?;
+            setting.check(value).map_err(|e| BrokerError::Refused(e.to_string()))?;
             values.insert(key.to_owned(), value.to_owned());
         }
         let mut state = self.shared.state();

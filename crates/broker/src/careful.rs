@@ -9,20 +9,39 @@ use kafka_protocol::protocol::buf::ByteBuf;
 
 use crate::requests;
 
+/// Bytes that are no request.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct BadRequest(String);
+
+impl BadRequest {
+    fn of(error: impl std::fmt::Display) -> BadRequest {
+        BadRequest(error.to_string())
+    }
+
+    /// A request of an API that nobody answers.
+    pub(crate) fn unanswered(api: ApiKey) -> BadRequest {
+        BadRequest(format!("{api:?} is not answered"))
+    }
+}
+
 /// Decodes a request's body.
 ///
 /// # Errors
 /// Where it isn't one.
-pub(crate) fn decode(api: ApiKey, version: i16, body: Bytes) -> Result<RequestKind, String> {
+pub(crate) fn decode(api: ApiKey, version: i16, body: Bytes) -> Result<RequestKind, BadRequest> {
     let mut reader = Reader { rest: body.clone(), varint: 0, shift: 0 };
     requests::walk(api, version, &mut reader)?;
     let mut body = body;
-    RequestKind::decode(api, &mut body, version).map_err(|e| e.to_string())
+    RequestKind::decode(api, &mut body, version).map_err(BadRequest::of)
 }
 
 /// Decodes a message of one type and drops it.
-pub(crate) fn drop_decoded<T: Decodable>(reader: &mut Reader, version: i16) -> Result<(), String> {
-    T::decode(reader, version).map(drop).map_err(|e| e.to_string())
+pub(crate) fn drop_decoded<T: Decodable>(
+    reader: &mut Reader,
+    version: i16,
+) -> Result<(), BadRequest> {
+    T::decode(reader, version).map(drop).map_err(BadRequest::of)
 }
 
 /// Bytes of which a length is never more than what is left. An integer of four bytes may be a length

@@ -105,12 +105,20 @@ pub(crate) fn find<'a>(among: &'a [Setting], name: &str) -> Option<&'a Setting> 
     among.iter().find(|s| s.name == name)
 }
 
+/// A value that a setting can't have, in Kafka's words.
+#[derive(Debug, thiserror::Error)]
+#[error("Invalid value {value} for configuration {name}")]
+pub(crate) struct InvalidValue {
+    name: &'static str,
+    value: String,
+}
+
 impl Setting {
     /// Says why a value can't be the setting's.
     ///
     /// # Errors
     /// The reason, as a sentence for people.
-    pub(crate) fn check(&self, value: &str) -> Result<(), String> {
+    pub(crate) fn check(&self, value: &str) -> Result<(), InvalidValue> {
         let right = match self.kind {
             Kind::Boolean => matches!(value.to_ascii_lowercase().as_str(), "true" | "false"),
             Kind::Int => value.trim().parse::<i32>().is_ok(),
@@ -126,11 +134,7 @@ impl Setting {
             }
             Kind::Text => true,
         };
-        if right {
-            Ok(())
-        } else {
-            Err(format!("Invalid value {value} for configuration {}", self.name))
-        }
+        if right { Ok(()) } else { Err(InvalidValue { name: self.name, value: value.to_owned() }) }
     }
 
     /// Kafka's number for the kind, as DescribeConfigs tells it.

@@ -137,7 +137,7 @@ impl Connection {
         let mut body = frame;
         let header = RequestHeader::decode(&mut body, api.request_header_version(version))
             .map_err(|e| Ended::Bad(e.to_string()))?;
-        let request = careful::decode(api, version, body).map_err(Ended::Bad)?;
+        let request = careful::decode(api, version, body).map_err(|e| Ended::Bad(e.to_string()))?;
         self.shared.saw(self.node, api);
         let cx = Context {
             shared: self.shared.clone(),

@@ -159,11 +159,16 @@ impl Partition {
     }
 }
 
+/// A text that can't be a topic's name, in Kafka's words.
+#[derive(Debug, thiserror::Error)]
+#[error("Topic name is invalid: {0}")]
+pub(crate) struct InvalidName(String);
+
 /// Says why a text can't be a topic's name: Kafka's rules.
 ///
 /// # Errors
 /// The reason, as a sentence for people.
-pub(crate) fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), InvalidName> {
     let why = if name.is_empty() {
         "the empty string is not allowed".to_owned()
     } else if name == "." || name == ".." {
@@ -177,5 +182,5 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     } else {
         return Ok(());
     };
-    Err(format!("Topic name is invalid: {why}"))
+    Err(InvalidName(why))
 }

@@ -50,3 +50,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert!(producer.records > 0 && producer.records <= 1010);
     Ok(())
 }
+
+#[test]
+fn it_runs() {
+    main().expect("the example runs");
+}

@@ -54,3 +54,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert!(!spikes.is_empty() && found > 0);
     Ok(())
 }
+
+#[test]
+fn it_runs() {
+    main().expect("the example runs");
+}

@@ -34,3 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{hot:?}");
     Ok(())
 }
+
+#[test]
+fn it_runs() {
+    main().expect("the example runs");
+}

@@ -101,6 +101,10 @@ pub struct TopicEntry {
     pub partitions: u32,
     /// The id of its values' schema; none for JSON.
     pub schema_id: Option<SchemaId>,
+    /// The id by which its cluster knows it, which a topic that is made anew doesn't have. None where no
+    /// broker was asked, or has ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Where each of its partitions ended when the run began: offsets of the first record that may be
     /// the run's. None where no broker was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,6 +119,7 @@ impl TopicEntry {
             name: format!("{prefix}{topic}"),
             partitions,
             schema_id: None,
+            id: None,
             start_offsets: None,
         }
     }

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, ApiError, SchemaText};
 use super::references;
-use super::routes::{Answered, BODY_LIMIT, Params, id_in, parse};
+use super::request::{Answered, BODY_LIMIT, Params, id_in, parse};
 use super::store::{Parsed, Registered, Store, VersionName};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

@@ -14,7 +14,9 @@
 mod answer;
 mod apicurio;
 mod compatibility;
+mod confluent;
 mod references;
+mod request;
 mod routes;
 mod store;
 

@@ -7,8 +7,8 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::admin::Admin;
 use super::connect::Cluster;
-use super::error::{KafkaError, describe};
-use super::produce::{self, Described};
+use super::describe::{self, Described};
+use super::error::{KafkaError, describe as words};
 
 /// What a cluster lets us do with a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,12 +39,13 @@ pub fn access(
     patience: Duration,
 ) -> Result<Vec<Access>, KafkaError> {
     let asked: Vec<&str> = names.iter().map(String::as_str).collect();
-    let described = produce::describe_topics(cluster.client(), &asked, patience).map_err(
-        |(code, reason)| KafkaError::Request {
-            action: "ask what may be done with the topics".to_owned(),
-            cause: if reason.is_empty() { describe(code) } else { reason },
-        },
-    )?;
+    let described =
+        describe::topics(cluster.client(), &asked, patience).map_err(|(code, reason)| {
+            KafkaError::Request {
+                action: "ask what may be done with the topics".to_owned(),
+                cause: if reason.is_empty() { words(code) } else { reason },
+            }
+        })?;
     let described: BTreeMap<&str, &Described> =
         described.iter().map(|topic| (topic.name.as_str(), topic)).collect();
     let absent: Vec<&str> = asked
@@ -88,7 +89,7 @@ fn missing(seen: Option<RDKafkaErrorCode>, refused: Option<RDKafkaErrorCode>) ->
         ) => Access::Forbidden,
         None | Some(RDKafkaErrorCode::TopicAlreadyExists) if hidden => Access::Unseen,
         None | Some(RDKafkaErrorCode::TopicAlreadyExists) => Access::Creatable,
-        Some(code) => Access::Impossible(describe(code)),
+        Some(code) => Access::Impossible(words(code)),
     }
 }
 

@@ -12,7 +12,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
 use serde::Deserialize;
 
-use super::produce::{DeliveryReport, since_enqueued};
+use super::delivery_report::{DeliveryReport, since_enqueued};
 use super::token::TokenSource;
 use crate::sink::tally::Tally;
 use crate::sink::throttled::Throttled;

@@ -30,13 +30,18 @@ impl Property {
     }
 }
 
-impl FromStr for Property {
-    type Err = String;
+/// A text that sets no property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("write it as KEY=VALUE, as in linger.ms=20")]
+pub struct NoProperty;
 
-    fn from_str(text: &str) -> Result<Property, String> {
+impl FromStr for Property {
+    type Err = NoProperty;
+
+    fn from_str(text: &str) -> Result<Property, NoProperty> {
         match text.split_once('=') {
             Some((key, value)) if !key.trim().is_empty() => Ok(Property::new(key.trim(), value)),
-            _ => Err("write it as KEY=VALUE, as in linger.ms=20".to_owned()),
+            _ => Err(NoProperty),
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct TokenSource {
 struct Kept {
     token: Option<Token>,
     /// When there was none last, and why.
-    failed: Option<(Instant, String)>,
+    failed: Option<(Instant, TokenError)>,
 }
 
 /// A token. `Debug` shows no secret.
@@ -76,6 +76,37 @@ const OWN: [&str; 8] = [
     "sasl.oauthbearer.grant.type",
     "https.ca.location",
 ];
+
+/// Why there is no token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The authorisation server can't be asked, or does not answer.
+    #[error("{0}")]
+    Unanswered(String),
+    /// It refuses.
+    #[error("it answered {0}")]
+    Refused(String),
+    /// Its answer has none.
+    #[error("its answer holds no access_token")]
+    NoToken,
+    /// The certificate authority can't be read.
+    #[error("https.ca.location can't be read: {0}")]
+    Authority(String),
+    /// A certificate authority is named where nothing can be checked against it.
+    #[error("https.ca.location is of no use: this program was built without tls")]
+    WithoutTls,
+    /// Any of these, with the server.
+    #[error("{problem} ({server})")]
+    At {
+        /// What went wrong.
+        problem: String,
+        /// The server.
+        server: String,
+    },
+    /// librdkafka doesn't take the token.
+    #[error("{0}")]
+    NotTaken(String),
+}
 
 impl TokenSource {
     /// Takes what makes up a source out of `properties`; none where they ask for none.
@@ -126,8 +157,8 @@ impl TokenSource {
     /// A token that is good for a while; waits for the authorisation server where none is kept.
     ///
     /// # Errors
-    /// Why there is none, on one line.
-    pub fn token(&self) -> Result<Token, String> {
+    /// Why there is none.
+    pub fn token(&self) -> Result<Token, TokenError> {
         let mut kept = self.kept.lock();
         if let Some(token) = kept.token.as_ref().filter(|token| now_ms() < token.stale_ms) {
             return Ok(token.clone());
@@ -141,7 +172,8 @@ impl TokenSource {
                 Ok(token)
             }
             Err(problem) => {
-                let problem = format!("{problem} ({self})");
+                let problem =
+                    TokenError::At { problem: problem.to_string(), server: self.to_string() };
                 kept.failed = Some((Instant::now(), problem.clone()));
                 Err(problem)
             }
@@ -153,7 +185,7 @@ impl TokenSource {
         &self.extensions
     }
 
-    fn ask(&self) -> Result<Token, String> {
+    fn ask(&self) -> Result<Token, TokenError> {
         let mut body = "grant_type=client_credentials".to_owned();
         if let Some(scope) = &self.scope {
             body.push_str("&scope=");
@@ -168,16 +200,16 @@ impl TokenSource {
             .body(body)
             .send()
             // Its URL may have a query that nobody else should see.
-            .map_err(|error| root_cause(&error.without_url()))?;
+            .map_err(|error| TokenError::Unanswered(root_cause(&error.without_url())))?;
         let status = answer.status();
-        let text = body_of(answer, LARGEST, asked + PATIENCE).map_err(|error| error.to_string())?;
+        let text = body_of(answer, LARGEST, asked + PATIENCE)
+            .map_err(|error| TokenError::Unanswered(error.to_string()))?;
         if !status.is_success() {
             let said: Refused = serde_json::from_slice(&text).unwrap_or_default();
             let said = [said.error, said.error_description].join(" ");
-            return Err(one_line(&format!("it answered {status} {said}")));
+            return Err(TokenError::Refused(one_line(&format!("{status} {said}"))));
         }
-        let granted: Granted = serde_json::from_slice(&text)
-            .map_err(|_| "its answer holds no access_token".to_owned())?;
+        let granted: Granted = serde_json::from_slice(&text).map_err(|_| TokenError::NoToken)?;
         Ok(self.granted(granted, now_ms()))
     }
 
@@ -199,13 +231,13 @@ impl TokenSource {
         }
     }
 
-    fn client(&self) -> Result<Client, String> {
+    fn client(&self) -> Result<Client, TokenError> {
         // A redirect would take the secret elsewhere.
         let builder = Client::builder().timeout(PATIENCE).redirect(Policy::none());
         #[cfg(feature = "tls")]
         let builder = match &self.ca_file {
             Some(path) => {
-                let unread = |cause: String| format!("https.ca.location can't be read: {cause}");
+                let unread = TokenError::Authority;
                 let pem = std::fs::read(path).map_err(|error| unread(error.to_string()))?;
                 let authorities = reqwest::Certificate::from_pem_bundle(&pem)
                     .map_err(|error| unread(root_cause(&error)))?;
@@ -215,10 +247,9 @@ impl TokenSource {
         };
         #[cfg(not(feature = "tls"))]
         if self.ca_file.is_some() {
-            let problem = "https.ca.location is of no use: this program was built without tls";
-            return Err(problem.to_owned());
+            return Err(TokenError::WithoutTls);
         }
-        builder.build().map_err(|error| root_cause(&error))
+        builder.build().map_err(|error| TokenError::Unanswered(root_cause(&error)))
     }
 }
 

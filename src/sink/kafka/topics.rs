@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use fleetstorm_model::record::Topic;
+use fleetstorm_model::record::topic::UnknownTopic;
 use rdkafka::admin::{ConfigResource, OwnedResourceSpecifier};
 
 use super::access::{self, Access};
@@ -63,23 +64,26 @@ pub struct Prepared {
     pub producer_expiration: Duration,
 }
 
-impl std::str::FromStr for TopicConfig {
-    type Err = String;
+/// A text that is no topic's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoTopicConfig {
+    /// It names a topic that there isn't.
+    #[error(transparent)]
+    Topic(#[from] UnknownTopic),
+    /// It sets no property.
+    #[error("write it as KEY=VALUE or TOPIC:KEY=VALUE, as in telemetry:retention.ms=3600000")]
+    Form,
+}
 
-    fn from_str(text: &str) -> Result<TopicConfig, String> {
+impl std::str::FromStr for TopicConfig {
+    type Err = NoTopicConfig;
+
+    fn from_str(text: &str) -> Result<TopicConfig, NoTopicConfig> {
         let (topic, rest) = match text.split_once(':') {
-            Some((topic, rest)) if !topic.contains('=') => {
-                let topic = topic.parse().map_err(
-                    |error: fleetstorm_model::record::topic::UnknownTopic| error.to_string(),
-                )?;
-                (Some(topic), rest)
-            }
+            Some((topic, rest)) if !topic.contains('=') => (Some(topic.parse()?), rest),
             _ => (None, text),
         };
-        let property = rest.parse().map_err(|_| {
-            "write it as KEY=VALUE or TOPIC:KEY=VALUE, as in telemetry:retention.ms=3600000"
-                .to_owned()
-        })?;
+        let property = rest.parse().map_err(|_| NoTopicConfig::Form)?;
         Ok(TopicConfig { topic, property })
     }
 }

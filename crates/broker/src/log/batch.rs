@@ -133,7 +133,7 @@ pub(crate) fn check(
         records::check(&header, body, open).map_err(|e| match e {
             RecordError::NoKey => invalid("a compacted topic takes no record without a key"),
             RecordError::Malformed(why) => invalid(why),
-            RecordError::Codec(why) => (ResponseError::CorruptMessage, why),
+            RecordError::Codec(why) => (ResponseError::CorruptMessage, why.to_string()),
         })?;
     }
     Ok(header)

@@ -10,11 +10,22 @@ const MOST: u64 = 128 << 20;
 /// What snappy's Java framing begins with, which Java clients and librdkafka write.
 const XERIAL: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
 
+/// Why what a batch compresses can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CodecError {
+    #[error("codec {0} is unknown")]
+    Unknown(i16),
+    #[error("{codec}: {cause}")]
+    Damaged { codec: &'static str, cause: String },
+    #[error("{codec}: the records come to more than {MOST} bytes")]
+    TooLarge { codec: &'static str },
+}
+
 /// The records of a batch, opened by the codec of its attributes.
 ///
 /// # Errors
 /// Why they can't be.
-pub(crate) fn open(codec: i16, body: Bytes) -> Result<Bytes, String> {
+pub(crate) fn open(codec: i16, body: Bytes) -> Result<Bytes, CodecError> {
     let opened = match codec {
         0 => return Ok(body),
         1 => all("gzip", flate2::read::MultiGzDecoder::new(&body[..])),
@@ -22,31 +33,32 @@ pub(crate) fn open(codec: i16, body: Bytes) -> Result<Bytes, String> {
         3 => all("lz4", lz4_flex::frame::FrameDecoder::new(&body[..])),
         4 => {
             let decoder = ruzstd::decoding::StreamingDecoder::new(&body[..])
-                .map_err(|e| format!("zstd: {e}"))?;
+                .map_err(|e| CodecError::Damaged { codec: "zstd", cause: e.to_string() })?;
             all("zstd", decoder)
         }
-        unknown => Err(format!("codec {unknown} is unknown")),
+        unknown => Err(CodecError::Unknown(unknown)),
     }?;
     Ok(Bytes::from(opened))
 }
 
-fn all(name: &str, from: impl Read) -> Result<Vec<u8>, String> {
+fn all(codec: &'static str, from: impl Read) -> Result<Vec<u8>, CodecError> {
     let mut opened = Vec::new();
     let read = from.take(MOST + 1).read_to_end(&mut opened);
     match read {
         Ok(_) if opened.len() as u64 <= MOST => Ok(opened),
-        Ok(_) => Err(format!("{name}: the records come to more than {MOST} bytes")),
-        Err(e) => Err(format!("{name}: {e}")),
+        Ok(_) => Err(CodecError::TooLarge { codec }),
+        Err(e) => Err(CodecError::Damaged { codec, cause: e.to_string() }),
     }
 }
 
 /// Snappy in the framing of Java's library (blocks behind their lengths), or bare.
-fn snappy(body: &[u8]) -> Result<Vec<u8>, String> {
-    let fail = |e: &dyn std::fmt::Display| format!("snappy: {e}");
+fn snappy(body: &[u8]) -> Result<Vec<u8>, CodecError> {
+    let codec = "snappy";
+    let fail = |e: &dyn std::fmt::Display| CodecError::Damaged { codec, cause: e.to_string() };
     let Some(framed) = body.strip_prefix(&XERIAL) else {
         let length = snap::raw::decompress_len(body).map_err(|e| fail(&e))?;
         if length as u64 > MOST {
-            return Err(format!("snappy: the records come to more than {MOST} bytes"));
+            return Err(CodecError::TooLarge { codec });
         }
         return snap::raw::Decoder::new().decompress_vec(body).map_err(|e| fail(&e));
     };
@@ -60,7 +72,7 @@ fn snappy(body: &[u8]) -> Result<Vec<u8>, String> {
         let block = after.get(..length).ok_or_else(|| fail(&io::ErrorKind::UnexpectedEof))?;
         let comes_to = snap::raw::decompress_len(block).map_err(|e| fail(&e))?;
         if (opened.len() + comes_to) as u64 > MOST {
-            return Err(format!("snappy: the records come to more than {MOST} bytes"));
+            return Err(CodecError::TooLarge { codec });
         }
         opened.extend(snap::raw::Decoder::new().decompress_vec(block).map_err(|e| fail(&e))?);
         rest = &after[length..];

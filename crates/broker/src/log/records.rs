@@ -12,8 +12,8 @@ pub(crate) enum RecordError {
     NoKey,
     #[error("{0}")]
     Malformed(&'static str),
-    #[error("{0}")]
-    Codec(String),
+    #[error(transparent)]
+    Codec(#[from] codec::CodecError),
 }
 
 /// A record as it is in its batch.
@@ -31,7 +31,7 @@ const SHORT: RecordError = RecordError::Malformed("a record ends before its fiel
 /// Checks that the records are whole and as many as the header says, and that they have keys where
 /// the topic needs them.
 pub(crate) fn check(header: &Header, body: Bytes, keyed: bool) -> Result<(), RecordError> {
-    let mut body = codec::open(header.codec(), body).map_err(RecordError::Codec)?;
+    let mut body = codec::open(header.codec(), body)?;
     for expected in 0..header.count {
         let mut record = next(&mut body)?;
         let (offset_delta, _) = start(&mut record)?;
@@ -65,7 +65,7 @@ pub(crate) fn check(header: &Header, body: Bytes, keyed: bool) -> Result<(), Rec
 
 /// All records of a batch; `body` is what follows the header.
 pub(crate) fn read(header: &Header, body: Bytes) -> Result<Vec<Record>, RecordError> {
-    let mut body = codec::open(header.codec(), body).map_err(RecordError::Codec)?;
+    let mut body = codec::open(header.codec(), body)?;
     let mut records = Vec::new();
     for _ in 0..header.count {
         let mut record = next(&mut body)?;

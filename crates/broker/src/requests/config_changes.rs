@@ -143,7 +143,7 @@ fn changed(
             }
             _ => return Err(invalid(format!("{name} is not a list"))),
         };
-        setting.check(&value).map_err(invalid)?;
+        setting.check(&value).map_err(|e| invalid(e.to_string()))?;
         values.insert(name.to_owned(), value);
     }
     Ok(values)

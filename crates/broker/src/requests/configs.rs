@@ -48,7 +48,8 @@ fn values(
     };
     match resource.resource_type {
         TOPIC => {
-            topics::check_name(name).map_err(|e| (ResponseError::InvalidTopicException, e))?;
+            topics::check_name(name)
+                .map_err(|e| (ResponseError::InvalidTopicException, e.to_string()))?;
             let topic = state.topics.get(name).ok_or_else(|| {
                 (ResponseError::UnknownTopicOrPartition, format!("topic {name} does not exist"))
             })?;

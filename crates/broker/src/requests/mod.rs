@@ -34,7 +34,7 @@ use kafka_protocol::protocol::StrBytes;
 pub(crate) use api_versions::versions_answer;
 pub(crate) use refusal::{refuse, throttle};
 
-use crate::careful::{Reader, drop_decoded};
+use crate::careful::{BadRequest, Reader, drop_decoded};
 use crate::faults::Hit;
 use crate::state::Shared;
 
@@ -60,10 +60,10 @@ macro_rules! apis {
         ///
         /// # Errors
         /// Where it isn't one.
-        pub(crate) fn walk(api: ApiKey, version: i16, from: &mut Reader) -> Result<(), String> {
+        pub(crate) fn walk(api: ApiKey, version: i16, from: &mut Reader) -> Result<(), BadRequest> {
             match api {
                 $(ApiKey::$api => drop_decoded::<$request>(from, version),)*
-                _ => Err(format!("{api:?} is not answered")),
+                _ => Err(BadRequest::unanswered(api)),
             }
         }
     };

@@ -59,7 +59,7 @@ struct Plan {
 
 fn check(state: &State, wanted: &CreatableTopic) -> Result<Plan, Refusal> {
     let name = wanted.name.as_str();
-    topics::check_name(name).map_err(|e| (ResponseError::InvalidTopicException, e))?;
+    topics::check_name(name).map_err(|e| (ResponseError::InvalidTopicException, e.to_string()))?;
     if state.topics.get(name).is_some() {
         let why = format!("Topic '{name}' already exists.");
         return Err((ResponseError::TopicAlreadyExists, why));
@@ -126,7 +126,9 @@ fn assigned(state: &State, wanted: &CreatableTopic, config: Values) -> Result<Pl
 pub(super) fn check_config(name: &str, value: &str) -> Result<(), Refusal> {
     match config::find(config::TOPIC, name) {
         None => Err((ResponseError::InvalidConfig, format!("Unknown topic config name: {name}"))),
-        Some(setting) => setting.check(value).map_err(|e| (ResponseError::InvalidConfig, e)),
+        Some(setting) => {
+            setting.check(value).map_err(|e| (ResponseError::InvalidConfig, e.to_string()))
+        }
     }
 }
 

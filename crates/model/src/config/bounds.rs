@@ -8,8 +8,8 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use serde_json::{Map, Value};
 
 use super::error::{Problem, ProblemKind};
-use super::layers::Origin;
 use super::nearest::{nearest, nearest_key};
+use super::origin::Origin;
 
 /// Every key by its dotted path. A test holds this table against the fields of `Config`.
 pub(super) const RULES: &[(&str, Rule)] = &[
@@ -133,9 +133,9 @@ fn check_section(
                     detail: switch_of(&key).filter(|_| value.is_boolean()),
                 }
             }
-            (None, _, value) => {
-                ProblemKind::Unknown { nearest: nearest_key(&key, value.is_object()) }
-            }
+            (None, _, value) => ProblemKind::Unknown {
+                nearest: nearest_key(&key, value.is_object(), RULES.iter().map(|(path, _)| *path)),
+            },
         };
         problems.push(Problem { key, value: value.clone(), origin: origin.clone(), kind });
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::layers::Origin;
+use super::origin::Origin;
 
 /// Why there is no configuration. Texts are fragments that fit after "error: ".
 #[derive(Debug, thiserror::Error)]

@@ -6,9 +6,11 @@
 
 mod bounds;
 mod error;
-pub mod layers;
+mod layer;
 mod nearest;
 mod notes;
+mod origin;
+mod resolve;
 pub mod scenario;
 pub mod shape;
 pub mod units;
@@ -21,8 +23,10 @@ use serde::{Deserialize, Serialize};
 
 pub use bounds::whole_bounds;
 pub use error::{ConfigError, Problem, ProblemKind};
-pub use layers::{Layer, Origin, Resolved, resolve};
+pub use layer::Layer;
 pub use nearest::nearest;
+pub use origin::Origin;
+pub use resolve::{Resolved, resolve};
 pub use scenario::Scenario;
 pub use shape::{
     Anomalies, Degradation, Failures, Growth, Maintenance, TemporalPatterns, ZonePatterns,

@@ -1,7 +1,5 @@
 //! The valid name that a misspelt one was probably meant to be.
 
-use super::bounds::RULES;
-
 /// Below this a suggestion would mislead more often than help.
 const SIMILAR: f64 = 0.78;
 
@@ -10,13 +8,17 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best(candidates.into_iter().map(|candidate| (similarity(word, candidate), candidate)))
 }
 
-/// The dotted path that `key` was probably meant to be: a section's where it `is_section`.
-pub(super) fn nearest_key(key: &str, is_section: bool) -> Option<String> {
+/// The dotted path, of these, that `key` was probably meant to be: a section's where it `is_section`.
+pub(super) fn nearest_key<'a>(
+    key: &str,
+    is_section: bool,
+    paths: impl Iterator<Item = &'a str>,
+) -> Option<String> {
     let (parent, name) = split(key);
     let known: Vec<&str> = if is_section {
-        RULES.iter().map(|(path, _)| split(path).0).filter(|section| !section.is_empty()).collect()
+        paths.map(|path| split(path).0).filter(|section| !section.is_empty()).collect()
     } else {
-        RULES.iter().map(|(path, _)| *path).collect()
+        paths.collect()
     };
     best(known.into_iter().map(|path| {
         let (known_parent, known_name) = split(path);

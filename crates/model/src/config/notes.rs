@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::Config;
-use super::layers::{Layer, Origin};
+use super::layer::Layer;
+use super::origin::Origin;
 
 /// What has no effect while a switch is off: a key, or a whole section where it ends in a dot.
 const SWITCHES: &[(&str, &str)] = &[

@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use super::error::ConfigError;
-use super::layers::{Layer, Origin};
+use super::layer::Layer;
 use super::nearest::nearest;
+use super::origin::Origin;
 
 /// A named preset.
 #[derive(Debug, Clone, PartialEq)]

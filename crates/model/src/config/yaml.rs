@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::ConfigError;
-use super::layers::Origin;
+use super::origin::Origin;
 
 /// The most that is read of a file, in bytes.
 pub(super) const FILE_BYTES_MAX: u64 = 1024 * 1024;

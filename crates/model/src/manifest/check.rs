@@ -2,7 +2,7 @@
 //! by options before a run, a file may have otherwise: everything is held against the same bounds, so
 //! that whoever makes the run's records again meets nothing that a run could not.
 
-use crate::config::layers::Origin;
+use crate::config::Origin;
 use crate::config::units::Speed;
 use crate::config::{ConfigError, UnitError};
 use crate::fleet::Fleet;

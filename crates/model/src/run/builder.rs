@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::config::layers::Layer;
+use crate::config::Layer;
 use crate::config::units::{ByteRate, Shard, Span, StartTime};
 use crate::config::{self, Config, Scenario};
 use crate::encoding::Format;

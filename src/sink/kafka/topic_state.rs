@@ -1,0 +1,137 @@
+//! What topics are like at one moment, and how they have changed since another.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::admin::OwnedResourceSpecifier;
+use rdkafka::error::RDKafkaErrorCode;
+use serde::{Deserialize, Serialize};
+
+use super::admin::Admin;
+use super::connect::Cluster;
+use super::describe;
+use super::error::KafkaError;
+
+/// What a topic is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicState {
+    /// Its id, which a topic of the same name that is made anew doesn't have; none of a cluster without
+    /// ids.
+    pub id: Option<String>,
+    /// How many partitions it has.
+    pub partitions: u32,
+    /// Its `cleanup.policy`; none where the cluster doesn't tell.
+    pub cleanup_policy: Option<String>,
+}
+
+/// How a topic has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum TopicChange {
+    /// It was deleted, and another of its name was made.
+    MadeAnew,
+    /// It was deleted.
+    Deleted,
+    /// It has another number of partitions.
+    Partitions {
+        /// How many it had.
+        before: u32,
+        /// How many it has.
+        now: u32,
+    },
+    /// It has another `cleanup.policy`.
+    CleanupPolicy {
+        /// What it had.
+        before: String,
+        /// What it has.
+        now: String,
+    },
+}
+
+impl TopicState {
+    /// How `now`, or that there is no such topic, differs from it.
+    pub fn changes(&self, now: Option<&TopicState>) -> Vec<TopicChange> {
+        let Some(now) = now else { return vec![TopicChange::Deleted] };
+        if self.id.is_some() && now.id.is_some() && self.id != now.id {
+            return vec![TopicChange::MadeAnew];
+        }
+        let mut changes = Vec::new();
+        if self.partitions != now.partitions {
+            let (before, now) = (self.partitions, now.partitions);
+            changes.push(TopicChange::Partitions { before, now });
+        }
+        if let (Some(before), Some(now)) = (&self.cleanup_policy, &now.cleanup_policy)
+            && before != now
+        {
+            let (before, now) = (before.clone(), now.clone());
+            changes.push(TopicChange::CleanupPolicy { before, now });
+        }
+        changes
+    }
+}
+
+/// What the topics `names` are like, without those that there aren't. A topic that the cluster doesn't
+/// describe for another reason is an error: it may be there.
+///
+/// # Errors
+/// [`KafkaError`] where the cluster doesn't answer within `patience`.
+pub fn states(
+    cluster: &Cluster,
+    names: &[&str],
+    patience: Duration,
+) -> Result<BTreeMap<String, TopicState>, KafkaError> {
+    let failed = |cause: String| KafkaError::Request {
+        action: "ask what the topics are like".to_owned(),
+        cause,
+    };
+    let described = describe::topics(cluster.client(), names, patience)
+        .map_err(|(code, reason)| failed(format!("{code}: {reason}")))?;
+    let mut states = BTreeMap::new();
+    for topic in described {
+        match topic.error {
+            None => {
+                let (id, partitions) = (topic.id, topic.partitions);
+                states.insert(topic.name, TopicState { id, partitions, cleanup_policy: None });
+            }
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {}
+            Some(code) => return Err(failed(format!("{}: {code}", topic.name))),
+        }
+    }
+    let there: Vec<&str> = states.keys().map(String::as_str).collect();
+    if there.is_empty() {
+        return Ok(states);
+    }
+    for config in Admin::new(cluster)?.configs(&there) {
+        let OwnedResourceSpecifier::Topic(name) = &config.specifier else { continue };
+        let policy = config.get("cleanup.policy").and_then(|entry| entry.value.clone());
+        if let Some(state) = states.get_mut(name) {
+            state.cleanup_policy = policy;
+        }
+    }
+    Ok(states)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_told_and_what_is_unknown_is_none() {
+        let state = |id: Option<&str>, partitions, policy: Option<&str>| TopicState {
+            id: id.map(str::to_owned),
+            partitions,
+            cleanup_policy: policy.map(str::to_owned),
+        };
+        let before = state(Some("a"), 3, Some("delete"));
+        assert_eq!(before.changes(None), [TopicChange::Deleted]);
+        assert_eq!(before.changes(Some(&before)), []);
+        assert_eq!(before.changes(Some(&state(None, 3, None))), []);
+        // What another topic is like is no change of this one.
+        let another = state(Some("b"), 6, Some("compact"));
+        assert_eq!(before.changes(Some(&another)), [TopicChange::MadeAnew]);
+        let grown = state(Some("a"), 6, Some("compact"));
+        let policy = TopicChange::CleanupPolicy { before: "delete".into(), now: "compact".into() };
+        let expected = [TopicChange::Partitions { before: 3, now: 6 }, policy];
+        assert_eq!(before.changes(Some(&grown)), expected);
+    }
+}
