@@ -14,9 +14,9 @@ USAGE = """\
 usage: tests/run [--model] [--program] [--real] [CARGO-TEST-ARGUMENT...]
 
 Runs every check and every test, those against real Kafka and a real registry included; for
-example `tests/run --test real_kafka` those of one file. These run a part of the tests:
+example `tests/run --test real verify::` those of one file. These run a part of the tests:
 
-  --model    those of the simulation alone
+  --model    those of the simulation alone: quick, and nothing written in C is compiled
   --program  those of the program, of its own broker and of its registry
   --real     those against real Kafka and a real registry
 
@@ -64,17 +64,16 @@ def run_all(steps: Steps, chosen: Sequence[str], arguments: Sequence[str]) -> No
     real = not chosen or "real" in chosen
 
     steps.begin("What this machine has")
-    broker = machine.look(real)
+    broker = machine.look(real, compiles_c=list(chosen) != ["model"])
 
     steps.begin("Formatting")
     checks.formatting()
 
-    steps.begin("Tests of the real cluster")
-    parts.check_real_tests()
+    steps.begin("Parts of the tests")
     parts.check()
 
     steps.begin("Lints")
-    checks.lints()
+    checks.lints(parts.workspace(chosen))
 
     if real:
         steps.begin("Independent readers (Python)")

@@ -7,8 +7,10 @@ from cluster import java
 
 from .steps import Failure, quiet
 
-NEEDED = {
-    "cargo": "the Rust toolchain, by rustup (with its rustfmt and clippy components)",
+CARGO = {"cargo": "the Rust toolchain, by rustup (with its rustfmt and clippy components)"}
+
+#: What the program's libraries are compiled with; the linker is behind the first, for all tests.
+COMPILERS = {
     "cc": "a C compiler (on Debian: apt-get install build-essential)",
     "make": "librdkafka and OpenSSL are compiled with it (on Debian: apt-get install make)",
     "perl": "OpenSSL is configured with it (on Debian: apt-get install perl)",
@@ -27,12 +29,15 @@ BROKERS = {
 }
 
 
-def look(real: bool) -> str:
+def look(real: bool, compiles_c: bool) -> str:
     """Where broker and registry come from, one of BROKERS, and nowhere unless tests are real.
+
+    Where nothing written in C is compiled, only its linker is needed.
 
     Fails where something is missing, and says all that is.
     """
-    missing = [f"{name}: {what}" for name, what in NEEDED.items() if not shutil.which(name)]
+    needed = {**CARGO, **COMPILERS} if compiles_c else {**CARGO, "cc": COMPILERS["cc"]}
+    missing = [f"{name}: {what}" for name, what in needed.items() if not shutil.which(name)]
     broker = where_from() if real else ""
     if broker:
         print(f"broker and registry: {BROKERS[broker]}", flush=True)

@@ -5,26 +5,64 @@ import re
 import shutil
 import subprocess
 import time
-from typing import Sequence
+from typing import Any, Sequence
 
 from . import parts
 from .machine import has_java
-from .steps import ROOT, Failure, call, stop
+from .steps import ROOT, Failure, status, stop
 
 NEEDS = ("which need Java and Maven, kcat or Go (acl_: or FLEETSTORM_TEST_ACL_BOOTSTRAP;"
          " secure_: or FLEETSTORM_TEST_SECURE_DIR and its like)")
 
 
+class Runs:
+    """Runs of cargo, one after the other, each to its end whatever became of those before."""
+
+    def __init__(self, packages: Sequence[str]) -> None:
+        self.packages = packages
+        self.failed: list[str] = []
+
+    def run(self, what: str, words: Sequence[str], own: Sequence[str], **more: Any) -> None:
+        """Runs tests: `words` are cargo's, `own` those of the tests' binaries."""
+        if status("cargo", "test", "--release", "--no-fail-fast", *self.packages, *words,
+                  "--", *own, **more) != 0:
+            self.failed.append(what)
+
+    def end(self) -> None:
+        """Fails where one of them has."""
+        if self.failed:
+            raise Failure(f"tests failed above: {', '.join(self.failed)}", 101)
+
+
 def run(chosen: Sequence[str], arguments: Sequence[str], real: bool) -> None:
     """Runs the parts that are chosen, or all, with more arguments of cargo's."""
     skip = left_out() if real else []
-    own = list(arguments)
-    ours, theirs = (own[:own.index("--")], own[own.index("--") + 1:]) if "--" in own else (own, [])
-    # Always the whole workspace, with all features, so that nothing is compiled twice.
-    call("cargo", "test", "--release", "--workspace", "--no-fail-fast", "--features", "real-tests",
-         *parts.targets(chosen), *ours, "--", *theirs, *skip)
+    given = list(arguments)
+    words, own = given, []
+    if "--" in given:
+        words, own = given[:given.index("--")], given[given.index("--") + 1:]
+    runs = Runs(parts.workspace(chosen))
+    if words:
+        # Whoever names tests says what is run, at once.
+        named = parts.targets(chosen) if chosen else []
+        runs.run(" ".join(words), [*named, *words], [*own, *skip])
+    else:
+        run_parts(runs, chosen, own, skip)
     if skip:
         print(f"left out: the tests named as in {' '.join(skip)}, {NEEDS}", flush=True)
+    runs.end()
+
+
+def run_parts(runs: Runs, chosen: Sequence[str], own: Sequence[str], skip: Sequence[str]) -> None:
+    """Runs whole parts: binaries one after the other, and those of tests/real module by module."""
+    others = parts.targets(chosen, but=["real"])
+    if others:
+        runs.run("units and binaries", others, [*own, *skip])
+    if not chosen:
+        runs.run("documentation", ["--doc"], own)
+    if not chosen or "real" in chosen:
+        for module in parts.REAL_MODULES:
+            runs.run(f"real {module}", ["--test", "real"], [f"{module}::", *own, *skip])
 
 
 def left_out() -> list[str]:
@@ -68,7 +106,9 @@ def run_embedded() -> None:
             raise Failure(f"the embedded broker told no addresses within 10 s: see {log}")
         there = dict(os.environ, FLEETSTORM_TEST_BOOTSTRAP=told["Broker"],
                      FLEETSTORM_TEST_REGISTRY=told["Registry"])
-        call("cargo", "test", "--release", "--no-fail-fast", "--features", "real-tests",
-             "--test", "real_verify", "--test", "real_direct", env=there)
+        runs = Runs(parts.workspace(["real"]))
+        for module in ["verify", "direct"]:
+            runs.run(f"real {module}", ["--test", "real"], [f"{module}::"], env=there)
+        runs.end()
     finally:
         stop(child)

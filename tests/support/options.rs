@@ -1,6 +1,4 @@
 //! Runs as a user asks for them, by the options of `fleetstorm run`.
-// Not every test needs all of it.
-#![allow(dead_code)]
 
 use fleetstorm::cli::{Cli, Command};
 use fleetstorm::exit::ProgramError;

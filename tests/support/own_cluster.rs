@@ -1,7 +1,5 @@
 //! A cluster of a test's own, whose brokers it may hold still, kill and start again.
 
-#![allow(dead_code)]
-
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! A TCP proxy between the program and a broker, which cuts, slows and resets connections.
 
-#![allow(dead_code)]
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, Ordering};

@@ -2,6 +2,7 @@
 //! cluster is that of `FLEETSTORM_TEST_BOOTSTRAP`, of one broker; Kafka's tools are the jars that
 //! `tests/cluster/cluster` has fetched.
 
+#[path = "broker/client/mod.rs"]
 mod client;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,15 @@
+//! The simulation: what a run's records are, by its settings alone. Nothing here starts a program or
+//! opens a connection.
+
+mod anomalies;
+mod determinism;
+mod encoding;
+mod failures;
+mod partitioning;
+mod patterns;
+mod profiles;
+mod scenarios;
+mod schedule;
+mod signals;
+mod stationary;
+mod support;
