@@ -94,10 +94,7 @@ pub enum VerifyError {
         partitions: u32,
     },
     /// A topic is another than the run wrote to.
-    #[error(
-        "topic `{topic}` was made anew {}: what the run wrote to it before is gone with it",
-        when(*noticed)
-    )]
+    #[error("topic `{topic}` {}", anew(*noticed))]
     MadeAnew {
         /// The topic.
         topic: String,
@@ -298,11 +295,16 @@ fn check_ids(cluster: &Cluster, runs: &Runs) -> Result<(), VerifyError> {
     Ok(())
 }
 
-/// When a topic was made anew, as far as that is known.
-fn when(noticed: Option<DateTime<Utc>>) -> String {
+/// What is known of a topic that is another than the run wrote to.
+fn anew(noticed: Option<DateTime<Utc>>) -> String {
     match noticed {
-        Some(at) => format!("while the run lasted, before {}", at.format("%Y-%m-%d %H:%M:%S UTC")),
-        None => "after the run".to_owned(),
+        Some(at) => format!(
+            "was made anew while the run lasted, before {}: what the run wrote to it until then is gone",
+            at.format("%Y-%m-%d %H:%M:%S UTC")
+        ),
+        None => "has another id than the run wrote to: it was made anew after the run, which its \
+                 records are gone with, or this is another cluster"
+            .to_owned(),
     }
 }
 

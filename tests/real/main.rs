@@ -12,6 +12,7 @@ mod read_back;
 mod registry;
 mod security;
 mod stalls;
+mod topic_changes;
 mod verify;
 
 #[path = "../support/cluster.rs"]

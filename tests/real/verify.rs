@@ -77,7 +77,9 @@ impl Original {
         for entry in report["manifest"]["topics"].as_array_mut().expect("there are topics") {
             let name = format!("{prefix}{}", entry["topic"].as_str().expect("it is text"));
             entry["name"] = name.into();
-            entry.as_object_mut().expect("it is an object").remove("start_offsets");
+            let entry = entry.as_object_mut().expect("it is an object");
+            entry.remove("start_offsets");
+            entry.remove("id");
         }
         report["results"].as_object_mut().expect("it ended").remove("end_offsets");
         change(&mut report);

@@ -21,7 +21,7 @@ PARTS = {
     # The simulation alone, without a broker or a process; nothing of it is written in C.
     "model": Part(["fleetstorm-model"], ["--lib", "--examples"], ["model"]),
     # The program, and the broker and the registry that it brings, by binaries of their crates.
-    "program": Part([], ["--lib", "--bins"], ["program", "broker", "requests"]),
+    "program": Part([], ["--lib", "--bins"], ["program", "broker", "producer", "requests"]),
     # Against real Kafka and a real registry: the program, and the clients of crates/broker.
     "real": Part([], [], ["real", "real_clients"]),
 }
@@ -30,7 +30,7 @@ PARTS = {
 #: brokers that they have started, and need the machine to themselves.
 REAL_MODULES = [
     "bad_input", "direct", "doctor", "faults", "flink", "quotas", "read_back", "registry",
-    "security", "stalls", "verify",
+    "security", "stalls", "topic_changes", "verify",
 ]
 
 

@@ -1,7 +1,5 @@
 //! What the tests of the crate share: reports that are kept, records to send, and servers that are none.
 
-#![allow(dead_code, reason = "each test uses a part")]
-
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};

@@ -1,13 +1,14 @@
 //! How the brokers and the partitions' leaders are found: at first, and after they have changed.
 
-mod support;
-
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use fleetstorm_broker::{Action, ApiKey, Fault, ResponseError};
 use fleetstorm_producer::{ConnectionError, ProducerError, Topic, Unreached};
-use support::{Kept, SOON, assert_exact, broker, dead, send, settings, start, stored, swallowing};
+
+use crate::support::{
+    Kept, SOON, assert_exact, broker, dead, send, settings, start, stored, swallowing,
+};
 
 #[test]
 fn a_bootstrap_server_that_is_no_use_holds_nobody_up() {

@@ -1,7 +1,5 @@
 //! The crate as a stranger uses it: what is taken, stored, reported and refused.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,7 +9,8 @@ use fleetstorm_producer::{
     Acks, Codec, ErrorCode, ErrorKind, Producer, ProducerError, ProducerSettings, Record,
     SendError, Topic,
 };
-use support::{Kept, SOON, assert_exact, broker, send, settings, start, stored};
+
+use crate::support::{Kept, SOON, assert_exact, broker, send, settings, start, stored};
 
 fn record(value: &[u8]) -> Record<'_> {
     Record { topic: 0, partition: 0, key: b"", value, timestamp_ms: 0, opaque: Some(0) }
@@ -28,7 +27,7 @@ fn every_codec_and_acknowledgement_brings_each_record_once_and_in_order() {
             appender.flush().unwrap();
             assert_eq!(producer.flush(SOON), 0);
             // What nobody acknowledges may still be on its way.
-            support::wait_until("all are stored", || stored(&broker, 5).len() == 2_000);
+            crate::support::wait_until("all are stored", || stored(&broker, 5).len() == 2_000);
             assert_exact(&broker, 5, &kept, 2_000);
         }
     }
