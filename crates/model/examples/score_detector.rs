@@ -39,13 +39,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         let ended = incident.end_ms.is_some_and(|end_ms| at_ms >= end_ms);
         incident.machine_id == machine && at_ms >= incident.start_ms && !ended
     };
-    let found =
-        spikes.iter().filter(|spike| alarms.iter().any(|(machine, at)| within(spike, machine, *at)));
+    let found = spikes
+        .iter()
+        .filter(|spike| alarms.iter().any(|(machine, at)| within(spike, machine, *at)));
     let right = alarms
         .iter()
         .filter(|(machine, at)| spikes.iter().any(|spike| within(spike, machine, *at)));
     let (found, right) = (found.count(), right.count());
-    println!("found {found} of {} spikes; {right} of {} alarms were right", spikes.len(), alarms.len());
+    println!(
+        "found {found} of {} spikes; {right} of {} alarms were right",
+        spikes.len(),
+        alarms.len()
+    );
     assert!(!spikes.is_empty() && found > 0);
     Ok(())
 }
