@@ -12,7 +12,7 @@ PARTS = {
         "profiles", "scenarios", "schedule", "signals", "stationary"]),
     # The program, and the broker and the registry that it brings.
     "program": (["--bins"], [
-        "bad_input", "broker_faults", "command_line", "doctor", "embedded", "output", "preview",
+        "answers", "bad_input", "broker_faults", "command_line", "doctor", "embedded", "output", "preview",
         "report",
         # of crates/broker
         "basics", "compaction", "faults", "strangers", "transactions", "versions",
