@@ -12,8 +12,8 @@ PARTS = {
         "profiles", "scenarios", "schedule", "signals", "stationary"]),
     # The program, and the broker and the registry that it brings.
     "program": (["--bins"], [
-        "answers", "bad_input", "broker_faults", "command_line", "doctor", "embedded", "output", "preview",
-        "report",
+        "answers", "bad_input", "broker_faults", "command_line", "doctor", "embedded", "output",
+        "preview", "report",
         # of crates/broker
         "basics", "compaction", "faults", "strangers", "transactions", "versions",
         # of crates/registry
