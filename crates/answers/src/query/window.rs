@@ -124,7 +124,7 @@ impl FromStr for Window {
             let span: Span = part.trim().parse().map_err(
                 |error: fleetstorm_model::config::units::UnitError| wrong(&error.reason),
             )?;
-            let whole = span.duration().subsec_nanos() % 1_000_000 == 0;
+            let whole = span.duration().subsec_nanos().is_multiple_of(1_000_000);
             let ms = i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX);
             if whole { Ok(ms) } else { Err(wrong("windows are of whole milliseconds")) }
         };
