@@ -33,7 +33,7 @@ fn make(seed: u64, more: &[&str]) -> TempDir {
         "-q",
         "--sink=stdout",
         "--scenario=chaos",
-        "--machines=25",
+        "--machines=15",
         "--rate=max",
         "--start=2026-01-01T00:00:00Z",
         &seed,
@@ -64,7 +64,7 @@ fn second_model(directory: &Path, query: &str, engine: &str, answer: &str) -> (b
 #[test]
 fn answers_are_those_of_a_second_model() {
     for seed in [1, 2, 3] {
-        let made = make(seed, &["--readings=900"]);
+        let made = make(seed, &["--readings=700"]);
         for (query, engines) in QUERIES {
             for engine in engines {
                 let asked = [query, "--format=json", "--semantics", engine];
@@ -79,7 +79,7 @@ fn answers_are_those_of_a_second_model() {
 
 #[test]
 fn the_second_model_notices_a_wrong_definition() {
-    let made = make(1, &["--readings=900"]);
+    let made = make(1, &["--readings=700"]);
     let wrong: [(&str, &[&str]); 5] = [
         ("zone-load", &["--window=tumble:11s"]),
         ("zone-load", &["--watermark=11s"]),

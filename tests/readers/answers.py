@@ -8,6 +8,7 @@ Windows and keys that differ are printed, and the exit code is 1 where any do.""
 
 import json
 import sys
+from bisect import bisect_left
 from collections import defaultdict
 
 TOLERANCE = 1e-9
@@ -119,13 +120,14 @@ def hot_machines(records, _):
     last = max(value["timestamp"] for value in values)
     by_machine = defaultdict(list)
     for value in values:
-        by_machine[value["machine_id"]].append(value)
+        by_machine[value["machine_id"]].append((value["timestamp"], value["cpu_percent"]))
     rows = []
     # Every window there could be, and who is in it.
-    for start in range(first, last + 1, slide):
-        for machine, own in by_machine.items():
-            inside = [value["cpu_percent"] for value in own
-                      if start <= value["timestamp"] < start + size]
+    for machine, own in by_machine.items():
+        own.sort()
+        for start in range(first, last + 1, slide):
+            begin, end = bisect_left(own, (start,)), bisect_left(own, (start + size,))
+            inside = [cpu for _, cpu in own[begin:end]]
             if inside and mean(inside) > 80:
                 window = (start, start + size, machine)
                 rows.append(window_row(window, "machine_id", readings=len(inside),
