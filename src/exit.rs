@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use fleetstorm_answers::error::AnswerError;
 use fleetstorm_broker::BrokerError;
 use fleetstorm_model::config::ConfigError;
 use fleetstorm_model::run::RunError;
@@ -78,6 +79,9 @@ pub enum ProgramError {
     /// The run can't be verified.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// A query has no answer.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
     /// Reports can't be merged.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -152,6 +156,7 @@ impl ProgramError {
             | ProgramError::Config(_)
             | ProgramError::Run(_)
             | ProgramError::Properties(_)
+            | ProgramError::Answer(_)
             | ProgramError::Merge(_) => ExitCode::Usage,
             ProgramError::Kafka(error) => kafka(error),
             ProgramError::Direct(DirectError::Start(_)) => ExitCode::ProducerFailed,

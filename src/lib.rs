@@ -2,8 +2,8 @@
 //!
 //! The records are [`fleetstorm_model`]'s: a run is a pure function of its manifest. Here they are
 //! paced ([`pacing`]), sent ([`sink`]) and reported ([`report`]); [`run`] wires the whole.
-//! [`preview`] shows a run without making it, [`verify`] proves what one delivered, [`doctor`] tells
-//! why one would fail. [`cluster`] and [`registry`] reach Kafka clusters and schema registries.
+//! [`preview`] shows a run without making it, [`verify`] proves what one delivered, [`expect`] gives
+//! the right answers of queries over one, [`doctor`] tells why one would fail. [`cluster`] and [`registry`] reach Kafka clusters and schema registries.
 
 #![deny(missing_docs)]
 // The files that need it say so: those of sink/kafka that call librdkafka itself.
@@ -13,6 +13,7 @@ pub mod cli;
 pub mod cluster;
 pub mod doctor;
 pub mod exit;
+pub mod expect;
 pub mod output;
 pub mod pacing;
 pub mod preview;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
 use clap::FromArgMatches;
+use fleetstorm::cli::answers::QueriesCommand;
 use fleetstorm::cli::{
     self, Cli, Command, DoctorArgs, ReportCommand, ScenariosCommand, SchemasCommand, VerifyArgs,
     exposed,
@@ -20,7 +21,9 @@ use fleetstorm::report::{merge, summary};
 use fleetstorm::run;
 use fleetstorm::sink::stdout;
 use fleetstorm::verify::verdict::Verdict;
-use fleetstorm::{doctor, output, preview, serve};
+use fleetstorm::{doctor, expect, output, preview, serve};
+use fleetstorm_answers::AnswerError;
+use fleetstorm_answers::suite::{self, Language};
 use fleetstorm_model::config::scenario::{self, Scenario};
 use fleetstorm_model::{encoding, record};
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
@@ -70,6 +73,8 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, ProgramError> {
         }
         Command::Preview(args) => preview::preview(&args.options(), stop, verbosity),
         Command::Verify(args) => verify(args, stop, cli.quiet),
+        Command::Expect(args) => expect::expect(&args.options()?, verbosity),
+        Command::Queries(command) => queries(command),
         Command::Doctor(args) => doctor(args, stop, cli.quiet),
         Command::Broker(args) => serve::serve(&args.options(), stop, verbosity),
         Command::Report(command) => report(command, cli.quiet),
@@ -143,6 +148,25 @@ fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, ProgramError
         output::write_status(|out| summary::write(results, out));
     }
     Ok(ExitCode::Done)
+}
+
+fn queries(command: &QueriesCommand) -> Result<ExitCode, ProgramError> {
+    match command {
+        QueriesCommand::List => {
+            print(&suite::all().iter().map(ToString::to_string).collect::<Vec<_>>())
+        }
+        QueriesCommand::Show { name, engine } => {
+            let query = suite::find(name).map_err(AnswerError::from)?;
+            let text = match engine {
+                Some(language) => query.text(*language).map_err(AnswerError::from)?,
+                None => {
+                    let asked = query.text(Language::Model).map_err(AnswerError::from)?;
+                    format!("{}\n{asked}\n{}", query.definition, query.schema)
+                }
+            };
+            print(&[text.trim_end().to_owned()])
+        }
+    }
 }
 
 fn scenarios(command: &ScenariosCommand) -> Result<ExitCode, ProgramError> {

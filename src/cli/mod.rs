@@ -1,6 +1,7 @@
 //! The command line: names, defaults and help; and from arguments to the plain values that the rooms
 //! take.
 
+pub mod answers;
 pub mod count;
 pub mod exposed;
 mod minus;
@@ -23,6 +24,7 @@ use fleetstorm_model::schedule::Time;
 use fleetstorm_model::schedule::trace;
 use secrecy::SecretString;
 
+use answers::{ExpectArgs, QueriesCommand};
 use count::{whole, whole_of};
 
 use crate::registry::SubjectStrategy;
@@ -92,6 +94,11 @@ pub enum Command {
     Preview(Box<PreviewArgs>),
     /// Read a run's topics back and prove that nothing was lost, altered or sent twice.
     Verify(Box<VerifyArgs>),
+    /// The right answer of a streaming query over a run, from its report alone.
+    Expect(Box<ExpectArgs>),
+    /// Look at the queries that `expect` knows, and how engines are asked them.
+    #[command(subcommand)]
+    Queries(QueriesCommand),
     /// Find out why a run would fail: brokers, credentials, topics, registry, clock. Writes nothing.
     Doctor(Box<DoctorArgs>),
     /// Start the embedded broker, and a registry if asked for, alone: for tests and demos, in memory.

@@ -63,6 +63,11 @@ pub struct Told {
 pub struct Dropped(Vec<(u64, u64)>);
 
 impl Dropped {
+    /// The spans, first and last slot by their numbers, in order.
+    pub fn spans(&self) -> &[(u64, u64)] {
+        &self.0
+    }
+
     /// Whether a slot is in one of them.
     #[inline]
     pub fn hold(&self, slot: u64) -> bool {

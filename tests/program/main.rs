@@ -1,6 +1,7 @@
 //! The program, and the broker and the registry that it brings: as a user runs it, by processes of its
 //! own, and by its parts where a process would show less. None of it needs anything but this machine.
 
+mod answers;
 mod bad_input;
 mod broker_faults;
 mod command_line;

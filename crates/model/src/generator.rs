@@ -93,6 +93,17 @@ impl Generator {
         Generator::reporting(reported, manifest, share)
     }
 
+    /// The same share for who reads `wanted` alone: where that has no topic of state changes, none are
+    /// told, so that none wait for an event slot that nobody fills. What happens is the same.
+    pub fn of_topics(manifest: &Manifest, share: Share, wanted: TopicSet) -> Generator {
+        let told = [Topic::Status, Topic::Jobs, Topic::Incidents];
+        if told.into_iter().any(|topic| wanted.contains(topic)) {
+            return Generator::new(manifest, share);
+        }
+        let reported = Reported { status: false, jobs: false, incidents: false };
+        Generator::reporting(reported, manifest, share)
+    }
+
     /// The same share, of which incidents are the only state changes to be told, whether their topic is
     /// selected or not: what happens is the same.
     pub fn of_incidents(manifest: &Manifest, share: Share) -> Generator {

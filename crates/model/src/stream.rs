@@ -22,7 +22,7 @@
 use crate::fleet::Share;
 use crate::generator::Generator;
 use crate::manifest::Manifest;
-use crate::record::Topic;
+use crate::record::{Topic, TopicSet};
 use crate::schedule::{Schedule, SlotKind, Slots};
 use crate::simulation::events::Event;
 
@@ -102,7 +102,16 @@ pub enum End {
 impl Stream {
     /// The stream of `share` of the run that `manifest` describes.
     pub fn new(manifest: &Manifest, share: Share) -> Stream {
-        let generator = Generator::new(manifest, share);
+        Stream::from_generator(manifest, Generator::new(manifest, share))
+    }
+
+    /// The stream for who reads the topics of `wanted` alone, and fills no slot that carries none of
+    /// them. Its steps and those topics' records are the same.
+    pub fn of_topics(manifest: &Manifest, share: Share, wanted: TopicSet) -> Stream {
+        Stream::from_generator(manifest, Generator::of_topics(manifest, share, wanted))
+    }
+
+    fn from_generator(manifest: &Manifest, generator: Generator) -> Stream {
         let announces = manifest.topic_set().contains(Topic::Machines);
         Stream {
             opening: 0,

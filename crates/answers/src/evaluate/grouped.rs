@@ -1,0 +1,223 @@
+//! Groups of a topic's records by window and keys.
+
+use std::collections::{HashMap, VecDeque};
+
+use fleetstorm_model::record::Record;
+use fleetstorm_model::stream::KeyedRecord;
+
+use super::arrival::{Arrival, Verdict};
+use super::event_ms;
+use super::keys::{Groups, IdHash, Place};
+use super::rows::Rows;
+use super::sessions::Sessions;
+use super::summary::{Plan, State};
+use crate::answer::Row;
+use crate::query::{Aggregation, Bounds, Window, memory_class};
+use crate::semantics::{Engine, Semantics};
+
+/// Counts the records of an aggregation.
+#[derive(Debug)]
+pub struct Grouped<'a> {
+    asked: &'a Aggregation,
+    semantics: &'a Semantics,
+    /// How far behind the highest timestamp a record may still come, in milliseconds.
+    horizon_ms: i64,
+    plan: Plan,
+    groups: Groups,
+    arrival: Arrival,
+    /// Windows that records may still come for, by their ends.
+    open: VecDeque<Open>,
+    /// Where the last record's first window is among them.
+    hint: usize,
+    sessions: Sessions,
+    rows: Rows,
+    /// By the place of a machine: the class of its memory.
+    classes: Vec<Option<&'static str>>,
+    /// By the place of a machine: the instants of the records that were seen, the latest last.
+    seen: Vec<Vec<i64>>,
+    records: u64,
+}
+
+/// A window that records may still come for.
+#[derive(Debug)]
+struct Open {
+    bounds: Bounds,
+    groups: HashMap<u32, State, IdHash>,
+}
+
+/// The only "window" of a question without any.
+const ALWAYS: Bounds = Bounds { start_ms: i64::MIN, end_ms: i64::MAX };
+
+impl<'a> Grouped<'a> {
+    /// Nothing counted yet. The machines of parts are announced before their records.
+    pub fn new(
+        asked: &'a Aggregation,
+        semantics: &'a Semantics,
+        arrival: Arrival,
+        horizon_ms: i64,
+    ) -> Grouped<'a> {
+        let whole_means = semantics.engine == Engine::FlinkSql;
+        Grouped {
+            asked,
+            semantics,
+            horizon_ms,
+            plan: Plan::new(&asked.select, whole_means),
+            groups: Groups::new(&asked.by),
+            arrival,
+            open: VecDeque::new(),
+            hint: 0,
+            sessions: Sessions::default(),
+            rows: Rows::default(),
+            classes: Vec::new(),
+            seen: Vec::new(),
+            records: 0,
+        }
+    }
+
+    /// A record arrives.
+    #[inline]
+    pub fn take(&mut self, place: Place, keyed: &KeyedRecord<'_>) {
+        if keyed.record.topic() != self.asked.from {
+            self.announced(place, keyed.record);
+            return;
+        }
+        self.records += 1;
+        let event_ms = event_ms(keyed);
+        self.arrival.arrive(self.semantics, keyed.partition, event_ms);
+        if event_ms.saturating_sub(self.horizon_ms) >= self.first_end() {
+            self.finish_windows();
+        }
+        if !self.asked.filter.iter().all(|condition| condition.holds(keyed.record)) {
+            return;
+        }
+        if self.asked.once && !self.is_first(place, event_ms) {
+            return;
+        }
+        let class = self.classes.get(place).copied().flatten();
+        let group = self.groups.of(keyed.record, place, class);
+        match self.asked.window {
+            Window::None => self.add(ALWAYS, group, keyed.record, place, false),
+            Window::Session { gap_ms } => {
+                let (plan, arrival, semantics) = (&mut self.plan, &self.arrival, self.semantics);
+                let judge = |last_ms: i64| {
+                    let is_late = |highest: i64| {
+                        let highest = highest.saturating_sub(semantics.lateness_ms);
+                        semantics.closes_session(last_ms, gap_ms, highest)
+                    };
+                    arrival.judge(is_late)
+                };
+                self.sessions.add(plan, group, event_ms, gap_ms, judge, keyed.record, place);
+                let past = self.arrival.highest().saturating_sub(self.horizon_ms);
+                if self.sessions.is_time(past, gap_ms) {
+                    let over = self.sessions.finish(past, gap_ms);
+                    self.tell_sessions(over, gap_ms);
+                }
+            }
+            window => {
+                for bounds in window.of(event_ms, self.semantics.zone_offset_ms) {
+                    let semantics = self.semantics;
+                    let verdict = self.arrival.judge(|ms| semantics.is_late(bounds.end_ms, ms));
+                    if verdict != Verdict::Late {
+                        let maybe = verdict == Verdict::MaybeLate;
+                        self.add(bounds, group, keyed.record, place, maybe);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rows, and how many records there were.
+    pub fn finish(mut self) -> (Vec<Row>, u64, Arrival) {
+        while let Some(Open { bounds, groups }) = self.open.pop_front() {
+            self.tell(bounds, groups);
+        }
+        if let Window::Session { gap_ms } = self.asked.window {
+            let over = self.sessions.finish(i64::MAX, gap_ms);
+            self.tell_sessions(over, gap_ms);
+        }
+        let rows = self.rows.finish(self.semantics, &self.plan, &self.arrival);
+        (rows, self.records, self.arrival)
+    }
+
+    #[inline]
+    fn add(
+        &mut self,
+        bounds: Bounds,
+        group: u32,
+        record: &Record<&str>,
+        place: Place,
+        maybe: bool,
+    ) {
+        let at = match self.open.get(self.hint) {
+            Some(open) if open.bounds == bounds => self.hint,
+            _ => self.locate(bounds),
+        };
+        let plan = &mut self.plan;
+        let state = self.open[at].groups.entry(group).or_insert_with(|| plan.state());
+        plan.add(state, record, place, maybe);
+    }
+
+    fn locate(&mut self, bounds: Bounds) -> usize {
+        let at = match self.open.binary_search_by(|open| open.bounds.cmp(&bounds)) {
+            Ok(at) => at,
+            Err(at) => {
+                self.open.insert(at, Open { bounds, groups: HashMap::default() });
+                at
+            }
+        };
+        self.hint = at;
+        at
+    }
+
+    /// The end of the window that ends first.
+    #[inline]
+    fn first_end(&self) -> i64 {
+        self.open.front().map_or(i64::MAX, |open| open.bounds.end_ms)
+    }
+
+    /// Tells the windows that no record comes for any more.
+    fn finish_windows(&mut self) {
+        let past = self.arrival.highest().saturating_sub(self.horizon_ms);
+        while self.first_end() <= past {
+            let Some(Open { bounds, groups }) = self.open.pop_front() else { return };
+            self.hint = 0;
+            self.tell(bounds, groups);
+        }
+    }
+
+    fn tell(&mut self, bounds: Bounds, groups: HashMap<u32, State, IdHash>) {
+        let window = (bounds != ALWAYS).then_some(bounds);
+        self.rows.add(self.asked, &self.plan, &self.groups, window, groups.into_iter());
+    }
+
+    fn tell_sessions(&mut self, over: Vec<super::sessions::Over>, gap_ms: i64) {
+        for (group, session) in over {
+            let end_ms = self.semantics.session_end(session.last_ms, gap_ms);
+            let window = Some(Bounds { start_ms: session.first_ms, end_ms });
+            let states = std::iter::once((group, session.state));
+            self.rows.add(self.asked, &self.plan, &self.groups, window, states);
+        }
+    }
+
+    fn announced(&mut self, place: Place, record: &Record<&str>) {
+        let Record::Machine(machine) = record else { return };
+        if self.classes.len() <= place {
+            self.classes.resize(place + 1, None);
+        }
+        self.classes[place] = Some(memory_class(machine.memory_gb));
+    }
+
+    /// Whether no record of this machine and instant was seen before.
+    fn is_first(&mut self, place: Place, event_ms: i64) -> bool {
+        if self.seen.len() <= place {
+            self.seen.resize(place + 1, Vec::new());
+        }
+        let past = self.arrival.highest().saturating_sub(self.horizon_ms);
+        let seen = &mut self.seen[place];
+        let Err(at) = seen.binary_search(&event_ms) else { return false };
+        seen.insert(at, event_ms);
+        let over = seen.partition_point(|&ms| ms < past);
+        seen.drain(..over);
+        true
+    }
+}

@@ -1,0 +1,63 @@
+// Kafka Streams 4, kafka-streams-avro-serde. Keys are texts, values Avro by the registry.
+import io.confluent.kafka.streams.serdes.avro.GenericAvroSerde;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Properties;
+import org.apache.avro.LogicalTypes;
+import org.apache.avro.Schema;
+import org.apache.avro.SchemaBuilder;
+import org.apache.avro.generic.GenericRecord;
+import org.apache.avro.generic.GenericRecordBuilder;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.KeyValue;
+import org.apache.kafka.streams.StreamsBuilder;
+import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.kstream.Consumed;
+import org.apache.kafka.streams.kstream.Grouped;
+import org.apache.kafka.streams.kstream.KStream;
+import org.apache.kafka.streams.kstream.Produced;
+import org.apache.kafka.streams.kstream.SessionWindows;
+
+public final class AnomalySession {
+    private static final Schema INSTANT =
+        LogicalTypes.timestampMillis().addToSchema(Schema.create(Schema.Type.LONG));
+    private static final Schema OUTPUT =
+        SchemaBuilder.record("AnomalySession").namespace("fleetstorm.answers").fields()
+            .name("window_start").type(INSTANT).noDefault()
+            .name("window_end").type(INSTANT).noDefault()
+            .requiredString("machine_id")
+            .requiredLong("readings")
+            .endRecord();
+
+    public static void main(String[] args) {
+        Properties properties = new Properties();
+        properties.put(StreamsConfig.APPLICATION_ID_CONFIG, "anomaly-sessions");
+        properties.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, "localhost:9092");
+        properties.put("auto.offset.reset", "earliest");
+        GenericAvroSerde avro = new GenericAvroSerde();
+        avro.configure(Map.of("schema.registry.url", "http://localhost:8081"), false);
+        StreamsBuilder builder = new StreamsBuilder();
+        // Event time is the reading's own timestamp, not Kafka's.
+        KStream<String, GenericRecord> telemetry = builder.stream("telemetry",
+            Consumed.with(Serdes.String(), avro).withTimestampExtractor(
+                (record, before) -> (long) ((GenericRecord) record.value()).get("timestamp")));
+        telemetry.filter((machine, reading) -> (boolean) reading.get("is_anomaly"))
+            .groupByKey(Grouped.with(Serdes.String(), avro))
+            .windowedBy(SessionWindows.ofInactivityGapAndGrace(Duration.ofSeconds(30), Duration.ofHours(24)))
+            .count()
+            .toStream()
+            // A session that grows or merges is deleted under its old bounds by a null.
+            .map((key, count) -> KeyValue.pair(
+                key.key() + "@" + key.window().start() + "-" + key.window().end(),
+                count == null ? null : (GenericRecord) new GenericRecordBuilder(OUTPUT)
+                .set("window_start", key.window().start())
+                .set("window_end", key.window().end())
+                .set("machine_id", key.key())
+                .set("readings", count).build()))
+            .to("anomaly-sessions", Produced.with(Serdes.String(), avro));
+        KafkaStreams streams = new KafkaStreams(builder.build(), properties);
+        Runtime.getRuntime().addShutdownHook(new Thread(streams::close));
+        streams.start();
+    }
+}

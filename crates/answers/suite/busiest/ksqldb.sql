@@ -1,0 +1,2 @@
+-- ksqlDB can't express it: TOPK takes the largest values of a group, and nothing ranks the rows of a
+-- table by window.

@@ -1,0 +1,2 @@
+-- ksqlDB can't express it: a windowed table can't be grouped again, so that repeats can't be removed
+-- before they are counted by zone.

@@ -1,0 +1,1 @@
+-- ksqlDB can't express it: it has no cumulating windows.

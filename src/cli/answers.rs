@@ -1,0 +1,133 @@
+//! The options of `queries` and `expect`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+use fleetstorm_answers::answer::Format;
+use fleetstorm_answers::semantics::{Engine, Options, zone_offset};
+use fleetstorm_answers::suite::Language;
+use fleetstorm_model::config::units::{Span, UnitError};
+
+use crate::exit::ProgramError;
+use crate::expect::{Asked, ExpectOptions};
+
+/// What to do with the queries of the suite.
+#[derive(Debug, Subcommand)]
+pub enum QueriesCommand {
+    /// List names and questions.
+    List,
+    /// Print a query's exact definition, or the text that answers it in an engine.
+    Show {
+        /// The query.
+        name: String,
+        /// Print its text in flink-sql, kafka-streams, ksqldb or model [default: its definition and
+        /// the schema of its output].
+        #[arg(long, value_name = "ENGINE")]
+        engine: Option<Language>,
+    },
+}
+
+/// The options of `fleetstorm expect`.
+#[derive(Debug, Clone, Args)]
+pub struct ExpectArgs {
+    /// A query of the suite: see `fleetstorm queries list`.
+    #[arg(value_name = "QUERY", required_unless_present = "from",
+        conflicts_with_all = ["from", "by", "select", "conditions"])]
+    pub query: Option<String>,
+    /// What `run --report` has written; of several shards, all their files.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1, help_heading = "What")]
+    pub manifest: Vec<PathBuf>,
+    /// Ask about this topic rather than by a query of the suite.
+    #[arg(long, value_name = "TOPIC", requires = "select", help_heading = "What")]
+    pub from: Option<String>,
+    /// Windows: tumble:10s, hop:60s/10s, session:30s, cumulate:1h/10m or none [default: the
+    /// query's; with --from none].
+    #[arg(long, value_name = "WINDOW", help_heading = "What")]
+    pub window: Option<String>,
+    /// Columns that make a group.
+    #[arg(long, value_name = "COLUMN,...", default_value = "", help_heading = "What")]
+    pub by: String,
+    /// What is computed: count, count(COLUMN), sum(COLUMN), avg(COLUMN), min(COLUMN), max(COLUMN),
+    /// count_distinct(COLUMN); each may be named, as in `max(cpu_percent) as hottest`.
+    #[arg(long, value_name = "AGGREGATE,...", default_value = "", help_heading = "What")]
+    pub select: String,
+    /// Which records count, as is_anomaly=true or cpu_percent>=80; repeatable, all must hold.
+    #[arg(long = "where", id = "conditions", value_name = "CONDITION", help_heading = "What")]
+    pub conditions: Vec<String>,
+    /// Engine that fixes what the query means: flink-sql, flink-datastream, kafka-streams, ksqldb.
+    #[arg(long, value_name = "ENGINE", default_value = "flink-sql", help_heading = "Meaning")]
+    pub semantics: Engine,
+    /// Flink: how far the watermark stays behind the highest timestamp [default: 1s].
+    #[arg(long, value_name = "TIME", help_heading = "Meaning")]
+    pub watermark: Option<Wait>,
+    /// Kafka Streams and ksqlDB: how long a window takes records after its end [default: 24h, in
+    /// ksqlDB less the window's size]; Flink DataStream: the allowed lateness [default: 0s].
+    #[arg(long, value_name = "TIME", help_heading = "Meaning")]
+    pub grace: Option<Wait>,
+    /// Flink: the session's time zone, which moves windows of hours and days, as +02:00.
+    #[arg(long, value_name = "OFFSET", help_heading = "Meaning")]
+    pub zone_offset: Option<String>,
+    /// The job ends with its input, as with scan.bounded.mode, so that all windows close.
+    #[arg(long, help_heading = "Meaning")]
+    pub bounded: bool,
+    /// How far a record may lie behind an earlier one of its partition in event time, and of what a
+    /// repartition brings together [default: what the reports say].
+    #[arg(long, value_name = "TIME", help_heading = "Meaning")]
+    pub skew: Option<Wait>,
+    /// Format of the answer: table, csv or json.
+    #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "How")]
+    pub format: Format,
+}
+
+/// A length of time that may be nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait(
+    /// In milliseconds.
+    pub i64,
+);
+
+impl FromStr for Wait {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Wait, UnitError> {
+        if ["0", "0s", "0ms"].contains(&text.trim()) {
+            return Ok(Wait(0));
+        }
+        let span: Span = text.parse()?;
+        Ok(Wait(i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl ExpectArgs {
+    /// What is asked, and how.
+    ///
+    /// # Errors
+    /// [`ProgramError::Answer`] where the zone offset can't be read.
+    pub fn options(&self) -> Result<ExpectOptions, ProgramError> {
+        let asked = match &self.query {
+            Some(name) => Asked::Query { name: name.clone(), window: self.window.clone() },
+            None => Asked::Own {
+                from: self.from.clone().unwrap_or_default(),
+                window: self.window.clone().unwrap_or_else(|| "none".to_owned()),
+                by: self.by.clone(),
+                select: self.select.clone(),
+                conditions: self.conditions.clone(),
+            },
+        };
+        let ms = |wait: Option<Wait>| wait.map(|Wait(ms)| ms);
+        Ok(ExpectOptions {
+            reports: self.manifest.clone(),
+            asked,
+            engine: self.semantics,
+            meaning: Options {
+                watermark_ms: ms(self.watermark),
+                grace_ms: ms(self.grace),
+                zone_offset_ms: self.zone_offset.as_deref().map(zone_offset).transpose()?,
+                bounded: self.bounded,
+            },
+            skew_ms: ms(self.skew),
+            format: self.format,
+        })
+    }
+}

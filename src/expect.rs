@@ -1,0 +1,182 @@
+//! The right answer of a streaming query over a run, from its reports alone.
+
+use std::io;
+use std::path::PathBuf;
+
+use fleetstorm_answers::answer::{Answer, Format};
+use fleetstorm_answers::error::AnswerError;
+use fleetstorm_answers::evaluate::{Input, Part, evaluate};
+use fleetstorm_answers::query::{Aggregation, Question, Window};
+use fleetstorm_answers::semantics::{Engine, Options, Semantics};
+use fleetstorm_answers::suite;
+
+use crate::exit::{ExitCode, ProgramError};
+use crate::output::{Verbosity, print_status};
+use crate::report::Results;
+use crate::sink::stdout;
+use crate::verify::runs::Runs;
+
+/// What is asked about which run, and what it means.
+#[derive(Debug, Clone)]
+pub struct ExpectOptions {
+    /// What `run --report` has written, of one run.
+    pub reports: Vec<PathBuf>,
+    /// The question.
+    pub asked: Asked,
+    /// The engine that fixes what it means.
+    pub engine: Engine,
+    /// What is said beside the engine.
+    pub meaning: Options,
+    /// How far a record may lie behind an earlier one of its partition, in milliseconds; none: what
+    /// the reports say.
+    pub skew_ms: Option<i64>,
+    /// How the answer is written.
+    pub format: Format,
+}
+
+/// A question as it is asked on the command line.
+#[derive(Debug, Clone)]
+pub enum Asked {
+    /// A query of the suite.
+    Query {
+        /// Its name.
+        name: String,
+        /// Windows of other lengths than its own.
+        window: Option<String>,
+    },
+    /// A question of one's own.
+    Own {
+        /// The topic.
+        from: String,
+        /// The windows.
+        window: String,
+        /// The columns that make a group.
+        by: String,
+        /// What is computed.
+        select: String,
+        /// Which records count.
+        conditions: Vec<String>,
+    },
+}
+
+impl Asked {
+    /// The question as a value.
+    ///
+    /// # Errors
+    /// [`AnswerError`] where a text can't be read.
+    pub fn question(&self) -> Result<Question, AnswerError> {
+        Ok(match self {
+            Asked::Query { name, window } => {
+                let window = window.as_deref().map(str::parse::<Window>).transpose()?;
+                suite::find(name)?.question_by(window)?
+            }
+            Asked::Own { from, window, by, select, conditions } => {
+                Question::Aggregate(Aggregation::parse(from, window, by, select, conditions)?)
+            }
+        })
+    }
+}
+
+/// Writes the answer to standard output, and how sure it is to stderr.
+///
+/// # Errors
+/// [`ProgramError`] where there is no answer, or it can't be written.
+pub fn expect(options: &ExpectOptions, verbosity: Verbosity) -> Result<ExitCode, ProgramError> {
+    // Before the reports, which may be large.
+    let question = options.asked.question()?;
+    let semantics = Semantics::new(options.engine, &options.meaning, &question)?;
+    let runs = Runs::read(&options.reports)?;
+    let answer = answer(&runs, options.skew_ms, &question, &semantics)?;
+    let mut text = Vec::new();
+    let wrong = |error: io::Error| ProgramError::Internal(error.to_string());
+    answer.write(options.format, &mut text).map_err(wrong)?;
+    stdout::print(&String::from_utf8_lossy(&text))?;
+    if verbosity == Verbosity::Normal {
+        print_status(&answer.summary().join("\n"));
+    }
+    Ok(ExitCode::Done)
+}
+
+/// The answer of a question over the runs of reports.
+///
+/// # Errors
+/// [`ProgramError`] where there is none.
+pub fn answer(
+    runs: &Runs,
+    skew_ms: Option<i64>,
+    question: &Question,
+    semantics: &Semantics,
+) -> Result<Answer, ProgramError> {
+    let input = Input {
+        parts: parts(runs)?,
+        skew_ms: skew_ms.unwrap_or_else(|| backstep_ms(runs)),
+        repartition_within_skew: skew_ms.is_some(),
+    };
+    let mut answer = evaluate(&input, question, semantics)?;
+    answer.notes.extend(notes(runs, skew_ms));
+    Ok(answer)
+}
+
+/// How far records lie behind earlier ones of their partitions, as the reports say.
+fn backstep_ms(runs: &Runs) -> i64 {
+    let results = runs.results.iter().flatten();
+    results.filter_map(|results| results.event_time.max_backstep_ms).max().unwrap_or(0)
+}
+
+fn notes(runs: &Runs, skew_ms: Option<i64>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !runs.are_all() {
+        let (some, all) = (runs.runs.len(), runs.runs[0].shard.count());
+        notes.push(format!("{some} of {all} shards were given: the answer is of their machines"));
+    }
+    if skew_ms.is_none() && runs.told.len() > 1 {
+        notes.push(
+            "shards are taken to have kept together in event time: say how far apart they were by --skew"
+                .to_owned(),
+        );
+    }
+    let lost: u64 = runs.told.iter().map(|told| told.failed).sum();
+    if lost > 0 {
+        notes.push(format!(
+            "{lost} records were not delivered, and the answer counts them: verify the run first"
+        ));
+    }
+    notes
+}
+
+/// The parts that the runs consist of.
+fn parts(runs: &Runs) -> Result<Vec<Part<'_>>, ProgramError> {
+    let mut parts = Vec::new();
+    for (at, told) in runs.told.iter().enumerate() {
+        let results = runs.results.as_ref().and_then(|all| all.get(at));
+        for run in runs.runs.iter().filter(|run| told.shards.contains(&run.shard)) {
+            let records = match results {
+                Some(results) if !run.whole => {
+                    let only = told.shards.len() == 1;
+                    Some(sent(results).filter(|_| only).ok_or_else(|| {
+                        ProgramError::Usage(format!(
+                            "the run of {} ended before its end, and where each of its threads did is not known: complete it by `fleetstorm run --resume`, then ask again",
+                            told.file.display()
+                        ))
+                    })?)
+                }
+                _ => None,
+            };
+            parts.extend(run.shares(1).into_iter().map(|share| Part {
+                manifest: &run.manifest,
+                share,
+                dropped: run.dropped(share).spans().to_vec(),
+                records,
+            }));
+        }
+    }
+    Ok(parts)
+}
+
+/// How many records an interrupted run sent, which are its first where one thread made them; none where
+/// they aren't known to be.
+fn sent(results: &Results) -> Option<u64> {
+    let one_thread = results.event_time.max_backstep_ms == Some(0);
+    let records: u64 = results.records.values().map(|topic| topic.sent).sum();
+    (one_thread && results.dropped.is_empty()).then(|| records + results.already_there)
+}
