@@ -4,10 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use fleetstorm_answers::answer::{Answer, Format};
+use fleetstorm_answers::engine::Engine;
 use fleetstorm_answers::error::AnswerError;
 use fleetstorm_answers::evaluate::{Input, Part, evaluate};
 use fleetstorm_answers::query::{Aggregation, Question, Window};
-use fleetstorm_answers::semantics::{Engine, Options, Semantics};
+use fleetstorm_answers::semantics::{Options, Semantics};
 use fleetstorm_answers::suite;
 
 use crate::exit::{ExitCode, ProgramError};

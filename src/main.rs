@@ -24,7 +24,7 @@ use fleetstorm::verify::verdict::Verdict;
 use fleetstorm::{doctor, expect, output, preview, serve};
 use fleetstorm_answers::AnswerError;
 use fleetstorm_answers::suite::{self, Language};
-use fleetstorm_model::config::scenario::{self, Scenario};
+use fleetstorm_model::config::scenarios::{self, Scenario};
 use fleetstorm_model::{encoding, record};
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
@@ -173,10 +173,10 @@ fn scenarios(command: &ScenariosCommand) -> Result<ExitCode, ProgramError> {
     match command {
         ScenariosCommand::List => {
             let line = |s: &Scenario| format!("{:<19} {}", s.name, s.description);
-            print(&scenario::all().iter().map(line).collect::<Vec<_>>())
+            print(&scenarios::all().iter().map(line).collect::<Vec<_>>())
         }
         ScenariosCommand::Show { name } => {
-            let yaml = scenario::find(name)?.to_yaml()?;
+            let yaml = scenarios::find(name)?.to_yaml()?;
             print(&[yaml.trim_end().to_owned()])
         }
     }

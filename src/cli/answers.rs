@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 use fleetstorm_answers::answer::Format;
-use fleetstorm_answers::semantics::{Engine, Options, zone_offset};
+use fleetstorm_answers::engine::Engine;
+use fleetstorm_answers::semantics::{Options, zone_offset};
 use fleetstorm_answers::suite::Language;
 use fleetstorm_model::config::units::{Span, UnitError};
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use fleetstorm_model::config::scenario;
+use fleetstorm_model::config::scenarios;
 use fleetstorm_model::config::units::{Span, StartTime};
 use fleetstorm_model::encoding::Format;
 use fleetstorm_model::manifest::Manifest;
@@ -65,7 +65,7 @@ impl Outline {
     /// # Errors
     /// [`ProgramError::Config`] and [`ProgramError::Usage`].
     pub fn new(options: &PreviewOptions, now_ms: i64) -> Result<Outline, ProgramError> {
-        let scenario = options.scenario.as_deref().map(scenario::find).transpose()?;
+        let scenario = options.scenario.as_deref().map(scenarios::find).transpose()?;
         let (interval, readings) = extent(options)?;
         let start_ms = start(options.start, interval, readings, now_ms)?;
         let builder = options.run.clone().readings(readings).interval(interval.duration());

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::figures::number;
+use super::number_format::number;
 use crate::output;
 
 /// A line on stderr, redrawn in place; nothing where stderr is not a terminal.

@@ -1,12 +1,12 @@
 //! What is told of a run: while it runs, at its end, and in a file.
 
-pub mod figures;
 pub mod file;
 pub mod hdr_log;
 pub mod histogram;
 pub mod latency;
 pub mod live;
 pub mod merge;
+pub mod number_format;
 pub mod rate;
 pub mod read;
 pub mod results;

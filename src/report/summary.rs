@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use indicatif::{DecimalBytes, HumanCount};
 
-use super::figures::{asked, beside, number};
+use super::number_format::{asked, beside, number};
 use super::results::{Ending, Lag, Percentiles, Results};
 
 /// Writes what became of a run to `out`, for a person.

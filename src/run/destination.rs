@@ -20,7 +20,7 @@ use crate::cluster::Connection;
 use crate::exit::ProgramError;
 use crate::output::{Stdout, Verbosity, print_status};
 use crate::pacing::{StopFlag, now_ms};
-use crate::report::figures::asked;
+use crate::report::number_format::asked;
 use crate::report::results::ChangedTopic;
 use crate::sink::Transport;
 use crate::sink::embedded::{self, EmbeddedBroker};

@@ -8,7 +8,7 @@ use fleetstorm_model::run::{Run, Start};
 use fleetstorm_model::schedule::Time;
 
 use crate::exit::ProgramError;
-use crate::sink::kafka::topics::Stamps;
+use crate::sink::kafka::topics::TimestampRange;
 
 /// A run before it begins. Partitions and schema ids are still to come.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ impl Plan {
     }
 
     /// The instants that the run's records will carry, as seen at `now_ms`.
-    pub fn stamps(&self, now_ms: i64) -> Stamps {
+    pub fn stamps(&self, now_ms: i64) -> TimestampRange {
         let manifest = &self.run.manifest;
         let earliest = match self.run.start {
             Start::Fixed => manifest.start.timestamp_millis(),
@@ -48,7 +48,7 @@ impl Plan {
                 None => Some(now_ms),
             },
         };
-        Stamps { now: now_ms, earliest, latest }
+        TimestampRange { now: now_ms, earliest, latest }
     }
 
     /// The manifest of a run whose records start now, or a moment from now, where the start

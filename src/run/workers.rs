@@ -16,7 +16,7 @@ use super::TOO_LARGE;
 use super::destination::Destination;
 use super::front::Front;
 use super::options::{OnBacklog, RunOptions};
-use super::outcome::Counts;
+use super::results::Counts;
 use super::sent::Sent;
 use super::worker::{Ended, OnFull, Progress, Worker};
 use crate::exit::ProgramError;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use fleetstorm_model::record::{KeyHash, Topic};
 
 use super::check::Suspect;
-use super::read_back::{Arrived, Topics};
+use super::read_back::{ConsumedRecord, Topics};
 use super::verdict::{Counts, Example, Finding};
 use super::{Part, VerifyError};
 
@@ -250,7 +250,7 @@ impl Comparison<'_> {
         let concerned: [bool; Topic::COUNT] = std::array::from_fn(|at| !cases[at].is_empty());
         self.topics.read(
             |span| concerned[span.topic.index()],
-            |arrived: &Arrived<'_>| {
+            |arrived: &ConsumedRecord<'_>| {
                 let Ok(key) = std::str::from_utf8(arrived.key) else { return };
                 if let Some(case) = cases[arrived.topic.index()].get_mut(key) {
                     let hash = arrived.content.hash(self.keeping[arrived.topic.index()].restamped);

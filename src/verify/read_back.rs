@@ -36,7 +36,7 @@ pub struct Span {
 
 /// A record that arrived.
 #[derive(Debug, Clone, Copy)]
-pub struct Arrived<'a> {
+pub struct ConsumedRecord<'a> {
     /// Its topic.
     pub topic: Topic,
     /// Its offset.
@@ -132,7 +132,7 @@ impl<'a> Topics<'a> {
     pub fn read(
         &self,
         wanted: impl Fn(&Span) -> bool,
-        mut each: impl FnMut(&Arrived<'_>),
+        mut each: impl FnMut(&ConsumedRecord<'_>),
     ) -> Result<(), VerifyError> {
         // A topic at a time: the end of a partition is told by its number alone.
         for entry in self.entries {
@@ -150,7 +150,7 @@ impl<'a> Topics<'a> {
         &self,
         name: &str,
         spans: &[Span],
-        each: &mut impl FnMut(&Arrived<'_>),
+        each: &mut impl FnMut(&ConsumedRecord<'_>),
     ) -> Result<(), VerifyError> {
         // Where each partition that is still read is to end.
         let mut ends: Vec<Option<i64>> = Vec::new();
@@ -211,7 +211,7 @@ impl<'a> Topics<'a> {
                 Timestamp::NotAvailable => (-1, true),
             };
             let value = message.payload().unwrap_or_default();
-            each(&Arrived {
+            each(&ConsumedRecord {
                 topic,
                 offset,
                 key: message.key().unwrap_or_default(),

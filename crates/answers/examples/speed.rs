@@ -5,8 +5,9 @@
 use std::error::Error;
 use std::time::Instant;
 
+use fleetstorm_answers::engine::Engine;
 use fleetstorm_answers::evaluate::{Input, evaluate};
-use fleetstorm_answers::semantics::{Engine, Options, Semantics};
+use fleetstorm_answers::semantics::{Options, Semantics};
 use fleetstorm_answers::suite;
 use fleetstorm_model::Run;
 use fleetstorm_model::fleet::Share;

@@ -4,7 +4,7 @@ use fleetstorm_model::config::nearest;
 use fleetstorm_model::config::units::UnitError;
 use fleetstorm_model::record::{Topic, topic::UnknownTopic};
 
-use crate::semantics::Engine;
+use crate::engine::Engine;
 
 /// What is wrong with a question.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

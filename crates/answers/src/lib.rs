@@ -8,7 +8,8 @@
 //!
 //! ```
 //! use fleetstorm_answers::evaluate::{Input, evaluate};
-//! use fleetstorm_answers::semantics::{Engine, Options, Semantics};
+//! use fleetstorm_answers::engine::Engine;
+//! use fleetstorm_answers::semantics::{Options, Semantics};
 //! use fleetstorm_answers::suite;
 //! use fleetstorm_model::Run;
 //!
@@ -24,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod engine;
 pub mod error;
 pub mod evaluate;
 pub mod query;

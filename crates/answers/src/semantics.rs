@@ -10,29 +10,9 @@
 //! | Kafka Streams | stream time - grace >= end | at the last event, inclusive |
 //! | ksqlDB | the same; grace of 24 h less the size where none is said | the same |
 
-use std::fmt;
-use std::str::FromStr;
-
+use crate::engine::Engine;
 use crate::error::AnswerError;
 use crate::query::{Question, Window};
-
-/// An engine whose semantics fix what a query means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    /// Apache Flink, SQL with window table-valued functions.
-    FlinkSql,
-    /// Apache Flink, DataStream API.
-    FlinkDataStream,
-    /// Kafka Streams.
-    KafkaStreams,
-    /// ksqlDB.
-    KsqlDb,
-}
-
-/// A name of an engine that there isn't.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("choose from flink-sql, flink-datastream, kafka-streams and ksqldb")]
-pub struct UnknownEngine;
 
 /// What may be said beside the engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,41 +49,6 @@ pub struct Semantics {
 pub const WATERMARK_MS: i64 = 1000;
 /// The grace of the suite's texts, and of ksqlDB less the window's size.
 pub const GRACE_MS: i64 = 86_400_000;
-
-impl Engine {
-    /// All engines.
-    pub const ALL: [Engine; 4] =
-        [Engine::FlinkSql, Engine::FlinkDataStream, Engine::KafkaStreams, Engine::KsqlDb];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Engine::FlinkSql => "flink-sql",
-            Engine::FlinkDataStream => "flink-datastream",
-            Engine::KafkaStreams => "kafka-streams",
-            Engine::KsqlDb => "ksqldb",
-        }
-    }
-
-    /// Whether it has watermarks, and tells a window once it closes.
-    pub fn is_flink(self) -> bool {
-        matches!(self, Engine::FlinkSql | Engine::FlinkDataStream)
-    }
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Engine {
-    type Err = UnknownEngine;
-
-    fn from_str(name: &str) -> Result<Engine, UnknownEngine> {
-        Engine::ALL.into_iter().find(|engine| engine.name() == name).ok_or(UnknownEngine)
-    }
-}
 
 impl Semantics {
     /// What `question` means in `engine`.

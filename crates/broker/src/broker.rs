@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::config::{self, Values};
-use crate::faults::{Fault, InForce};
+use crate::faults::{ActiveFault, Fault};
 use crate::listener;
 use crate::log::batch::{Batch, HEADER};
 use crate::log::producers::ProducerState;
@@ -269,7 +269,7 @@ impl Broker {
     }
 
     /// Puts a fault in force, behind those that are: of several that fit a request, the first applies.
-    pub fn fault(&self, fault: Fault) -> InForce {
+    pub fn fault(&self, fault: Fault) -> ActiveFault {
         self.shared.faults.lock().add(fault)
     }
 

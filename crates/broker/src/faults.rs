@@ -85,12 +85,12 @@ impl Fault {
 
 /// A fault in force: it counts, and is over when told.
 #[derive(Debug, Clone)]
-pub struct InForce {
+pub struct ActiveFault {
     hits: Arc<AtomicU64>,
     left: Arc<AtomicU64>,
 }
 
-impl InForce {
+impl ActiveFault {
     /// How many requests it has befallen.
     #[must_use]
     pub fn hits(&self) -> u64 {
@@ -120,12 +120,13 @@ pub(crate) struct Faults {
 struct Rule {
     fault: Fault,
     passed: u64,
-    state: InForce,
+    state: ActiveFault,
 }
 
 impl Faults {
-    pub(crate) fn add(&mut self, fault: Fault) -> InForce {
-        let state = InForce { hits: Arc::default(), left: Arc::new(AtomicU64::new(fault.times)) };
+    pub(crate) fn add(&mut self, fault: Fault) -> ActiveFault {
+        let state =
+            ActiveFault { hits: Arc::default(), left: Arc::new(AtomicU64::new(fault.times)) };
         self.rules.push(Rule { fault, passed: 0, state: state.clone() });
         state
     }

@@ -20,7 +20,7 @@ mod topics;
 mod transactions;
 
 pub use broker::{Broker, BrokerError, Restart, StoredBatch, StoredRecord};
-pub use faults::{Action, Fault, InForce};
+pub use faults::{Action, ActiveFault, Fault};
 pub use kafka_protocol::error::ResponseError;
 pub use kafka_protocol::messages::ApiKey;
 pub use log::producers::ProducerState;

@@ -21,7 +21,7 @@ pub enum ProducerError {
     NoProducerId(ErrorCode),
     /// Not all leaders could be reached in time: what came of the last attempt, where there was one.
     #[error("{}", unreached(.0.as_ref()))]
-    NotReady(Option<Unreached>),
+    NotReady(Option<BrokerDisconnected>),
     /// The thread that talks to the brokers has ended by a mistake in this crate.
     #[error("its thread has ended by a mistake in this program")]
     ThreadEnded,
@@ -30,7 +30,7 @@ pub enum ProducerError {
 /// A broker that was not reached, or is no longer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection to {host}:{port} ended: {cause}")]
-pub struct Unreached {
+pub struct BrokerDisconnected {
     /// Its host.
     pub host: String,
     /// Its port.
@@ -39,8 +39,11 @@ pub struct Unreached {
     pub cause: ConnectionError,
 }
 
-fn unreached(last: Option<&Unreached>) -> String {
-    last.map_or_else(|| "the partitions' leaders can't be reached".to_owned(), Unreached::to_string)
+fn unreached(last: Option<&BrokerDisconnected>) -> String {
+    last.map_or_else(
+        || "the partitions' leaders can't be reached".to_owned(),
+        BrokerDisconnected::to_string,
+    )
 }
 
 /// Why an appender takes no more records.

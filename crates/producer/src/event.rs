@@ -2,7 +2,7 @@
 
 use crate::batch::Batch;
 use crate::connection::ConnectionEvent;
-use crate::error::Unreached;
+use crate::error::BrokerDisconnected;
 use crate::metadata::ClusterMetadata;
 
 /// What the thread is told.
@@ -12,7 +12,7 @@ pub(crate) enum Event {
     /// Something of a connection.
     Connection(ConnectionId, ConnectionEvent),
     /// Which brokers there are and what they lead, or why that isn't known.
-    Metadata(Result<ClusterMetadata, Unreached>),
+    Metadata(Result<ClusterMetadata, BrokerDisconnected>),
     /// Nobody will send any more, nor ask what became of what was sent.
     Stop,
 }

@@ -110,7 +110,7 @@ pub use admin::{AdminError, ClusterTime, Quota};
 pub use appender::{Appender, Record};
 pub use codec::Codec;
 pub use connection::ConnectionError;
-pub use error::{ErrorKind, ProducerError, SendError, Unreached};
+pub use error::{BrokerDisconnected, ErrorKind, ProducerError, SendError};
 pub use error_code::ErrorCode;
 pub use producer::Producer;
 pub use protocol::ProtocolError;

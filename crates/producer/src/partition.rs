@@ -316,6 +316,6 @@ fn after(sequence: i32, count: usize) -> i32 {
 }
 
 #[cfg(test)]
-mod model;
+mod model_test;
 #[cfg(test)]
 mod tests;

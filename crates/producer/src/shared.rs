@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::buffers::{BatchBuffers, FrameBuffers};
-use crate::error::Unreached;
+use crate::error::BrokerDisconnected;
 use crate::error_code::ErrorCode;
 use crate::report::DeliveryReports;
 
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) batch_buffers: BatchBuffers,
     pub(crate) frame_buffers: Arc<FrameBuffers>,
     /// Why the last connection ended, until the producer can send.
-    pub(crate) last_failure: Mutex<Option<Unreached>>,
+    pub(crate) last_failure: Mutex<Option<BrokerDisconnected>>,
     /// The code by which the brokers refuse a producer id, after which nothing more can be sent.
     pub(crate) producer_id_refused: Mutex<Option<ErrorCode>>,
 }

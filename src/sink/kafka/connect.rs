@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::metadata::{Metadata, MetadataBroker};
 use rdkafka::producer::Producer;
 
-use super::delivery::{Delivery, Troubles};
+use super::delivery::{Delivery, LastClientError};
 use super::error::{KafkaError, describe, plain};
 use super::poll::Poller;
 use super::produce::KafkaProducer;
@@ -23,7 +23,7 @@ pub struct Cluster {
     nodes: Vec<Node>,
     // Takes the client's troubles.
     _poller: Poller,
-    troubles: Arc<Troubles>,
+    troubles: Arc<LastClientError>,
     stop: StopFlag,
 }
 

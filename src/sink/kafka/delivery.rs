@@ -22,7 +22,7 @@ use crate::sink::throttled::Throttled;
 pub struct Delivery {
     tally: Arc<Tally>,
     throttled: Arc<Throttled>,
-    troubles: Arc<Troubles>,
+    troubles: Arc<LastClientError>,
     tokens: Option<Arc<TokenSource>>,
 }
 
@@ -48,12 +48,12 @@ pub const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 
 /// The client's last words about its connection, kept for error messages.
 #[derive(Debug, Default)]
-pub struct Troubles(Mutex<Option<(RDKafkaErrorCode, String)>>);
+pub struct LastClientError(Mutex<Option<(RDKafkaErrorCode, String)>>);
 
 /// What a record carries through the producer to its delivery report: its topic and, where it was
 /// paced, its intended instant, packed into the 64 bits of a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ticket {
+pub struct RecordOpaque {
     /// The record's topic.
     pub topic: Topic,
     /// Nanoseconds from the schedule's zero; below 2^60 (36 years).
@@ -64,7 +64,7 @@ const _: () = assert!(usize::BITS == 64, "a ticket needs 64-bit pointers");
 const TOPIC_SHIFT: u32 = 61;
 const PACED: usize = 1 << 60;
 
-impl Ticket {
+impl RecordOpaque {
     /// The ticket as the opaque of a record.
     #[inline]
     pub fn pack(self) -> usize {
@@ -77,9 +77,9 @@ impl Ticket {
 
     /// The ticket that was packed into `opaque`.
     #[inline]
-    pub fn unpack(opaque: usize) -> Ticket {
+    pub fn unpack(opaque: usize) -> RecordOpaque {
         let index = (opaque >> TOPIC_SHIFT).min(Topic::COUNT - 1);
-        Ticket {
+        RecordOpaque {
             topic: Topic::ALL[index],
             intended_ns: (opaque & PACED != 0).then_some((opaque & (PACED - 1)) as u64),
         }
@@ -107,7 +107,7 @@ impl Delivery {
     pub fn take<'a>(&self, reports: impl Iterator<Item = DeliveryReport<'a>>) {
         let mut tally = self.tally.counting();
         for report in reports {
-            let ticket = Ticket::unpack(report.opaque());
+            let ticket = RecordOpaque::unpack(report.opaque());
             match report.error() {
                 None => tally.acknowledge(
                     ticket.topic,
@@ -139,12 +139,12 @@ impl Delivery {
     }
 
     /// What the client has to say about its connection.
-    pub fn troubles(&self) -> Arc<Troubles> {
+    pub fn troubles(&self) -> Arc<LastClientError> {
         Arc::clone(&self.troubles)
     }
 }
 
-impl Troubles {
+impl LastClientError {
     /// The last trouble, if any.
     pub fn last(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -185,7 +185,7 @@ impl ProducerContext for Delivery {
 
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
         // Only while a producer is flushed; otherwise its events are taken as they are.
-        let ticket = Ticket::unpack(opaque);
+        let ticket = RecordOpaque::unpack(opaque);
         let mut tally = self.tally.counting();
         match result {
             Ok(message) => {
@@ -223,8 +223,8 @@ mod tests {
     fn tickets_come_back_as_they_went() {
         for topic in Topic::ALL {
             for intended_ns in [None, Some(0), Some(1), Some((1 << 60) - 1)] {
-                let ticket = Ticket { topic, intended_ns };
-                assert_eq!(Ticket::unpack(ticket.pack()), ticket);
+                let ticket = RecordOpaque { topic, intended_ns };
+                assert_eq!(RecordOpaque::unpack(ticket.pack()), ticket);
             }
         }
     }

@@ -39,7 +39,7 @@ pub use settings::{KafkaSettings, Tuning};
 pub use token::{Token, TokenSource};
 pub use transaction::id as transactional_id;
 
-use delivery::Ticket;
+use delivery::RecordOpaque;
 use poll::Poller;
 use produce::{EventQueue, KafkaProducer, TopicHandle};
 use transaction::Transaction;
@@ -243,7 +243,7 @@ impl KafkaSink {
         if let Some(transaction) = &mut self.transaction {
             transaction.begin()?;
         }
-        let ticket = Ticket { topic: message.topic, intended_ns: message.intended_ns }.pack();
+        let ticket = RecordOpaque { topic: message.topic, intended_ns: message.intended_ns }.pack();
         let taken = handle.produce(
             message.partition,
             message.key.as_bytes(),

@@ -40,7 +40,7 @@ pub struct TopicConfig {
 /// The instants that a run's records carry, as far as they are known before it, in milliseconds
 /// since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamps {
+pub struct TimestampRange {
     /// Now, by this machine's clock.
     pub now: i64,
     /// The first.
@@ -95,7 +95,7 @@ impl TopicPolicy {
     }
 
     /// The configuration that `topic` is created with, the user's own last and winning.
-    fn config(&self, topic: Topic, stamps: &Stamps) -> BTreeMap<String, String> {
+    fn config(&self, topic: Topic, stamps: &TimestampRange) -> BTreeMap<String, String> {
         let mut config = BTreeMap::new();
         let cleanup = if topic.is_compacted() { "compact" } else { "delete" };
         config.insert("cleanup.policy".to_owned(), cleanup.to_owned());
@@ -132,14 +132,15 @@ const BATCH_OVERHEAD: u64 = 512;
 /// How long a cluster may take to tell what may be done with the topics.
 const ACCESS_PATIENCE: Duration = Duration::from_secs(5);
 
-impl Stamps {
+impl TimestampRange {
     /// The instants that records of `topic` carry: announcements carry the start, and are sent
     /// before it where it lies ahead.
-    fn of(self, topic: Topic) -> Stamps {
+    fn of(self, topic: Topic) -> TimestampRange {
         match topic {
-            Topic::Machines => {
-                Stamps { latest: self.latest.map(|latest| latest.max(self.earliest)), ..self }
-            }
+            Topic::Machines => TimestampRange {
+                latest: self.latest.map(|latest| latest.max(self.earliest)),
+                ..self
+            },
             _ => self,
         }
     }
@@ -164,7 +165,7 @@ pub fn prepare(
     cluster: &Cluster,
     topics: &[Topic],
     policy: &TopicPolicy,
-    stamps: &Stamps,
+    stamps: &TimestampRange,
 ) -> Result<Prepared, KafkaError> {
     let admin = Admin::new(cluster)?;
     let existing = cluster.metadata()?;
@@ -320,7 +321,7 @@ fn check_all(
     admin: &Admin,
     topics: &[Topic],
     policy: &TopicPolicy,
-    stamps: &Stamps,
+    stamps: &TimestampRange,
     prepared: &mut Prepared,
 ) -> Result<(), KafkaError> {
     let names: Vec<String> = topics.iter().map(|&topic| policy.name(topic)).collect();
@@ -338,7 +339,7 @@ fn check(
     topic: Topic,
     name: &str,
     config: &ConfigResource,
-    stamps: &Stamps,
+    stamps: &TimestampRange,
     prepared: &mut Prepared,
 ) -> Result<(), KafkaError> {
     let text = |key: &str| config.get(key).and_then(|entry| entry.value.as_deref());
@@ -383,7 +384,7 @@ fn check_limits(
     name: &str,
     after: Option<i64>,
     before: Option<i64>,
-    stamps: &Stamps,
+    stamps: &TimestampRange,
 ) -> Result<(), KafkaError> {
     if let Some(after) = after
         && stamps.ahead_of_clock() > after
@@ -426,8 +427,8 @@ mod tests {
 
     const HOUR: i64 = 3_600_000;
 
-    fn stamps(earliest: i64, latest: Option<i64>) -> Stamps {
-        Stamps {
+    fn stamps(earliest: i64, latest: Option<i64>) -> TimestampRange {
+        TimestampRange {
             now: 100 * 24 * HOUR,
             earliest: 100 * 24 * HOUR + earliest,
             latest: latest.map(|l| 100 * 24 * HOUR + l),

@@ -108,7 +108,7 @@ impl Arrival {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::semantics::Engine;
+    use crate::engine::Engine;
 
     fn verdict(
         engine: Engine,

@@ -12,8 +12,9 @@ use super::rows::Rows;
 use super::sessions::Sessions;
 use super::summary::{Plan, State};
 use crate::answer::Row;
+use crate::engine::Engine;
 use crate::query::{Aggregation, Bounds, Window, memory_class};
-use crate::semantics::{Engine, Semantics};
+use crate::semantics::Semantics;
 
 /// Counts the records of an aggregation.
 #[derive(Debug)]

@@ -30,9 +30,10 @@ use grouped::Grouped;
 use outages::Outages;
 
 use crate::answer::{Answer, ColumnInfo, Row};
+use crate::engine::Engine;
 use crate::error::AnswerError;
 use crate::query::{Aggregation, Kind, Length, Question};
-use crate::semantics::{Engine, Semantics};
+use crate::semantics::Semantics;
 
 /// What is asked about: the parts of a run.
 #[derive(Debug, Clone)]

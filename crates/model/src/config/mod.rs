@@ -11,7 +11,7 @@ mod nearest;
 mod notes;
 mod origin;
 mod resolve;
-pub mod scenario;
+pub mod scenarios;
 pub mod shape;
 pub mod units;
 mod yaml;
@@ -27,7 +27,7 @@ pub use layer::Layer;
 pub use nearest::nearest;
 pub use origin::Origin;
 pub use resolve::{Resolved, resolve};
-pub use scenario::Scenario;
+pub use scenarios::Scenario;
 pub use shape::{
     Anomalies, Degradation, Failures, Growth, Maintenance, TemporalPatterns, ZonePatterns,
 };

@@ -253,13 +253,13 @@ fn maintenance_has_hours_of_its_own_and_says_what_it_cuts() {
 
 #[test]
 fn scenarios_are_valid_and_found_by_name() {
-    for known in scenario::all() {
+    for known in scenarios::all() {
         resolved(vec![known.layer()]);
-        assert_eq!(scenario::find(known.name).unwrap(), known);
+        assert_eq!(scenarios::find(known.name).unwrap(), known);
     }
-    let misspelt = scenario::find("basline").unwrap_err().to_string();
+    let misspelt = scenarios::find("basline").unwrap_err().to_string();
     assert_eq!(misspelt, "there is no scenario `basline`; did you mean `baseline`?");
-    let unknown = scenario::find("xyzzy").unwrap_err().to_string();
+    let unknown = scenarios::find("xyzzy").unwrap_err().to_string();
     assert!(
         unknown.starts_with("there is no scenario `xyzzy`; ") && unknown.contains("baseline"),
         "{unknown}"

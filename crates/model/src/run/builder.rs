@@ -276,7 +276,7 @@ impl RunBuilder {
     fn configuration(&self) -> Result<config::Resolved, RunError> {
         let mut layers = Vec::new();
         if let Some(name) = &self.scenario {
-            layers.push(config::scenario::find(name).map(Scenario::layer)?);
+            layers.push(config::scenarios::find(name).map(Scenario::layer)?);
         }
         if let Some(path) = &self.config_file {
             layers.push(Layer::from_file(path)?);

@@ -53,7 +53,7 @@ use std::collections::BTreeMap;
 
 use chrono::{TimeZone, Timelike};
 use chrono_tz::Tz;
-use fleetstorm_model::config::{self, Layer, Origin, scenario};
+use fleetstorm_model::config::{self, Layer, Origin, scenarios};
 use fleetstorm_model::record::Record;
 
 use crate::support::statistics::{
@@ -166,13 +166,13 @@ fn set(text: &str) -> Layer {
 
 #[test]
 fn there_are_seventeen_scenarios_and_each_is_a_valid_configuration_of_its_own() {
-    let all = scenario::all();
+    let all = scenarios::all();
     assert_eq!(all.len(), 17);
     let mut configs: Vec<config::Config> = Vec::new();
     for scenario in all {
         let config = resolved(vec![scenario.layer()]);
         assert!(!configs.contains(&config), "{} is another scenario's double", scenario.name);
-        assert_eq!(scenario::find(scenario.name).unwrap(), scenario);
+        assert_eq!(scenarios::find(scenario.name).unwrap(), scenario);
         assert!(!scenario.description.is_empty());
         configs.push(config);
     }
@@ -181,7 +181,7 @@ fn there_are_seventeen_scenarios_and_each_is_a_valid_configuration_of_its_own() 
 
 #[test]
 fn a_scenario_written_as_yaml_reads_back_as_itself() {
-    for scenario in scenario::all() {
+    for scenario in scenarios::all() {
         let text = scenario.to_yaml().unwrap();
         assert!(text.contains(scenario.name) && text.contains(scenario.description), "{text}");
         let file = Layer::from_yaml(Origin::File("scenario.yaml".into()), &text).unwrap();
@@ -192,7 +192,7 @@ fn a_scenario_written_as_yaml_reads_back_as_itself() {
 
 #[test]
 fn what_is_set_beside_a_scenario_wins_key_by_key() {
-    for scenario in scenario::all() {
+    for scenario in scenarios::all() {
         let alone = resolved(vec![scenario.layer()]);
         // Whatever the order in which they are named.
         for layers in [
@@ -217,11 +217,11 @@ fn what_is_set_beside_a_scenario_wins_key_by_key() {
 #[test]
 fn a_misspelt_scenario_is_an_error_that_names_the_right_one() {
     for (wrong, right) in [("produktion", "production"), ("memory_leaks", "memory_leak")] {
-        let error = scenario::find(wrong).unwrap_err().to_string();
+        let error = scenarios::find(wrong).unwrap_err().to_string();
         assert!(error.contains(wrong) && error.contains(&format!("`{right}`")), "{error}");
     }
-    let error = scenario::find("xyzzy").unwrap_err().to_string();
-    for scenario in scenario::all() {
+    let error = scenarios::find("xyzzy").unwrap_err().to_string();
+    for scenario in scenarios::all() {
         assert!(error.contains(scenario.name), "{error} leaves {} out", scenario.name);
     }
 }
@@ -383,7 +383,7 @@ fn zones_differ_and_have_bad_times() {
 fn anomalies_take_as_many_readings_as_their_probabilities_say() {
     const READINGS: usize = 3000;
     const SETTLED: usize = 300;
-    let config = resolved(vec![scenario::find("anomaly_detection").unwrap().layer()]);
+    let config = resolved(vec![scenarios::find("anomaly_detection").unwrap().layer()]);
     let a = &config.anomalies;
     let kinds = [
         (a.cpu_spike_probability, a.cpu_spike_duration),
@@ -610,7 +610,7 @@ fn change(days: &[Vec<Day>], value: impl Fn(&Day) -> f64) -> (f64, f64) {
 
 #[test]
 fn no_scenario_but_growth_drifts_and_no_queue_grows() {
-    let names: Vec<&str> = scenario::all().iter().map(|scenario| scenario.name).collect();
+    let names: Vec<&str> = scenarios::all().iter().map(|scenario| scenario.name).collect();
     let check = |name: &str| {
         let days = days(name);
         let total: f64 = days.iter().flatten().map(|day| day.readings).sum();

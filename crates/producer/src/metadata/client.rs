@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::ClusterMetadata;
 use crate::address::ServerAddress;
 use crate::connection::{ConnectionError, Exchange};
-use crate::error::Unreached;
+use crate::error::BrokerDisconnected;
 use crate::settings::ConnectionSettings;
 
 /// A way to ask for metadata.
@@ -43,7 +43,7 @@ impl MetadataClient {
     pub(crate) fn fetch(
         &mut self,
         known: &[ServerAddress],
-    ) -> impl Future<Output = Result<ClusterMetadata, Unreached>> + 'static {
+    ) -> impl Future<Output = Result<ClusterMetadata, BrokerDisconnected>> + 'static {
         let servers = self.servers(known);
         self.requests = self.requests.wrapping_add(1);
         let (settings, topics) = (Rc::clone(&self.settings), Rc::clone(&self.topics));
@@ -73,7 +73,7 @@ async fn first_answer(
     servers: Vec<ServerAddress>,
     settings: Rc<ConnectionSettings>,
     topics: Rc<[String]>,
-) -> Result<ClusterMetadata, Unreached> {
+) -> Result<ClusterMetadata, BrokerDisconnected> {
     let mut servers = servers.into_iter().peekable();
     let mut asking = JoinSet::new();
     let mut failure = None;
@@ -91,7 +91,7 @@ async fn first_answer(
             // A task that panicked told of it.
             Ok(Some(Err(_))) => {}
             Ok(None) if servers.peek().is_none() => {
-                let none = || Unreached {
+                let none = || BrokerDisconnected {
                     host: String::new(),
                     port: 0,
                     cause: ConnectionError::NoBrokers,
@@ -108,11 +108,11 @@ async fn ask(
     server: ServerAddress,
     settings: Rc<ConnectionSettings>,
     topics: Rc<[String]>,
-) -> Result<ClusterMetadata, Unreached> {
+) -> Result<ClusterMetadata, BrokerDisconnected> {
     let answer = timeout(settings.connect_timeout, metadata_of(&server, &settings, &topics)).await;
     answer.unwrap_or(Err(ConnectionError::ConnectTimeout)).map_err(|cause| {
         let ServerAddress { host, port } = server;
-        Unreached { host, port, cause }
+        BrokerDisconnected { host, port, cause }
     })
 }
 

@@ -7,7 +7,7 @@ use super::Sender;
 use crate::address::ServerAddress;
 use crate::broker::RequestContent;
 use crate::connection::{self, ConnectionError, ConnectionEvent, ConnectionUse};
-use crate::error::Unreached;
+use crate::error::BrokerDisconnected;
 use crate::event::{ConnectionId, Event};
 use crate::metadata::{BrokerAddress, ClusterMetadata};
 use crate::outcome::BatchOutcome;
@@ -28,7 +28,7 @@ impl Sender {
     }
 
     /// Takes metadata, or why there is none.
-    pub(super) fn update_metadata(&mut self, answer: Result<ClusterMetadata, Unreached>) {
+    pub(super) fn update_metadata(&mut self, answer: Result<ClusterMetadata, BrokerDisconnected>) {
         let now_ns = self.shared.now_ns();
         match answer {
             Ok(cluster) => {
@@ -133,7 +133,7 @@ impl Sender {
         broker.failures += 1;
         broker.connect_at_ns = now_ns + backoff.as_nanos() as u64;
         let requests = std::mem::take(&mut broker.requests);
-        let failure = Unreached { host, port, cause };
+        let failure = BrokerDisconnected { host, port, cause };
         tracing::debug!("{failure}");
         self.note_failure(failure);
         for request in requests {
@@ -154,7 +154,7 @@ impl Sender {
     }
 
     /// Remembers why a broker was not reached, for who waits for the producer to be ready.
-    fn note_failure(&self, failure: Unreached) {
+    fn note_failure(&self, failure: BrokerDisconnected) {
         if self.ready.is_some() {
             *self.shared.last_failure.lock() = Some(failure);
         }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use fleetstorm_broker::{Action, ApiKey, Fault, ResponseError};
-use fleetstorm_producer::{ConnectionError, ProducerError, Topic, Unreached};
+use fleetstorm_producer::{BrokerDisconnected, ConnectionError, ProducerError, Topic};
 
 use crate::support::{
     Kept, SOON, assert_exact, broker, dead, send, settings, start, stored, swallowing,
@@ -47,7 +47,7 @@ fn where_nobody_answers_that_is_told() {
         .unwrap();
         assert!(!producer.wait_ready(Duration::from_millis(1_500)).unwrap());
         let error = producer.not_ready();
-        let ProducerError::NotReady(Some(Unreached { port, cause, .. })) = &error else {
+        let ProducerError::NotReady(Some(BrokerDisconnected { port, cause, .. })) = &error else {
             panic!("{error}");
         };
         assert_eq!(*port, server.port());

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use fleetstorm_model::config::scenario;
+use fleetstorm_model::config::scenarios;
 use fleetstorm_model::fleet::Share;
 use fleetstorm_model::manifest::{Manifest, STREAM_VERSION};
 use fleetstorm_model::record::Topic;
@@ -112,7 +112,7 @@ pub fn assert_same(a: &Made, b: &Made, context: &str) {
 
 /// Every scenario, with the ground truth, long enough for incidents on its machines.
 pub fn scenarios() -> impl Iterator<Item = String> {
-    scenario::all().iter().map(|scenario| {
+    scenarios::all().iter().map(|scenario| {
         format!(
             "--scenario {} --topics telemetry,usage,status,jobs,machines,incidents --rate max \
              --interval 10m --readings 320 --machines 48",
