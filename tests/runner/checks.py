@@ -31,6 +31,12 @@ def lints(packages: Sequence[str]) -> None:
     call("cargo", "clippy", "--release", *packages, "--all-targets", "--", "-D", "warnings")
 
 
+def documentation(packages: Sequence[str]) -> None:
+    """The crates' documentation, whose links must lead somewhere."""
+    call("cargo", "doc", "--release", "--no-deps", *packages,
+         env=dict(os.environ, RUSTDOCFLAGS="-D warnings"))
+
+
 def readers() -> None:
     """Makes the Python in which records are read by other libraries than ours."""
     stamp = VENV / "requirements.stamp"

@@ -74,6 +74,8 @@ def run_all(steps: Steps, chosen: Sequence[str], arguments: Sequence[str]) -> No
 
     steps.begin("Lints")
     checks.lints(parts.workspace(chosen))
+    steps.begin("Documentation")
+    checks.documentation(parts.workspace(chosen))
 
     if real:
         steps.begin("Independent readers (Python)")

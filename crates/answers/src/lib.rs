@@ -2,7 +2,7 @@
 //!
 //! A run is a pure function of its manifest, and so is the right answer of a query over it. What is
 //! asked is a [`query`], a value; the [`suite`] has nine of them with names. What a query means is
-//! fixed by the [`semantics`] of an engine: when a window closes, what is late. [`evaluate`] makes the
+//! fixed by the [`semantics`] of an engine: when a window closes, what is late. [`mod@evaluate`] makes the
 //! run's records again and counts them in one pass; the [`answer`] says of each row whether it is
 //! exact, bracketed or pending.
 //!

@@ -17,12 +17,14 @@ use crate::query::{Question, Window};
 /// What may be said beside the engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Flink: how far the watermark stays behind the highest timestamp, in milliseconds [1 s].
+    /// Flink: how far the watermark stays behind the highest timestamp, in milliseconds; 1 s
+    /// unless given.
     pub watermark_ms: Option<i64>,
-    /// Kafka Streams, ksqlDB: how long a window takes records after its end, in milliseconds [24 h,
-    /// in ksqlDB less the window's size]. Flink DataStream: the allowed lateness [none].
+    /// Kafka Streams, ksqlDB: how long a window takes records after its end, in milliseconds; 24 h
+    /// unless given, in ksqlDB less the window's size. Flink DataStream: the allowed lateness, none
+    /// unless given.
     pub grace_ms: Option<i64>,
-    /// Flink: the session's time zone, in milliseconds ahead of UTC [0].
+    /// Flink: the session's time zone, in milliseconds ahead of UTC; 0 unless given.
     pub zone_offset_ms: Option<i64>,
     /// Whether the job ends with its input, so that all windows close.
     pub bounded: bool,
