@@ -118,10 +118,11 @@ impl Part {
         let mut manifest = document["manifest"].clone();
         if let Some(fields) = manifest.as_object_mut() {
             fields.remove("shard");
-            // Shards find the topics at different ends.
+            // Shards find the topics at different ends, and on an embedded broker each has its own.
             let topics = fields.get_mut("topics").and_then(Value::as_array_mut);
             for entry in topics.into_iter().flatten().filter_map(Value::as_object_mut) {
                 entry.remove("start_offsets");
+                entry.remove("id");
             }
         }
         let Some(of) = held_of(&report) else {
@@ -166,6 +167,7 @@ fn merged(mut parts: Vec<Part>) -> Result<Report, MergeError> {
     for topics in starts {
         for (entry, other) in report.manifest.topics.iter_mut().zip(topics) {
             entry.start_offsets = both(entry.start_offsets.take(), other.start_offsets, i64::min);
+            entry.id = entry.id.take().filter(|id| other.id.as_ref() == Some(id));
         }
     }
     if !single {

@@ -172,6 +172,7 @@ impl Runs {
                 let pair = entry.start_offsets.take().zip(other.start_offsets.as_ref());
                 entry.start_offsets = pair
                     .map(|(own, other)| own.iter().zip(other).map(|(a, b)| *a.min(b)).collect());
+                entry.id = entry.id.take().filter(|id| other.id.as_ref() == Some(id));
             }
         }
         manifest
