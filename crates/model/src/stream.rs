@@ -22,9 +22,10 @@
 use crate::fleet::Share;
 use crate::generator::Generator;
 use crate::manifest::Manifest;
-use crate::record::{Topic, TopicSet};
+use crate::record::{IncidentRecord, Topic, TopicSet};
 use crate::schedule::{Schedule, SlotKind, Slots};
 use crate::simulation::events::Event;
+use crate::simulation::incidents::IncidentKind;
 
 pub use crate::generator::KeyedRecord;
 
@@ -109,6 +110,12 @@ impl Stream {
     /// them. Its steps and those topics' records are the same.
     pub fn of_topics(manifest: &Manifest, share: Share, wanted: TopicSet) -> Stream {
         Stream::from_generator(manifest, Generator::of_topics(manifest, share, wanted))
+    }
+
+    /// The stream for who reads incidents alone, by [`Stream::next_incident`], whether their topic is
+    /// selected or not.
+    pub(crate) fn of_incidents(manifest: &Manifest, share: Share) -> Stream {
+        Stream::from_generator(manifest, Generator::of_incidents(manifest, share))
     }
 
     fn from_generator(manifest: &Manifest, generator: Generator) -> Stream {
@@ -215,6 +222,16 @@ impl Stream {
             }
             Step::Slot(slot) => self.fill(slot, take),
         }
+    }
+
+    /// Takes the incident's change that waits longest on the machine at a place in the share, and hands
+    /// it to `take` with its kind; none where none waits.
+    pub(crate) fn next_incident<T>(
+        &mut self,
+        at: usize,
+        take: impl FnOnce(IncidentKind, &IncidentRecord<&str>) -> T,
+    ) -> Option<T> {
+        self.generator.next_incident(at, take)
     }
 
     /// How many machines the share has.

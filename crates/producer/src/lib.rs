@@ -73,7 +73,7 @@
 //! [`Producer`] starts it, [`Appender`] takes records, [`DeliveryReports`] is told of them. Inside:
 //! `appender` writes open batches (`batch`); `sender` is the thread, with a file each for connections,
 //! requests, responses and deadlines; `partition` keeps a partition's order and its place in the
-//! sequence, and `log_search` looks for batches in doubt; `outcome` says what an error code means for a
+//! sequence, and `log_search` looks for batches in doubt; `error_outcome` says what an error code means for a
 //! batch; `metadata` finds leaders; `protocol` has the bytes of requests and responses.
 
 #![deny(missing_docs)]
@@ -89,11 +89,11 @@ mod codec;
 mod connection;
 mod error;
 mod error_code;
+mod error_outcome;
 mod event;
 mod log_search;
 mod metadata;
 mod note;
-mod outcome;
 mod partition;
 mod producer;
 mod protocol;

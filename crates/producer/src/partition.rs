@@ -21,8 +21,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::batch::{Batch, ProducerId};
+use crate::error_outcome::BatchOutcome;
 use crate::log_search::LogSearch;
-use crate::outcome::BatchOutcome;
 
 /// The queue of one partition.
 #[derive(Debug, Default)]

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use crate::fleet::Share;
-use crate::generator::Generator;
 use crate::manifest::Manifest;
 use crate::record::IncidentRecord;
 use crate::simulation::incidents::IncidentKind;
+use crate::stream::{Step, Stream};
 
 /// One incident on one machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,33 +32,22 @@ pub struct Incident {
 /// All incidents of the shard of `manifest`, in the order in which they begin.
 pub(super) fn of(manifest: &Manifest) -> Vec<Incident> {
     let shard = (manifest.shard.index(), manifest.shard.count());
-    let mut generator = Generator::of_incidents(manifest, Share { shard, thread: (0, 1) });
-    let (end_slot, end_ns) = (manifest.end_slot(), manifest.end_ns());
+    let mut stream = Stream::of_incidents(manifest, Share { shard, thread: (0, 1) });
     let mut found: Vec<Incident> = Vec::new();
     let mut open: HashMap<String, usize> = HashMap::new();
-    if generator.machines() == 0 {
-        return found;
-    }
-    for round in 0.. {
-        for at in 0..generator.machines() {
-            let reading = generator.read(round, at);
-            let due_ns = generator.time(&reading, 0).intended_ns;
-            let over = end_slot.is_some_and(|end| generator.slot_number(&reading, 0) >= end)
-                || due_ns.zip(end_ns).is_some_and(|(due, end)| due >= end);
-            if over {
-                return found;
-            }
-            let mut note = |kind: IncidentKind, record: &IncidentRecord<&str>| {
-                let Some(end_ms) = record.end_time else {
-                    open.insert(record.incident_id.to_owned(), found.len());
-                    return found.push(begun(kind, record));
-                };
-                let begun = open.remove(record.incident_id);
-                if let Some(incident) = begun.and_then(|place| found.get_mut(place)) {
-                    incident.end_ms = Some(end_ms);
-                }
-            };
-            while generator.next_incident(at, &mut note).is_some() {}
+    let mut note = |kind: IncidentKind, record: &IncidentRecord<&str>| {
+        let Some(end_ms) = record.end_time else {
+            open.insert(record.incident_id.to_owned(), found.len());
+            return found.push(begun(kind, record));
+        };
+        let begun = open.remove(record.incident_id);
+        if let Some(incident) = begun.and_then(|place| found.get_mut(place)) {
+            incident.end_ms = Some(end_ms);
+        }
+    };
+    while let Some(step) = stream.next() {
+        if let Step::Slot(slot) = step {
+            while stream.next_incident(slot.at, &mut note).is_some() {}
         }
     }
     found

@@ -5,6 +5,7 @@ mod anomalies;
 mod determinism;
 mod encoding;
 mod failures;
+mod library;
 mod partitioning;
 mod patterns;
 mod profiles;

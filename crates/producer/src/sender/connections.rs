@@ -8,9 +8,9 @@ use crate::address::ServerAddress;
 use crate::broker::RequestContent;
 use crate::connection::{self, ConnectionError, ConnectionEvent, ConnectionUse};
 use crate::error::BrokerDisconnected;
+use crate::error_outcome::BatchOutcome;
 use crate::event::{ConnectionId, Event};
 use crate::metadata::{BrokerAddress, ClusterMetadata};
-use crate::outcome::BatchOutcome;
 use crate::settings::Acks;
 
 impl Sender {

@@ -11,9 +11,9 @@ use crate::broker::{InFlightBatch, OffsetQuery, RequestContent};
 use crate::connection::ConnectionError;
 use crate::error::{ErrorKind, ProducerError};
 use crate::error_code::ErrorCode;
+use crate::error_outcome::{self, BatchOutcome, ProducerIdOutcome};
 use crate::event::ConnectionId;
 use crate::log_search;
-use crate::outcome::{self, BatchOutcome, ProducerIdOutcome};
 use crate::partition::{Completed, LogQuery};
 use crate::protocol::{self, FetchedLog, ListedOffset, ProducedBatch, Response};
 
@@ -75,7 +75,7 @@ impl Sender {
     fn no_producer_id(&mut self, error: ErrorCode) {
         tracing::debug!("no producer id: {error}");
         self.producer_id_not_before_ns = self.retry_ns();
-        if outcome::of_producer_id(error) == ProducerIdOutcome::Refused {
+        if error_outcome::of_producer_id(error) == ProducerIdOutcome::Refused {
             *self.shared.producer_id_refused.lock() = Some(error);
             if let Some(ready) = self.ready.take() {
                 let _nobody_waits = ready.send(Err(ProducerError::NoProducerId(error)));
@@ -100,7 +100,7 @@ impl Sender {
                 }
                 Some(ProducedBatch { error: Some(error), .. }) => {
                     let idempotent = self.settings.is_idempotent();
-                    (Some(*error), outcome::of_batch(*error, idempotent))
+                    (Some(*error), error_outcome::of_batch(*error, idempotent))
                 }
                 None => (None, BatchOutcome::Unknown),
             };
