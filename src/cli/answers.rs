@@ -47,11 +47,23 @@ pub struct ExpectArgs {
     #[arg(long, value_name = "WINDOW", help_heading = "What")]
     pub window: Option<String>,
     /// Columns that make a group.
-    #[arg(long, value_name = "COLUMN,...", default_value = "", help_heading = "What")]
+    #[arg(
+        long,
+        value_name = "COLUMN,...",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "What"
+    )]
     pub by: String,
     /// What is computed: count, count(COLUMN), sum(COLUMN), avg(COLUMN), min(COLUMN), max(COLUMN),
     /// count_distinct(COLUMN); each may be named, as in `max(cpu_percent) as hottest`.
-    #[arg(long, value_name = "AGGREGATE,...", default_value = "", help_heading = "What")]
+    #[arg(
+        long,
+        value_name = "AGGREGATE,...",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "What"
+    )]
     pub select: String,
     /// Which records count, as is_anomaly=true or cpu_percent>=80; repeatable, all must hold.
     #[arg(long = "where", id = "conditions", value_name = "CONDITION", help_heading = "What")]

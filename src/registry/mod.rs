@@ -3,6 +3,7 @@
 //! A few blocking requests of the Confluent API, with patience while the registry comes up, within a
 //! deadline, and errors that say what to do. They must not be made from inside an async runtime.
 
+mod addresses;
 mod cause;
 mod error;
 mod failure;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -10,6 +11,7 @@ use reqwest::blocking::Client;
 use reqwest::redirect::Policy;
 use secrecy::SecretString;
 
+use super::addresses::SideBySide;
 use super::cause::root_cause;
 use super::error::RegistryError;
 #[cfg(not(feature = "tls"))]
@@ -96,6 +98,7 @@ pub(super) struct Target {
     /// Where the API is asked; follows such redirects as keep a request what it is.
     pub(super) client: Client,
     loopback: bool,
+    port: u16,
     identities: Identities,
 }
 
@@ -133,6 +136,7 @@ impl Target {
                 .parse::<std::net::IpAddr>()
                 .is_ok_and(|ip| ip.is_loopback()),
         };
+        let port = url.port_or_known_default().unwrap_or_default();
         let url = url.as_str().trim_end_matches('/').to_owned();
         // Other redirects than these turn a POST into a GET, which would look like a broken
         // registry.
@@ -144,25 +148,26 @@ impl Target {
                 attempt.stop()
             }
         });
-        let client = client(loopback, &identities, follow).map_err(|error| {
+        let client = client(loopback, port, &identities, follow).map_err(|error| {
             let cause = root_cause(&error);
             RegistryError::Request { url: url.clone(), cause }
         })?;
-        Ok(Target { url, auth, client, loopback, identities })
+        Ok(Target { url, auth, client, loopback, port, identities })
     }
 
     /// A client that follows no redirect.
     pub(super) fn plain_client(&self) -> Result<Client, reqwest::Error> {
-        client(self.loopback, &self.identities, Policy::none())
+        client(self.loopback, self.port, &self.identities, Policy::none())
     }
 }
 
 fn client(
     loopback: bool,
+    port: u16,
     identities: &Identities,
     redirects: Policy,
 ) -> Result<Client, reqwest::Error> {
-    let builder = Client::builder().redirect(redirects);
+    let builder = Client::builder().redirect(redirects).dns_resolver(Arc::new(SideBySide { port }));
     // A proxy named by the environment can't reach our loopback.
     let builder = if loopback { builder.no_proxy() } else { builder };
     identities.known_to(builder).build()

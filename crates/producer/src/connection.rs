@@ -19,6 +19,7 @@ use crate::protocol::Versions;
 use crate::settings::ConnectionSettings;
 
 use connect::{connect, read_response};
+pub use dial::connect_any;
 pub use error::ConnectionError;
 pub(crate) use exchange::Exchange;
 

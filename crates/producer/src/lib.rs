@@ -109,7 +109,7 @@ pub use address::{AddressError, ServerAddress};
 pub use admin::{AdminError, ClusterTime, Quota};
 pub use appender::{Appender, Record};
 pub use codec::Codec;
-pub use connection::ConnectionError;
+pub use connection::{ConnectionError, connect_any};
 pub use error::{BrokerDisconnected, ErrorKind, ProducerError, SendError};
 pub use error_code::ErrorCode;
 pub use producer::Producer;

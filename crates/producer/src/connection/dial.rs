@@ -20,7 +20,12 @@ pub(super) async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
     connect_any(lookup_host((host, port)).await?).await
 }
 
-async fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+/// Connects to the first of `addresses` that takes the connection. They are tried side by side, each a
+/// quarter of a second after the one before.
+///
+/// # Errors
+/// Where there is no address; else the last address's.
+pub async fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     let mut trying = JoinSet::new();
     let mut addresses = addresses.peekable();
