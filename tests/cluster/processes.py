@@ -51,11 +51,23 @@ def running(folder: Path, name: str) -> bool:
     number = pid(folder, name)
     if not number:
         return False
+    for pause in (0, 0.2):
+        # Twice, since a program that has just been started has no command line for a moment.
+        time.sleep(pause)
+        told = command_line(number)
+        if f"{folder}/" in told:
+            return True
+        if not told:
+            return False
+    return False
+
+
+def command_line(number: int) -> str:
+    """The command line of a process; empty where there is none."""
     # -ww: all of it, however narrow the terminal is said to be.
-    told = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(number)],
+    return subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(number)],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                           errors="replace").stdout
-    return f"{folder}/" in told
 
 
 def launch(folder: Path, name: str, command: Sequence[str]) -> None:
