@@ -16,6 +16,11 @@ use crate::sink::kafka::topic_state::{self, TopicChange, TopicState};
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How long the cluster may take to tell.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How many looks in a row must not find a topic before it counts as deleted: a broker that has just
+/// started does not know all topics yet.
+const LOOKS_UNTIL_DELETED: u32 = 2;
+/// How long the last looks are apart.
+const LAST_LOOKS: Duration = Duration::from_secs(1);
 
 /// Looks at a run's topics, on a thread of its own, until it is finished or dropped.
 pub struct TopicWatch {
@@ -27,17 +32,75 @@ pub struct TopicWatch {
 }
 
 /// What is known of the topics.
+#[derive(Debug, Default)]
 struct Seen {
-    /// By name: what each was like when it was last looked at; none where it was gone.
-    states: BTreeMap<String, Option<TopicState>>,
+    topics: BTreeMap<String, SeenTopic>,
     changes: Vec<ChangedTopic>,
+}
+
+/// What is known of a topic.
+#[derive(Debug)]
+struct SeenTopic {
+    /// What it was like when it was last there.
+    last: TopicState,
+    /// How many looks in a row have not found it.
+    missing: u32,
+}
+
+impl Seen {
+    /// Topics that are like `states`.
+    fn new(states: BTreeMap<String, TopicState>) -> Seen {
+        let seen = |(name, last)| (name, SeenTopic { last, missing: 0 });
+        Seen { topics: states.into_iter().map(seen).collect(), changes: Vec::new() }
+    }
+
+    /// What has changed, by what there is now.
+    fn changed(&mut self, mut now: BTreeMap<String, TopicState>) -> Vec<(String, TopicChange)> {
+        let mut changed = Vec::new();
+        for (name, topic) in &mut self.topics {
+            let found = match now.remove(name) {
+                Some(now) => topic.found(now),
+                None => topic.not_found().into_iter().collect(),
+            };
+            changed.extend(found.into_iter().map(|change| (name.clone(), change)));
+        }
+        changed
+    }
+
+    /// Whether a topic was not found, and does not count as deleted yet.
+    fn in_doubt(&self) -> bool {
+        self.topics.values().any(|topic| (1..LOOKS_UNTIL_DELETED).contains(&topic.missing))
+    }
+}
+
+impl SeenTopic {
+    fn found(&mut self, mut now: TopicState) -> Vec<TopicChange> {
+        let was_deleted = self.missing >= LOOKS_UNTIL_DELETED;
+        self.missing = 0;
+        let mut changes = self.last.changes(&now);
+        // Without ids only its absence tells.
+        if was_deleted && now.id.is_none() {
+            changes = vec![TopicChange::MadeAnew];
+        }
+        if !changes.contains(&TopicChange::MadeAnew) {
+            // What was not told this time is as it was.
+            now.id = now.id.or(self.last.id.take());
+            now.cleanup_policy = now.cleanup_policy.or(self.last.cleanup_policy.take());
+        }
+        self.last = now;
+        changes
+    }
+
+    fn not_found(&mut self) -> Option<TopicChange> {
+        self.missing = self.missing.saturating_add(1);
+        (self.missing == LOOKS_UNTIL_DELETED).then_some(TopicChange::Deleted)
+    }
 }
 
 impl TopicWatch {
     /// Watches topics that were like `states` when the run began.
     pub fn start(cluster: Arc<Cluster>, states: BTreeMap<String, TopicState>) -> TopicWatch {
-        let states = states.into_iter().map(|(name, state)| (name, Some(state))).collect();
-        let seen = Arc::new(Mutex::new(Seen { states, changes: Vec::new() }));
+        let seen = Arc::new(Mutex::new(Seen::new(states)));
         let (go_on, ended) = mpsc::channel();
         let (of_thread, asked) = (Arc::clone(&seen), Arc::clone(&cluster));
         let watch = move || {
@@ -54,6 +117,11 @@ impl TopicWatch {
     pub fn finish(&mut self) -> Vec<ChangedTopic> {
         self.end();
         look(&self.cluster, &self.seen);
+        let in_doubt = self.seen.lock().unwrap_or_else(PoisonError::into_inner).in_doubt();
+        if in_doubt {
+            thread::sleep(LAST_LOOKS);
+            look(&self.cluster, &self.seen);
+        }
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).changes.clone()
     }
 
@@ -75,26 +143,15 @@ impl Drop for TopicWatch {
 /// Looks at the topics and tells what has changed.
 fn look(cluster: &Cluster, seen: &Mutex<Seen>) {
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let names: Vec<String> = seen.states.keys().cloned().collect();
+    let names: Vec<String> = seen.topics.keys().cloned().collect();
     let asked: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut now = match topic_state::states(cluster, &asked, PATIENCE) {
+    let now = match topic_state::states(cluster, &asked, PATIENCE) {
         Ok(now) => now,
         Err(error) => return tracing::debug!("the topics were not looked at: {error}"),
     };
-    let Seen { states, changes } = &mut *seen;
-    for (name, state) in states {
-        let now = now.remove(name);
-        let found = match state {
-            Some(before) => before.changes(now.as_ref()),
-            // Its end was told, so that its return is a change as well.
-            None if now.is_some() => vec![TopicChange::MadeAnew],
-            None => Vec::new(),
-        };
-        for change in found {
-            tracing::warn!("{}", words(name, &change));
-            changes.push(ChangedTopic { topic: name.clone(), noticed: Utc::now(), change });
-        }
-        *state = now;
+    for (topic, change) in seen.changed(now) {
+        tracing::warn!("{}", words(&topic, &change));
+        seen.changes.push(ChangedTopic { topic, noticed: Utc::now(), change });
     }
 }
 
@@ -108,12 +165,61 @@ fn words(topic: &str, change: &TopicChange) -> String {
             format!("topic `{topic}` was deleted: what the run wrote to it is gone")
         }
         TopicChange::Partitions { before, now } => format!(
-            "topic `{topic}` has {now} partitions, and had {before} when the run began: the run goes \
+            "topic `{topic}` has {now} partitions, and had {before} before: the run goes \
              on by the partitions that it began with, and other producers' keys go elsewhere"
         ),
         TopicChange::CleanupPolicy { before, now } => format!(
-            "topic `{topic}` has cleanup.policy={now}, and had {before} when the run began: records \
+            "topic `{topic}` has cleanup.policy={now}, and had {before} before: records \
              may go that the run was to keep, or stay that it was not"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(id: Option<&str>, policy: Option<&str>) -> BTreeMap<String, TopicState> {
+        let (id, cleanup_policy) = (id.map(str::to_owned), policy.map(str::to_owned));
+        BTreeMap::from([("t".to_owned(), TopicState { id, partitions: 3, cleanup_policy })])
+    }
+
+    fn changes(seen: &mut Seen, now: BTreeMap<String, TopicState>) -> Vec<TopicChange> {
+        seen.changed(now).into_iter().map(|(_, change)| change).collect()
+    }
+
+    #[test]
+    fn a_broker_that_does_not_know_a_topic_yet_is_no_change() {
+        let mut seen = Seen::new(state(Some("a"), Some("delete")));
+        assert_eq!(changes(&mut seen, BTreeMap::new()), []);
+        assert!(seen.in_doubt());
+        assert_eq!(changes(&mut seen, state(Some("a"), Some("delete"))), []);
+        assert!(!seen.in_doubt());
+        // However long it was gone: its id says that it is the same.
+        assert_eq!(changes(&mut seen, BTreeMap::new()), []);
+        assert_eq!(changes(&mut seen, BTreeMap::new()), [TopicChange::Deleted]);
+        assert_eq!(changes(&mut seen, BTreeMap::new()), []);
+        assert_eq!(changes(&mut seen, state(Some("a"), Some("delete"))), []);
+    }
+
+    #[test]
+    fn another_topic_of_the_name_is_told_by_its_id_or_by_its_absence() {
+        let mut seen = Seen::new(state(Some("a"), None));
+        assert_eq!(changes(&mut seen, state(Some("b"), None)), [TopicChange::MadeAnew]);
+        assert_eq!(changes(&mut seen, state(Some("b"), None)), []);
+        let mut seen = Seen::new(state(None, None));
+        changes(&mut seen, BTreeMap::new());
+        assert_eq!(changes(&mut seen, BTreeMap::new()), [TopicChange::Deleted]);
+        assert_eq!(changes(&mut seen, state(None, None)), [TopicChange::MadeAnew]);
+    }
+
+    #[test]
+    fn what_is_not_told_for_once_is_not_forgotten() {
+        let mut seen = Seen::new(state(Some("a"), Some("delete")));
+        assert_eq!(changes(&mut seen, state(None, None)), []);
+        let (before, now) = ("delete".to_owned(), "compact".to_owned());
+        let expected = [TopicChange::CleanupPolicy { before, now }];
+        assert_eq!(changes(&mut seen, state(Some("a"), Some("compact"))), expected);
+        assert_eq!(changes(&mut seen, state(Some("b"), None)), [TopicChange::MadeAnew]);
     }
 }

@@ -1,9 +1,9 @@
 //! The producer's delivery reports, counted.
 
+use std::time::Duration;
+
 use fleetstorm_model::record::Topic;
 use fleetstorm_producer::{Delivery, DeliveryReports, ErrorKind};
-
-use std::time::Duration;
 
 use crate::sink::kafka::error_kind;
 use crate::sink::tally::Tally;

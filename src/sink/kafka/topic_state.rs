@@ -49,9 +49,8 @@ pub enum TopicChange {
 }
 
 impl TopicState {
-    /// How `now`, or that there is no such topic, differs from it.
-    pub fn changes(&self, now: Option<&TopicState>) -> Vec<TopicChange> {
-        let Some(now) = now else { return vec![TopicChange::Deleted] };
+    /// How `now`, what there is under its name, differs from it.
+    pub fn changes(&self, now: &TopicState) -> Vec<TopicChange> {
         if self.id.is_some() && now.id.is_some() && self.id != now.id {
             return vec![TopicChange::MadeAnew];
         }
@@ -123,15 +122,14 @@ mod tests {
             cleanup_policy: policy.map(str::to_owned),
         };
         let before = state(Some("a"), 3, Some("delete"));
-        assert_eq!(before.changes(None), [TopicChange::Deleted]);
-        assert_eq!(before.changes(Some(&before)), []);
-        assert_eq!(before.changes(Some(&state(None, 3, None))), []);
+        assert_eq!(before.changes(&before), []);
+        assert_eq!(before.changes(&state(None, 3, None)), []);
         // What another topic is like is no change of this one.
         let another = state(Some("b"), 6, Some("compact"));
-        assert_eq!(before.changes(Some(&another)), [TopicChange::MadeAnew]);
+        assert_eq!(before.changes(&another), [TopicChange::MadeAnew]);
         let grown = state(Some("a"), 6, Some("compact"));
         let policy = TopicChange::CleanupPolicy { before: "delete".into(), now: "compact".into() };
         let expected = [TopicChange::Partitions { before: 3, now: 6 }, policy];
-        assert_eq!(before.changes(Some(&grown)), expected);
+        assert_eq!(before.changes(&grown), expected);
     }
 }
