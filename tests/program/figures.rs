@@ -367,7 +367,7 @@ fn a_slow_announcement_makes_no_rate_that_nobody_asked_for() {
     assert_eq!(number(rate, "/measured/from_s"), 0.0);
     assert_eq!(number(rate, "/target"), 2000.0);
     assert!(number(rate, "/achieved") <= 2000.0, "{rate:#}");
-    assert!(number(rate, "/acknowledged") < number(rate, "/achieved"), "{rate:#}");
+    assert!(number(rate, "/acknowledged") <= number(rate, "/achieved"), "{rate:#}");
 }
 
 /// A registry that takes its time before its first answer, and gives every schema the id 1.
