@@ -8,6 +8,7 @@ use fleetstorm_model::config::ConfigError;
 use fleetstorm_model::run::RunError;
 
 use crate::cluster::properties_file::PropertiesError;
+use crate::consume::ConsumeError;
 use crate::registry::RegistryError;
 use crate::report::merge::MergeError;
 use crate::sink::SinkError;
@@ -209,11 +210,18 @@ fn verify(error: &VerifyError) -> ExitCode {
         VerifyError::Topic { .. } | VerifyError::MadeAnew { .. } | VerifyError::Removed { .. } => {
             ExitCode::TopicUnfit
         }
-        VerifyError::Partition { .. } | VerifyError::Client(_) | VerifyError::Silent { .. } => {
+        VerifyError::Consume(error) => consume(error),
+        VerifyError::Panicked => ExitCode::Internal,
+    }
+}
+
+fn consume(error: &ConsumeError) -> ExitCode {
+    match error {
+        ConsumeError::Kafka(error) => kafka(error),
+        ConsumeError::Partition { .. } | ConsumeError::Client(_) | ConsumeError::Silent { .. } => {
             ExitCode::BrokerUnreachable
         }
-        VerifyError::Interrupted => ExitCode::Interrupted,
-        VerifyError::Panicked => ExitCode::Internal,
+        ConsumeError::Interrupted => ExitCode::Interrupted,
     }
 }
 

@@ -11,6 +11,7 @@
 
 pub mod cli;
 pub mod cluster;
+pub mod consume;
 pub mod doctor;
 pub mod exit;
 pub mod expect;
