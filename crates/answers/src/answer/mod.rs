@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-pub use print::Format;
+pub use print::{Format, instant};
 
 use crate::query::{Bounds, Kind};
 

@@ -81,7 +81,7 @@ pub fn compare(answer: &Answer, window: Window, output: &Output) -> Verdict {
         });
     }
     Verdict {
-        outcome: counts.outcome(answer.rows.len()),
+        outcome: counts.outcome(answer.rows.len(), output.may_repeat()),
         counts,
         records: output.records(),
         deleted: output.deleted(),

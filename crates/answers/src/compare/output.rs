@@ -55,6 +55,7 @@ pub enum Place {
 #[derive(Debug, Clone)]
 pub struct Output {
     changelog: Changelog,
+    at_least_once: bool,
     /// Of an append log, all rows.
     appended: Vec<OutputRow>,
     /// Of upserts, the last row of each key; none where it was deleted last.
@@ -72,12 +73,19 @@ impl Output {
     pub fn new(changelog: Changelog) -> Output {
         Output {
             changelog,
+            at_least_once: false,
             appended: Vec::new(),
             upserted: HashMap::new(),
             records: 0,
             undecodable: 0,
             first_undecodable: Vec::new(),
         }
+    }
+
+    /// One whose job writes at least once, so that repeated rows are no fault.
+    #[must_use]
+    pub fn at_least_once(self) -> Output {
+        Output { at_least_once: true, ..self }
     }
 
     /// Takes the next record: its key's bytes and its row, none where its value is null. A null in an
@@ -104,6 +112,11 @@ impl Output {
     /// How records become rows.
     pub fn changelog(&self) -> Changelog {
         self.changelog
+    }
+
+    /// Whether repeated rows are no fault.
+    pub fn may_repeat(&self) -> bool {
+        self.at_least_once
     }
 
     /// The rows.

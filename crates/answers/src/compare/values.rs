@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::output::OutputRow;
 use super::verdict::WrongField;
-use crate::answer::{Answer, Certainty, ColumnInfo, Row, TOLERANCE, Value};
+use crate::answer::{Answer, Certainty, ColumnInfo, Row, TOLERANCE, Value, Why};
 
 /// What a value may be.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,8 @@ fn allowed(expected: &Row, at: usize) -> Allowed {
 
 fn is_allowed(expected: &Row, at: usize, found: &Value, column: &ColumnInfo) -> bool {
     match &expected.certainty {
+        // Who of its rivals comes here isn't known.
+        Certainty::Bracketed(bracket) if bracket.why == Why::Rivals => true,
         Certainty::Bracketed(bracket) => {
             is_between(&bracket.least[at], &bracket.most[at], found, column)
         }

@@ -121,10 +121,12 @@ impl Counts {
         } += 1;
     }
 
-    pub(super) fn outcome(&self, expected: usize) -> Outcome {
-        if self.wrong + self.extra + self.duplicated + self.undecodable > 0 {
+    pub(super) fn outcome(&self, expected: usize, may_repeat: bool) -> Outcome {
+        let repeats = if may_repeat { 0 } else { self.duplicated };
+        let shown = self.right + self.within_bracket + self.duplicated;
+        if self.wrong + self.extra + repeats + self.undecodable > 0 {
             Outcome::Wrong
-        } else if self.missing > 0 || (expected > 0 && self.right + self.within_bracket == 0) {
+        } else if self.missing > 0 || (expected > 0 && shown == 0) {
             Outcome::Incomplete
         } else {
             Outcome::Right
