@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
 use clap::FromArgMatches;
-use fleetstorm::cli::answers::{CheckArgs, QueriesCommand};
+use fleetstorm::cli::answers::{CheckArgs, ExpectArgs, QueriesCommand};
 use fleetstorm::cli::{
     self, Cli, Command, DoctorArgs, ReportCommand, ScenariosCommand, SchemasCommand, VerifyArgs,
     exposed,
@@ -73,7 +73,7 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, ProgramError> {
         }
         Command::Preview(args) => preview::preview(&args.options(), stop, verbosity),
         Command::Verify(args) => verify(args, stop, cli.quiet),
-        Command::Expect(args) => expect::expect(&args.query.options()?, args.format, verbosity),
+        Command::Expect(args) => expect(args, stop, verbosity),
         Command::Check(args) => check(args, stop, cli.quiet),
         Command::Queries(command) => queries(command),
         Command::Doctor(args) => doctor(args, stop, cli.quiet),
@@ -107,6 +107,27 @@ fn verify(args: &VerifyArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, P
         Verdict { total, .. } if total.lost > 0 => ExitCode::Lost,
         _ => ExitCode::Differs,
     })
+}
+
+fn expect(
+    args: &ExpectArgs,
+    stop: &StopFlag,
+    verbosity: Verbosity,
+) -> Result<ExitCode, ProgramError> {
+    let query = args.query.options()?;
+    let Some(topic) = &args.to_topic else {
+        return expect::expect(&query, args.format, verbosity);
+    };
+    let (cluster, registry) = (args.broker.options(), args.registry.options());
+    let connection = Connection::read(&cluster)?;
+    let missing = |what: &str| ProgramError::Usage(format!("--to-topic needs {what}"));
+    let brokers = connection.brokers(&cluster)?;
+    let brokers = brokers.ok_or_else(|| missing("brokers: give them by --bootstrap-server"))?;
+    let url = connection.registry_url(&registry);
+    let url = url.ok_or_else(|| missing("a registry: give it by --schema-registry"))?;
+    let registry = connection.registry(&registry, &url, stop)?;
+    let settings = connection.kafka(&cluster, brokers, None)?;
+    expect::publish(&query, topic, settings, &registry, stop, verbosity)
 }
 
 fn check(args: &CheckArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {

@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod poll;
 mod produce;
+pub mod publish;
 mod refusal;
 mod settings;
 mod token;
