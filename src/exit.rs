@@ -206,7 +206,7 @@ fn verify(error: &VerifyError) -> ExitCode {
         VerifyError::Kafka(error) => kafka(error),
         VerifyError::Registry(error) => registry(error),
         VerifyError::Schema { .. } => ExitCode::Differs,
-        VerifyError::Topic { .. } | VerifyError::MadeAnew { .. } | VerifyError::Removed { .. } => {
+        VerifyError::Topic { .. } | VerifyError::Recreated { .. } | VerifyError::Removed { .. } => {
             ExitCode::TopicUnfit
         }
         VerifyError::Partition { .. } | VerifyError::Client(_) | VerifyError::Silent { .. } => {

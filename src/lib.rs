@@ -22,4 +22,5 @@ pub mod report;
 pub mod run;
 pub mod serve;
 pub mod sink;
+pub mod tls;
 pub mod verify;

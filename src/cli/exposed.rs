@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
 
-use crate::sink::property::{NoProperty, Property};
+use crate::sink::property::{Property, PropertyError};
 
 /// Reads a [`Property`]; an error doesn't repeat what was given, as clap's own does, since it may be a
 /// secret.
@@ -22,7 +22,7 @@ impl TypedValueParser for PropertyParser {
             Error::raw(ErrorKind::ValueValidation, format!("a value of -X is wrong: {problem}\n"))
         };
         let text = value.to_str().ok_or_else(|| wrong("it is not UTF-8 text"))?;
-        text.parse().map_err(|error: NoProperty| wrong(&error.to_string()))
+        text.parse().map_err(|error: PropertyError| wrong(&error.to_string()))
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Address {
 
 /// Why nobody was reached at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unreached {
+pub enum ConnectFailure {
     /// Its name is unknown: what was said.
     Unknown(String),
     /// Nobody listens there.
@@ -62,8 +62,8 @@ impl Address {
 
     /// Opens a connection until `until`, to the first of the addresses that its name stands for which
     /// takes it. They are tried side by side, each a little after the one before (RFC 8305).
-    pub fn connect(&self, until: Instant) -> Result<TcpStream, Unreached> {
-        let addresses = self.look_up(until).map_err(Unreached::Unknown)?;
+    pub fn connect(&self, until: Instant) -> Result<TcpStream, ConnectFailure> {
+        let addresses = self.look_up(until).map_err(ConnectFailure::Unknown)?;
         let (told, outcomes) = mpsc::channel();
         for (nth, address) in addresses.into_iter().enumerate() {
             let told = told.clone();
@@ -74,7 +74,7 @@ impl Address {
             });
         }
         drop(told);
-        let mut outcome = Err(Unreached::Unknown("the name has no address".to_owned()));
+        let mut outcome = Err(ConnectFailure::Unknown("the name has no address".to_owned()));
         for next in outcomes {
             outcome = next;
             if outcome.is_ok() {
@@ -100,7 +100,7 @@ impl Address {
 /// Those of several addresses that swallow connections, which takes a second to say.
 fn swallowing(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let until = Instant::now() + Duration::from_secs(1);
-    let silent = |address| matches!(open(address, until), Err(Unreached::Silent));
+    let silent = |address| matches!(open(address, until), Err(ConnectFailure::Silent));
     thread::scope(|scope| {
         let tried = addresses.iter().map(|&at| (at, scope.spawn(move || silent(at))));
         let tried: Vec<_> = tried.collect();
@@ -110,12 +110,12 @@ fn swallowing(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     })
 }
 
-fn open(address: SocketAddr, until: Instant) -> Result<TcpStream, Unreached> {
+fn open(address: SocketAddr, until: Instant) -> Result<TcpStream, ConnectFailure> {
     let left = until.saturating_duration_since(Instant::now()).max(LEAST);
     TcpStream::connect_timeout(&address, left).map_err(|error| match error.kind() {
-        ErrorKind::ConnectionRefused => Unreached::Refused,
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => Unreached::Silent,
-        _ => Unreached::Other(error.to_string().to_lowercase()),
+        ErrorKind::ConnectionRefused => ConnectFailure::Refused,
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => ConnectFailure::Silent,
+        _ => ConnectFailure::Other(error.to_string().to_lowercase()),
     })
 }
 
@@ -129,13 +129,13 @@ impl fmt::Display for Address {
     }
 }
 
-impl fmt::Display for Unreached {
+impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unreached::Unknown(why) => write!(f, "the name is not known here ({why})"),
-            Unreached::Refused => f.write_str("nobody listens there (connection refused)"),
-            Unreached::Silent => f.write_str("nothing answered in time"),
-            Unreached::Other(why) => f.write_str(why),
+            ConnectFailure::Unknown(why) => write!(f, "the name is not known here ({why})"),
+            ConnectFailure::Refused => f.write_str("nobody listens there (connection refused)"),
+            ConnectFailure::Silent => f.write_str("nothing answered in time"),
+            ConnectFailure::Other(why) => f.write_str(why),
         }
     }
 }
@@ -146,12 +146,12 @@ const APART: Duration = Duration::from_millis(250);
 /// Connects to each bootstrap address; gives those that take connections.
 pub fn check(addresses: &[Address], until: Instant) -> (Check, Vec<Address>) {
     const NAME: &str = "address";
-    let tried: Vec<(&Address, Result<TcpStream, Unreached>)> = std::thread::scope(|scope| {
+    let tried: Vec<(&Address, Result<TcpStream, ConnectFailure>)> = std::thread::scope(|scope| {
         let working: Vec<_> = addresses
             .iter()
             .map(|address| (address, scope.spawn(move || address.connect(until))))
             .collect();
-        let panicked = |_| Err(Unreached::Other("internal error".to_owned()));
+        let panicked = |_| Err(ConnectFailure::Other("internal error".to_owned()));
         working.into_iter().map(|(a, thread)| (a, thread.join().unwrap_or_else(panicked))).collect()
     });
     let mut open = Vec::new();
@@ -182,16 +182,16 @@ pub fn check(addresses: &[Address], until: Instant) -> (Check, Vec<Address>) {
         return (Check::ok(NAME, format!("{} {verb} connections", named(&open))), open);
     };
     let fix = match why {
-        Unreached::Unknown(_) => {
+        ConnectFailure::Unknown(_) => {
             "check the spelling, or give this machine the name (DNS, /etc/hosts)"
         }
-        Unreached::Refused => {
+        ConnectFailure::Refused => {
             "start the broker, or correct host and port: a container's port must be published"
         }
-        Unreached::Silent => {
+        ConnectFailure::Silent => {
             "check host and port, and what stands between (firewall, security group, VPN)"
         }
-        Unreached::Other(_) => "check host and port, and this machine's network",
+        ConnectFailure::Other(_) => "check host and port, and this machine's network",
     };
     let seen: Vec<String> =
         failed.iter().map(|(address, why)| format!("{address}: {why}")).collect();

@@ -84,14 +84,14 @@ fn ahead(theirs: (f64, f64), heard: SystemTime, took: Duration) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::Said;
+    use crate::registry::AnswerBody;
 
     /// An answer that says `date`, heard at this second of the epoch.
     fn answer(date: Option<&str>, heard_s: f64) -> Answer {
         Answer {
             url: "http://r".to_owned(),
             status: 200,
-            said: Said::Subjects(Some(0)),
+            said: AnswerBody::Subjects(Some(0)),
             location: None,
             date: date.map(str::to_owned),
             heard: UNIX_EPOCH + Duration::from_secs_f64(heard_s),

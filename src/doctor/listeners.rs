@@ -5,7 +5,7 @@
 use std::thread;
 use std::time::Instant;
 
-use super::address::{Address, Unreached};
+use super::address::{Address, ConnectFailure};
 use super::check::Check;
 use crate::exit::ExitCode;
 use crate::sink::kafka::Node;
@@ -78,17 +78,17 @@ fn count(brokers: usize) -> String {
     if brokers == 1 { "1 broker".to_owned() } else { format!("{brokers} brokers") }
 }
 
-fn fix(address: &Address, why: &Unreached, bootstrap: &[Address]) -> String {
+fn fix(address: &Address, why: &ConnectFailure, bootstrap: &[Address]) -> String {
     let came_by = bootstrap.first().map_or_else(String::new, Address::to_string);
     let elsewhere = !bootstrap.iter().any(Address::is_loopback);
     let hint = match why {
         _ if address.is_loopback() && elsewhere => {
             "it names itself as clients on its own machine would, and this is another"
         }
-        Unreached::Unknown(_) => {
+        ConnectFailure::Unknown(_) => {
             "the name is known only where the broker runs, as a container's or a pod's"
         }
-        Unreached::Refused | Unreached::Silent | Unreached::Other(_) => {
+        ConnectFailure::Refused | ConnectFailure::Silent | ConnectFailure::Other(_) => {
             "the address is not open from here, though the bootstrap address is"
         }
     };

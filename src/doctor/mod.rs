@@ -33,7 +33,7 @@ use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, Tuning, access};
 
 use address::{Address, LEAST};
 use check::{Check, Examination};
-use protocol::Wanted;
+use protocol::SecurityProtocol;
 
 /// The topics that a run writes unless told otherwise.
 const TOPICS: &[Topic] = Topic::ALL.split_at(5).0;
@@ -105,7 +105,7 @@ fn brokers(
     note: &mut impl FnMut(Check),
 ) -> Result<Option<ClusterTime>, ProgramError> {
     let config = settings.client_config(Tuning::default())?;
-    let wanted = Wanted::of(config.get("security.protocol"));
+    let wanted = SecurityProtocol::of(config.get("security.protocol"));
     let addresses = Address::list(&settings.bootstrap)
         .map_err(|why| ProgramError::Usage(format!("bad --bootstrap-server: {why}")))?;
     if addresses.is_empty() {

@@ -10,7 +10,7 @@ use crate::exit::ExitCode;
 
 /// What answers at a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tongue {
+enum Protocol {
     /// Kafka's protocol, plainly.
     Kafka,
     /// TLS.
@@ -27,18 +27,18 @@ enum Tongue {
 
 /// How a client means to speak, by `security.protocol`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+pub struct SecurityProtocol {
     /// Whether it opens TLS.
     pub tls: bool,
     /// Whether it logs in by SASL.
     pub sasl: bool,
 }
 
-impl Wanted {
+impl SecurityProtocol {
     /// What `security.protocol` means; librdkafka's default is `plaintext`.
-    pub fn of(protocol: Option<&str>) -> Wanted {
+    pub fn of(protocol: Option<&str>) -> SecurityProtocol {
         let protocol = protocol.unwrap_or("plaintext").trim().to_ascii_lowercase();
-        Wanted {
+        SecurityProtocol {
             tls: matches!(protocol.as_str(), "ssl" | "sasl_ssl"),
             sasl: protocol.starts_with("sasl"),
         }
@@ -82,7 +82,7 @@ const CLIENT_HELLO: [u8; 56] = [
 ];
 
 /// Checks that what speaks at the open `addresses` is what the client means to speak to.
-pub fn check(addresses: &[Address], wanted: Wanted, until: Instant) -> Check {
+pub fn check(addresses: &[Address], wanted: SecurityProtocol, until: Instant) -> Check {
     let mut last = None;
     for address in addresses {
         let tongue = tongue(address, wanted, until);
@@ -97,16 +97,16 @@ pub fn check(addresses: &[Address], wanted: Wanted, until: Instant) -> Check {
 
 const NAME: &str = "protocol";
 
-fn judge(address: &Address, wanted: Wanted, tongue: Tongue) -> Check {
+fn judge(address: &Address, wanted: SecurityProtocol, tongue: Protocol) -> Check {
     let protocol = wanted.name();
     let (unreachable, refused) = (ExitCode::BrokerUnreachable, ExitCode::BrokerRefused);
     match tongue {
-        Tongue::Kafka if !wanted.tls => {
+        Protocol::Kafka if !wanted.tls => {
             Check::ok(NAME, format!("{address} speaks Kafka's protocol without TLS"))
         }
-        Tongue::Tls if wanted.tls => Check::ok(NAME, format!("{address} speaks TLS")),
-        Tongue::Kafka => {
-            let plain = Wanted { tls: false, ..wanted }.name();
+        Protocol::Tls if wanted.tls => Check::ok(NAME, format!("{address} speaks TLS")),
+        Protocol::Kafka => {
+            let plain = SecurityProtocol { tls: false, ..wanted }.name();
             Check::fail(
                 NAME,
                 refused,
@@ -116,8 +116,8 @@ fn judge(address: &Address, wanted: Wanted, tongue: Tongue) -> Check {
                 format!("say -X security.protocol={plain}, or give the port of the TLS listener"),
             )
         }
-        Tongue::Tls => {
-            let tls = Wanted { tls: true, ..wanted }.name();
+        Protocol::Tls => {
+            let tls = SecurityProtocol { tls: true, ..wanted }.name();
             Check::fail(
                 NAME,
                 unreachable,
@@ -127,25 +127,25 @@ fn judge(address: &Address, wanted: Wanted, tongue: Tongue) -> Check {
                 ),
             )
         }
-        Tongue::Http => Check::fail(
+        Protocol::Http => Check::fail(
             NAME,
             unreachable,
             format!("{address} speaks HTTP: it is no broker"),
             "give the broker's own port, not that of a registry, a REST proxy or a console",
         ),
-        Tongue::Other => Check::fail(
+        Protocol::Other => Check::fail(
             NAME,
             unreachable,
             format!("{address} answers otherwise than a broker does"),
             "give a broker's port: something else listens there",
         ),
-        Tongue::Closed => Check::fail(
+        Protocol::Closed => Check::fail(
             NAME,
             unreachable,
             format!("{address} closes the connection without an answer"),
             "give a listener for clients, not a controller's; check what stands between, as a load balancer with nothing behind it",
         ),
-        Tongue::Silent => Check::fail(
+        Protocol::Silent => Check::fail(
             NAME,
             unreachable,
             format!("{address} takes connections and answers nothing"),
@@ -155,7 +155,7 @@ fn judge(address: &Address, wanted: Wanted, tongue: Tongue) -> Check {
 }
 
 /// What speaks at `address`, asked first in the tongue that is wanted.
-fn tongue(address: &Address, wanted: Wanted, until: Instant) -> Tongue {
+fn tongue(address: &Address, wanted: SecurityProtocol, until: Instant) -> Protocol {
     let questions: [&[u8]; 3] = if wanted.tls {
         [&CLIENT_HELLO, &API_VERSIONS, GET]
     } else {
@@ -164,19 +164,19 @@ fn tongue(address: &Address, wanted: Wanted, until: Instant) -> Tongue {
     let mut first = None;
     for question in questions {
         let heard = ask(address, question, until);
-        if matches!(heard, Tongue::Kafka | Tongue::Tls | Tongue::Http) {
+        if matches!(heard, Protocol::Kafka | Protocol::Tls | Protocol::Http) {
             return heard;
         }
         first.get_or_insert(heard);
     }
-    first.unwrap_or(Tongue::Silent)
+    first.unwrap_or(Protocol::Silent)
 }
 
-fn ask(address: &Address, question: &[u8], until: Instant) -> Tongue {
-    let Ok(mut stream) = address.connect(until) else { return Tongue::Closed };
+fn ask(address: &Address, question: &[u8], until: Instant) -> Protocol {
+    let Ok(mut stream) = address.connect(until) else { return Protocol::Closed };
     let until = (Instant::now() + TURN).min(until.max(Instant::now() + LEAST));
     if stream.set_write_timeout(Some(TURN)).is_err() || stream.write_all(question).is_err() {
-        return Tongue::Closed;
+        return Protocol::Closed;
     }
     let mut heard = Vec::new();
     let mut silent = false;
@@ -201,16 +201,16 @@ fn ask(address: &Address, question: &[u8], until: Instant) -> Tongue {
 }
 
 /// What the first bytes of an answer are of.
-fn understood(heard: &[u8], silent: bool) -> Tongue {
+fn understood(heard: &[u8], silent: bool) -> Protocol {
     match heard {
         // A handshake or an alert, of any version.
-        [0x15 | 0x16, 0x03, ..] => Tongue::Tls,
-        [b'H', b'T', b'T', b'P', ..] => Tongue::Http,
+        [0x15 | 0x16, 0x03, ..] => Protocol::Tls,
+        [b'H', b'T', b'T', b'P', ..] => Protocol::Http,
         // A length, and our own correlation id.
-        [0, _, _, _, rest @ ..] if rest.starts_with(&OURS) => Tongue::Kafka,
-        [] if silent => Tongue::Silent,
-        [] => Tongue::Closed,
-        _ => Tongue::Other,
+        [0, _, _, _, rest @ ..] if rest.starts_with(&OURS) => Protocol::Kafka,
+        [] if silent => Protocol::Silent,
+        [] => Protocol::Closed,
+        _ => Protocol::Other,
     }
 }
 
@@ -222,12 +222,12 @@ mod tests {
 
     #[test]
     fn tongues_are_told_by_their_first_bytes() {
-        assert_eq!(understood(b"\0\0\x01\x2afsdr\0\0", false), Tongue::Kafka);
-        assert_eq!(understood(b"\0\0\x01\x2axxxx", false), Tongue::Other);
-        assert_eq!(understood(b"\x15\x03\x03\0\x02\x02\x46", false), Tongue::Tls);
-        assert_eq!(understood(b"HTTP/1.1", false), Tongue::Http);
-        assert_eq!(understood(b"", true), Tongue::Silent);
-        assert_eq!(understood(b"", false), Tongue::Closed);
+        assert_eq!(understood(b"\0\0\x01\x2afsdr\0\0", false), Protocol::Kafka);
+        assert_eq!(understood(b"\0\0\x01\x2axxxx", false), Protocol::Other);
+        assert_eq!(understood(b"\x15\x03\x03\0\x02\x02\x46", false), Protocol::Tls);
+        assert_eq!(understood(b"HTTP/1.1", false), Protocol::Http);
+        assert_eq!(understood(b"", true), Protocol::Silent);
+        assert_eq!(understood(b"", false), Protocol::Closed);
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
             (Some("SASL_SSL"), "SASL_SSL"),
             (Some("sasl_plaintext"), "SASL_PLAINTEXT"),
         ] {
-            assert_eq!(Wanted::of(text).name(), name);
+            assert_eq!(SecurityProtocol::of(text).name(), name);
         }
     }
 
@@ -246,7 +246,7 @@ mod tests {
         #[test]
         fn any_bytes_are_something(bytes in proptest::collection::vec(any::<u8>(), 0..8)) {
             let heard = understood(&bytes, false);
-            prop_assert!(heard != Tongue::Silent);
+            prop_assert!(heard != Protocol::Silent);
         }
     }
 }

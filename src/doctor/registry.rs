@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::check::Check;
 use crate::exit::{ExitCode, ProgramError};
-use crate::registry::{Answer, Registry, RegistryError, Said};
+use crate::registry::{Answer, AnswerBody, Registry, RegistryError};
 
 /// What is checked here.
 pub const NAME: &str = "registry";
@@ -53,7 +53,7 @@ fn judge(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
         "give credentials: --registry-basic-auth USER:PASSWORD, or --registry-token TOKEN"
     };
     match (status, answer.said) {
-        (200..=299, Said::Subjects(count)) => {
+        (200..=299, AnswerBody::Subjects(count)) => {
             let subjects = match count {
                 Some(1) => "1 subject".to_owned(),
                 Some(count) => format!("{count} subjects"),
@@ -92,10 +92,10 @@ fn judge(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
 /// Something answers in HTTP that is no registry: the path may be wrong.
 fn no_registry(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
     let what = match answer.said {
-        Said::Html => ", with a page for people",
-        Said::Json | Said::Subjects(_) => ", with JSON that is not a list of subjects",
-        Said::Nothing => ", with nothing",
-        Said::Other => ", with something else",
+        AnswerBody::Html => ", with a page for people",
+        AnswerBody::Json | AnswerBody::Subjects(_) => ", with JSON that is not a list of subjects",
+        AnswerBody::Nothing => ", with nothing",
+        AnswerBody::Other => ", with something else",
     };
     let to = answer.location.as_ref().map(|to| format!(" (it sends us to {to})"));
     let seen = format!(

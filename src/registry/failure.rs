@@ -9,7 +9,7 @@ use super::Registry;
 use super::cause::{chain, one_line, root_cause};
 use super::error::RegistryError;
 use super::settings::{RegistryAuth, Target};
-use super::tls::TlsProblem;
+use crate::tls::TlsFailure;
 
 /// A request that failed.
 #[derive(Debug)]
@@ -155,28 +155,28 @@ pub(super) fn not_a_registry(target: &Target, problem: String) -> RegistryError 
 fn tls_problem(error: &reqwest::Error) -> Option<String> {
     let texts: Vec<_> = chain(error).skip(1).map(|e| e.to_string()).collect();
     let said = texts.join(" ");
-    if !TlsProblem::is_told_by(&said) {
+    if !TlsFailure::is_about_tls(&said) {
         return None;
     }
-    let Some(problem) = TlsProblem::of(&said) else {
+    let Some(problem) = TlsFailure::from_text(&said) else {
         return Some(root_cause(error));
     };
     let text = match problem {
-        TlsProblem::Untrusted => {
+        TlsFailure::Untrusted => {
             "its certificate is signed by an authority that isn't trusted here; \
              give the authority's certificate as the registry's CA file"
         }
-        TlsProblem::OtherHost => {
+        TlsFailure::OtherHost => {
             "its certificate is for another host name; \
              use the name that the certificate is for"
         }
-        TlsProblem::Expired => "its certificate has expired; renew it",
-        TlsProblem::NotYetValid => "its certificate is not yet valid; check both clocks",
-        TlsProblem::NotTls => "it doesn't speak TLS; use http:// or the port that does",
-        TlsProblem::WantsCertificate => {
+        TlsFailure::Expired => "its certificate has expired; renew it",
+        TlsFailure::NotYetValid => "its certificate is not yet valid; check both clocks",
+        TlsFailure::NotTls => "it doesn't speak TLS; use http:// or the port that does",
+        TlsFailure::WantsCertificate => {
             "it asks for a client certificate; give one by --registry-cert and --registry-key"
         }
-        TlsProblem::RefusesCertificate => {
+        TlsFailure::RefusesCertificate => {
             "it refuses the client certificate; check that an authority which it trusts has \
              signed it, and that it has not expired"
         }

@@ -15,7 +15,6 @@ mod settings;
 mod subject;
 #[cfg(test)]
 mod tests;
-mod tls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,11 +34,10 @@ pub(crate) use cause::{one_line, root_cause};
 pub use error::RegistryError;
 pub use identity::ClientCertificate;
 pub use options::RegistryOptions;
-pub use probe::{Answer, Said};
+pub use probe::{Answer, AnswerBody};
 pub(crate) use request::body_of;
 pub use settings::{RegistryAuth, RegistrySettings};
 pub use subject::{SubjectStrategy, UnknownSubjectStrategy};
-pub use tls::TlsProblem;
 
 use failure::Failure;
 use request::MOST_BYTES;

@@ -21,7 +21,7 @@ pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// What it said.
-    pub said: Said,
+    pub said: AnswerBody,
     /// Where it sends us instead, if it does.
     pub location: Option<String>,
     /// Its clock, as its `Date` header tells it: a text of whole seconds.
@@ -36,7 +36,7 @@ pub struct Answer {
 
 /// The body of an answer, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
+pub enum AnswerBody {
     /// A list of names, as a registry answers: how many, where it was short enough to be read.
     Subjects(Option<usize>),
     /// A page for people.
@@ -81,7 +81,7 @@ impl Registry {
                 let left = until.saturating_duration_since(Instant::now());
                 // One that wants credentials there is a registry, too, but so is any guarded page.
                 let answer = if left < LEAST_TIMEOUT { None } else { look(target, url, left).ok() };
-                answer.is_some_and(|answer| matches!(answer.said, Said::Subjects(_)))
+                answer.is_some_and(|answer| matches!(answer.said, AnswerBody::Subjects(_)))
             })
         })
     }
@@ -95,10 +95,10 @@ fn look(target: &Target, url: &str, patience: Duration) -> Result<Answer, Failur
         Ok(body) if heard.status.is_success() => said(&body),
         Ok(body) => match said(&body) {
             // An error that is a list is no list of subjects.
-            Said::Subjects(_) => Said::Json,
+            AnswerBody::Subjects(_) => AnswerBody::Json,
             other => other,
         },
-        Err(_) => Said::Other,
+        Err(_) => AnswerBody::Other,
     };
     Ok(Answer {
         url: url.to_owned(),
@@ -118,20 +118,24 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     (value.len() <= 300).then(|| value.to_owned())
 }
 
-fn said(body: &[u8]) -> Said {
+fn said(body: &[u8]) -> AnswerBody {
     let start = body.trim_ascii_start();
     if body.len() >= MOST_BYTES {
         // Too long to be read to its end, but it begins as names do.
-        return if start.starts_with(b"[\"") { Said::Subjects(None) } else { Said::Other };
+        return if start.starts_with(b"[\"") {
+            AnswerBody::Subjects(None)
+        } else {
+            AnswerBody::Other
+        };
     }
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::Array(names)) if names.iter().all(Value::is_string) => {
-            Said::Subjects(Some(names.len()))
+            AnswerBody::Subjects(Some(names.len()))
         }
-        Ok(_) => Said::Json,
-        Err(_) if start.is_empty() => Said::Nothing,
-        Err(_) if start.starts_with(b"<") => Said::Html,
-        Err(_) => Said::Other,
+        Ok(_) => AnswerBody::Json,
+        Err(_) if start.is_empty() => AnswerBody::Nothing,
+        Err(_) if start.starts_with(b"<") => AnswerBody::Html,
+        Err(_) => AnswerBody::Other,
     }
 }
 
@@ -141,15 +145,15 @@ mod tests {
 
     #[test]
     fn a_list_of_names_is_what_a_registry_says() {
-        assert_eq!(said(b"[]"), Said::Subjects(Some(0)));
-        assert_eq!(said(b" [\"a-value\", \"b\"]\n"), Said::Subjects(Some(2)));
-        assert_eq!(said(b"[1]"), Said::Json);
-        assert_eq!(said(b"{\"error_code\":404}"), Said::Json);
-        assert_eq!(said(b"\n<!DOCTYPE html>"), Said::Html);
-        assert_eq!(said(b" "), Said::Nothing);
-        assert_eq!(said(b"\xff\x00"), Said::Other);
+        assert_eq!(said(b"[]"), AnswerBody::Subjects(Some(0)));
+        assert_eq!(said(b" [\"a-value\", \"b\"]\n"), AnswerBody::Subjects(Some(2)));
+        assert_eq!(said(b"[1]"), AnswerBody::Json);
+        assert_eq!(said(b"{\"error_code\":404}"), AnswerBody::Json);
+        assert_eq!(said(b"\n<!DOCTYPE html>"), AnswerBody::Html);
+        assert_eq!(said(b" "), AnswerBody::Nothing);
+        assert_eq!(said(b"\xff\x00"), AnswerBody::Other);
         let mut long = b"[\"a\"".to_vec();
         long.resize(MOST_BYTES, b' ');
-        assert_eq!(said(&long), Said::Subjects(None));
+        assert_eq!(said(&long), AnswerBody::Subjects(None));
     }
 }

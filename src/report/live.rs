@@ -18,7 +18,7 @@ pub struct LiveLine {
 
 /// What the line shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Glance {
+pub struct LiveFigures {
     /// Records handed over, announcements apart.
     pub sent: u64,
     /// Records confirmed.
@@ -60,31 +60,31 @@ impl LiveLine {
         LiveLine { bar, started: now, before: (now, 0), rate: 0.0 }
     }
 
-    /// Shows `glance`.
-    pub fn show(&mut self, glance: &Glance) {
+    /// Shows `figures`.
+    pub fn show(&mut self, figures: &LiveFigures) {
         let now = Instant::now();
         let since = now - self.before.0;
         if since >= Duration::from_secs(1) {
-            self.rate = (glance.sent - self.before.1) as f64 / since.as_secs_f64();
-            self.before = (now, glance.sent);
+            self.rate = (figures.sent - self.before.1) as f64 / since.as_secs_f64();
+            self.before = (now, figures.sent);
         }
-        self.bar.set_message(self.text(glance));
+        self.bar.set_message(self.text(figures));
         self.bar.tick();
     }
 
-    fn text(&self, glance: &Glance) -> String {
+    fn text(&self, figures: &LiveFigures) -> String {
         let mut text = format!(
             "{} elapsed, {} records/s, {} acked, {} in flight, {} errors",
             HumanDuration(Duration::from_secs(self.started.elapsed().as_secs())),
             number(self.rate),
-            HumanCount(glance.acked),
-            HumanCount(glance.in_flight),
-            HumanCount(glance.failed),
+            HumanCount(figures.acked),
+            HumanCount(figures.in_flight),
+            HumanCount(figures.failed),
         );
-        if glance.throttled {
+        if figures.throttled {
             text += ", throttled by the broker";
         }
-        let (took, from) = match glance.p99 {
+        let (took, from) = match figures.p99 {
             Some(P99::Due(took)) => (took, "due"),
             Some(P99::Sent(took)) => (took, "sent"),
             None => return text,
@@ -108,12 +108,12 @@ mod tests {
     fn the_line_says_what_its_figures_are_of() {
         let mut line = LiveLine::new(true);
         line.rate = 0.05;
-        let mut glance = Glance { sent: 9, acked: 1234, ..Glance::default() };
-        let nothing = line.text(&glance);
+        let mut figures = LiveFigures { sent: 9, acked: 1234, ..LiveFigures::default() };
+        let nothing = line.text(&figures);
         assert!(nothing.contains("0.05 records/s, 1,234 acked") && !nothing.contains("p99"));
-        glance.throttled = true;
-        assert!(line.text(&glance).ends_with(", throttled by the broker"));
-        glance.p99 = Some(P99::Due(Duration::from_micros(1500)));
-        assert!(line.text(&glance).ends_with("p99 1.5 ms from due"));
+        figures.throttled = true;
+        assert!(line.text(&figures).ends_with(", throttled by the broker"));
+        figures.p99 = Some(P99::Due(Duration::from_micros(1500)));
+        assert!(line.text(&figures).ends_with("p99 1.5 ms from due"));
     }
 }

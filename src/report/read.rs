@@ -115,9 +115,9 @@ pub fn text(path: &Path, bytes: &[u8]) -> Result<ReadReport, ReadError> {
 
 /// What is wrong with a report that no run has written.
 #[derive(Debug, thiserror::Error)]
-enum Unwritten {
+enum ManifestError {
     #[error(transparent)]
-    Manifest(#[from] manifest::Unwritten),
+    Manifest(#[from] manifest::ManifestError),
     #[error("it lists shards, and none")]
     NoShards,
     #[error("it lists {0} shards")]
@@ -132,22 +132,22 @@ enum Unwritten {
 
 impl Report {
     /// Refuses what no run writes, so that whoever works on the report meets nothing else.
-    fn check(&self) -> Result<(), Unwritten> {
+    fn check(&self) -> Result<(), ManifestError> {
         self.manifest.check()?;
         let shards = match &self.shards {
             Some(shards) => shards.as_slice(),
             None => std::slice::from_ref(&self.manifest.shard),
         };
         let Some(first) = shards.first() else {
-            return Err(Unwritten::NoShards);
+            return Err(ManifestError::NoShards);
         };
         if shards.len() > MOST_SHARDS {
-            return Err(Unwritten::TooManyShards(shards.len()));
+            return Err(ManifestError::TooManyShards(shards.len()));
         }
         let distinct: HashSet<&Shard> = shards.iter().collect();
         let of_one_run = shards.iter().all(|shard| shard.count() == first.count());
         if !of_one_run || distinct.len() < shards.len() {
-            return Err(Unwritten::ShardsOfSeveralRuns);
+            return Err(ManifestError::ShardsOfSeveralRuns);
         }
         match &self.results {
             Some(results) => self.check_results(results, &distinct),
@@ -155,7 +155,11 @@ impl Report {
         }
     }
 
-    fn check_results(&self, results: &Results, shards: &HashSet<&Shard>) -> Result<(), Unwritten> {
+    fn check_results(
+        &self,
+        results: &Results,
+        shards: &HashSet<&Shard>,
+    ) -> Result<(), ManifestError> {
         let mut threads = HashMap::new();
         for span in &results.dropped {
             let count = span.thread.count();
@@ -163,7 +167,7 @@ impl Report {
             let agrees = *threads.entry(span.shard).or_insert(count) == count;
             let ordered = span.first_slot <= span.last_slot;
             if !shards.contains(&span.shard) || count > MOST_THREADS || !agrees || !ordered {
-                return Err(Unwritten::Dropped {
+                return Err(ManifestError::Dropped {
                     first: span.first_slot,
                     last: span.last_slot,
                     thread: span.thread,
@@ -174,7 +178,7 @@ impl Report {
         for entry in &self.manifest.topics {
             let Some(ends) = results.end_offsets.get(entry.topic.name()) else { continue };
             if ends.len() != entry.partitions as usize || ends.iter().any(|&end| end < 0) {
-                return Err(Unwritten::EndOffsets(entry.name.clone()));
+                return Err(ManifestError::EndOffsets(entry.name.clone()));
             }
         }
         Ok(())

@@ -98,11 +98,11 @@ impl Destination {
     }
 
     /// Tells where the records can be read.
-    pub fn introduce(&self, manifest: &Manifest) {
+    pub fn print_addresses(&self, manifest: &Manifest) {
         let machines = manifest.config.n_machines;
         let rate = pace(manifest);
         match self {
-            Destination::Kafka(kafka) => kafka.introduce(manifest),
+            Destination::Kafka(kafka) => kafka.print_addresses(manifest),
             Destination::Stdout(_) | Destination::Null => {}
         }
         print_status(&format!("Simulating {machines} machines, {rate}, seed {}.", manifest.seed));
@@ -152,9 +152,9 @@ impl Destination {
     }
 
     /// The fatal error that ended the producer, if one did.
-    pub fn fatal(&self) -> Option<String> {
+    pub fn fatal_error(&self) -> Option<String> {
         match self {
-            Destination::Kafka(kafka) => kafka.producers.fatal(),
+            Destination::Kafka(kafka) => kafka.producers.fatal_error(),
             Destination::Stdout(_) | Destination::Null => None,
         }
     }
@@ -377,7 +377,7 @@ impl KafkaDestination {
         })
     }
 
-    fn introduce(&self, manifest: &Manifest) {
+    fn print_addresses(&self, manifest: &Manifest) {
         let embedded = &self.embedded.broker;
         let kind = |embedded: bool| if embedded { "embedded, " } else { "" };
         print_status(&format!(

@@ -1,5 +1,6 @@
 //! A run: options to plan, plan to manifest, then threads that work it off, and a report.
 
+mod deferred_changes;
 pub mod destination;
 mod front;
 pub mod options;
@@ -10,7 +11,6 @@ mod results;
 mod resumed;
 mod schemas;
 pub mod sent;
-mod stories;
 mod topic_watch;
 pub mod worker;
 pub mod workers;
@@ -70,7 +70,7 @@ pub fn run(
     }
     let destination = Destination::open(&options.sink, &mut plan, stop)?;
     if verbosity == Verbosity::Normal {
-        destination.introduce(&plan.run.manifest);
+        destination.print_addresses(&plan.run.manifest);
     }
     let position = match resumed {
         Some(read) => Some(position(options, &destination, read, stop, verbosity)?),

@@ -125,10 +125,10 @@ impl Producers {
     }
 
     /// The fatal error that ended one of them, if one did.
-    pub fn fatal(&self) -> Option<String> {
+    pub fn fatal_error(&self) -> Option<String> {
         match self {
-            Producers::Librdkafka(all) => all.iter().find_map(Kafka::fatal),
-            Producers::Direct(all) => all.iter().find_map(Direct::fatal),
+            Producers::Librdkafka(all) => all.iter().find_map(Kafka::fatal_error),
+            Producers::Direct(all) => all.iter().find_map(Direct::fatal_error),
         }
     }
 }

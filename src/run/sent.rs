@@ -18,7 +18,7 @@ pub struct Sent {
     pub dropped: [u64; Topic::COUNT],
     /// Where slots were dropped.
     pub spans: Vec<DroppedSlots>,
-    /// Stories that lack a part, since their last state changes still waited when the run ended.
+    /// DeferredChanges that lack a part, since their last state changes still waited when the run ended.
     pub torn: u64,
     /// What became of the slots that were due while the run was measured; where nothing is paced, of
     /// all.
@@ -56,7 +56,7 @@ pub struct Second {
 
 /// What became of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Became {
+pub enum SlotOutcome {
     /// Its record was handed over: so many bytes of key and value.
     Sent {
         /// The record's topic.
@@ -67,7 +67,7 @@ pub enum Became {
     /// It had nothing to say.
     Silent,
     /// Its record is in the topic since before the run was resumed.
-    There,
+    AlreadyThere,
     /// Its record was dropped.
     Dropped(Topic),
     /// It was dropped, and its state change waits for a later slot.
@@ -167,8 +167,8 @@ impl Sent {
     /// Notes what became of slot `number`, due at `due_ns` and worked off at `now_ns` of the schedule,
     /// where it is paced.
     #[inline]
-    pub fn note(&mut self, number: u64, became: Became, times: Option<(u64, i64)>) {
-        if let Became::Sent { topic, bytes } = became {
+    pub fn note(&mut self, number: u64, became: SlotOutcome, times: Option<(u64, i64)>) {
+        if let SlotOutcome::Sent { topic, bytes } = became {
             self.count(topic, bytes);
         }
         let Some((due_ns, now_ns)) = times else {
@@ -182,17 +182,17 @@ impl Sent {
         }
         self.measured.count(became);
         match became {
-            Became::Sent { .. } => {
+            SlotOutcome::Sent { .. } => {
                 let from_ns = self.measured_from_ns;
                 self.clock(due_ns - from_ns, Some((now_ns as u64).saturating_sub(from_ns)));
                 self.dropping = false;
             }
-            Became::Dropped(topic) => {
+            SlotOutcome::Dropped(topic) => {
                 self.dropped[topic.index()] += 1;
                 self.drop_slot(number, due_ns);
             }
-            Became::Deferred => self.drop_slot(number, due_ns),
-            Became::Silent | Became::There => {}
+            SlotOutcome::Deferred => self.drop_slot(number, due_ns),
+            SlotOutcome::Silent | SlotOutcome::AlreadyThere => {}
         }
     }
 
@@ -270,16 +270,16 @@ impl Sent {
 impl SlotCounts {
     /// Counts a slot.
     #[inline]
-    fn count(&mut self, became: Became) {
+    fn count(&mut self, became: SlotOutcome) {
         match became {
-            Became::Sent { bytes, .. } => {
+            SlotOutcome::Sent { bytes, .. } => {
                 self.sent += 1;
                 self.bytes += bytes as u64;
             }
-            Became::Silent => self.silent += 1,
-            Became::There => self.already_there += 1,
-            Became::Dropped(_) => self.dropped += 1,
-            Became::Deferred => self.deferred += 1,
+            SlotOutcome::Silent => self.silent += 1,
+            SlotOutcome::AlreadyThere => self.already_there += 1,
+            SlotOutcome::Dropped(_) => self.dropped += 1,
+            SlotOutcome::Deferred => self.deferred += 1,
         }
     }
 }
@@ -288,7 +288,7 @@ impl SlotCounts {
 mod tests {
     use super::*;
 
-    const RECORD: Became = Became::Sent { topic: Topic::Usage, bytes: 10 };
+    const RECORD: SlotOutcome = SlotOutcome::Sent { topic: Topic::Usage, bytes: 10 };
 
     impl Sent {
         fn at(&mut self, due_ns: u64, now_ns: u64) {
@@ -342,9 +342,9 @@ mod tests {
         let mut sent = Sent::default();
         for number in 0..10 {
             let became = match number {
-                3 | 5 | 8 => Became::Dropped(Topic::Usage),
-                4 => Became::Deferred,
-                6 => Became::Silent,
+                3 | 5 | 8 => SlotOutcome::Dropped(Topic::Usage),
+                4 => SlotOutcome::Deferred,
+                6 => SlotOutcome::Silent,
                 _ => RECORD,
             };
             let due = number * SECOND_NS;
@@ -388,7 +388,7 @@ mod tests {
         for ms in 0..900_000u64 {
             let due = ms * 1_000_000;
             let room = ms % 2 == 0 && !sent.keeps_dropping(due);
-            let became = if room { RECORD } else { Became::Dropped(Topic::Jobs) };
+            let became = if room { RECORD } else { SlotOutcome::Dropped(Topic::Jobs) };
             sent.note(number, became, Some((due, due as i64)));
             number += 1;
         }

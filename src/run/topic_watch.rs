@@ -80,9 +80,9 @@ impl SeenTopic {
         let mut changes = self.last.changes(&now);
         // Without ids only its absence tells.
         if was_deleted && now.id.is_none() {
-            changes = vec![TopicChange::MadeAnew];
+            changes = vec![TopicChange::Recreated];
         }
-        if !changes.contains(&TopicChange::MadeAnew) {
+        if !changes.contains(&TopicChange::Recreated) {
             // What was not told this time is as it was.
             now.id = now.id.or(self.last.id.take());
             now.cleanup_policy = now.cleanup_policy.or(self.last.cleanup_policy.take());
@@ -158,7 +158,7 @@ fn look(cluster: &Cluster, seen: &Mutex<Seen>) {
 /// What a change means to the run.
 fn words(topic: &str, change: &TopicChange) -> String {
     match change {
-        TopicChange::MadeAnew => {
+        TopicChange::Recreated => {
             format!("topic `{topic}` was made anew: what the run wrote to it before is gone")
         }
         TopicChange::Deleted => {
@@ -205,12 +205,12 @@ mod tests {
     #[test]
     fn another_topic_of_the_name_is_told_by_its_id_or_by_its_absence() {
         let mut seen = Seen::new(state(Some("a"), None));
-        assert_eq!(changes(&mut seen, state(Some("b"), None)), [TopicChange::MadeAnew]);
+        assert_eq!(changes(&mut seen, state(Some("b"), None)), [TopicChange::Recreated]);
         assert_eq!(changes(&mut seen, state(Some("b"), None)), []);
         let mut seen = Seen::new(state(None, None));
         changes(&mut seen, BTreeMap::new());
         assert_eq!(changes(&mut seen, BTreeMap::new()), [TopicChange::Deleted]);
-        assert_eq!(changes(&mut seen, state(None, None)), [TopicChange::MadeAnew]);
+        assert_eq!(changes(&mut seen, state(None, None)), [TopicChange::Recreated]);
     }
 
     #[test]
@@ -220,6 +220,6 @@ mod tests {
         let (before, now) = ("delete".to_owned(), "compact".to_owned());
         let expected = [TopicChange::CleanupPolicy { before, now }];
         assert_eq!(changes(&mut seen, state(Some("a"), Some("compact"))), expected);
-        assert_eq!(changes(&mut seen, state(Some("b"), None)), [TopicChange::MadeAnew]);
+        assert_eq!(changes(&mut seen, state(Some("b"), None)), [TopicChange::Recreated]);
     }
 }

@@ -12,10 +12,10 @@ use fleetstorm_model::record::Topic;
 use fleetstorm_model::schedule::{Pace, SlotKind};
 use fleetstorm_model::stream::{Announcement, End, KeyedRecord, Slot, Step, Stream};
 
+use super::deferred_changes::DeferredChanges;
 use super::front::Front;
 use super::resumed::Resumed;
-use super::sent::{Became, Sent};
-use super::stories::Stories;
+use super::sent::{Sent, SlotOutcome};
 use crate::pacing::{Pacer, StopFlag, Turn};
 use crate::sink::{Message, Sink, SinkError};
 use crate::verify::position::Position;
@@ -36,7 +36,7 @@ pub struct Worker<S> {
     on_full: OnFull,
     /// Of a resumed run: what is there already.
     resumed: Option<Resumed>,
-    stories: Stories,
+    deferred: DeferredChanges,
     /// Its place beside the other threads.
     front: Option<Front>,
 }
@@ -87,7 +87,7 @@ impl<S: Sink> Worker<S> {
             on_full: OnFull::Wait,
             resumed: None,
             share,
-            stories: Stories::default(),
+            deferred: DeferredChanges::default(),
             front: None,
         }
     }
@@ -200,7 +200,7 @@ impl<S: Sink> Worker<S> {
         // Given up at the end, however that comes.
         let mut front = self.front.take();
         let ended = self.steps(pacer, progress, front.as_mut());
-        self.sent.torn = self.stories.torn(&self.stream);
+        self.sent.torn = self.deferred.torn(&self.stream);
         self.sink.flush()?;
         self.sent.max_backstep_ms = front.map_or(0, |mut front| front.max_backstep_ms());
         match ended {
@@ -260,8 +260,8 @@ impl<S: Sink> Worker<S> {
         }
         let mut times = None;
         if let Some(due) = slot.due_ns {
-            if self.sink.wants_rest() {
-                self.rest(pacer, due)?;
+            if self.sink.wants_before_pause() {
+                self.before_pause(pacer, due)?;
             }
             let Turn::Send { now_ns } = pacer.wait(due) else {
                 return Ok(Some(Ended::Stopped));
@@ -313,51 +313,51 @@ impl<S: Sink> Worker<S> {
     }
 
     /// Lets the sink finish what can't wait until the next record, due at `due_ns`.
-    fn rest(&mut self, pacer: &Pacer, due_ns: u64) -> Result<(), SinkError> {
+    fn before_pause(&mut self, pacer: &Pacer, due_ns: u64) -> Result<(), SinkError> {
         match u64::try_from(due_ns as i64 - pacer.now_ns()) {
-            Ok(left) if left > 0 => self.sink.rest(Duration::from_nanos(left)),
+            Ok(left) if left > 0 => self.sink.before_pause(Duration::from_nanos(left)),
             _ => Ok(()),
         }
     }
 
     /// Fills a slot and hands its record over; says what became of it.
     #[inline]
-    fn fill(&mut self, slot: &Slot) -> Result<Became, SinkError> {
-        let Worker { stream, encoder, sink, buffer, sent, on_full, resumed, stories, .. } = self;
+    fn fill(&mut self, slot: &Slot) -> Result<SlotOutcome, SinkError> {
+        let Worker { stream, encoder, sink, buffer, sent, on_full, resumed, deferred, .. } = self;
         let Slot { at, kind, .. } = *slot;
         let measured = slot.due_ns.filter(|&due| due >= sent.measured_from_ns);
         let drops = *on_full == OnFull::Drop && measured.is_some();
         let refused = drops && measured.is_some_and(|due| sent.keeps_dropping(due));
-        let mut became = Became::Silent;
+        let mut became = SlotOutcome::Silent;
         let taken = stream.offer(slot, |keyed| {
             let Some(keyed) = keyed else { return Ok(true) };
             if resumed.as_mut().is_some_and(|resumed| resumed.holds(at, &keyed)) {
-                became = Became::There;
+                became = SlotOutcome::AlreadyThere;
                 return Ok(true);
             }
             let topic = keyed.record.topic();
             if refused {
-                became = Became::Dropped(topic);
+                became = SlotOutcome::Dropped(topic);
                 return Ok(false);
             }
             let value = encoder.encode(keyed.record, buffer);
             let message = message(&keyed, measured, value);
-            if drops && !sink.offer(&message)? {
-                became = Became::Dropped(topic);
+            if drops && !sink.try_send(&message)? {
+                became = SlotOutcome::Dropped(topic);
                 return Ok(false);
             }
             if !drops {
                 sink.send(&message)?;
             }
-            became = Became::Sent { topic, bytes: keyed.key.len() + value.len() };
+            became = SlotOutcome::Sent { topic, bytes: keyed.key.len() + value.len() };
             Ok::<_, SinkError>(true)
         })?;
         if *on_full == OnFull::Drop && kind == SlotKind::Event {
             if !taken && stream.waiting(at).next().is_some() {
-                stories.wait(at);
-                became = Became::Deferred;
+                deferred.wait(at);
+                became = SlotOutcome::Deferred;
             } else if taken && stream.waiting(at).next().is_none() {
-                stories.caught_up(at);
+                deferred.caught_up(at);
             }
         }
         Ok(became)
@@ -365,7 +365,7 @@ impl<S: Sink> Worker<S> {
 
     /// Notes what became of slot `number`, and when it was due and worked off.
     #[inline]
-    fn note(&mut self, number: u64, became: Became, times: Option<(u64, i64)>) {
+    fn note(&mut self, number: u64, became: SlotOutcome, times: Option<(u64, i64)>) {
         self.sent.note(number, became, times);
         let Some((due_ns, now_ns)) = times else { return };
         let schedule = self.stream.schedule();

@@ -25,7 +25,7 @@ use crate::pacing::pacer::wake_in_time;
 use crate::pacing::{Pacer, StopFlag, now_ms};
 use crate::report::hdr_log::HdrLog;
 use crate::report::latency::LatencyRecorder;
-use crate::report::live::{Glance, LiveLine, P99};
+use crate::report::live::{LiveFigures, LiveLine, P99};
 use crate::report::results::{Ending, Results};
 use crate::sink::tally::Deliveries;
 use crate::sink::throttled::Throttled;
@@ -320,8 +320,8 @@ impl Workers<'_> {
             drop(working);
             while all_ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
                 latency.look(self.destination.tallies());
-                line.show(&self.glance(&progress, latency.p99()));
-                if let Some(reason) = self.destination.fatal() {
+                line.show(&self.figures(&progress, latency.p99()));
+                if let Some(reason) = self.destination.fatal_error() {
                     failure = Some(ProgramError::Sink(SinkError::Fatal(reason)));
                     self.stop.stop();
                 }
@@ -340,22 +340,22 @@ impl Workers<'_> {
         if failure.is_some() { (Ending::Failed, failure) } else { (ended, None) }
     }
 
-    fn glance(&self, progress: &[Progress], p99: Option<P99>) -> Glance {
+    fn figures(&self, progress: &[Progress], p99: Option<P99>) -> LiveFigures {
         let sent = progress.iter().map(Progress::sent).sum();
         match self.destination {
             Destination::Kafka(kafka) => {
-                let mut glance = Glance { sent, p99, ..Glance::default() };
+                let mut figures = LiveFigures { sent, p99, ..LiveFigures::default() };
                 for tally in kafka.producers.tallies() {
                     let (acked, failed) = tally.progress();
-                    glance.acked += acked;
-                    glance.failed += failed;
+                    figures.acked += acked;
+                    figures.failed += failed;
                 }
-                glance.in_flight = kafka.producers.in_flight() as u64;
-                glance.throttled = kafka.producers.throttled().any(Throttled::is_on);
-                glance
+                figures.in_flight = kafka.producers.in_flight() as u64;
+                figures.throttled = kafka.producers.throttled().any(Throttled::is_on);
+                figures
             }
             Destination::Stdout(_) | Destination::Null => {
-                Glance { sent, acked: sent, ..Glance::default() }
+                LiveFigures { sent, acked: sent, ..LiveFigures::default() }
             }
         }
     }

@@ -69,13 +69,13 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// As [`Sink::send`].
-    fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
+    fn try_send(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
         self.send(message).map(|()| true)
     }
 
-    /// Whether [`Sink::rest`] is to be called before every wait.
+    /// Whether [`Sink::before_pause`] is to be called before every wait.
     #[inline]
-    fn wants_rest(&self) -> bool {
+    fn wants_before_pause(&self) -> bool {
         false
     }
 
@@ -83,7 +83,7 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// As [`Sink::send`].
-    fn rest(&mut self, _until_next: Duration) -> Result<(), SinkError> {
+    fn before_pause(&mut self, _until_next: Duration) -> Result<(), SinkError> {
         Ok(())
     }
 

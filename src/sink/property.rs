@@ -33,15 +33,15 @@ impl Property {
 /// A text that sets no property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("write it as KEY=VALUE, as in linger.ms=20")]
-pub struct NoProperty;
+pub struct PropertyError;
 
 impl FromStr for Property {
-    type Err = NoProperty;
+    type Err = PropertyError;
 
-    fn from_str(text: &str) -> Result<Property, NoProperty> {
+    fn from_str(text: &str) -> Result<Property, PropertyError> {
         match text.split_once('=') {
             Some((key, value)) if !key.trim().is_empty() => Ok(Property::new(key.trim(), value)),
-            _ => Err(NoProperty),
+            _ => Err(PropertyError),
         }
     }
 }

@@ -17,7 +17,7 @@ const MOST_EXAMPLES: usize = 5;
 
 /// What topics may do with records.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Keeping {
+pub struct TopicRules {
     /// Whether the topic is compacted, so that earlier records of a key may be gone.
     pub compacted: bool,
     /// Whether the broker stamps records with its own time.
@@ -31,7 +31,7 @@ pub struct Comparison<'a> {
     /// Their topics.
     pub topics: &'a Topics<'a>,
     /// By topic.
-    pub keeping: [Keeping; Topic::COUNT],
+    pub keeping: [TopicRules; Topic::COUNT],
     /// By topic: its number of partitions.
     pub partitions: [u32; Topic::COUNT],
 }
@@ -117,7 +117,7 @@ impl Case {
 
     /// What became of the records, where the topic keeps them so and some of the first may have aged
     /// out.
-    fn judge(mut self, keeping: Keeping, aged_out: bool) -> Judgement {
+    fn judge(mut self, keeping: TopicRules, aged_out: bool) -> Judgement {
         // What a later record of a compacted topic has replaced was there.
         let leading = match keeping.compacted {
             true => self.highest.map_or(0, |highest| highest as u64 + 1),
@@ -330,7 +330,7 @@ mod tests {
     fn judged(
         expected: usize,
         arrived: &[i64],
-        keeping: Keeping,
+        keeping: TopicRules,
         aged: bool,
         whole: bool,
     ) -> Counts {
@@ -346,7 +346,7 @@ mod tests {
         case.judge(keeping, aged).counts
     }
 
-    const PLAIN: Keeping = Keeping { compacted: false, restamped: false };
+    const PLAIN: TopicRules = TopicRules { compacted: false, restamped: false };
 
     #[test]
     fn each_kind_of_difference_is_counted_as_itself() {
@@ -384,7 +384,7 @@ mod tests {
         assert_eq!((aged.aged, aged.lost), (2, 0));
         let hole = judged(5, &[2, 4], PLAIN, true, true);
         assert_eq!((hole.aged, hole.lost), (2, 1));
-        let compacting = Keeping { compacted: true, ..PLAIN };
+        let compacting = TopicRules { compacted: true, ..PLAIN };
         let last = judged(5, &[1, 4], compacting, false, true);
         assert_eq!((last.compacted, last.lost), (3, 0));
         assert_eq!(
@@ -405,7 +405,7 @@ mod tests {
             arrived.iter().for_each(|&at| case.arrive(at as u64, at as i64, at as i64));
             case.judge(keeping, false).leading
         };
-        let compacting = Keeping { compacted: true, ..PLAIN };
+        let compacting = TopicRules { compacted: true, ..PLAIN };
         assert_eq!(leading(&[0, 1, 2], PLAIN), 3);
         assert_eq!(leading(&[0, 2], PLAIN), 1, "behind a hole it is sent again");
         assert_eq!(leading(&[3], compacting), 4, "three were replaced by the fourth");
@@ -414,7 +414,7 @@ mod tests {
 
     #[test]
     fn restamped_records_are_told_apart_by_their_turn() {
-        let restamped = Keeping { restamped: true, ..PLAIN };
+        let restamped = TopicRules { restamped: true, ..PLAIN };
         let counts = judged(3, &[0, -77, 2], restamped, false, true);
         assert_eq!((counts.altered, counts.lost, counts.unexpected), (1, 0, 0));
     }

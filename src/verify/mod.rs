@@ -34,7 +34,7 @@ use crate::report::read::ReadError;
 use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, topic_state, topics};
 
 use check::{Checked, Suspect};
-use compare::{Comparison, Found, Keeping};
+use compare::{Comparison, Found, TopicRules};
 use ledger::{Content, Ledger};
 use read_back::Topics;
 use runs::{Run, Runs};
@@ -95,7 +95,7 @@ pub enum VerifyError {
     },
     /// A topic is another than the run wrote to.
     #[error("topic `{topic}` {}", anew(*noticed))]
-    MadeAnew {
+    Recreated {
         /// The topic.
         topic: String,
         /// When the run noticed that; none where it was after the run.
@@ -289,7 +289,7 @@ fn check_ids(cluster: &Cluster, runs: &Runs) -> Result<(), VerifyError> {
         let noticed = runs.made_anew(&entry.name);
         let another = entry.id.as_ref().zip(now).is_some_and(|(before, now)| before != now);
         if another || (now.is_some() && noticed.is_some()) {
-            return Err(VerifyError::MadeAnew { topic: entry.name.clone(), noticed });
+            return Err(VerifyError::Recreated { topic: entry.name.clone(), noticed });
         }
     }
     Ok(())
@@ -340,8 +340,12 @@ fn check_all<'a>(
 }
 
 /// What the topics do with records.
-fn keeping(cluster: &Cluster, entries: &[TopicEntry], ledger: &Ledger) -> [Keeping; Topic::COUNT] {
-    let mut keeping = [Keeping::default(); Topic::COUNT];
+fn keeping(
+    cluster: &Cluster,
+    entries: &[TopicEntry],
+    ledger: &Ledger,
+) -> [TopicRules; Topic::COUNT] {
+    let mut keeping = [TopicRules::default(); Topic::COUNT];
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let policies = topics::cleanup_policies(cluster, &names);
     for entry in entries {
@@ -351,7 +355,7 @@ fn keeping(cluster: &Cluster, entries: &[TopicEntry], ledger: &Ledger) -> [Keepi
             None => entry.topic.is_compacted(),
         };
         let restamped = ledger.restamped[entry.topic.index()];
-        keeping[entry.topic.index()] = Keeping { compacted, restamped };
+        keeping[entry.topic.index()] = TopicRules { compacted, restamped };
     }
     keeping
 }
@@ -410,7 +414,7 @@ fn belongs_to_another_shard(runs: &Runs, key: &[u8]) -> bool {
 /// Counts as lost what reports of runs with an open end say was acknowledged and isn't there.
 fn count_unseen_ends(
     runs: &Runs,
-    keeping: &[Keeping; Topic::COUNT],
+    keeping: &[TopicRules; Topic::COUNT],
     topics: &Topics<'_>,
     counts: &mut [Counts; Topic::COUNT],
 ) {

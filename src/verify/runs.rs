@@ -40,12 +40,12 @@ pub struct Runs {
     /// What the reports say was delivered; none where one of them has no results.
     pub results: Option<Vec<Results>>,
     /// The reports.
-    pub told: Vec<Told>,
+    pub told: Vec<ReportSummary>,
 }
 
 /// A report, as the verdict names it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Told {
+pub struct ReportSummary {
     /// The file.
     pub file: PathBuf,
     /// The shards that it holds.
@@ -150,7 +150,7 @@ impl Runs {
             let dropped = spans.remove(&shard).unwrap_or_default();
             self.runs.push(Run { manifest: Arc::clone(&manifest), shard, whole, dropped });
         }
-        self.told.push(Told {
+        self.told.push(ReportSummary {
             file: file.to_owned(),
             shards,
             ended: report.results.as_ref().map(|results| results.ended),
@@ -192,7 +192,7 @@ impl Runs {
     pub fn made_anew(&self, topic: &str) -> Option<DateTime<Utc>> {
         let changed = self.results.iter().flatten().flat_map(|results| &results.changed_topics);
         let of_topic = changed.filter(|changed| changed.topic == topic);
-        of_topic.filter(|c| c.change == TopicChange::MadeAnew).map(|c| c.noticed).min()
+        of_topic.filter(|c| c.change == TopicChange::Recreated).map(|c| c.noticed).min()
     }
 
     /// The records of a topic that the reports count as acknowledged, where they tell.

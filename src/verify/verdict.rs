@@ -7,7 +7,7 @@ use fleetstorm_model::record::Topic;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::runs::Told;
+use super::runs::ReportSummary;
 
 /// The verdict over a run.
 #[derive(Debug, Clone, Serialize)]
@@ -15,7 +15,7 @@ pub struct Verdict {
     /// Whether everything is as it should be.
     pub matches: bool,
     /// The reports that it is about.
-    pub runs: Vec<Told>,
+    pub runs: Vec<ReportSummary>,
     /// Whether the run's end was known, so that what is missing there is known too.
     pub whole: bool,
     /// Counts by topic name, without prefix.

@@ -15,7 +15,8 @@ use tokio::task::AbortHandle;
 use crate::config::{self, Values};
 use crate::faults::{ActiveFault, Fault};
 use crate::listener;
-use crate::log::batch::{Batch, HEADER};
+use crate::log::batch::Batch;
+use crate::log::header::HEADER;
 use crate::log::producers::ProducerState;
 use crate::log::records;
 use crate::settings::Settings;
@@ -59,10 +60,10 @@ pub enum BrokerError {
     Threads(io::Error),
     /// A setting, a topic or its configuration can't be.
     #[error("{0}")]
-    Refused(String),
+    Invalid(String),
     /// There is no such topic, partition or node.
     #[error("{0} does not exist")]
-    Missing(String),
+    NotFound(String),
 }
 
 /// A batch as it lies in a partition.
@@ -120,7 +121,7 @@ pub enum Restart {
     /// have expired aren't.
     Clean,
     /// With nothing known of producers, as where their state was lost.
-    WithoutProducers,
+    WithoutProducerState,
 }
 
 impl Broker {
@@ -131,8 +132,8 @@ impl Broker {
     pub fn start(settings: Settings) -> Result<Broker, BrokerError> {
         for (name, value) in &settings.config {
             let setting = config::find(config::BROKER, name)
-                .ok_or_else(|| BrokerError::Refused(format!("the broker has no setting {name}")))?;
-            setting.check(value).map_err(|e| BrokerError::Refused(e.to_string()))?;
+                .ok_or_else(|| BrokerError::Invalid(format!("the broker has no setting {name}")))?;
+            setting.check(value).map_err(|e| BrokerError::Invalid(e.to_string()))?;
         }
         let mut listeners = Vec::new();
         let mut nodes = Vec::new();
@@ -184,7 +185,7 @@ impl Broker {
     /// Creates a topic on all nodes, with settings by Kafka's names.
     ///
     /// # Errors
-    /// [`BrokerError::Refused`] where the name can't be a topic's or is taken, the count isn't 1 or
+    /// [`BrokerError::Invalid`] where the name can't be a topic's or is taken, the count isn't 1 or
     /// more, or a setting can't be.
     pub fn create_topic(
         &self,
@@ -192,22 +193,22 @@ impl Broker {
         partitions: i32,
         settings: &[(&str, &str)],
     ) -> Result<(), BrokerError> {
-        topics::check_name(name).map_err(|e| BrokerError::Refused(e.to_string()))?;
-        if !(1..=topics::MOST_PARTITIONS).contains(&partitions) {
-            return Err(BrokerError::Refused(format!(
+        topics::check_name(name).map_err(|e| BrokerError::Invalid(e.to_string()))?;
+        if !(1..=topics::MAX_PARTITIONS).contains(&partitions) {
+            return Err(BrokerError::Invalid(format!(
                 "a topic can't have {partitions} partitions"
             )));
         }
         let mut values = Values::new();
         for &(key, value) in settings {
             let setting = config::find(config::TOPIC, key)
-                .ok_or_else(|| BrokerError::Refused(format!("a topic has no setting {key}")))?;
-            setting.check(value).map_err(|e| BrokerError::Refused(e.to_string()))?;
+                .ok_or_else(|| BrokerError::Invalid(format!("a topic has no setting {key}")))?;
+            setting.check(value).map_err(|e| BrokerError::Invalid(e.to_string()))?;
             values.insert(key.to_owned(), value.to_owned());
         }
         let mut state = self.shared.state();
         if state.topics.get(name).is_some() {
-            return Err(BrokerError::Refused(format!("topic {name} exists already")));
+            return Err(BrokerError::Invalid(format!("topic {name} exists already")));
         }
         let nodes = state.nodes.len();
         state.create_topic(name, usize::try_from(partitions).unwrap_or(1), nodes, values);
@@ -217,7 +218,7 @@ impl Broker {
     /// The batches of a partition, oldest first.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
+    /// [`BrokerError::NotFound`] where there is no such partition.
     pub fn batches(&self, topic: &str, partition: i32) -> Result<Vec<StoredBatch>, BrokerError> {
         let batches: Vec<Batch> =
             self.look(topic, partition, |p| p.log.batches().cloned().collect())?;
@@ -228,7 +229,7 @@ impl Broker {
     /// transactions.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
+    /// [`BrokerError::NotFound`] where there is no such partition.
     pub fn records(&self, topic: &str, partition: i32) -> Result<Vec<StoredRecord>, BrokerError> {
         let batches = self.batches(topic, partition)?;
         Ok(batches.into_iter().filter(|b| !b.control).flat_map(|b| b.records).collect())
@@ -237,7 +238,7 @@ impl Broker {
     /// The first and the next offset of a partition.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
+    /// [`BrokerError::NotFound`] where there is no such partition.
     pub fn offsets(&self, topic: &str, partition: i32) -> Result<(i64, i64), BrokerError> {
         self.look(topic, partition, |p| (p.log.start(), p.log.end()))
     }
@@ -245,7 +246,7 @@ impl Broker {
     /// What a partition remembers of producers, by id.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
+    /// [`BrokerError::NotFound`] where there is no such partition.
     pub fn producers(
         &self,
         topic: &str,
@@ -257,7 +258,7 @@ impl Broker {
     /// The node that leads a partition and its epoch; -1 where none lives.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
+    /// [`BrokerError::NotFound`] where there is no such partition.
     pub fn leader(&self, topic: &str, partition: i32) -> Result<(i32, i32), BrokerError> {
         self.look(topic, partition, |p| (p.leader, p.epoch))
     }
@@ -281,7 +282,7 @@ impl Broker {
     /// Has another node lead a partition, in a new epoch. What is known of producers goes along.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition or live node.
+    /// [`BrokerError::NotFound`] where there is no such partition or live node.
     pub fn move_leader(&self, topic: &str, partition: i32, node: i32) -> Result<(), BrokerError> {
         self.check_live(node)?;
         self.change(topic, partition, |p| {
@@ -295,15 +296,15 @@ impl Broker {
     /// Forgets what a partition knows of producers: any sequence is taken of each one's next batch.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
-    pub fn forget_producers(&self, topic: &str, partition: i32) -> Result<(), BrokerError> {
+    /// [`BrokerError::NotFound`] where there is no such partition.
+    pub fn forget_producer_state(&self, topic: &str, partition: i32) -> Result<(), BrokerError> {
         self.change(topic, partition, |p| p.log.producers.forget())
     }
 
     /// Drops all connections to a node.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such node.
+    /// [`BrokerError::NotFound`] where there is no such node.
     pub fn drop_connections(&self, node: i32) -> Result<(), BrokerError> {
         let state = self.shared.state();
         let found = state.node(node).ok_or_else(|| no_node(node))?;
@@ -314,7 +315,7 @@ impl Broker {
     /// Restarts a node: connections are dropped, the logs stay, its partitions have a new epoch.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such node.
+    /// [`BrokerError::NotFound`] where there is no such node.
     pub fn restart(&self, node: i32, how: Restart) -> Result<(), BrokerError> {
         let now = self.shared.now_ms();
         {
@@ -325,7 +326,7 @@ impl Broker {
                     partition.lead(node);
                     match how {
                         Restart::Clean => partition.log.producers.reload(now, expiry),
-                        Restart::WithoutProducers => partition.log.producers.forget(),
+                        Restart::WithoutProducerState => partition.log.producers.forget(),
                     }
                 }
             }
@@ -337,7 +338,7 @@ impl Broker {
     /// their replicas that lives, or by none.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such node.
+    /// [`BrokerError::NotFound`] where there is no such node.
     pub fn stop_node(&self, node: i32) -> Result<(), BrokerError> {
         let place = self.place(node)?;
         {
@@ -410,7 +411,7 @@ impl Broker {
     ) -> Result<T, BrokerError> {
         let state = self.shared.state();
         let found = state.topics.partition(topic, partition);
-        found.map(look).ok_or_else(|| BrokerError::Missing(format!("{topic}-{partition}")))
+        found.map(look).ok_or_else(|| BrokerError::NotFound(format!("{topic}-{partition}")))
     }
 
     fn change(
@@ -421,7 +422,7 @@ impl Broker {
     ) -> Result<(), BrokerError> {
         let mut state = self.shared.state();
         let found = state.topics.partition_mut(topic, partition);
-        found.map(change).ok_or_else(|| BrokerError::Missing(format!("{topic}-{partition}")))
+        found.map(change).ok_or_else(|| BrokerError::NotFound(format!("{topic}-{partition}")))
     }
 
     fn check_live(&self, node: i32) -> Result<(), BrokerError> {
@@ -444,7 +445,7 @@ impl Drop for Broker {
 }
 
 fn no_node(node: i32) -> BrokerError {
-    BrokerError::Missing(format!("live node {node}"))
+    BrokerError::NotFound(format!("live node {node}"))
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, BrokerError> {

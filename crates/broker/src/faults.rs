@@ -11,19 +11,19 @@ use kafka_protocol::messages::{ApiKey, RequestKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// It is answered with the code and nothing is done.
-    Refuse(ResponseError),
+    Fail(ResponseError),
     /// All that it asks is done, and it is answered with the code.
-    DoAndRefuse(ResponseError),
+    ApplyThenFail(ResponseError),
     /// The connection is dropped and nothing is done.
-    Drop,
+    Disconnect,
     /// All that it asks is done, and the connection is dropped without an answer.
-    DoAndDrop,
+    ApplyThenDisconnect,
     /// Nothing is done before so long, then all.
-    Delay(Duration),
+    DelayRequest(Duration),
     /// All is done at once and answered so much later.
-    AnswerLate(Duration),
+    DelayResponse(Duration),
     /// It is done and never answered; the connection stays and answers nothing more.
-    Silence,
+    NeverRespond,
     /// It is done and answered; the answer tells to wait so long, and the connection is not read in
     /// that time, as Kafka's quotas do it.
     Throttle(Duration),

@@ -9,11 +9,13 @@ use kafka_protocol::error::ResponseError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::ids;
+
 /// All groups, by their ids.
 pub(crate) type Groups = BTreeMap<String, Group>;
 
 /// Topic and partition.
-pub(crate) type Place = (String, i32);
+pub(crate) type TopicPartition = (String, i32);
 
 /// What a group is doing, by Kafka's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,9 +55,9 @@ pub(crate) struct Group {
     pending: HashMap<String, Instant>,
     /// When those who haven't joined again are left out.
     rebalance_deadline: Option<Instant>,
-    pub(crate) offsets: BTreeMap<Place, Committed>,
+    pub(crate) offsets: BTreeMap<TopicPartition, Committed>,
     /// What transactions have committed that are not complete, by their producers.
-    pub(crate) uncertain: HashMap<i64, BTreeMap<Place, Committed>>,
+    pub(crate) pending_offsets: HashMap<i64, BTreeMap<TopicPartition, Committed>>,
 }
 
 /// An offset that a group has committed.
@@ -138,15 +140,15 @@ impl Synced {
 }
 
 /// An answer that is there, or will come.
-pub(crate) enum Soon<T> {
+pub(crate) enum Reply<T> {
     Now(T),
     Later(oneshot::Receiver<T>),
 }
 
 impl Group {
     /// Takes a member in, or back in.
-    pub(crate) fn join(&mut self, mut wish: Join) -> Soon<Joined> {
-        let refused = |error| Soon::Now(Joined::refused(&wish.member, error));
+    pub(crate) fn join(&mut self, mut wish: Join) -> Reply<Joined> {
+        let refused = |error| Reply::Now(Joined::refused(&wish.member, error));
         if !self.fits(&wish) {
             return refused(ResponseError::InconsistentGroupProtocol);
         }
@@ -159,7 +161,7 @@ impl Group {
             if wish.instance.is_none() && wish.id_first {
                 self.pending.insert(wish.member.clone(), Instant::now() + wish.session);
                 let id = wish.member;
-                return Soon::Now(Joined::refused(&id, ResponseError::MemberIdRequired));
+                return Reply::Now(Joined::refused(&id, ResponseError::MemberIdRequired));
             }
             return self.add(wish);
         }
@@ -177,8 +179,8 @@ impl Group {
         let leads = self.leader.as_ref() == Some(&wish.member);
         match self.phase {
             // The answer to its last wish was lost.
-            Phase::Completing if same => Soon::Now(self.joined(&wish.member)),
-            Phase::Stable if same && !leads => Soon::Now(self.joined(&wish.member)),
+            Phase::Completing if same => Reply::Now(self.joined(&wish.member)),
+            Phase::Stable if same && !leads => Reply::Now(self.joined(&wish.member)),
             _ => self.rejoin(wish),
         }
     }
@@ -201,7 +203,7 @@ impl Group {
         self.members.iter().find(|(_, m)| has(m)).map(|(id, _)| id.clone())
     }
 
-    fn add(&mut self, wish: Join) -> Soon<Joined> {
+    fn add(&mut self, wish: Join) -> Reply<Joined> {
         self.protocol_type.clone_from(&wish.protocol_type);
         let (sender, receiver) = oneshot::channel();
         let delay = if self.phase == Phase::Empty { wish.initial_delay } else { Duration::ZERO };
@@ -211,10 +213,10 @@ impl Group {
             self.leader = Some(wish.member);
         }
         self.prepare(delay);
-        Soon::Later(receiver)
+        Reply::Later(receiver)
     }
 
-    fn rejoin(&mut self, wish: Join) -> Soon<Joined> {
+    fn rejoin(&mut self, wish: Join) -> Reply<Joined> {
         let (sender, receiver) = oneshot::channel();
         if let Some(member) = self.members.get_mut(&wish.member) {
             let assignment = std::mem::take(&mut member.assignment);
@@ -222,11 +224,11 @@ impl Group {
             member.assignment = assignment;
         }
         self.prepare(Duration::ZERO);
-        Soon::Later(receiver)
+        Reply::Later(receiver)
     }
 
     /// A static member that came again without its id takes the place of the one it was.
-    fn replace(&mut self, old: &str, wish: Join) -> Soon<Joined> {
+    fn replace(&mut self, old: &str, wish: Join) -> Reply<Joined> {
         let Some(mut was) = self.members.remove(old) else { return self.add(wish) };
         if let Some(waits) = was.joining.take() {
             let _ = waits.send(Joined::refused(old, ResponseError::FencedInstanceId));
@@ -244,7 +246,7 @@ impl Group {
         member.assignment = was.assignment;
         self.members.insert(id.clone(), member);
         if self.phase == Phase::Stable && same && !led {
-            return Soon::Now(self.joined(&id));
+            return Reply::Now(self.joined(&id));
         }
         self.rejoin(wish)
     }
@@ -353,15 +355,15 @@ impl Group {
         instance: Option<&str>,
         generation: i32,
         assignments: Vec<(String, Bytes)>,
-    ) -> Soon<Synced> {
+    ) -> Reply<Synced> {
         if let Err(error) = self.check(id, instance, generation) {
-            return Soon::Now(Synced::refused(error));
+            return Reply::Now(Synced::refused(error));
         }
         self.saw(id);
         match self.phase {
-            Phase::Empty => Soon::Now(Synced::refused(ResponseError::UnknownMemberId)),
-            Phase::Preparing => Soon::Now(Synced::refused(ResponseError::RebalanceInProgress)),
-            Phase::Stable => Soon::Now(self.synced(id)),
+            Phase::Empty => Reply::Now(Synced::refused(ResponseError::UnknownMemberId)),
+            Phase::Preparing => Reply::Now(Synced::refused(ResponseError::RebalanceInProgress)),
+            Phase::Stable => Reply::Now(self.synced(id)),
             Phase::Completing => {
                 let (sender, receiver) = oneshot::channel();
                 if let Some(member) = self.members.get_mut(id) {
@@ -387,7 +389,7 @@ impl Group {
                         }
                     }
                 }
-                Soon::Later(receiver)
+                Reply::Later(receiver)
             }
         }
     }
@@ -518,7 +520,7 @@ impl Group {
 
     /// Makes what a transaction committed certain, or forgets it.
     pub(crate) fn settle(&mut self, producer_id: i64, commit: bool) {
-        if let Some(offsets) = self.uncertain.remove(&producer_id)
+        if let Some(offsets) = self.pending_offsets.remove(&producer_id)
             && commit
         {
             self.offsets.extend(offsets);
@@ -544,10 +546,10 @@ impl Group {
     }
 
     /// Whether nothing would be lost without it.
-    pub(crate) fn is_nothing(&self) -> bool {
+    pub(crate) fn is_unused(&self) -> bool {
         self.phase == Phase::Empty
             && self.offsets.is_empty()
-            && self.uncertain.is_empty()
+            && self.pending_offsets.is_empty()
             && self.pending.is_empty()
     }
 }
@@ -577,5 +579,5 @@ pub(crate) fn subscribed(group: &Group) -> bool {
 }
 
 fn new_id(stem: &str) -> String {
-    format!("{stem}-{}", uuid::Uuid::from_u128(crate::state::random_id()))
+    format!("{stem}-{}", ids::random())
 }

@@ -6,11 +6,12 @@
 //! inside, `listener` takes frames, `requests` has a file for each family of requests, `log` is a
 //! partition.
 
+mod bounded_reader;
 mod broker;
-mod careful;
 mod config;
 mod faults;
 mod groups;
+mod ids;
 mod listener;
 mod log;
 mod requests;

@@ -14,7 +14,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::careful;
 use crate::faults::{self, Action, Hit};
 use crate::requests::{self, Context};
 use crate::state::Shared;
@@ -137,7 +136,8 @@ impl Connection {
         let mut body = frame;
         let header = RequestHeader::decode(&mut body, api.request_header_version(version))
             .map_err(|e| Ended::Bad(e.to_string()))?;
-        let request = careful::decode(api, version, body).map_err(|e| Ended::Bad(e.to_string()))?;
+        let request =
+            requests::decode(api, version, body).map_err(|e| Ended::Bad(e.to_string()))?;
         self.shared.saw(self.node, api);
         let cx = Context {
             shared: self.shared.clone(),
@@ -160,23 +160,23 @@ impl Connection {
         let action = hit.as_ref().map(|h| h.action);
         let whole = hit.as_ref().is_some_and(|h| h.partition.is_none());
         match action {
-            Some(Action::Drop) => return Err(Ended::Quietly),
-            Some(Action::Delay(time)) => tokio::time::sleep(time).await,
+            Some(Action::Disconnect) => return Err(Ended::Quietly),
+            Some(Action::DelayRequest(time)) => tokio::time::sleep(time).await,
             _ => {}
         }
         let mut answer = match action {
-            Some(Action::Refuse(error)) if whole => requests::refuse(cx, &request, error),
-            Some(Action::DoAndRefuse(error)) if whole => {
-                let refusal = requests::refuse(cx, &request, error);
+            Some(Action::Fail(error)) if whole => requests::error_response(cx, &request, error),
+            Some(Action::ApplyThenFail(error)) if whole => {
+                let refusal = requests::error_response(cx, &request, error);
                 done(cx, request, None).await?;
                 refusal
             }
             _ => done(cx, request, hit.as_ref()).await?,
         };
         match action {
-            Some(Action::DoAndDrop) => return Err(Ended::Quietly),
-            Some(Action::Silence) => std::future::pending().await,
-            Some(Action::AnswerLate(time)) => tokio::time::sleep(time).await,
+            Some(Action::ApplyThenDisconnect) => return Err(Ended::Quietly),
+            Some(Action::NeverRespond) => std::future::pending().await,
+            Some(Action::DelayResponse(time)) => tokio::time::sleep(time).await,
             Some(Action::Throttle(time)) => {
                 if let Some(answer) = &mut answer {
                     requests::throttle(answer, i32::try_from(time.as_millis()).unwrap_or(i32::MAX));

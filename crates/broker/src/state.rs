@@ -1,5 +1,7 @@
 //! All that the nodes of the cluster share, behind one lock that is never held while waiting.
 
+mod transactions;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,11 +10,11 @@ use kafka_protocol::messages::ApiKey;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::config::{self, Values};
 use crate::faults::Faults;
 use crate::groups::Groups;
+use crate::ids;
 use crate::settings::Settings;
 use crate::topics::{Topic, Topics};
 use crate::transactions::Transactions;
@@ -113,7 +115,7 @@ impl Shared {
             for group in state.groups.values_mut() {
                 group.age(Instant::now());
             }
-            state.groups.retain(|_, group| !group.is_nothing());
+            state.groups.retain(|_, group| !group.is_unused());
             state.compact(now, &self.settings);
             state.abort_overdue(now)
         };
@@ -179,7 +181,7 @@ impl State {
         config: Values,
     ) {
         let live = self.live();
-        let mut topic = Topic { id: Uuid::from_u128(random_id()), partitions: Vec::new(), config };
+        let mut topic = Topic { id: ids::random(), partitions: Vec::new(), config };
         for index in 0..partitions {
             topic.add_partition(self.replicas(index, factor), &live);
         }
@@ -187,7 +189,7 @@ impl State {
     }
 
     /// Creates a topic that a client merely named, where the broker may.
-    pub(crate) fn create_if_named(&mut self, name: &str) {
+    pub(crate) fn auto_create_topic(&mut self, name: &str) {
         if config::broker_value(&self.config, "auto.create.topics.enable") != "true" {
             return;
         }
@@ -198,7 +200,7 @@ impl State {
     }
 
     /// Drops the oldest batches of partitions that keep more than they may.
-    pub(crate) fn hold_bounds(&mut self, settings: &Settings, topic: &str, partition: i32) {
+    pub(crate) fn enforce_retention(&mut self, settings: &Settings, topic: &str, partition: i32) {
         let own = self
             .topics
             .get(topic)
@@ -267,11 +269,4 @@ impl State {
             }
         }
     }
-}
-
-/// 128 bits that no other topic has.
-pub(crate) fn random_id() -> u128 {
-    use std::hash::{BuildHasher, RandomState};
-    let half = || u128::from(RandomState::new().hash_one(0_u8));
-    half() << 64 | half()
 }

@@ -9,7 +9,7 @@ use crate::config::{self, Values};
 use crate::log::Log;
 
 /// The most partitions that a topic may have here.
-pub(crate) const MOST_PARTITIONS: i32 = 10_000;
+pub(crate) const MAX_PARTITIONS: i32 = 10_000;
 
 /// All topics of the cluster.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ use crate::record::{Topic, TopicSet};
 use crate::schedule::{Course, Grid, Pace, Schedule, Slots, Time, offered};
 use crate::simulation::temporal::Curve;
 
-pub use check::{Unfit, Unwritten};
+pub use check::{Infeasible, ManifestError};
 
 /// The version of the record stream: it changes whenever the bytes of a given manifest would.
 /// Golden hashes in the tests guard it.

@@ -106,7 +106,7 @@ impl Appender {
 
     /// Ends waits for room in a full producer once the flag is set.
     #[must_use]
-    pub fn stopped_by(mut self, flag: Arc<AtomicBool>) -> Appender {
+    pub fn with_stop_flag(mut self, flag: Arc<AtomicBool>) -> Appender {
         self.stop = Some(flag);
         self
     }
@@ -132,7 +132,7 @@ impl Appender {
     ///
     /// # Errors
     /// As [`Appender::send`].
-    pub fn offer(&mut self, record: &Record<'_>) -> Result<bool, SendError> {
+    pub fn try_send(&mut self, record: &Record<'_>) -> Result<bool, SendError> {
         self.refusing = self.shared.is_full(if self.refusing { 2 } else { 1 }, self.buffered);
         if self.refusing {
             self.hand_over(Which::Sendable)?;
@@ -171,7 +171,7 @@ impl Appender {
     ///
     /// # Errors
     /// As [`Appender::send`].
-    pub fn flush(&mut self) -> Result<(), SendError> {
+    pub fn close_batches(&mut self) -> Result<(), SendError> {
         self.hand_over(Which::All)
     }
 

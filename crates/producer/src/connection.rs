@@ -44,7 +44,7 @@ pub(crate) enum ConnectionEvent {
 
 /// How a connection is used.
 #[derive(Clone)]
-pub(crate) struct ConnectionUse {
+pub(crate) struct ConnectionOptions {
     /// Whether requests are not answered, so that each is told of when it was written.
     pub(crate) unanswered: bool,
     /// Where written frames go.
@@ -69,7 +69,7 @@ impl Drop for Connection {
 pub(crate) async fn open(
     address: ServerAddress,
     settings: Rc<ConnectionSettings>,
-    used: ConnectionUse,
+    used: ConnectionOptions,
     listener: impl Fn(ConnectionEvent) -> bool + Clone + 'static,
 ) {
     let event = match connect(&address, &settings).await {
@@ -103,7 +103,7 @@ async fn read(stream: impl AsyncRead + Unpin, listener: impl Fn(ConnectionEvent)
 async fn write(
     mut stream: impl AsyncWrite + Unpin,
     mut frames: UnboundedReceiver<BytesMut>,
-    used: ConnectionUse,
+    used: ConnectionOptions,
     listener: impl Fn(ConnectionEvent) -> bool,
 ) {
     while let Some(frame) = frames.recv().await {

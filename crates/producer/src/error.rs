@@ -72,18 +72,18 @@ pub enum SendError {
 /// Why a record was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ErrorKind {
+pub enum DeliveryError {
     /// It was not acknowledged within the delivery timeout.
     DeliveryTimeout,
     /// A broker refused it, by this code.
     Broker(ErrorCode),
 }
 
-impl std::fmt::Display for ErrorKind {
+impl std::fmt::Display for DeliveryError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ErrorKind::DeliveryTimeout => f.write_str("the delivery timeout has passed"),
-            ErrorKind::Broker(code) => code.fmt(f),
+            DeliveryError::DeliveryTimeout => f.write_str("the delivery timeout has passed"),
+            DeliveryError::Broker(code) => code.fmt(f),
         }
     }
 }

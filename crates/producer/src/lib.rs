@@ -32,7 +32,7 @@
 //! use std::time::Duration;
 //!
 //! use fleetstorm_producer::{
-//!     Codec, Delivery, DeliveryReports, ErrorKind, Producer, ProducerSettings, Record, Topic,
+//!     Codec, Delivery, DeliveryReports, DeliveryError, Producer, ProducerSettings, Record, Topic,
 //! };
 //!
 //! #[derive(Default)]
@@ -43,7 +43,7 @@
 //!         self.0.fetch_add(batch.records().len() as u64, Ordering::Relaxed);
 //!     }
 //!
-//!     fn failed(&self, batch: Delivery<'_>, kind: ErrorKind) {
+//!     fn failed(&self, batch: Delivery<'_>, kind: DeliveryError) {
 //!         eprintln!("{} records were given up: {kind}", batch.records().len());
 //!     }
 //! }
@@ -62,7 +62,7 @@
 //!     timestamp_ms: 1_700_000_000_000,
 //!     opaque: None,
 //! })?;
-//! appender.flush()?;
+//! appender.close_batches()?;
 //! assert_eq!(producer.flush(Duration::from_secs(10)), 0);
 //! # Ok(())
 //! # }
@@ -110,7 +110,7 @@ pub use admin::{AdminError, ClusterTime, Quota};
 pub use appender::{Appender, Record};
 pub use codec::Codec;
 pub use connection::{ConnectionError, connect_any};
-pub use error::{BrokerDisconnected, ErrorKind, ProducerError, SendError};
+pub use error::{BrokerDisconnected, DeliveryError, ProducerError, SendError};
 pub use error_code::ErrorCode;
 pub use producer::Producer;
 pub use protocol::ProtocolError;

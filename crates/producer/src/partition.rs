@@ -118,7 +118,7 @@ impl Partition {
             && self.in_flight.len() < self.max_in_flight(to, most)
             && now_ns >= self.not_before_ns
             && (self.producer_id.is_none()
-                || (self.known_end_offset.is_some() && !self.has_doubt()))
+                || (self.known_end_offset.is_some() && !self.has_batches_in_doubt()))
     }
 
     fn max_in_flight(&self, to: i32, most: usize) -> usize {
@@ -190,7 +190,7 @@ impl Partition {
                 self.sequence_known = true;
                 let end = base_offset.map(|base| base + batch.count() as i64);
                 // The search for one in doubt begins before where it would stand.
-                if !(self.draining && self.has_doubt()) {
+                if !(self.draining && self.has_batches_in_doubt()) {
                     self.known_end_offset = self.known_end_offset.max(end);
                 }
                 Some(Completed::Acknowledged(batch))
@@ -280,7 +280,7 @@ impl Partition {
 
     /// Ends a sequence that is to end, once nothing of it is in flight or in doubt.
     fn end_sequence_if_certain(&mut self) {
-        if self.ending && self.in_flight.is_empty() && !self.has_doubt() {
+        if self.ending && self.in_flight.is_empty() && !self.has_batches_in_doubt() {
             self.end_sequence();
         }
     }

@@ -68,7 +68,7 @@ impl Producer {
     /// [`ProducerError`] where it never will.
     pub fn wait_ready(&self, patience: Duration) -> Result<bool, ProducerError> {
         let mut ready = self.ready.lock();
-        let Some(told) = &*ready else { return self.fatal().map_or(Ok(true), Err) };
+        let Some(told) = &*ready else { return self.fatal_error().map_or(Ok(true), Err) };
         let outcome = match told.recv_timeout(patience) {
             Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => return Ok(false),
@@ -79,7 +79,7 @@ impl Producer {
     }
 
     /// Why it is not ready yet: the last connection that failed, where one did. It is told once.
-    pub fn not_ready(&self) -> ProducerError {
+    pub fn not_ready_error(&self) -> ProducerError {
         ProducerError::NotReady(self.shared.last_failure.lock().take())
     }
 
@@ -98,7 +98,7 @@ impl Producer {
 
     /// Why it sends no more, where that is so.
     #[must_use]
-    pub fn fatal(&self) -> Option<ProducerError> {
+    pub fn fatal_error(&self) -> Option<ProducerError> {
         if let Some(code) = *self.shared.producer_id_refused.lock() {
             return Some(ProducerError::NoProducerId(code));
         }
@@ -112,7 +112,7 @@ impl Producer {
         let deadline = Instant::now() + patience;
         loop {
             let left = self.in_flight();
-            if left == 0 || Instant::now() >= deadline || self.fatal().is_some() {
+            if left == 0 || Instant::now() >= deadline || self.fatal_error().is_some() {
                 return left;
             }
             std::thread::sleep(Duration::from_millis(1));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::ErrorKind;
+use crate::error::DeliveryError;
 use crate::note::{NO_OPAQUE, RecordNote};
 
 /// Takes delivery reports. It is called by the producer's one thread, which sends nothing meanwhile, so
@@ -12,7 +12,7 @@ pub trait DeliveryReports: Send + Sync + 'static {
     fn acknowledged(&self, batch: Delivery<'_>);
 
     /// The records of a batch were given up.
-    fn failed(&self, batch: Delivery<'_>, kind: ErrorKind);
+    fn failed(&self, batch: Delivery<'_>, kind: DeliveryError);
 
     /// A broker holds the producer back for so long from now on, since a quota is used up (KIP-219).
     fn throttled(&self, _pause: Duration) {}

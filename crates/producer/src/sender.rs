@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::address::ServerAddress;
 use crate::batch::{Batch, ProducerId};
 use crate::broker::Broker;
-use crate::error::{ErrorKind, ProducerError};
+use crate::error::{DeliveryError, ProducerError};
 use crate::event::Event;
 use crate::metadata::{Metadata, MetadataClient};
 use crate::partition::Partition;
@@ -146,7 +146,7 @@ impl Sender {
     }
 
     /// Reports a batch as acknowledged, or as given up for an error.
-    fn report(&self, batch: Batch, error: Option<ErrorKind>) {
+    fn report(&self, batch: Batch, error: Option<DeliveryError>) {
         let partition = self.metadata.partition(batch.partition);
         let delivery = Delivery {
             topic: partition.topic,

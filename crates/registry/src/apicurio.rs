@@ -242,7 +242,7 @@ impl Content {
             referred.insert(reference.name, parse(definition.as_bytes())?);
         }
         // What isn't JSON is refused by its own words.
-        Parsed::parse(references::whole(&text, &referred).unwrap_or(text))
+        Parsed::parse(references::inline(&text, &referred).unwrap_or(text))
     }
 }
 

@@ -36,7 +36,7 @@ const NAMES: [(Level, &str); 7] = [
 
 impl Level {
     /// Why `new` may not follow `earlier`, given oldest first; `None` if it may.
-    pub(super) fn objection<'a>(
+    pub(super) fn incompatibility<'a>(
         self,
         new: &Schema,
         earlier: impl DoubleEndedIterator<Item = &'a Schema>,

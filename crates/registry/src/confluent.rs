@@ -136,7 +136,7 @@ async fn look_up(State(store): Shared, Path(subject): Path<String>, body: Bytes)
 async fn delete(State(store): Shared, Path(subject): Path<String>, params: Params) -> Answered {
     let mut store = store.write();
     let versions = if flag(&params, "permanent") {
-        store.forget(&subject)?
+        store.delete_permanently(&subject)?
     } else {
         store.delete(&subject)?
     };
@@ -156,14 +156,14 @@ async fn schema_text(State(store): Shared, Path(id): Path<String>) -> Result<Sch
 
 async fn schema_versions(State(store): Shared, Path(id): Path<String>) -> Answered {
     let store = store.read();
-    let users = store.users(id_in(&id)?)?.into_iter();
+    let users = store.subjects_with(id_in(&id)?)?.into_iter();
     let users = users.map(|(subject, version)| json!({ "subject": subject, "version": version }));
     Ok(Answer(users.collect()))
 }
 
 async fn schema_subjects(State(store): Shared, Path(id): Path<String>) -> Answered {
     let store = store.read();
-    let mut subjects: Vec<_> = store.users(id_in(&id)?)?;
+    let mut subjects: Vec<_> = store.subjects_with(id_in(&id)?)?;
     subjects.dedup_by_key(|(subject, _)| *subject);
     Ok(Answer(subjects.into_iter().map(|(subject, _)| subject).collect()))
 }
@@ -195,10 +195,10 @@ fn check(
     body: &[u8],
 ) -> Answered {
     let parsed = schema_in(body)?;
-    let objection = store.read().compatibility(subject, version, &parsed)?;
-    let mut answer = json!({ "is_compatible": objection.is_none() });
+    let incompatibility = store.read().compatibility(subject, version, &parsed)?;
+    let mut answer = json!({ "is_compatible": incompatibility.is_none() });
     if flag(params, "verbose") {
-        answer["messages"] = objection.into_iter().collect();
+        answer["messages"] = incompatibility.into_iter().collect();
     }
     Ok(Answer(answer))
 }

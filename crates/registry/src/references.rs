@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 /// A schema's text, with the definition of each type that it refers to at the first mention. The
 /// definitions are whole themselves. None where the text isn't JSON.
-pub(super) fn whole(text: &str, referred: &HashMap<String, Value>) -> Option<String> {
+pub(super) fn inline(text: &str, referred: &HashMap<String, Value>) -> Option<String> {
     let schema = serde_json::from_str(text).ok()?;
     let mut writer = Writer { referred, defined: HashSet::new() };
     Some(writer.schema(schema, "", true).to_string())

@@ -114,7 +114,7 @@ impl Store {
         if let Some(found) = self.lookup(subject, &parsed)? {
             return Ok(found.registered());
         }
-        if let Some(reason) = self.objection(subject, &parsed.schema, None) {
+        if let Some(reason) = self.incompatibility(subject, &parsed.schema, None) {
             return Err(ApiError::incompatible(subject, &reason));
         }
         self.make_room(subject)?;
@@ -201,7 +201,7 @@ impl Store {
     }
 
     /// The subjects that have a schema, and its version in each.
-    pub(super) fn users(&self, id: u32) -> Result<Vec<(&str, usize)>, ApiError> {
+    pub(super) fn subjects_with(&self, id: u32) -> Result<Vec<(&str, usize)>, ApiError> {
         self.schema(id)?;
         let versions = self.subjects.iter().flat_map(|(name, subject)| {
             let live = subject.live();
@@ -225,7 +225,7 @@ impl Store {
     }
 
     /// Forgets a subject that was deleted.
-    pub(super) fn forget(&mut self, subject: &str) -> Result<Vec<usize>, ApiError> {
+    pub(super) fn delete_permanently(&mut self, subject: &str) -> Result<Vec<usize>, ApiError> {
         match self.subjects.get(subject) {
             Some(found) if found.live().next().is_some() => {
                 Err(ApiError::not_deleted_first(subject))
@@ -281,17 +281,17 @@ impl Store {
             Some(VersionName::Latest) if self.versions(subject).is_err() => None,
             Some(version) => Some(self.version(subject, version)?.version),
         };
-        Ok(self.objection(subject, &parsed.schema, number))
+        Ok(self.incompatibility(subject, &parsed.schema, number))
     }
 
-    fn objection(&self, subject: &str, new: &Schema, only: Option<usize>) -> Option<String> {
+    fn incompatibility(&self, subject: &str, new: &Schema, only: Option<usize>) -> Option<String> {
         let subject = self.subjects.get(subject)?;
         let earlier = subject
             .live()
             .filter(|(number, _)| only.is_none_or(|only| only == *number))
             .filter_map(|(_, version)| self.schema(version.id).ok())
             .map(|parsed| &parsed.schema);
-        subject.level.unwrap_or(self.level).objection(new, earlier)
+        subject.level.unwrap_or(self.level).incompatibility(new, earlier)
     }
 
     fn live_subject(&self, name: &str) -> Result<&Subject, ApiError> {

@@ -10,7 +10,7 @@ use crate::sink::kafka::{KafkaSettings, Node, error_kind};
 
 /// Why something isn't told.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum AdminRequestError {
     /// Nobody is asked with such settings.
     #[error(transparent)]
     Settings(#[from] DirectError),
@@ -22,12 +22,12 @@ pub enum AskError {
 /// The time of the cluster of `settings`, by one of its brokers, which is to answer within `patience`.
 ///
 /// # Errors
-/// [`AskError`].
+/// [`AdminRequestError`].
 pub fn cluster_time(
     settings: &KafkaSettings,
     broker: &Node,
     patience: Duration,
-) -> Result<ClusterTime, AskError> {
+) -> Result<ClusterTime, AdminRequestError> {
     Ok(ClusterTime::ask(&connection_settings(settings)?, &address(broker), patience)?)
 }
 
@@ -35,12 +35,12 @@ pub fn cluster_time(
 /// `patience`.
 ///
 /// # Errors
-/// [`AskError`].
+/// [`AdminRequestError`].
 pub fn quotas(
     settings: &KafkaSettings,
     broker: &Node,
     patience: Duration,
-) -> Result<Vec<Quota>, AskError> {
+) -> Result<Vec<Quota>, AdminRequestError> {
     Ok(Quota::ask(&connection_settings(settings)?, &address(broker), patience)?)
 }
 

@@ -24,7 +24,7 @@ use crate::pacing::StopFlag;
 use sink::TopicIndexes;
 use tally::TallyReports;
 
-pub use admin::{AskError, cluster_time, quotas};
+pub use admin::{AdminRequestError, cluster_time, quotas};
 pub use error::DirectError;
 pub use sink::DirectSink;
 
@@ -91,14 +91,14 @@ impl Direct {
                 Err(error) => return Err(DirectError::Start(words(&error))),
             }
             if Instant::now() >= deadline {
-                return Err(DirectError::Start(words(&producer.not_ready())));
+                return Err(DirectError::Start(words(&producer.not_ready_error())));
             }
         }
     }
 
     /// A sink for one thread. A set `stop` ends its wait for room in a full producer.
     pub fn sink(&self, stop: StopFlag) -> DirectSink {
-        DirectSink::new(self.producer.appender().stopped_by(stop.atomic()), self.topics)
+        DirectSink::new(self.producer.appender().with_stop_flag(stop.atomic()), self.topics)
     }
 
     /// Counts what becomes of its records.
@@ -112,8 +112,8 @@ impl Direct {
     }
 
     /// Why it sends no more, where that is so.
-    pub fn fatal(&self) -> Option<String> {
-        self.producer.fatal().map(|error| words(&error))
+    pub fn fatal_error(&self) -> Option<String> {
+        self.producer.fatal_error().map(|error| words(&error))
     }
 
     /// For how long brokers have held it back.

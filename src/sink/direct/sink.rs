@@ -58,26 +58,26 @@ impl Sink for DirectSink {
         self.appender.send(&record).map_err(|error| failed(error, message.topic))
     }
 
-    fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
+    fn try_send(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
         let record = self.topics.record(message);
-        self.appender.offer(&record).map_err(|error| failed(error, message.topic))
+        self.appender.try_send(&record).map_err(|error| failed(error, message.topic))
     }
 
     #[inline]
-    fn wants_rest(&self) -> bool {
+    fn wants_before_pause(&self) -> bool {
         self.appender.has_open_batches()
     }
 
-    fn rest(&mut self, until_next: Duration) -> Result<(), SinkError> {
+    fn before_pause(&mut self, until_next: Duration) -> Result<(), SinkError> {
         self.appender.before_pause(until_next).map_err(SinkError::from)
     }
 
     fn pass_on(&mut self) -> Result<(), SinkError> {
-        self.appender.flush().map_err(SinkError::from)
+        self.appender.close_batches().map_err(SinkError::from)
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        self.appender.flush().map_err(SinkError::from)
+        self.appender.close_batches().map_err(SinkError::from)
     }
 }
 

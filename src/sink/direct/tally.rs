@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fleetstorm_model::record::Topic;
-use fleetstorm_producer::{Delivery, DeliveryReports, ErrorKind};
+use fleetstorm_producer::{Delivery, DeliveryError, DeliveryReports};
 
 use crate::sink::kafka::error_kind;
 use crate::sink::tally::Tally;
@@ -47,10 +47,10 @@ impl DeliveryReports for TallyReports {
         }
     }
 
-    fn failed(&self, batch: Delivery<'_>, kind: ErrorKind) {
+    fn failed(&self, batch: Delivery<'_>, kind: DeliveryError) {
         let topic = self.topics[batch.topic()];
         let kind = match kind {
-            ErrorKind::Broker(code) => error_kind(code.code()),
+            DeliveryError::Broker(code) => error_kind(code.code()),
             _ => TIMED_OUT.to_owned(),
         };
         let mut counting = self.tally.counting();

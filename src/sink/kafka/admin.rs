@@ -102,7 +102,7 @@ impl Admin {
 
     /// Whether each of these topics could be created, which none of them is: what the cluster says
     /// against it.
-    pub(super) fn rehearse(
+    pub(super) fn validate_creation(
         &self,
         names: &[&str],
         patience: Duration,

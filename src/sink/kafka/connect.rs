@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use rdkafka::metadata::{Metadata, MetadataBroker};
 use rdkafka::producer::Producer;
 
+use super::authentication::AuthenticationFailure;
 use super::delivery::{Delivery, LastClientError};
 use super::error::{KafkaError, describe, plain};
 use super::poll::Poller;
 use super::produce::KafkaProducer;
-use super::refusal::Refusal;
 use super::settings::{KafkaSettings, Tuning};
 use crate::pacing::StopFlag;
 use crate::sink::tally::Tally;
@@ -40,13 +40,13 @@ pub struct Node {
 
 /// A topic as the cluster's metadata shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Existing {
+pub(super) struct TopicMetadata {
     pub partitions: u32,
     /// Whether every partition has a leader.
     pub ready: bool,
 }
 
-/// One turn of asking; short, so that a refusal is told without waiting for the whole patience.
+/// One turn of asking; short, so that a failure is told without waiting for the whole patience.
 const TURN: Duration = Duration::from_secs(1);
 
 /// Records a second that a producer sends at most.
@@ -146,12 +146,12 @@ impl Cluster {
     }
 
     /// The topics that the cluster shows us, by name.
-    pub(super) fn metadata(&self) -> Result<BTreeMap<String, Existing>, KafkaError> {
+    pub(super) fn metadata(&self) -> Result<BTreeMap<String, TopicMetadata>, KafkaError> {
         let metadata = self.fetch_metadata()?;
         let topics = metadata.topics().iter().map(|topic| {
             let partitions = topic.partitions();
             let ready = partitions.iter().all(|p| p.leader() >= 0);
-            let existing = Existing { partitions: partitions.len() as u32, ready };
+            let existing = TopicMetadata { partitions: partitions.len() as u32, ready };
             (topic.name().to_owned(), existing)
         });
         Ok(topics.filter(|(_, existing)| existing.partitions > 0).collect())
@@ -168,12 +168,13 @@ impl Cluster {
             self.interrupted()?;
             let trouble = self.troubles.last();
             if let Some((code, reason)) = &trouble
-                && let Some(refusal) = Refusal::of(*code, reason, &self.settings.options.properties)
+                && let Some(failure) =
+                    AuthenticationFailure::of(*code, reason, &self.settings.options.properties)
             {
                 return Err(KafkaError::Unauthenticated {
                     bootstrap: self.settings.bootstrap.clone(),
-                    refusal,
-                    cause: refusal.needs_words().then(|| without_details(reason)),
+                    failure,
+                    cause: failure.needs_client_text().then(|| without_details(reason)),
                 });
             }
             if started.elapsed() >= self.settings.patience {

@@ -14,7 +14,7 @@ use super::produce::KafkaProducer;
 
 /// A topic as the cluster describes it to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
+pub struct TopicDescription {
     /// Its name.
     pub name: String,
     /// Why it isn't described, where it isn't.
@@ -38,7 +38,7 @@ pub fn topics(
     producer: &KafkaProducer,
     names: &[&str],
     patience: Duration,
-) -> Result<Vec<Described>, (RDKafkaErrorCode, String)> {
+) -> Result<Vec<TopicDescription>, (RDKafkaErrorCode, String)> {
     let wrong = |_: NulError| (RDKafkaErrorCode::InvalidTopic, "a zero byte".to_owned());
     let names: Vec<CString> =
         names.iter().map(|name| CString::new(*name)).collect::<Result<_, _>>().map_err(wrong)?;
@@ -88,7 +88,7 @@ pub fn topics(
 }
 
 /// The topics that an event describes; none where it is about something else.
-fn descriptions(event: &Event) -> Vec<Described> {
+fn descriptions(event: &Event) -> Vec<TopicDescription> {
     // SAFETY: the event is alive; librdkafka checks its type and gives null for another. The array has
     // as many topics as it says; all of it lives as long as the event.
     unsafe {
@@ -106,7 +106,7 @@ fn descriptions(event: &Event) -> Vec<Described> {
 ///
 /// # Safety
 /// The event that `topic` is of is alive.
-unsafe fn description(topic: *const native::rd_kafka_TopicDescription_t) -> Described {
+unsafe fn description(topic: *const native::rd_kafka_TopicDescription_t) -> TopicDescription {
     // SAFETY: the caller's promise; every operation list has as many as it says.
     unsafe {
         let error = native::rd_kafka_TopicDescription_error(topic);
@@ -120,7 +120,7 @@ unsafe fn description(topic: *const native::rd_kafka_TopicDescription_t) -> Desc
             native::rd_kafka_TopicDescription_authorized_operations(topic, &mut allowed);
         native::rd_kafka_TopicDescription_partitions(topic, &mut partitions);
         let write = native::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_WRITE;
-        Described {
+        TopicDescription {
             name: text(native::rd_kafka_TopicDescription_name(topic)),
             error: (code != RDKafkaErrorCode::NoError).then_some(code),
             id: id(native::rd_kafka_TopicDescription_topic_id(topic)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
-use super::refusal::Refusal;
+use super::authentication::AuthenticationFailure;
 
 /// Why there is no producer, or no topic to write to. Texts are fragments that fit after "error: ".
 #[derive(Debug, thiserror::Error)]
@@ -65,16 +65,16 @@ pub enum KafkaError {
         topic: String,
     },
     /// The broker doesn't let us in, or we don't trust it.
-    #[error("the broker at {bootstrap} {refusal}{}: {}", reason(.cause), refusal.advice())]
+    #[error("the broker at {bootstrap} {failure}{}: {}", reason(.cause), failure.advice())]
     Unauthenticated {
         /// The addresses that were tried.
         bootstrap: String,
         /// Why.
-        refusal: Refusal,
+        failure: AuthenticationFailure,
         /// What the client said, where that says more.
         cause: Option<String>,
     },
-    /// Access to a topic was refused.
+    /// TopicAccess to a topic was refused.
     #[error(
         "not authorised to {action} topic `{topic}`: ask for an ACL that allows WRITE, DESCRIBE and, where the topic is missing, CREATE"
     )]

@@ -3,6 +3,7 @@
 
 pub mod access;
 mod admin;
+mod authentication;
 mod connect;
 mod delivery;
 mod delivery_report;
@@ -11,7 +12,6 @@ mod error;
 mod event;
 mod poll;
 mod produce;
-mod refusal;
 mod settings;
 mod token;
 pub mod topic_state;
@@ -31,10 +31,10 @@ use super::throttled::Throttled;
 use super::{Message, Sink, SinkError};
 use crate::pacing::StopFlag;
 
+pub use authentication::AuthenticationFailure;
 pub use connect::{Cluster, Node};
 pub use error::{KafkaError, error_kind};
 pub use produce::give_token;
-pub use refusal::Refusal;
 pub use settings::{KafkaSettings, Tuning};
 pub use token::{Token, TokenSource};
 pub use transaction::id as transactional_id;
@@ -214,7 +214,7 @@ impl Kafka {
     }
 
     /// The fatal error that ended the producer, if one did.
-    pub fn fatal(&self) -> Option<String> {
+    pub fn fatal_error(&self) -> Option<String> {
         let (code, reason) = self.producer.client().fatal_error()?;
         Some(format!("{reason} ({code:?})"))
     }
@@ -305,19 +305,19 @@ impl Sink for KafkaSink {
     }
 
     #[inline]
-    fn wants_rest(&self) -> bool {
+    fn wants_before_pause(&self) -> bool {
         self.transaction.is_some()
     }
 
-    fn rest(&mut self, until_next: Duration) -> Result<(), SinkError> {
-        self.transaction.as_mut().map_or(Ok(()), |transaction| transaction.rest(until_next))
+    fn before_pause(&mut self, until_next: Duration) -> Result<(), SinkError> {
+        self.transaction.as_mut().map_or(Ok(()), |transaction| transaction.before_pause(until_next))
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
         self.transaction.as_mut().map_or(Ok(()), Transaction::commit)
     }
 
-    fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
+    fn try_send(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
         if self.refuses() {
             return Ok(false);
         }

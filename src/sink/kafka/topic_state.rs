@@ -29,7 +29,8 @@ pub struct TopicState {
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum TopicChange {
     /// It was deleted, and another of its name was made.
-    MadeAnew,
+    #[serde(rename = "made_anew")]
+    Recreated,
     /// It was deleted.
     Deleted,
     /// It has another number of partitions.
@@ -52,7 +53,7 @@ impl TopicState {
     /// How `now`, what there is under its name, differs from it.
     pub fn changes(&self, now: &TopicState) -> Vec<TopicChange> {
         if self.id.is_some() && now.id.is_some() && self.id != now.id {
-            return vec![TopicChange::MadeAnew];
+            return vec![TopicChange::Recreated];
         }
         let mut changes = Vec::new();
         if self.partitions != now.partitions {
@@ -126,7 +127,7 @@ mod tests {
         assert_eq!(before.changes(&state(None, 3, None)), []);
         // What another topic is like is no change of this one.
         let another = state(Some("b"), 6, Some("compact"));
-        assert_eq!(before.changes(&another), [TopicChange::MadeAnew]);
+        assert_eq!(before.changes(&another), [TopicChange::Recreated]);
         let grown = state(Some("a"), 6, Some("compact"));
         let policy = TopicChange::CleanupPolicy { before: "delete".into(), now: "compact".into() };
         let expected = [TopicChange::Partitions { before: 3, now: 6 }, policy];

@@ -7,9 +7,9 @@ use fleetstorm_model::record::Topic;
 use fleetstorm_model::record::topic::UnknownTopic;
 use rdkafka::admin::{ConfigResource, OwnedResourceSpecifier};
 
-use super::access::{self, Access};
+use super::access::{self, TopicAccess};
 use super::admin::Admin;
-use super::connect::{Cluster, Existing};
+use super::connect::{Cluster, TopicMetadata};
 use super::error::KafkaError;
 use crate::sink::property::Property;
 
@@ -66,7 +66,7 @@ pub struct Prepared {
 
 /// A text that is no topic's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoTopicConfig {
+pub enum TopicConfigError {
     /// It names a topic that there isn't.
     #[error(transparent)]
     Topic(#[from] UnknownTopic),
@@ -76,14 +76,14 @@ pub enum NoTopicConfig {
 }
 
 impl std::str::FromStr for TopicConfig {
-    type Err = NoTopicConfig;
+    type Err = TopicConfigError;
 
-    fn from_str(text: &str) -> Result<TopicConfig, NoTopicConfig> {
+    fn from_str(text: &str) -> Result<TopicConfig, TopicConfigError> {
         let (topic, rest) = match text.split_once(':') {
             Some((topic, rest)) if !topic.contains('=') => (Some(topic.parse()?), rest),
             _ => (None, text),
         };
-        let property = rest.parse().map_err(|_| NoTopicConfig::Form)?;
+        let property = rest.parse().map_err(|_| TopicConfigError::Form)?;
         Ok(TopicConfig { topic, property })
     }
 }
@@ -235,7 +235,7 @@ fn ask_for_writing(
     let patience = cluster.settings().patience.min(ACCESS_PATIENCE);
     match access::access(cluster, &names, patience) {
         Ok(told) => {
-            let unwritable = told.iter().position(|access| *access == Access::Unwritable);
+            let unwritable = told.iter().position(|access| *access == TopicAccess::NotWritable);
             match unwritable.and_then(|at| names.into_iter().nth(at)) {
                 Some(topic) => Err(KafkaError::Unauthorised { action: "write to", topic }),
                 None => Ok(()),
@@ -254,7 +254,7 @@ fn settle(
     cluster: &Cluster,
     topics: &[Topic],
     policy: &TopicPolicy,
-    mut existing: BTreeMap<String, Existing>,
+    mut existing: BTreeMap<String, TopicMetadata>,
 ) -> Result<BTreeMap<Topic, u32>, KafkaError> {
     let started = Instant::now();
     let patience = cluster.settings().patience;

@@ -109,7 +109,7 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`Transaction::commit`].
-    pub fn rest(&mut self, until_next: Duration) -> Result<(), SinkError> {
+    pub fn before_pause(&mut self, until_next: Duration) -> Result<(), SinkError> {
         match &self.open {
             Some(open) if open.since.elapsed() + until_next >= self.longest => self.commit(),
             _ => Ok(()),

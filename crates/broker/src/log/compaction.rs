@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::Log;
-use super::batch::{self, Batch, HEADER, Header};
+use super::batch::{self, Batch};
+use super::header::{HEADER, Header};
 use super::records::{self, Record};
 
 impl Log {
@@ -19,7 +20,7 @@ impl Log {
     /// belongs to transactions that aren't complete stays, as does the last batch; and a batch that
     /// can't be opened. Offsets stay what they were.
     pub(crate) fn compact(&mut self, horizon_ms: i64) {
-        let below = self.last_stable();
+        let below = self.last_stable_offset();
         // The last batch keeps the end of the log readable.
         let settled = self
             .batches
@@ -77,7 +78,7 @@ impl Log {
     }
 
     fn is_aborted(&self, header: &Header) -> bool {
-        let within = |a: &super::Aborted| {
+        let within = |a: &super::AbortedTxn| {
             a.producer_id == header.producer_id
                 && a.first <= header.base_offset
                 && header.base_offset < a.last

@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod codec;
 mod compaction;
+pub(crate) mod header;
 pub(crate) mod producers;
 pub(crate) mod records;
 
@@ -11,8 +12,9 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
 
-use batch::{Batch, HEADER, Header};
-use producers::{Place, Producers};
+use batch::Batch;
+use header::{HEADER, Header};
+use producers::{Producers, SequenceCheck};
 
 /// One partition's batches and all that follows from them.
 #[derive(Debug, Default)]
@@ -29,14 +31,14 @@ pub(crate) struct Log {
     compacted_bytes: usize,
     pub(crate) producers: Producers,
     /// Transactions that were aborted, in the order of their markers.
-    aborted: Vec<Aborted>,
+    aborted: Vec<AbortedTxn>,
     /// Each leader epoch with the offset where it began.
     epochs: Vec<(i32, i64)>,
 }
 
 /// A transaction whose records read_committed leaves out.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Aborted {
+pub(crate) struct AbortedTxn {
     pub(crate) producer_id: i64,
     pub(crate) first: i64,
     /// The offset of its marker.
@@ -45,7 +47,7 @@ pub(crate) struct Aborted {
 
 /// Where a batch has its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub(crate) struct AppendInfo {
     pub(crate) base_offset: i64,
     /// The broker's time, where the topic has timestamps of appending.
     pub(crate) log_append_time: i64,
@@ -55,7 +57,7 @@ pub(crate) struct Stored {
 
 /// A record's time and offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct At {
+pub(crate) struct OffsetAndTimestamp {
     pub(crate) timestamp: i64,
     pub(crate) offset: i64,
     pub(crate) leader_epoch: i32,
@@ -76,8 +78,8 @@ impl Log {
     }
 
     /// The offset before which every transaction is complete.
-    pub(crate) fn last_stable(&self) -> i64 {
-        self.producers.first_unstable().unwrap_or(self.end)
+    pub(crate) fn last_stable_offset(&self) -> i64 {
+        self.producers.first_unstable_offset().unwrap_or(self.end)
     }
 
     pub(crate) fn batches(&self) -> impl DoubleEndedIterator<Item = &Batch> {
@@ -94,16 +96,20 @@ impl Log {
         header: Header,
         leader_epoch: i32,
         log_append_time: Option<i64>,
-    ) -> Result<Stored, (ResponseError, String)> {
-        if let Place::Duplicate(base_offset) = self.producers.place(&header)? {
-            return Ok(Stored { base_offset, log_append_time: -1, duplicate: true });
+    ) -> Result<AppendInfo, (ResponseError, String)> {
+        if let SequenceCheck::Duplicate(base_offset) = self.producers.check_sequence(&header)? {
+            return Ok(AppendInfo { base_offset, log_append_time: -1, duplicate: true });
         }
         let base_offset = self.end;
         let placed = batch::place(sent, header, base_offset, leader_epoch, log_append_time);
         // Kafka goes by what the batch carries once it is in the log.
         self.producers.stored(&placed.header);
         self.push(placed);
-        Ok(Stored { base_offset, log_append_time: log_append_time.unwrap_or(-1), duplicate: false })
+        Ok(AppendInfo {
+            base_offset,
+            log_append_time: log_append_time.unwrap_or(-1),
+            duplicate: false,
+        })
     }
 
     /// Ends a producer's transaction here.
@@ -117,7 +123,7 @@ impl Log {
         let offset = self.end;
         let marker = batch::marker(offset, leader_epoch, producer, commit, now);
         if !commit && let Some(first) = self.producers.transaction_start(producer.0) {
-            self.aborted.push(Aborted { producer_id: producer.0, first, last: offset });
+            self.aborted.push(AbortedTxn { producer_id: producer.0, first, last: offset });
         }
         self.producers.stored(&marker.header);
         self.push(marker);
@@ -197,13 +203,13 @@ impl Log {
     }
 
     /// The aborted transactions that have records between the two offsets.
-    pub(crate) fn aborted_between(&self, from: i64, to: i64) -> Vec<Aborted> {
-        let touches = |a: &&Aborted| a.last >= from && a.first < to;
+    pub(crate) fn aborted_between(&self, from: i64, to: i64) -> Vec<AbortedTxn> {
+        let touches = |a: &&AbortedTxn| a.last >= from && a.first < to;
         self.aborted.iter().filter(touches).copied().collect()
     }
 
     /// The first record whose timestamp is not before `timestamp`, below an offset.
-    pub(crate) fn at_time(&self, timestamp: i64, below: i64) -> Option<At> {
+    pub(crate) fn at_time(&self, timestamp: i64, below: i64) -> Option<OffsetAndTimestamp> {
         self.batches
             .iter()
             .filter(|b| b.header.max_timestamp >= timestamp && !b.header.is_control())
@@ -216,7 +222,7 @@ impl Log {
     }
 
     /// The first record that has the highest timestamp.
-    pub(crate) fn at_max_timestamp(&self) -> Option<At> {
+    pub(crate) fn at_max_timestamp(&self) -> Option<OffsetAndTimestamp> {
         let data = || self.batches.iter().filter(|b| !b.header.is_control());
         let highest = data().map(|b| b.header.max_timestamp).max()?;
         data()
@@ -260,11 +266,11 @@ impl Log {
 
 /// The first record of a batch that will do, by its offset and timestamp; the batch itself where it
 /// can't be opened.
-fn first_record(batch: &Batch, will_do: impl Fn(i64, i64) -> bool) -> Option<At> {
+fn first_record(batch: &Batch, will_do: impl Fn(i64, i64) -> bool) -> Option<OffsetAndTimestamp> {
     let header = &batch.header;
     let leader_epoch = header.leader_epoch;
     let Ok(records) = records::read(header, batch.bytes.slice(HEADER..)) else {
-        return will_do(header.last_offset(), header.max_timestamp).then_some(At {
+        return will_do(header.last_offset(), header.max_timestamp).then_some(OffsetAndTimestamp {
             timestamp: header.max_timestamp,
             offset: header.base_offset,
             leader_epoch,
@@ -279,7 +285,7 @@ fn first_record(batch: &Batch, will_do: impl Fn(i64, i64) -> bool) -> Option<At>
             } else {
                 header.base_timestamp.saturating_add(r.timestamp_delta)
             };
-            At { timestamp, offset, leader_epoch }
+            OffsetAndTimestamp { timestamp, offset, leader_epoch }
         })
         .find(|at| will_do(at.offset, at.timestamp))
 }

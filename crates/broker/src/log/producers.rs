@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use kafka_protocol::error::ResponseError;
 
-use super::batch::Header;
+use super::header::Header;
 
 /// How many batches of each producer are known again when they come twice.
 const REMEMBERED: usize = 5;
@@ -40,9 +40,9 @@ struct Known {
 
 /// What a batch is to its partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum SequenceCheck {
     /// The next in its producer's sequence, or without one.
-    Next,
+    InOrder,
     /// Stored before, at this offset.
     Duplicate(i64),
 }
@@ -66,11 +66,16 @@ pub struct ProducerState {
 
 impl Producers {
     /// Says what a batch of a producer is, or why it can't be taken.
-    pub(crate) fn place(&self, batch: &Header) -> Result<Place, (ResponseError, String)> {
+    pub(crate) fn check_sequence(
+        &self,
+        batch: &Header,
+    ) -> Result<SequenceCheck, (ResponseError, String)> {
         if !batch.has_producer() {
-            return Ok(Place::Next);
+            return Ok(SequenceCheck::InOrder);
         }
-        let Some(known) = self.known.get(&batch.producer_id) else { return Ok(Place::Next) };
+        let Some(known) = self.known.get(&batch.producer_id) else {
+            return Ok(SequenceCheck::InOrder);
+        };
         let last = batch.last_sequence();
         if known.epoch == batch.producer_epoch
             && let Some(twin) = known
@@ -78,7 +83,7 @@ impl Producers {
                 .iter()
                 .find(|k| k.first_sequence == batch.base_sequence && k.last_sequence == last)
         {
-            return Ok(Place::Duplicate(twin.base_offset));
+            return Ok(SequenceCheck::Duplicate(twin.base_offset));
         }
         if batch.producer_epoch < known.epoch {
             return Err((
@@ -112,7 +117,7 @@ impl Producers {
                 ),
             ));
         }
-        Ok(Place::Next)
+        Ok(SequenceCheck::InOrder)
     }
 
     /// Remembers a batch that was stored.
@@ -158,7 +163,7 @@ impl Producers {
     }
 
     /// The first offset that belongs to a transaction that is not complete.
-    pub(crate) fn first_unstable(&self) -> Option<i64> {
+    pub(crate) fn first_unstable_offset(&self) -> Option<i64> {
         self.ongoing.keys().next().copied()
     }
 
@@ -226,13 +231,13 @@ mod tests {
         }
     }
 
-    fn code(producers: &Producers, batch: &Header) -> Result<Place, ResponseError> {
-        producers.place(batch).map_err(|(code, _)| code)
+    fn code(producers: &Producers, batch: &Header) -> Result<SequenceCheck, ResponseError> {
+        producers.check_sequence(batch).map_err(|(code, _)| code)
     }
 
     #[test]
     fn any_sequence_is_taken_of_one_who_is_not_known() {
-        assert_eq!(code(&Producers::default(), &batch(3, 42, 5, 0)), Ok(Place::Next));
+        assert_eq!(code(&Producers::default(), &batch(3, 42, 5, 0)), Ok(SequenceCheck::InOrder));
     }
 
     #[test]
@@ -240,12 +245,12 @@ mod tests {
         let mut producers = Producers::default();
         for i in 0..6 {
             let next = batch(0, i * 10, 10, i64::from(i) * 10);
-            assert_eq!(code(&producers, &next), Ok(Place::Next));
+            assert_eq!(code(&producers, &next), Ok(SequenceCheck::InOrder));
             producers.stored(&next);
         }
         for i in 1..6 {
             let again = batch(0, i * 10, 10, 0);
-            assert_eq!(code(&producers, &again), Ok(Place::Duplicate(i64::from(i) * 10)));
+            assert_eq!(code(&producers, &again), Ok(SequenceCheck::Duplicate(i64::from(i) * 10)));
         }
         let oldest = batch(0, 0, 10, 0);
         assert_eq!(code(&producers, &oldest), Err(ResponseError::OutOfOrderSequenceNumber));
@@ -253,7 +258,7 @@ mod tests {
         assert_eq!(code(&producers, &other_length), Err(ResponseError::OutOfOrderSequenceNumber));
         let gap = batch(0, 61, 1, 0);
         assert_eq!(code(&producers, &gap), Err(ResponseError::OutOfOrderSequenceNumber));
-        assert_eq!(code(&producers, &batch(0, 60, 1, 0)), Ok(Place::Next));
+        assert_eq!(code(&producers, &batch(0, 60, 1, 0)), Ok(SequenceCheck::InOrder));
     }
 
     #[test]
@@ -264,7 +269,7 @@ mod tests {
             code(&producers, &batch(2, 10, 1, 10)),
             Err(ResponseError::OutOfOrderSequenceNumber)
         );
-        assert_eq!(code(&producers, &batch(2, 0, 1, 10)), Ok(Place::Next));
+        assert_eq!(code(&producers, &batch(2, 0, 1, 10)), Ok(SequenceCheck::InOrder));
         producers.stored(&batch(2, 0, 1, 10));
         assert_eq!(
             code(&producers, &batch(1, 10, 1, 11)),
@@ -276,10 +281,10 @@ mod tests {
     fn sequences_begin_at_0_again_after_the_highest() {
         let mut producers = Producers::default();
         producers.stored(&batch(0, i32::MAX - 1, 2, 0));
-        assert_eq!(code(&producers, &batch(0, 0, 3, 2)), Ok(Place::Next));
+        assert_eq!(code(&producers, &batch(0, 0, 3, 2)), Ok(SequenceCheck::InOrder));
         let mut producers = Producers::default();
         producers.stored(&batch(0, i32::MAX, 3, 0));
-        assert_eq!(code(&producers, &batch(0, 2, 1, 3)), Ok(Place::Next));
+        assert_eq!(code(&producers, &batch(0, 2, 1, 3)), Ok(SequenceCheck::InOrder));
     }
 
     #[test]
@@ -290,7 +295,7 @@ mod tests {
         assert_eq!(producers.states().len(), 1);
         producers.expire(2_000, 1_000);
         assert_eq!(producers.states(), []);
-        assert_eq!(code(&producers, &batch(0, 9, 1, 1)), Ok(Place::Next));
+        assert_eq!(code(&producers, &batch(0, 9, 1, 1)), Ok(SequenceCheck::InOrder));
     }
 
     #[test]
@@ -299,7 +304,7 @@ mod tests {
         producers.stored(&batch(0, 0, 10, 0));
         producers.stored(&batch(0, 10, 10, 10));
         producers.reload(1_000, 1_000);
-        assert_eq!(code(&producers, &batch(0, 10, 10, 0)), Ok(Place::Duplicate(10)));
+        assert_eq!(code(&producers, &batch(0, 10, 10, 0)), Ok(SequenceCheck::Duplicate(10)));
         assert_eq!(
             code(&producers, &batch(0, 0, 10, 0)),
             Err(ResponseError::OutOfOrderSequenceNumber)

@@ -2,8 +2,8 @@
 
 use bytes::{Buf, Bytes};
 
-use super::batch::Header;
 use super::codec;
+use super::header::Header;
 
 /// Why the records of a batch can't be taken.
 #[derive(Debug, thiserror::Error)]

@@ -12,11 +12,9 @@ use kafka_protocol::messages::{
 };
 
 use super::configs::{BROKER, TOPIC};
-use super::{Context, text};
+use super::{Context, ErrorWithMessage, text};
 use crate::config::{self, Kind, Setting, Values};
 use crate::state::State;
-
-type Refusal = (ResponseError, String);
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -77,7 +75,7 @@ fn change(
     resource: &AlterConfigsResource,
     no_others: bool,
     validate_only: bool,
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorWithMessage> {
     let name = resource.resource_name.as_str();
     let State { topics, config: broker, nodes, .. } = state;
     match resource.resource_type {
@@ -118,7 +116,7 @@ fn changed(
     mut values: Values,
     changes: &[AlterableConfig],
     default: impl Fn(&str) -> String,
-) -> Result<Values, Refusal> {
+) -> Result<Values, ErrorWithMessage> {
     for change in changes {
         let name = change.name.as_str();
         let invalid = |why: String| (ResponseError::InvalidConfig, why);

@@ -79,7 +79,7 @@ fn readable<'a>(
     if wanted.fetch_offset < log.start() || wanted.fetch_offset > log.end() {
         return Err(ResponseError::OffsetOutOfRange);
     }
-    Ok((log, if isolation == READ_COMMITTED { log.last_stable() } else { log.end() }))
+    Ok((log, if isolation == READ_COMMITTED { log.last_stable_offset() } else { log.end() }))
 }
 
 fn read(cx: &Context, request: &FetchRequest, hit: Option<&Hit>) -> FetchResponse {
@@ -99,7 +99,7 @@ fn read(cx: &Context, request: &FetchRequest, hit: Option<&Hit>) -> FetchRespons
         let mut partitions = Vec::new();
         for wanted in &topic.partitions {
             let found = match (named, fault_of(wanted.partition)) {
-                (_, Some(Action::Refuse(error) | Action::DoAndRefuse(error))) => Err(error),
+                (_, Some(Action::Fail(error) | Action::ApplyThenFail(error))) => Err(error),
                 (None, _) => Err(ResponseError::UnknownTopicId),
                 (Some(name), _) => readable(cx, &state, name, wanted, request.isolation_level),
             };
@@ -137,7 +137,7 @@ fn read(cx: &Context, request: &FetchRequest, hit: Option<&Hit>) -> FetchRespons
                     PartitionData::default()
                         .with_partition_index(wanted.partition)
                         .with_high_watermark(log.end())
-                        .with_last_stable_offset(log.last_stable())
+                        .with_last_stable_offset(log.last_stable_offset())
                         .with_log_start_offset(log.start())
                         .with_aborted_transactions(aborted)
                         .with_preferred_read_replica(BrokerId(-1))

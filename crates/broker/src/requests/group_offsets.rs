@@ -118,7 +118,11 @@ pub(super) fn commit_in_transaction(
                 .map(|()| {
                     let place = (topic.name.to_string(), p.partition_index);
                     if let Some(group) = state.groups.get_mut(&group_id) {
-                        group.uncertain.entry(producer.0).or_default().insert(place, committed);
+                        group
+                            .pending_offsets
+                            .entry(producer.0)
+                            .or_default()
+                            .insert(place, committed);
                     }
                 });
             partitions.push(
@@ -220,9 +224,11 @@ fn found(
         .map(|(topic, indexes)| {
             let each = indexes.into_iter().map(|index| {
                 let place = (topic.clone(), index);
-                let uncertain = stable
-                    && group.is_some_and(|g| g.uncertain.values().any(|o| o.contains_key(&place)));
-                if uncertain {
+                let pending_offsets = stable
+                    && group.is_some_and(|g| {
+                        g.pending_offsets.values().any(|o| o.contains_key(&place))
+                    });
+                if pending_offsets {
                     let error = ResponseError::UnstableOffsetCommit.code();
                     return Found { index, error, committed: nothing() };
                 }

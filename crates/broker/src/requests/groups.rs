@@ -18,7 +18,7 @@ use kafka_protocol::messages::{
 use super::metadata::NOT_ASKED;
 use super::{Context, text};
 use crate::config;
-use crate::groups::{Group, Join, Joined, Phase, Soon, Synced};
+use crate::groups::{Group, Join, Joined, Phase, Reply, Synced};
 use crate::state::State;
 
 /// All that may be done with a group: read, delete, describe.
@@ -67,8 +67,8 @@ pub(super) async fn join(cx: &Context, request: JoinGroupRequest) -> JoinGroupRe
     };
     let joined = match soon {
         Err(error) => Err(error),
-        Ok(Soon::Now(joined)) => Ok(joined),
-        Ok(Soon::Later(receiver)) => receiver.await.map_err(|_| ResponseError::UnknownMemberId),
+        Ok(Reply::Now(joined)) => Ok(joined),
+        Ok(Reply::Later(receiver)) => receiver.await.map_err(|_| ResponseError::UnknownMemberId),
     };
     let joined = joined.unwrap_or_else(|error| Joined {
         error: Some(error),
@@ -145,8 +145,8 @@ pub(super) async fn sync(cx: &Context, request: SyncGroupRequest) -> SyncGroupRe
     };
     let synced = match soon {
         Err(error) => Err(error),
-        Ok(Soon::Now(synced)) => Ok(synced),
-        Ok(Soon::Later(receiver)) => receiver.await.map_err(|_| ResponseError::UnknownMemberId),
+        Ok(Reply::Now(synced)) => Ok(synced),
+        Ok(Reply::Later(receiver)) => receiver.await.map_err(|_| ResponseError::UnknownMemberId),
     };
     let synced = synced.unwrap_or_else(Synced::refused);
     let named = synced.error.is_none();
@@ -239,7 +239,7 @@ pub(super) fn list(cx: &Context, request: &ListGroupsRequest) -> ListGroupsRespo
     let groups = state
         .groups
         .iter()
-        .filter(|(_, g)| !g.is_nothing())
+        .filter(|(_, g)| !g.is_unused())
         .filter(|(_, g)| among(&request.states_filter, g.phase.name()))
         .filter(|_| among(&request.types_filter, "classic"))
         .map(|(id, g)| {

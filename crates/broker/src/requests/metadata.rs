@@ -75,7 +75,7 @@ fn by_name(state: &mut State, name: TopicName, create: bool) -> MetadataResponse
         return refused(ResponseError::InvalidTopicException);
     }
     if create && state.topics.get(&name).is_none() {
-        state.create_if_named(&name);
+        state.auto_create_topic(&name);
     }
     match state.topics.get(&name) {
         Some(topic) => described(&name, topic, &state.live()),

@@ -4,6 +4,7 @@ mod api_versions;
 mod cluster;
 mod config_changes;
 mod configs;
+mod error_response;
 mod fetch;
 mod group_offsets;
 mod groups;
@@ -11,13 +12,14 @@ mod metadata;
 mod offsets;
 mod produce;
 mod producers;
-mod refusal;
 mod topic_changes;
 mod topics;
 mod transactions;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest, ApiKey,
     ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest,
@@ -32,9 +34,9 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 pub(crate) use api_versions::versions_answer;
-pub(crate) use refusal::{refuse, throttle};
+pub(crate) use error_response::{error_response, throttle};
 
-use crate::careful::{BadRequest, Reader, drop_decoded};
+use crate::bounded_reader::{BoundedReader, InvalidRequest, decode_and_drop};
 use crate::faults::Hit;
 use crate::state::Shared;
 
@@ -60,10 +62,10 @@ macro_rules! apis {
         ///
         /// # Errors
         /// Where it isn't one.
-        pub(crate) fn walk(api: ApiKey, version: i16, from: &mut Reader) -> Result<(), BadRequest> {
+        fn walk(api: ApiKey, version: i16, from: &mut BoundedReader) -> Result<(), InvalidRequest> {
             match api {
-                $(ApiKey::$api => drop_decoded::<$request>(from, version),)*
-                _ => Err(BadRequest::unanswered(api)),
+                $(ApiKey::$api => decode_and_drop::<$request>(from, version),)*
+                _ => Err(InvalidRequest::unsupported(api)),
             }
         }
     };
@@ -108,6 +110,20 @@ apis! {
 /// The versions in which an API is answered.
 pub(crate) fn versions(api: ApiKey) -> Option<(i16, i16)> {
     APIS.iter().find(|(known, _, _)| *known as i16 == api as i16).map(|&(_, min, max)| (min, max))
+}
+
+/// Decodes a request's body.
+///
+/// # Errors
+/// Where it isn't one.
+pub(crate) fn decode(
+    api: ApiKey,
+    version: i16,
+    body: Bytes,
+) -> Result<RequestKind, InvalidRequest> {
+    walk(api, version, &mut BoundedReader::new(body.clone()))?;
+    let mut body = body;
+    RequestKind::decode(api, &mut body, version).map_err(InvalidRequest::of)
 }
 
 /// Does what a request asks. No answer to a Produce with acks=0; where that failed, an error, upon which
@@ -159,6 +175,9 @@ pub(crate) async fn answer(
         _ => return Err(Closed),
     }))
 }
+
+/// An error code, and the message beside it.
+pub(crate) type ErrorWithMessage = (ResponseError, String);
 
 /// The connection is to be closed without an answer.
 #[derive(Debug)]

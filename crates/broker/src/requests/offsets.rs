@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
 };
 
 use super::Context;
-use crate::log::At;
+use crate::log::OffsetAndTimestamp;
 use crate::state::State;
 use crate::topics::Partition;
 
@@ -66,11 +66,16 @@ pub(super) fn led<'a>(
     Ok(partition)
 }
 
-fn offset(partition: &Partition, timestamp: i64, committed: bool) -> Result<At, ResponseError> {
+fn offset(
+    partition: &Partition,
+    timestamp: i64,
+    committed: bool,
+) -> Result<OffsetAndTimestamp, ResponseError> {
     let log = &partition.log;
-    let end = if committed { log.last_stable() } else { log.end() };
-    let place = |offset| At { timestamp: -1, offset, leader_epoch: partition.epoch };
-    let nowhere = At { timestamp: -1, offset: -1, leader_epoch: -1 };
+    let end = if committed { log.last_stable_offset() } else { log.end() };
+    let place =
+        |offset| OffsetAndTimestamp { timestamp: -1, offset, leader_epoch: partition.epoch };
+    let nowhere = OffsetAndTimestamp { timestamp: -1, offset: -1, leader_epoch: -1 };
     Ok(match timestamp {
         LATEST => place(end),
         EARLIEST | EARLIEST_LOCAL => place(log.start()),

@@ -7,21 +7,20 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse, TransactionalId};
 
-use super::{Closed, Context, text};
+use super::{Closed, Context, ErrorWithMessage, text};
 use crate::faults::{Action, Hit};
-use crate::log::Stored;
-use crate::log::batch::{self, Header};
-use crate::log::producers::Place;
+use crate::log::AppendInfo;
+use crate::log::batch;
+use crate::log::header::Header;
+use crate::log::producers::SequenceCheck;
 use crate::state::State;
 use crate::topics::Limits;
-
-type Refusal = (ResponseError, String);
 
 /// What came for a partition, on its way through the checks.
 struct Sent {
     index: i32,
     records: Option<Bytes>,
-    outcome: Result<(Limits, Header), Refusal>,
+    outcome: Result<(Limits, Header), ErrorWithMessage>,
 }
 
 /// Stores what a request brings. None where no answer is wanted.
@@ -84,7 +83,7 @@ fn store(
     let mut sent: Vec<Sent> = {
         let state = cx.shared.state();
         let limits = |index| match fault_of(index) {
-            Some(Action::Refuse(error)) => Err((error, "as a test asked".to_owned())),
+            Some(Action::Fail(error)) => Err((error, "as a test asked".to_owned())),
             _ => limits(&state, cx.node, topic, index, acks),
         };
         partitions
@@ -113,7 +112,7 @@ fn store(
             append(&mut state, cx, topic, one.index, (&bytes, header), time, transaction)
         });
         match (stored, fault_of(one.index)) {
-            (Ok(_), Some(Action::DoAndRefuse(error))) => {
+            (Ok(_), Some(Action::ApplyThenFail(error))) => {
                 refused(one.index, &(error, "as a test asked".to_owned()))
             }
             (Ok((stored, start)), _) => PartitionProduceResponse::default()
@@ -144,7 +143,13 @@ const NO_HEADER: Header = Header {
 };
 
 /// What a batch for a partition is checked against, where this node may take it at all.
-fn limits(state: &State, node: i32, topic: &str, index: i32, acks: i16) -> Result<Limits, Refusal> {
+fn limits(
+    state: &State,
+    node: i32,
+    topic: &str,
+    index: i32,
+    acks: i16,
+) -> Result<Limits, ErrorWithMessage> {
     let plain = |error| (error, String::new());
     if !(-1..=1).contains(&acks) {
         return Err(plain(ResponseError::InvalidRequiredAcks));
@@ -161,7 +166,7 @@ fn limits(state: &State, node: i32, topic: &str, index: i32, acks: i16) -> Resul
     Ok(limits)
 }
 
-fn check(records: Option<&Bytes>, limits: &Limits, now: i64) -> Result<Header, Refusal> {
+fn check(records: Option<&Bytes>, limits: &Limits, now: i64) -> Result<Header, ErrorWithMessage> {
     let records = records
         .ok_or_else(|| (ResponseError::InvalidRecord, "a partition without records".to_owned()))?;
     let header = batch::check(records, limits.max_message_bytes, limits.compacted)?;
@@ -187,12 +192,13 @@ fn append(
     (bytes, header): (&Bytes, Header),
     log_append_time: Option<i64>,
     transaction: Option<&TransactionalId>,
-) -> Result<(Stored, i64), Refusal> {
+) -> Result<(AppendInfo, i64), ErrorWithMessage> {
     if header.is_transactional() {
         let known = state.topics.partition(topic, index);
         // A batch that was stored before is known again whatever became of its transaction.
-        let duplicate = known
-            .is_some_and(|p| matches!(p.log.producers.place(&header), Ok(Place::Duplicate(_))));
+        let duplicate = known.is_some_and(|p| {
+            matches!(p.log.producers.check_sequence(&header), Ok(SequenceCheck::Duplicate(_)))
+        });
         if !duplicate {
             let producer = (header.producer_id, header.producer_epoch);
             let name = transaction.map(|t| t.0.as_str());
@@ -210,12 +216,12 @@ fn append(
     let before = partition.log.bytes();
     let stored = partition.log.append(bytes, header, epoch, log_append_time)?;
     state.bytes += partition.log.bytes() - before;
-    state.hold_bounds(&cx.shared.settings, topic, index);
+    state.enforce_retention(&cx.shared.settings, topic, index);
     let start = state.topics.partition(topic, index).map_or(-1, |p| p.log.start());
     Ok((stored, start))
 }
 
-pub(super) fn refused(index: i32, (error, why): &Refusal) -> PartitionProduceResponse {
+pub(super) fn refused(index: i32, (error, why): &ErrorWithMessage) -> PartitionProduceResponse {
     PartitionProduceResponse::default()
         .with_index(index)
         .with_error_code(error.code())

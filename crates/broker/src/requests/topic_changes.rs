@@ -15,7 +15,7 @@ use kafka_protocol::messages::{
 
 use super::{Context, text};
 use crate::state::State;
-use crate::topics::MOST_PARTITIONS;
+use crate::topics::MAX_PARTITIONS;
 
 /// To delete all that is there.
 const HIGH_WATERMARK: i64 = -1;
@@ -83,7 +83,7 @@ fn add_partitions(
     let has = topic.partitions.len();
     let factor = topic.partitions.first().map_or(1, |p| p.replicas.len());
     let count = usize::try_from(wanted.count).unwrap_or(0);
-    if count <= has || wanted.count > MOST_PARTITIONS {
+    if count <= has || wanted.count > MAX_PARTITIONS {
         let why = format!(
             "The topic {} currently has {has} partition(s); {} would not be an increase.",
             wanted.name.as_str(),

@@ -17,7 +17,7 @@ use super::{Manifest, TopicEntry};
 /// of its file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unwritten {
+pub enum ManifestError {
     /// Its configuration is out of bounds.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -78,13 +78,13 @@ pub enum Unwritten {
     },
     /// The fleet's behaviour doesn't fit.
     #[error(transparent)]
-    Unfit(#[from] Unfit),
+    Infeasible(#[from] Infeasible),
 }
 
 /// What of a fleet's behaviour doesn't fit a run's slots or its time.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unfit {
+pub enum Infeasible {
     /// State changes would queue without end.
     #[error(
         "the fleet would change its state {events:.2} times a reading, more than the event slots, one a reading, can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
@@ -118,11 +118,11 @@ impl Manifest {
     ///
     /// # Errors
     /// What is wrong.
-    pub fn check(&self) -> Result<(), Unwritten> {
+    pub fn check(&self) -> Result<(), ManifestError> {
         let origin = Origin::File("its configuration".into());
         self.config.validate(origin)?;
         if !(0..=LATEST_MS).contains(&self.start.timestamp_millis()) {
-            return Err(Unwritten::Start);
+            return Err(ManifestError::Start);
         }
         match &self.pace {
             Pace::Natural(speed) => {
@@ -135,21 +135,21 @@ impl Manifest {
         if let Some(bytes) = &self.bytes
             && !(bytes.mean_slot_bytes.is_finite() && bytes.mean_slot_bytes > 0.0)
         {
-            return Err(Unwritten::Size);
+            return Err(ManifestError::Size);
         }
         if let Some(transactions) = &self.transactions
             && (transactions.records == 0
                 || !(1..=MOST_PRODUCERS).contains(&transactions.producers))
         {
-            return Err(Unwritten::Transactions);
+            return Err(ManifestError::Transactions);
         }
         if self.topics.is_empty() {
-            return Err(Unwritten::NoTopics);
+            return Err(ManifestError::NoTopics);
         }
         let mut seen: Vec<Topic> = Vec::new();
         for entry in &self.topics {
             if seen.contains(&entry.topic) {
-                return Err(Unwritten::Twice(entry.topic));
+                return Err(ManifestError::Twice(entry.topic));
             }
             seen.push(entry.topic);
             entry.check()?;
@@ -161,7 +161,7 @@ impl Manifest {
     ///
     /// # Errors
     /// How much more often, and what to do.
-    pub fn events_fit(&self) -> Result<(), Unfit> {
+    pub fn events_fit(&self) -> Result<(), Infeasible> {
         let topics: TopicSet = self.topic_set();
         let config = &self.config;
         let fleet = Fleet::new(config, self.seed);
@@ -174,7 +174,7 @@ impl Manifest {
             + asked(Topic::Jobs, 3.0 * config.jobs.arrival_probability)
             + asked(Topic::Status, hazards.status_rate());
         if events > MOST_EVENTS {
-            return Err(Unfit::Events { events });
+            return Err(Infeasible::Events { events });
         }
         Ok(())
     }
@@ -184,33 +184,33 @@ impl Manifest {
     ///
     /// # Errors
     /// What to do about it.
-    pub fn curve_moves(&self) -> Result<(), Unfit> {
+    pub fn curve_moves(&self) -> Result<(), Infeasible> {
         let patterns = &self.config.temporal_patterns;
         let still = patterns.enable_weekly && patterns.weekend_load_factor < LEAST_WEEKEND;
         if self.time == Time::Simulated && still {
-            return Err(Unfit::StandsStill);
+            return Err(Infeasible::StandsStill);
         }
         Ok(())
     }
 }
 
 impl TopicEntry {
-    fn check(&self) -> Result<(), Unwritten> {
+    fn check(&self) -> Result<(), ManifestError> {
         let TopicEntry { topic, name, partitions, .. } = self;
         if name.is_empty() || name.len() > LONGEST_NAME {
-            return Err(Unwritten::Name { topic: *topic, bytes: name.len() });
+            return Err(ManifestError::Name { topic: *topic, bytes: name.len() });
         }
         let topic = || name.clone();
         if !(1..=MOST_PARTITIONS).contains(partitions) {
-            return Err(Unwritten::Partitions { topic: topic(), partitions: *partitions });
+            return Err(ManifestError::Partitions { topic: topic(), partitions: *partitions });
         }
         let Some(offsets) = &self.start_offsets else { return Ok(()) };
         if offsets.len() != *partitions as usize {
             let (partitions, offsets) = (*partitions, offsets.len());
-            return Err(Unwritten::Offsets { topic: topic(), partitions, offsets });
+            return Err(ManifestError::Offsets { topic: topic(), partitions, offsets });
         }
         match offsets.iter().find(|&&offset| offset < 0) {
-            Some(&offset) => Err(Unwritten::Offset { topic: topic(), offset }),
+            Some(&offset) => Err(ManifestError::Offset { topic: topic(), offset }),
             None => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! Why there is no such run.
 
 use crate::config::{ConfigError, UnitError};
-use crate::manifest::Unfit;
+use crate::manifest::Infeasible;
 
 /// Why a run can't be made. Settings are named as the options of the program are; texts are fragments
 /// that fit after "error: ".
@@ -13,7 +13,7 @@ pub enum RunError {
     Config(#[from] ConfigError),
     /// The fleet's behaviour doesn't fit the run's slots or its time.
     #[error(transparent)]
-    Unfit(#[from] Unfit),
+    Infeasible(#[from] Infeasible),
     /// The interval between two readings is out of bounds.
     #[error("--interval: {0}")]
     Interval(UnitError),

@@ -7,7 +7,7 @@
 //! window, there is no maintenance that night.
 
 use crate::config::Config;
-use crate::random::{Purpose, Stream};
+use crate::random::{Purpose, RandomStream};
 
 use super::effects::Effects;
 use super::incidents::{IncidentKind, OpenIncident};
@@ -91,7 +91,7 @@ impl MaintenanceRules {
     /// these and the seed. None where it has no turn that night.
     fn turn(&self, machine: u32, zone: u8, region: u8, day: i64) -> Option<(i64, i64)> {
         let night = (u64::from(machine) << 32) | u64::from(day as u32);
-        let mut stream = Stream::new(self.seed, night, Purpose::Maintenance);
+        let mut stream = RandomStream::new(self.seed, night, Purpose::Maintenance);
         if !stream.chance(self.share) {
             return None;
         }

@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::fleet::Fleet;
-use crate::random::{Purpose, Stream};
+use crate::random::{Purpose, RandomStream};
 
 use super::anomalies::{Episodes, Kinds};
 use super::effects::Effects;
@@ -98,7 +98,7 @@ impl Hazards {
 impl Trouble {
     /// The troubles of machine `index`, which depends on so many others, before its first reading.
     pub fn new(hazards: &Hazards, seed: u64, index: u32, dependencies: u8) -> Trouble {
-        let stream = |purpose| Stream::new(seed, u64::from(index), purpose);
+        let stream = |purpose| RandomStream::new(seed, u64::from(index), purpose);
         let failures = hazards.failures.as_ref();
         let anomalies = hazards.anomalies.as_ref();
         Trouble {

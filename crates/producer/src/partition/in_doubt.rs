@@ -8,7 +8,7 @@ use crate::log_search::{LogBatch, LogSearch};
 
 impl Partition {
     /// Whether a batch that waits may have been stored.
-    pub(super) fn has_doubt(&self) -> bool {
+    pub(super) fn has_batches_in_doubt(&self) -> bool {
         self.producer_id.is_some() && self.waiting.iter().any(|batch| batch.in_doubt)
     }
 
@@ -20,9 +20,8 @@ impl Partition {
             _ if !is_due => None,
             Some(search) if search.is_outside => Some(LogQuery::StartOffset),
             Some(search) => Some(LogQuery::Batches { from: search.next }),
-            None => {
-                (self.known_end_offset.is_none() || self.has_doubt()).then_some(LogQuery::EndOffset)
-            }
+            None => (self.known_end_offset.is_none() || self.has_batches_in_doubt())
+                .then_some(LogQuery::EndOffset),
         }
     }
 
@@ -43,7 +42,7 @@ impl Partition {
         self.querying = false;
         match self.known_end_offset {
             None => self.known_end_offset = Some(end),
-            _ if !self.has_doubt() => {}
+            _ if !self.has_batches_in_doubt() => {}
             Some(known) if end <= known => {
                 // Nothing came behind what is known; less where an unclean election cut the log.
                 self.known_end_offset = Some(end);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Sender;
 use crate::address::ServerAddress;
 use crate::broker::RequestContent;
-use crate::connection::{self, ConnectionError, ConnectionEvent, ConnectionUse};
+use crate::connection::{self, ConnectionError, ConnectionEvent, ConnectionOptions};
 use crate::error::BrokerDisconnected;
 use crate::error_outcome::BatchOutcome;
 use crate::event::{ConnectionId, Event};
@@ -84,7 +84,7 @@ impl Sender {
             tokio::task::spawn_local(connection::open(
                 broker.address.clone(),
                 Rc::clone(&self.connection_settings),
-                ConnectionUse {
+                ConnectionOptions {
                     unanswered: self.settings.acks == Acks::None,
                     frame_buffers: Arc::clone(&self.shared.frame_buffers),
                 },

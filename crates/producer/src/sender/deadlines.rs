@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Sender, TICK};
 use crate::connection::ConnectionError;
-use crate::error::ErrorKind;
+use crate::error::DeliveryError;
 use crate::error_code::ErrorCode;
 use crate::event::ConnectionId;
 
@@ -56,10 +56,10 @@ impl Sender {
                 continue;
             }
             let (failed, kind) = if self.metadata.is_deleted(number, now_ns) {
-                let kind = ErrorKind::Broker(ErrorCode::UnknownTopicOrPartition);
+                let kind = DeliveryError::Broker(ErrorCode::UnknownTopicOrPartition);
                 (self.partitions[number].fail_all(), kind)
             } else {
-                (self.partitions[number].expire(late_ns), ErrorKind::DeliveryTimeout)
+                (self.partitions[number].expire(late_ns), DeliveryError::DeliveryTimeout)
             };
             for batch in failed {
                 self.report(batch, Some(kind));

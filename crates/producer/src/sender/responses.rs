@@ -9,7 +9,7 @@ use super::Sender;
 use crate::batch::Batch;
 use crate::broker::{InFlightBatch, OffsetQuery, RequestContent};
 use crate::connection::ConnectionError;
-use crate::error::{ErrorKind, ProducerError};
+use crate::error::{DeliveryError, ProducerError};
 use crate::error_code::ErrorCode;
 use crate::error_outcome::{self, BatchOutcome, ProducerIdOutcome};
 use crate::event::ConnectionId;
@@ -218,7 +218,7 @@ impl Sender {
             Some(Completed::Failed(batch)) => {
                 // None is given up without a code.
                 let code = error.unwrap_or(ErrorCode::UnknownServerError);
-                self.report(batch, Some(ErrorKind::Broker(code)));
+                self.report(batch, Some(DeliveryError::Broker(code)));
             }
             None => {}
         }

@@ -8,12 +8,12 @@ use fleetstorm_model::stream::Stream;
 
 /// How many event slots of each machine were dropped while a state change waited, and not made up since.
 #[derive(Debug, Default)]
-pub struct Stories {
+pub struct DeferredChanges {
     /// By place of the machine; empty where nothing was dropped.
     owed: Vec<u64>,
 }
 
-impl Stories {
+impl DeferredChanges {
     /// An event slot of the machine at a place was dropped, and its state change waits.
     pub fn wait(&mut self, at: usize) {
         if self.owed.len() <= at {

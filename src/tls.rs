@@ -2,7 +2,7 @@
 
 /// Why no secure connection comes about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TlsProblem {
+pub enum TlsFailure {
     /// The server's certificate is signed by nobody whom we trust.
     Untrusted,
     /// The server's certificate is for another host.
@@ -19,9 +19,9 @@ pub enum TlsProblem {
     RefusesCertificate,
 }
 
-impl TlsProblem {
+impl TlsFailure {
     /// Whether `said` is about TLS at all.
-    pub fn is_told_by(said: &str) -> bool {
+    pub fn is_about_tls(said: &str) -> bool {
         let said = said.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
         // A connection that is cut while it opens is a server that isn't up.
@@ -29,14 +29,14 @@ impl TlsProblem {
     }
 
     /// The problem that a library's words mean, OpenSSL's first here; none where they are new.
-    pub fn of(said: &str) -> Option<TlsProblem> {
+    pub fn from_text(said: &str) -> Option<TlsFailure> {
         let said = said.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
         // An alert is the server's word about us.
         let problem = if has(&["certificate required", "certificate_required"]) {
-            TlsProblem::WantsCertificate
+            TlsFailure::WantsCertificate
         } else if has(&["alert"]) && has(&["certificate", "unknown ca"]) {
-            TlsProblem::RefusesCertificate
+            TlsFailure::RefusesCertificate
         } else if has(&[
             "self-signed",
             "self signed",
@@ -44,15 +44,15 @@ impl TlsProblem {
             "issuer certificate",
             "not trusted",
         ]) {
-            TlsProblem::Untrusted
+            TlsFailure::Untrusted
         } else if has(&["hostname mismatch", "ip address mismatch", "name mismatch"]) {
-            TlsProblem::OtherHost
+            TlsFailure::OtherHost
         } else if has(&["has expired", "expired"]) {
-            TlsProblem::Expired
+            TlsFailure::Expired
         } else if has(&["not yet valid"]) {
-            TlsProblem::NotYetValid
+            TlsFailure::NotYetValid
         } else if has(&["wrong version number", "packet length too long", "record layer"]) {
-            TlsProblem::NotTls
+            TlsFailure::NotTls
         } else {
             return None;
         };
@@ -69,35 +69,35 @@ mod tests {
         let verify = "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate \
             verify failed:ssl/statem/statem_clnt.c:2123:";
         for (said, problem) in [
-            (format!("{verify} (self-signed certificate in chain)"), TlsProblem::Untrusted),
-            (format!("{verify} (unable to get local issuer certificate)"), TlsProblem::Untrusted),
-            (format!("{verify} (hostname mismatch)"), TlsProblem::OtherHost),
-            (format!("{verify} (IP address mismatch)"), TlsProblem::OtherHost),
-            (format!("{verify} (certificate has expired)"), TlsProblem::Expired),
-            (format!("{verify} (certificate is not yet valid)"), TlsProblem::NotYetValid),
-            ("error:0A00010B:SSL routines::wrong version number".to_owned(), TlsProblem::NotTls),
+            (format!("{verify} (self-signed certificate in chain)"), TlsFailure::Untrusted),
+            (format!("{verify} (unable to get local issuer certificate)"), TlsFailure::Untrusted),
+            (format!("{verify} (hostname mismatch)"), TlsFailure::OtherHost),
+            (format!("{verify} (IP address mismatch)"), TlsFailure::OtherHost),
+            (format!("{verify} (certificate has expired)"), TlsFailure::Expired),
+            (format!("{verify} (certificate is not yet valid)"), TlsFailure::NotYetValid),
+            ("error:0A00010B:SSL routines::wrong version number".to_owned(), TlsFailure::NotTls),
             (
                 "error:0A00045C:SSL routines::tlsv13 alert certificate required".to_owned(),
-                TlsProblem::WantsCertificate,
+                TlsFailure::WantsCertificate,
             ),
             (
                 "error:0A000418:SSL routines::tlsv1 alert unknown ca".to_owned(),
-                TlsProblem::RefusesCertificate,
+                TlsFailure::RefusesCertificate,
             ),
             (
                 "error:0A000416:SSL routines::ssl/tls alert certificate unknown".to_owned(),
-                TlsProblem::RefusesCertificate,
+                TlsFailure::RefusesCertificate,
             ),
             (
                 "error:0A000415:SSL routines::ssl/tls alert certificate expired".to_owned(),
-                TlsProblem::RefusesCertificate,
+                TlsFailure::RefusesCertificate,
             ),
         ] {
-            assert!(TlsProblem::is_told_by(&said), "{said}");
-            assert_eq!(TlsProblem::of(&said), Some(problem), "{said}");
+            assert!(TlsFailure::is_about_tls(&said), "{said}");
+            assert_eq!(TlsFailure::from_text(&said), Some(problem), "{said}");
         }
-        assert!(!TlsProblem::is_told_by("Connection refused"));
-        assert!(!TlsProblem::is_told_by("error:0A000126:SSL routines::unexpected eof"));
-        assert_eq!(TlsProblem::of(verify), None);
+        assert!(!TlsFailure::is_about_tls("Connection refused"));
+        assert!(!TlsFailure::is_about_tls("error:0A000126:SSL routines::unexpected eof"));
+        assert_eq!(TlsFailure::from_text(verify), None);
     }
 }

@@ -3,58 +3,51 @@
 //! walked once before it is decoded, over a reader that lets no length pass that is more than is left.
 
 use bytes::{Buf, Bytes, TryGetError};
-use kafka_protocol::messages::{ApiKey, RequestKind};
+use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::Decodable;
 use kafka_protocol::protocol::buf::ByteBuf;
-
-use crate::requests;
 
 /// Bytes that are no request.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct BadRequest(String);
+pub(crate) struct InvalidRequest(String);
 
-impl BadRequest {
-    fn of(error: impl std::fmt::Display) -> BadRequest {
-        BadRequest(error.to_string())
+impl InvalidRequest {
+    pub(crate) fn of(error: impl std::fmt::Display) -> InvalidRequest {
+        InvalidRequest(error.to_string())
     }
 
     /// A request of an API that nobody answers.
-    pub(crate) fn unanswered(api: ApiKey) -> BadRequest {
-        BadRequest(format!("{api:?} is not answered"))
+    pub(crate) fn unsupported(api: ApiKey) -> InvalidRequest {
+        InvalidRequest(format!("{api:?} is not answered"))
     }
 }
 
-/// Decodes a request's body.
-///
-/// # Errors
-/// Where it isn't one.
-pub(crate) fn decode(api: ApiKey, version: i16, body: Bytes) -> Result<RequestKind, BadRequest> {
-    let mut reader = Reader { rest: body.clone(), varint: 0, shift: 0 };
-    requests::walk(api, version, &mut reader)?;
-    let mut body = body;
-    RequestKind::decode(api, &mut body, version).map_err(BadRequest::of)
-}
-
 /// Decodes a message of one type and drops it.
-pub(crate) fn drop_decoded<T: Decodable>(
-    reader: &mut Reader,
+pub(crate) fn decode_and_drop<T: Decodable>(
+    reader: &mut BoundedReader,
     version: i16,
-) -> Result<(), BadRequest> {
-    T::decode(reader, version).map(drop).map_err(BadRequest::of)
+) -> Result<(), InvalidRequest> {
+    T::decode(reader, version).map(drop).map_err(InvalidRequest::of)
 }
 
 /// Bytes of which a length is never more than what is left. An integer of four bytes may be a length
 /// or any number: one that is too large comes out as a length that fails soon. A varint is always a
 /// length or a tag, and one that is too large ends the reading. Single bytes that aren't varints may be
 /// taken for the beginning of one, which only makes it larger.
-pub(crate) struct Reader {
+pub(crate) struct BoundedReader {
     rest: Bytes,
     varint: u64,
     shift: u32,
 }
 
-impl Buf for Reader {
+impl BoundedReader {
+    pub(crate) fn new(bytes: Bytes) -> BoundedReader {
+        BoundedReader { rest: bytes, varint: 0, shift: 0 }
+    }
+}
+
+impl Buf for BoundedReader {
     fn remaining(&self) -> usize {
         self.rest.len()
     }
@@ -90,7 +83,7 @@ impl Buf for Reader {
     }
 }
 
-impl ByteBuf for Reader {
+impl ByteBuf for BoundedReader {
     fn peek_bytes(&mut self, range: std::ops::Range<usize>) -> Bytes {
         self.rest.slice(range)
     }

@@ -18,7 +18,7 @@ use kafka_protocol::messages::{
 use super::{Context, fetch, produce};
 
 /// The answer that refuses a request with a code. None for kinds of requests that have none.
-pub(crate) fn refuse(
+pub(crate) fn error_response(
     cx: &Context,
     request: &RequestKind,
     error: ResponseError,
