@@ -1,38 +1,38 @@
-//! What TLS libraries mean by what they say: they tell in words alone why a connection failed.
+//! Why TLS to a server failed. TLS libraries report that only in their texts.
 
-/// Why no secure connection comes about.
+/// Why a TLS connection to a broker or a registry failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsFailure {
-    /// The server's certificate is signed by nobody whom we trust.
+    /// The server's certificate is signed by an authority that isn't trusted.
     Untrusted,
     /// The server's certificate is for another host.
     OtherHost,
-    /// The server's certificate is too old.
+    /// The server's certificate has expired.
     Expired,
-    /// The server's certificate is too young.
+    /// The server's certificate is not yet valid.
     NotYetValid,
-    /// The server speaks another protocol.
+    /// The server doesn't speak TLS.
     NotTls,
-    /// The server asks for a certificate of ours, and had none.
+    /// The server requires a client certificate, and got none.
     WantsCertificate,
-    /// The server doesn't take our certificate.
+    /// The server rejects the client certificate.
     RefusesCertificate,
 }
 
 impl TlsFailure {
-    /// Whether `said` is about TLS at all.
+    /// Whether an error's text is about TLS at all.
     pub fn is_about_tls(said: &str) -> bool {
         let said = said.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        // A connection that is cut while it opens is a server that isn't up.
+        // A connection that closes while it opens means a server that isn't up.
         has(&["ssl routines", "certificate"]) && !has(&["unexpected eof"])
     }
 
-    /// The problem that a library's words mean, OpenSSL's first here; none where they are new.
+    /// The failure that a library's text means, OpenSSL's first of all; `None` if the text is unknown.
     pub fn from_text(said: &str) -> Option<TlsFailure> {
         let said = said.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        // An alert is the server's word about us.
+        // An alert is what the server says about us.
         let problem = if has(&["certificate required", "certificate_required"]) {
             TlsFailure::WantsCertificate
         } else if has(&["alert"]) && has(&["certificate", "unknown ca"]) {

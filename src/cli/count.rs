@@ -2,7 +2,7 @@
 
 use fleetstorm_model::config;
 
-/// A text that is no whole number within its bounds.
+/// A text that is not a whole number within its bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it must be a whole number from {least} to {most}")]
 pub struct WholeNumberError {
@@ -22,8 +22,8 @@ pub fn whole<T: TryFrom<u64>>(
     }
 }
 
-/// A parser of whole numbers for the configuration's `key`, whose bounds are checked with the rest of
-/// the configuration; what is no such number is told them here.
+/// A parser of whole numbers for the configuration's `key`. Its bounds are checked with the rest of the
+/// configuration; the error for any other text names them too.
 pub fn whole_of(
     key: &'static str,
 ) -> impl Fn(&str) -> Result<u64, WholeNumberError> + Clone + Send + Sync + 'static {

@@ -1,5 +1,4 @@
-//! Whether somebody listens at an address: names are looked up and connections opened, each within
-//! a bounded time.
+//! Checks that the bootstrap addresses accept connections. Lookups and connections are bounded in time.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -14,36 +13,36 @@ use super::check::Check;
 use super::within;
 use crate::exit::ExitCode;
 
-/// A host and a port, as brokers are written.
+/// A broker's host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// Its name or number.
+    /// A name or an IP address.
     pub host: String,
     /// Its port.
     pub port: u16,
 }
 
-/// Why nobody was reached at an address.
+/// Why a connection failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectFailure {
-    /// Its name is unknown: what was said.
+    /// The name can't be resolved: the resolver's error.
     Unknown(String),
-    /// Nobody listens there.
+    /// The connection was refused.
     Refused,
-    /// Nothing came back in time.
+    /// There was no answer in time.
     Silent,
-    /// Something else.
+    /// Another error.
     Other(String),
 }
 
-/// The shortest time that anything is given.
+/// The shortest timeout of anything.
 pub const LEAST: Duration = Duration::from_millis(500);
 
 impl Address {
-    /// The addresses in a list separated by commas, as librdkafka reads it.
+    /// The addresses in a comma-separated list, as librdkafka reads it.
     ///
     /// # Errors
-    /// [`AddressError`] for a text of something else.
+    /// [`AddressError`] for any other text.
     pub fn list(text: &str) -> Result<Vec<Address>, AddressError> {
         match ServerAddress::parse_list(text) {
             Ok(all) => {
@@ -54,14 +53,14 @@ impl Address {
         }
     }
 
-    /// Whether it is of the machine that it is used on.
+    /// Whether it is a loopback address.
     pub fn is_loopback(&self) -> bool {
         let number = self.host.parse::<std::net::IpAddr>();
         self.host == "localhost" || number.is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// Opens a connection until `until`, to the first of the addresses that its name stands for which
-    /// takes it. They are tried side by side, each a little after the one before (RFC 8305).
+    /// Opens a connection until `until`, to the first of the name's addresses that accepts. They are
+    /// tried side by side, each a little after the one before (RFC 8305).
     pub fn connect(&self, until: Instant) -> Result<TcpStream, ConnectFailure> {
         let addresses = self.look_up(until).map_err(ConnectFailure::Unknown)?;
         let (told, outcomes) = mpsc::channel();
@@ -69,7 +68,7 @@ impl Address {
             let told = told.clone();
             thread::spawn(move || {
                 thread::sleep(APART.saturating_mul(nth as u32));
-                // Nobody listens any more where another was faster.
+                // Another address was faster.
                 let _late = told.send(open(address, until));
             });
         }
@@ -84,11 +83,11 @@ impl Address {
         outcome
     }
 
-    /// The addresses that its name stands for, or why there are none.
+    /// The addresses of its name, or why there are none.
     fn look_up(&self, until: Instant) -> Result<Vec<SocketAddr>, String> {
         let left = until.saturating_duration_since(Instant::now()).max(LEAST);
         let (host, port) = (self.host.clone(), self.port);
-        // The system's own lookup knows no bound.
+        // The system's lookup has no timeout.
         let found = within(left, move || {
             let found = (host.as_str(), port).to_socket_addrs();
             found.map(Vec::from_iter).map_err(|error| error.to_string())
@@ -97,7 +96,7 @@ impl Address {
     }
 }
 
-/// Those of several addresses that swallow connections, which takes a second to say.
+/// Those of several addresses that never answer. To find them takes a second.
 fn swallowing(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let until = Instant::now() + Duration::from_secs(1);
     let silent = |address| matches!(open(address, until), Err(ConnectFailure::Silent));
@@ -132,7 +131,7 @@ impl fmt::Display for Address {
 impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConnectFailure::Unknown(why) => write!(f, "the name is not known here ({why})"),
+            ConnectFailure::Unknown(why) => write!(f, "the name can't be resolved ({why})"),
             ConnectFailure::Refused => f.write_str("nobody listens there (connection refused)"),
             ConnectFailure::Silent => f.write_str("nothing answered in time"),
             ConnectFailure::Other(why) => f.write_str(why),
@@ -140,10 +139,11 @@ impl fmt::Display for ConnectFailure {
     }
 }
 
-/// How long an address may take before the next one is tried as well: RFC 8305's connection attempt delay.
+/// How long an address may take before the next one is tried as well: the connection attempt delay of RFC
+/// 8305.
 const APART: Duration = Duration::from_millis(250);
 
-/// Connects to each bootstrap address; gives those that take connections.
+/// Connects to each bootstrap address. Returns those that accept.
 pub fn check(addresses: &[Address], until: Instant) -> (Check, Vec<Address>) {
     const NAME: &str = "address";
     let tried: Vec<(&Address, Result<TcpStream, ConnectFailure>)> = std::thread::scope(|scope| {
@@ -170,12 +170,11 @@ pub fn check(addresses: &[Address], until: Instant) -> (Check, Vec<Address>) {
         if !swallowing.is_empty() {
             let all: Vec<String> = swallowing.iter().map(SocketAddr::to_string).collect();
             let seen = format!(
-                "{} can be reached, but of its addresses {} swallow connections",
+                "{} can be reached, but its addresses {} never answer",
                 named(&open),
                 all.join(", ")
             );
-            let fix =
-                "take them from DNS or /etc/hosts, or have them refuse: clients lose time there";
+            let fix = "remove them from DNS or /etc/hosts, or have them refuse connections: clients lose time there";
             return (Check::warn(NAME, seen, fix), open);
         }
         let verb = if open.len() == 1 { "takes" } else { "take" };
@@ -189,7 +188,7 @@ pub fn check(addresses: &[Address], until: Instant) -> (Check, Vec<Address>) {
             "start the broker, or correct host and port: a container's port must be published"
         }
         ConnectFailure::Silent => {
-            "check host and port, and what stands between (firewall, security group, VPN)"
+            "check host and port, and what is in between (firewall, security group, VPN)"
         }
         ConnectFailure::Other(_) => "check host and port, and this machine's network",
     };

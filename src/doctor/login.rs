@@ -1,20 +1,20 @@
-//! Whether the cluster lets us in: properties, certificates, credentials.
+//! Checks that the client can connect and log in: properties, certificates, credentials.
 
 use super::check::Check;
 use super::protocol::SecurityProtocol;
 use crate::exit::{ExitCode, ProgramError};
 use crate::sink::kafka::KafkaError;
 
-/// What is checked here.
+/// The name of the check.
 pub const NAME: &str = "login";
 
-/// The check of a connection that was made.
+/// The check of a connection that works.
 pub fn made(wanted: SecurityProtocol) -> Check {
-    let how = if wanted.sasl { "the credentials are taken" } else { "no login is asked for" };
+    let how = if wanted.sasl { "the credentials are accepted" } else { "no login is required" };
     Check::ok(NAME, format!("the cluster answers, and {how} ({})", wanted.name()))
 }
 
-/// The check of a connection that a client could not make to a port that a broker listens on.
+/// The check of a client that failed at a port where a broker listens.
 pub fn failed(error: KafkaError, wanted: SecurityProtocol) -> Check {
     let (seen, fix) = match &error {
         KafkaError::Unauthenticated { failure, cause, .. } => {
@@ -29,16 +29,16 @@ pub fn failed(error: KafkaError, wanted: SecurityProtocol) -> Check {
             (seen, unanswered(wanted))
         }
         KafkaError::Settings(what) => (
-            format!("the client refuses its settings: {what}"),
+            format!("the client rejects its settings: {what}"),
             "correct the properties given by -X: librdkafka's CONFIGURATION.md has them all"
                 .to_owned(),
         ),
-        other => (other.to_string(), "mend what is named there".to_owned()),
+        other => (other.to_string(), "fix what it names".to_owned()),
     };
     Check::fail(NAME, ProgramError::Kafka(error).exit_code(), seen, fix)
 }
 
-/// The check of a client that never came back.
+/// The check of a client that never returned.
 pub fn hung() -> Check {
     Check::fail(
         NAME,
@@ -48,7 +48,7 @@ pub fn hung() -> Check {
     )
 }
 
-/// Why a broker that speaks may not say more.
+/// Why a broker may answer ApiVersions and nothing more.
 fn unanswered(wanted: SecurityProtocol) -> String {
     if wanted.sasl {
         return "check -X security.protocol, sasl.mechanism, user and password, and the broker's log"
@@ -56,7 +56,7 @@ fn unanswered(wanted: SecurityProtocol) -> String {
     }
     let sasl = SecurityProtocol { sasl: true, ..wanted }.name();
     format!(
-        "the listener may want a login: say -X security.protocol={sasl} -X sasl.mechanism=PLAIN \
+        "the listener may require a login: use -X security.protocol={sasl} -X sasl.mechanism=PLAIN \
          -X sasl.username=USER -X sasl.password=PASSWORD, or as the broker has it; else look into its log"
     )
 }

@@ -1,5 +1,5 @@
-//! What speaks at a broker's port, found out by a question in each tongue: whether a client that
-//! speaks plainly has met TLS, or the other way round, or no broker at all.
+//! Checks which protocol a broker's port speaks, by a request in each: a plaintext client may have met
+//! TLS, or the other way round, or no broker at all.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -8,34 +8,34 @@ use super::address::{Address, LEAST};
 use super::check::Check;
 use crate::exit::ExitCode;
 
-/// What answers at a port.
+/// The protocol that a port speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Protocol {
-    /// Kafka's protocol, plainly.
+    /// Kafka, without TLS.
     Kafka,
     /// TLS.
     Tls,
     /// HTTP.
     Http,
-    /// Something else.
+    /// Another protocol.
     Other,
-    /// Nothing: the connection was closed.
+    /// None: the connection was closed.
     Closed,
-    /// Nothing in time.
+    /// None: there was no answer in time.
     Silent,
 }
 
-/// How a client means to speak, by `security.protocol`.
+/// A client's `security.protocol`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SecurityProtocol {
-    /// Whether it opens TLS.
+    /// Whether it uses TLS.
     pub tls: bool,
-    /// Whether it logs in by SASL.
+    /// Whether it uses SASL.
     pub sasl: bool,
 }
 
 impl SecurityProtocol {
-    /// What `security.protocol` means; librdkafka's default is `plaintext`.
+    /// Parses `security.protocol`. librdkafka's default is `plaintext`.
     pub fn of(protocol: Option<&str>) -> SecurityProtocol {
         let protocol = protocol.unwrap_or("plaintext").trim().to_ascii_lowercase();
         SecurityProtocol {
@@ -44,7 +44,7 @@ impl SecurityProtocol {
         }
     }
 
-    /// As `security.protocol` writes it.
+    /// The name in `security.protocol`.
     pub fn name(self) -> &'static str {
         match (self.sasl, self.tls) {
             (false, false) => "PLAINTEXT",
@@ -55,21 +55,21 @@ impl SecurityProtocol {
     }
 }
 
-/// How long one question is waited at.
+/// The timeout of one request.
 const TURN: Duration = Duration::from_secs(2);
 
-/// The correlation id of our question, which a broker repeats.
+/// The correlation id of our request, which a broker repeats.
 const OURS: [u8; 4] = *b"fsdr";
 
-/// ApiVersions, version 0: what every broker answers, before any login.
+/// ApiVersions, version 0: every broker answers it, before any login.
 const API_VERSIONS: [u8; 14] =
     [0, 0, 0, 10, 0, 18, 0, 0, OURS[0], OURS[1], OURS[2], OURS[3], 0xff, 0xff];
 
-/// What every server of HTTP answers.
+/// What every HTTP server answers.
 const GET: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 
-/// A greeting of TLS 1.2 with four common cipher suites and no extensions: who speaks TLS answers it,
-/// be it by an alert.
+/// A TLS 1.2 ClientHello with four common cipher suites and no extensions. Any TLS server answers it,
+/// even if only with an alert.
 const CLIENT_HELLO: [u8; 56] = [
     0x16, 0x03, 0x01, 0, 51, // A handshake record of 51 bytes,
     0x01, 0, 0, 47, 0x03, 0x03, // a greeting of 47, TLS 1.2,
@@ -81,7 +81,7 @@ const CLIENT_HELLO: [u8; 56] = [
     1, 0, // and no compression.
 ];
 
-/// Checks that what speaks at the open `addresses` is what the client means to speak to.
+/// Checks that the open `addresses` speak the protocol that the client expects.
 pub fn check(addresses: &[Address], wanted: SecurityProtocol, until: Instant) -> Check {
     let mut last = None;
     for address in addresses {
@@ -113,7 +113,7 @@ fn judge(address: &Address, wanted: SecurityProtocol, tongue: Protocol) -> Check
                 format!(
                     "{address} speaks Kafka's protocol without TLS, and security.protocol is {protocol}"
                 ),
-                format!("say -X security.protocol={plain}, or give the port of the TLS listener"),
+                format!("use -X security.protocol={plain}, or give the port of the TLS listener"),
             )
         }
         Protocol::Tls => {
@@ -123,38 +123,38 @@ fn judge(address: &Address, wanted: SecurityProtocol, tongue: Protocol) -> Check
                 unreachable,
                 format!("{address} speaks TLS, and security.protocol is {protocol}"),
                 format!(
-                    "say -X security.protocol={tls} (and -X ssl.ca.location=FILE for an authority of your own), or give the port of the listener without TLS"
+                    "use -X security.protocol={tls} (and -X ssl.ca.location=FILE for an authority of your own), or give the port of the listener without TLS"
                 ),
             )
         }
         Protocol::Http => Check::fail(
             NAME,
             unreachable,
-            format!("{address} speaks HTTP: it is no broker"),
+            format!("{address} speaks HTTP: it is not a broker"),
             "give the broker's own port, not that of a registry, a REST proxy or a console",
         ),
         Protocol::Other => Check::fail(
             NAME,
             unreachable,
-            format!("{address} answers otherwise than a broker does"),
+            format!("{address} answers, but not as a broker does"),
             "give a broker's port: something else listens there",
         ),
         Protocol::Closed => Check::fail(
             NAME,
             unreachable,
             format!("{address} closes the connection without an answer"),
-            "give a listener for clients, not a controller's; check what stands between, as a load balancer with nothing behind it",
+            "give a listener for clients, not a controller's; check what is in between, such as a load balancer without a backend",
         ),
         Protocol::Silent => Check::fail(
             NAME,
             unreachable,
-            format!("{address} takes connections and answers nothing"),
+            format!("{address} accepts connections and never answers"),
             "check that the broker has started and is not held up, and that the port is a broker's",
         ),
     }
 }
 
-/// What speaks at `address`, asked first in the tongue that is wanted.
+/// The protocol that `address` speaks. The expected one is tried first.
 fn tongue(address: &Address, wanted: SecurityProtocol, until: Instant) -> Protocol {
     let questions: [&[u8]; 3] = if wanted.tls {
         [&CLIENT_HELLO, &API_VERSIONS, GET]
@@ -200,7 +200,7 @@ fn ask(address: &Address, question: &[u8], until: Instant) -> Protocol {
     understood(&heard, silent)
 }
 
-/// What the first bytes of an answer are of.
+/// The protocol of an answer's first bytes.
 fn understood(heard: &[u8], silent: bool) -> Protocol {
     match heard {
         // A handshake or an alert, of any version.

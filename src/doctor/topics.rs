@@ -1,14 +1,14 @@
-//! Whether we may do with the run's topics what a run does.
+//! Checks that the user may do with the topics what a run does.
 
 use super::check::Check;
 use crate::exit::{ExitCode, ProgramError};
 use crate::sink::kafka::KafkaError;
 use crate::sink::kafka::access::TopicAccess;
 
-/// What is checked here.
+/// The name of the check.
 pub const NAME: &str = "topics";
 
-/// The check of what the cluster said of each topic.
+/// The check of the user's access to each topic.
 pub fn check(names: &[String], access: &[TopicAccess]) -> Check {
     let of = |wanted: fn(&TopicAccess) -> bool| -> Vec<&str> {
         let all = names.iter().zip(access);
@@ -56,7 +56,7 @@ pub fn check(names: &[String], access: &[TopicAccess]) -> Check {
     for (topics, what) in [
         (&there, "may be written"),
         (&creatable, "missing, and may be created"),
-        (&untold, "there; the broker doesn't say who may write"),
+        (&untold, "exists; the broker doesn't report who may write"),
     ] {
         if !topics.is_empty() {
             seen.push(format!("{}: {what}", topics.join(", ")));
@@ -65,7 +65,7 @@ pub fn check(names: &[String], access: &[TopicAccess]) -> Check {
     Check::ok(NAME, seen.join("; "))
 }
 
-/// The check of a question that failed.
+/// The check of a request that failed.
 pub fn failed(error: KafkaError) -> Check {
     let code = ProgramError::Kafka(error);
     Check::fail(

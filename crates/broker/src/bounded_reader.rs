@@ -1,13 +1,13 @@
-//! Decoding requests of strangers. The protocol's decoder makes room for as many elements as an array
-//! claims before it reads the first, and a claim of two billion ends the process. So a request is
-//! walked once before it is decoded, over a reader that lets no length pass that is more than is left.
+//! Decodes requests of untrusted clients. The protocol's decoder allocates as many elements as an array
+//! claims before it reads the first, so a claim of two billion would kill the process. So each request is
+//! decoded once for nothing, over a reader that caps every length at the bytes that are left.
 
 use bytes::{Buf, Bytes, TryGetError};
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::Decodable;
 use kafka_protocol::protocol::buf::ByteBuf;
 
-/// Bytes that are no request.
+/// Bytes that are not a valid request.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct InvalidRequest(String);
@@ -17,13 +17,13 @@ impl InvalidRequest {
         InvalidRequest(error.to_string())
     }
 
-    /// A request of an API that nobody answers.
+    /// A request of an API that is not supported.
     pub(crate) fn unsupported(api: ApiKey) -> InvalidRequest {
-        InvalidRequest(format!("{api:?} is not answered"))
+        InvalidRequest(format!("{api:?} is not supported"))
     }
 }
 
-/// Decodes a message of one type and drops it.
+/// Decodes a message and drops it.
 pub(crate) fn decode_and_drop<T: Decodable>(
     reader: &mut BoundedReader,
     version: i16,
@@ -31,10 +31,10 @@ pub(crate) fn decode_and_drop<T: Decodable>(
     T::decode(reader, version).map(drop).map_err(InvalidRequest::of)
 }
 
-/// Bytes of which a length is never more than what is left. An integer of four bytes may be a length
-/// or any number: one that is too large comes out as a length that fails soon. A varint is always a
-/// length or a tag, and one that is too large ends the reading. Single bytes that aren't varints may be
-/// taken for the beginning of one, which only makes it larger.
+/// Bytes in which no length exceeds what is left. Four bytes may be a length or any other number: one
+/// that is too large is capped, and fails soon if it is a length. A varint is always a length or a tag:
+/// one that is too large ends the input. Single bytes may be mistaken for the start of a varint, which
+/// only makes that larger.
 pub(crate) struct BoundedReader {
     rest: Bytes,
     varint: u64,

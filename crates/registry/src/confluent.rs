@@ -16,8 +16,7 @@ use super::compatibility::Level;
 use super::request::{Answered, Params, Shared, flag, id_in, parse};
 use super::store::{Found, Parsed, Store, VersionName};
 
-/// Confluent's API.
-/// Its paths, of one store.
+/// The routes of Confluent's API, on one store.
 pub(super) fn router() -> Router<Arc<RwLock<Store>>> {
     Router::new()
         .route("/", get(async || Answer(json!({}))))
@@ -48,13 +47,13 @@ struct SchemaRequest {
     references: Option<Vec<Value>>,
 }
 
-/// The schema in a request's body, which is read whatever its content type says.
+/// The schema in a request's body, whatever its content type.
 fn schema_in(body: &[u8]) -> Result<Parsed, ApiError> {
     let request: SchemaRequest = parse(body)?;
     match request.schema_type.as_deref() {
         None | Some("" | "AVRO") => {}
         Some(other) => {
-            let problem = format!("Invalid schema type {other}: this registry keeps AVRO only");
+            let problem = format!("Invalid schema type {other}: this registry supports AVRO only");
             return Err(ApiError::invalid_schema(problem));
         }
     }
@@ -89,7 +88,7 @@ fn described(subject: &str, found: &Found<'_>) -> Value {
 
 async fn subjects(State(store): Shared, params: Params) -> Answer {
     let prefix = params.get("subjectPrefix").map_or("", String::as_str);
-    // Clients may send Confluent's default, which means the subjects of all contexts.
+    // Clients may send Confluent's default, which means all contexts.
     let prefix = prefix.strip_prefix(":*:").unwrap_or(prefix);
     Answer(json!(store.read().subjects(prefix)))
 }

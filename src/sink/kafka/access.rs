@@ -1,4 +1,4 @@
-//! What we may do with topics, asked without writing anything.
+//! The user's access to topics, found out without writing anything.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,29 +10,29 @@ use super::connect::Cluster;
 use super::describe::{self, TopicDescription};
 use super::error::{KafkaError, describe as words};
 
-/// What a cluster lets us do with a topic.
+/// The user's access to a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TopicAccess {
-    /// It is there, and we may write to it.
+    /// It exists, and may be written.
     Writable,
-    /// It is there, and we may not write to it.
+    /// It exists, and may not be written.
     NotWritable,
-    /// It is there, and the cluster doesn't say what we may do.
+    /// It exists, and the cluster doesn't report the authorized operations.
     Unknown,
-    /// It is not there, and may be created.
+    /// It doesn't exist, and may be created.
     Creatable,
-    /// It is not there, or we may not see it; and we may not create it.
+    /// It doesn't exist, or may not be described; and it may not be created.
     NotCreatable,
-    /// It is not there and can't be created: why.
+    /// It doesn't exist and can't be created: why.
     CreationFails(String),
-    /// It may not be seen, although it is there or could be created.
+    /// It may not be described, although it exists or could be created.
     NotDescribable,
 }
 
-/// What we may do with the topics `names`, in their order.
+/// The user's access to the topics `names`, in their order.
 ///
 /// # Errors
-/// [`KafkaError::Request`] where the cluster doesn't answer within `patience`.
+/// [`KafkaError::Request`] if the cluster doesn't answer within `patience`.
 pub fn access(
     cluster: &Cluster,
     names: &[String],
@@ -42,7 +42,7 @@ pub fn access(
     let described =
         describe::topics(cluster.client(), &asked, patience).map_err(|(code, reason)| {
             KafkaError::Request {
-                action: "ask what may be done with the topics".to_owned(),
+                action: "describe the topics".to_owned(),
                 cause: if reason.is_empty() { words(code) } else { reason },
             }
         })?;
@@ -79,7 +79,8 @@ fn present(writable: Option<bool>) -> TopicAccess {
     }
 }
 
-/// What a topic means that was not described for `seen`, and whose creation is refused for `refused`.
+/// The access to a topic whose description failed with `seen`, and whose creation would fail with
+/// `refused`.
 fn missing(seen: Option<RDKafkaErrorCode>, refused: Option<RDKafkaErrorCode>) -> TopicAccess {
     let hidden = seen == Some(RDKafkaErrorCode::TopicAuthorizationFailed);
     match refused {

@@ -1,5 +1,5 @@
-//! Why a broker denied access: recognised by what the client says, and where that doesn't say it,
-//! by asking the broker for its certificate once more.
+//! Why a connection to a broker failed for good, recognised by the client's text. If the text doesn't
+//! say, the broker is asked for its certificate once more.
 
 use std::fmt;
 
@@ -8,26 +8,26 @@ use rdkafka::error::RDKafkaErrorCode;
 use crate::sink::property::{Property, canonical};
 use crate::tls::TlsFailure;
 
-/// Why a connection is refused, by the broker or by us.
+/// Why a connection to a broker can't be authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthenticationFailure {
-    /// The broker doesn't take the user and password.
+    /// The broker rejects the user and password.
     Credentials,
-    /// The broker doesn't take the token.
+    /// The broker rejects the token.
     Token,
-    /// No token could be had.
+    /// No token could be fetched.
     NoToken,
-    /// The broker has other SASL mechanisms.
+    /// The broker doesn't support the SASL mechanism.
     Mechanism,
-    /// No secure connection comes about.
+    /// The TLS handshake failed.
     Tls(TlsFailure),
-    /// Something else.
+    /// Another reason.
     Other,
 }
 
 impl AuthenticationFailure {
-    /// What a trouble of the client means, where it will not mend itself by waiting. `properties` are
-    /// those that the client has.
+    /// The failure that a client's error means; `None` if a retry may succeed. `properties` are the
+    /// client's.
     pub(super) fn of(
         code: RDKafkaErrorCode,
         reason: &str,
@@ -47,7 +47,7 @@ impl AuthenticationFailure {
             || (reason.contains("alert") && TlsFailure::is_about_tls(reason));
         if is_tls {
             return Some(match told(reason).or_else(|| asked(reason, properties)) {
-                // Brokers may call it a bad one, too, where there is none.
+                // Brokers may call it a bad one, too, if there is none.
                 Some(TlsFailure::RefusesCertificate)
                     if !has(&[
                         "ssl.certificate.location",
@@ -78,7 +78,7 @@ impl AuthenticationFailure {
         None
     }
 
-    /// Whether the client's own words say more.
+    /// Whether the client's own text says more.
     pub(super) fn needs_client_text(self) -> bool {
         !matches!(self, AuthenticationFailure::Tls(_))
     }
@@ -87,27 +87,27 @@ impl AuthenticationFailure {
     pub fn advice(self) -> &'static str {
         match self {
             AuthenticationFailure::Credentials => {
-                "check sasl.username and sasl.password, and that the user is one of this mechanism"
+                "check sasl.username and sasl.password, and that the user exists for this mechanism"
             }
             AuthenticationFailure::Token => {
-                "check the scope of sasl.oauthbearer.client.id and what the broker asks of tokens"
+                "check the scope of sasl.oauthbearer.client.id, and what the broker requires of tokens"
             }
             AuthenticationFailure::NoToken => {
                 "check sasl.oauthbearer.token.endpoint.url, sasl.oauthbearer.client.id and \
                  sasl.oauthbearer.client.secret"
             }
-            AuthenticationFailure::Mechanism => "set sasl.mechanism to one that it has",
+            AuthenticationFailure::Mechanism => "set sasl.mechanism to one that it supports",
             AuthenticationFailure::Tls(TlsFailure::Untrusted) => {
                 "give the certificate of its authority by ssl.ca.location"
             }
             AuthenticationFailure::Tls(TlsFailure::OtherHost) => {
-                "use the name that it is for, or do without the check by \
+                "use the host name that it is for, or turn the check off with \
                  ssl.endpoint.identification.algorithm=none"
             }
             AuthenticationFailure::Tls(TlsFailure::Expired) => "renew it",
             AuthenticationFailure::Tls(TlsFailure::NotYetValid) => "check both clocks",
             AuthenticationFailure::Tls(TlsFailure::NotTls) => {
-                "use the port that does, or another security.protocol"
+                "use the port with TLS, or another security.protocol"
             }
             AuthenticationFailure::Tls(TlsFailure::WantsCertificate) => {
                 "give one by ssl.certificate.location and ssl.key.location, or by \
@@ -124,14 +124,14 @@ impl AuthenticationFailure {
     }
 }
 
-/// What completes "the broker ...".
+/// Completes "the broker ...".
 impl fmt::Display for AuthenticationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             AuthenticationFailure::Credentials => "refuses the user and password",
             AuthenticationFailure::Token => "refuses the token",
-            AuthenticationFailure::NoToken => "asks for a token, and none can be had",
-            AuthenticationFailure::Mechanism => "doesn't have the SASL mechanism",
+            AuthenticationFailure::NoToken => "requires a token, and none can be fetched",
+            AuthenticationFailure::Mechanism => "doesn't support the SASL mechanism",
             AuthenticationFailure::Tls(TlsFailure::Untrusted) => {
                 "has a certificate that isn't trusted here"
             }
@@ -144,7 +144,7 @@ impl fmt::Display for AuthenticationFailure {
             }
             AuthenticationFailure::Tls(TlsFailure::NotTls) => "doesn't speak TLS on this port",
             AuthenticationFailure::Tls(TlsFailure::WantsCertificate) => {
-                "asks for a client certificate"
+                "requires a client certificate"
             }
             AuthenticationFailure::Tls(TlsFailure::RefusesCertificate) => {
                 "refuses the client certificate"
@@ -154,7 +154,7 @@ impl fmt::Display for AuthenticationFailure {
     }
 }
 
-/// The problem that the client's own words tell.
+/// The failure that the client's text names.
 fn told(reason: &str) -> Option<TlsFailure> {
     if reason.contains("PLAINTEXT broker listener") {
         return Some(TlsFailure::NotTls);
@@ -162,8 +162,8 @@ fn told(reason: &str) -> Option<TlsFailure> {
     TlsFailure::from_text(reason)
 }
 
-/// The problem that shows where the broker, which the client's words name, is asked once more:
-/// librdkafka says no more than that a certificate could not be verified.
+/// The failure of one more TLS handshake with the broker, which the client's text names: librdkafka says
+/// only that a certificate could not be verified.
 #[cfg(feature = "tls")]
 fn asked(reason: &str, properties: &[Property]) -> Option<TlsFailure> {
     use std::net::{TcpStream, ToSocketAddrs};
@@ -203,7 +203,7 @@ fn asked(_: &str, _: &[Property]) -> Option<TlsFailure> {
     None
 }
 
-/// Host and port of the broker that a client's words begin with: "ssl://host:9093/bootstrap: ...".
+/// The host and port with which a client's text begins: "ssl://host:9093/bootstrap: ...".
 #[cfg(feature = "tls")]
 fn broker(reason: &str) -> Option<&str> {
     let (protocol, rest) = reason.split_once("://")?;

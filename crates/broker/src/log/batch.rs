@@ -1,4 +1,4 @@
-//! A record batch of Kafka's format 2 as it came: its header read, its place in the log stamped on.
+//! A record batch in Kafka's format 2, as it came, with its base offset and leader epoch stamped on.
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -6,23 +6,23 @@ use kafka_protocol::error::ResponseError;
 use super::header::{CONTROL, HEADER, Header, LOG_APPEND_TIME, TRANSACTIONAL, i32_at};
 use super::records::{self, RecordError};
 
-/// Where the bytes begin that the checksum covers.
+/// The first byte that the checksum covers.
 const CHECKED: usize = 21;
 /// The bytes that the length of a batch doesn't count: the base offset and the length itself.
 const UNCOUNTED: usize = 12;
 
-/// A whole batch, in bytes of its own.
+/// A batch, in bytes of its own.
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
     pub(crate) header: Header,
     pub(crate) bytes: Bytes,
 }
 
-/// Reads the one batch that a producer sent for a partition, and checks all that doesn't depend on the
-/// log: its length, size, checksum and records. What is compressed is opened only where `open` asks.
+/// Reads the batch that a producer sent for a partition, and checks all that doesn't depend on the log:
+/// length, size, checksum and records. Compressed records are checked only if `open` is set.
 ///
 /// # Errors
-/// The code that Kafka answers with, and why.
+/// Kafka's error code, and a message.
 pub(crate) fn check(
     sent: &Bytes,
     max_bytes: usize,
@@ -33,7 +33,7 @@ pub(crate) fn check(
     if sent.len() > 16 && sent[16] < 2 {
         return Err((
             ResponseError::UnsupportedForMessageFormat,
-            "record batches of format 2 alone are taken".to_owned(),
+            "only record batches of format 2 are supported".to_owned(),
         ));
     }
     if sent.len() < HEADER {
@@ -44,7 +44,7 @@ pub(crate) fn check(
     }
     let length = usize::try_from(i32_at(sent, 8)).unwrap_or(0) + UNCOUNTED;
     if length < HEADER || length > sent.len() {
-        return Err(corrupt("the length of the batch is not that of what came"));
+        return Err(corrupt("the length of the batch is not the length of the data"));
     }
     if length < sent.len() {
         return Err(invalid("more than one batch for a partition"));
@@ -56,11 +56,11 @@ pub(crate) fn check(
         ));
     }
     if crc32c::crc32c(&sent[CHECKED..]) != i32_at(sent, 17).cast_unsigned() {
-        return Err(corrupt("the checksum is not that of the batch"));
+        return Err(corrupt("the checksum does not match the batch"));
     }
     let header = Header::read(sent);
     if header.count <= 0 || header.last_offset_delta != header.count - 1 {
-        return Err(invalid("the count of records does not fit the offsets"));
+        return Err(invalid("the count of records does not match the offsets"));
     }
     if header.is_control() {
         return Err(invalid("producers may not write control batches"));
@@ -74,7 +74,9 @@ pub(crate) fn check(
     if header.codec() == 0 || open {
         let body = sent.slice(HEADER..);
         records::check(&header, body, open).map_err(|e| match e {
-            RecordError::NoKey => invalid("a compacted topic takes no record without a key"),
+            RecordError::NoKey => {
+                invalid("a compacted topic does not accept records without a key")
+            }
             RecordError::Malformed(why) => invalid(why),
             RecordError::Codec(why) => (ResponseError::CorruptMessage, why.to_string()),
         })?;
@@ -82,7 +84,7 @@ pub(crate) fn check(
     Ok(header)
 }
 
-/// The batch at its place in the log, copied, so that it doesn't hold the whole request in memory.
+/// Stamps a batch with its place in the log. A copy, so that it doesn't keep the whole request in memory.
 pub(crate) fn place(
     sent: &[u8],
     mut header: Header,
@@ -105,7 +107,7 @@ pub(crate) fn place(
     Batch { header, bytes: Bytes::from(bytes) }
 }
 
-/// Writes a batch of the broker's own: a header and uncompressed records, which are `body`.
+/// Writes a batch: a header, and uncompressed records, which are `body`.
 pub(crate) fn write(header: Header, body: &[u8]) -> Batch {
     let mut header = header;
     header.attributes &= !0b111;
@@ -129,7 +131,7 @@ pub(crate) fn write(header: Header, body: &[u8]) -> Batch {
     Batch { header, bytes: Bytes::from(bytes) }
 }
 
-/// The marker that ends a transaction in a partition.
+/// The control batch that ends a transaction in a partition.
 pub(crate) fn marker(
     base_offset: i64,
     leader_epoch: i32,

@@ -1,13 +1,13 @@
 //! The header of a record batch of Kafka's format 2.
 
-/// The bytes of a batch before its records.
+/// The size of the header in bytes.
 pub(crate) const HEADER: usize = 61;
 
 pub(crate) const TRANSACTIONAL: i16 = 1 << 4;
 pub(crate) const CONTROL: i16 = 1 << 5;
 pub(crate) const LOG_APPEND_TIME: i16 = 1 << 3;
 
-/// What the header of a batch says.
+/// The header of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) base_offset: i64,
@@ -39,12 +39,12 @@ impl Header {
         }
     }
 
-    /// The offset of the last record, present or compacted away.
+    /// The offset of the last record, even if that was compacted away.
     pub(crate) fn last_offset(&self) -> i64 {
         self.base_offset + i64::from(self.last_offset_delta)
     }
 
-    /// The sequence number of the last record; numbers begin at 0 again after the highest.
+    /// The sequence number of the last record. After the highest number comes 0.
     pub(crate) fn last_sequence(&self) -> i32 {
         if self.base_sequence < 0 {
             return -1;
@@ -69,7 +69,7 @@ impl Header {
         self.attributes & LOG_APPEND_TIME != 0
     }
 
-    /// Whether the batch belongs to a producer with a sequence.
+    /// Whether the batch has a producer id.
     pub(crate) fn has_producer(&self) -> bool {
         self.producer_id >= 0
     }
@@ -79,7 +79,7 @@ fn i16_at(bytes: &[u8], at: usize) -> i16 {
     i16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// The four bytes at a place, as a number.
+/// Four bytes as a number.
 pub(crate) fn i32_at(bytes: &[u8], at: usize) -> i32 {
     let mut field = [0; 4];
     field.copy_from_slice(&bytes[at..at + 4]);

@@ -1,5 +1,5 @@
-//! What a partition remembers of the producers that write to it, and what it refuses of them: the
-//! rules of Kafka's `ProducerStateManager` and `ProducerAppendInfo`.
+//! The producer state of a partition, and the batches that it rejects: the rules of Kafka's
+//! `ProducerStateManager` and `ProducerAppendInfo`.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -7,29 +7,29 @@ use kafka_protocol::error::ResponseError;
 
 use super::header::Header;
 
-/// How many batches of each producer are known again when they come twice.
+/// How many batches of each producer are kept to detect duplicates.
 const REMEMBERED: usize = 5;
 
-/// All producers of a partition.
+/// The producers of a partition.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Producers {
     known: HashMap<i64, Producer>,
-    /// The first offsets of transactions that are not complete, with their producers.
+    /// The first offsets of open transactions, with their producers.
     ongoing: BTreeMap<i64, i64>,
 }
 
-/// What is remembered of one producer.
+/// The state of one producer.
 #[derive(Debug, Clone)]
 pub(crate) struct Producer {
     pub(crate) epoch: i16,
-    /// The last batches, oldest first; none after a transaction's marker of a new epoch.
+    /// The last batches, oldest first; empty after a transaction marker with a new epoch.
     batches: VecDeque<Known>,
-    /// The timestamp of the latest record, as its producer gave it.
+    /// The timestamp of the latest record, as the producer gave it.
     last_timestamp: i64,
     transaction_start: Option<i64>,
 }
 
-/// A batch that would be known again.
+/// A batch that is kept to detect duplicates.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     first_sequence: i32,
@@ -38,34 +38,34 @@ struct Known {
     last_offset: i64,
 }
 
-/// What a batch is to its partition.
+/// How a batch's sequence compares with the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SequenceCheck {
-    /// The next in its producer's sequence, or without one.
+    /// It is the next of its producer, or has no sequence.
     InOrder,
-    /// Stored before, at this offset.
+    /// It is a duplicate of the batch at this offset.
     Duplicate(i64),
 }
 
-/// A producer as a partition knows it, for those who look at it.
+/// A producer's state in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerState {
-    /// The id that the broker gave out.
+    /// Its producer id.
     pub producer_id: i64,
-    /// The latest epoch that was taken.
+    /// Its latest epoch.
     pub epoch: i16,
-    /// The sequence number of the last record taken, -1 where none is known.
+    /// The sequence number of its last record; -1 if unknown.
     pub last_sequence: i32,
-    /// The offset of the last record taken, -1 where none is known.
+    /// The offset of its last record; -1 if unknown.
     pub last_offset: i64,
-    /// The timestamp of the last batch, by which the state expires (milliseconds).
+    /// The timestamp of its last batch, by which the state expires, in milliseconds.
     pub last_timestamp: i64,
-    /// Where the transaction began that is not complete.
+    /// The first offset of its open transaction.
     pub transaction_start: Option<i64>,
 }
 
 impl Producers {
-    /// Says what a batch of a producer is, or why it can't be taken.
+    /// Checks a batch's sequence, epoch and transaction.
     pub(crate) fn check_sequence(
         &self,
         batch: &Header,
@@ -103,7 +103,7 @@ impl Producers {
             return Err((
                 ResponseError::OutOfOrderSequenceNumber,
                 format!(
-                    "sequence number {} of producer {} epoch {} where {expected} is next",
+                    "sequence number {} of producer {} epoch {} is out of order: {expected} is next",
                     batch.base_sequence, batch.producer_id, batch.producer_epoch
                 ),
             ));
@@ -112,7 +112,7 @@ impl Producers {
             return Err((
                 ResponseError::InvalidTxnState,
                 format!(
-                    "a batch outside of the transaction that producer {} has open",
+                    "a batch outside of the open transaction of producer {}",
                     batch.producer_id
                 ),
             ));
@@ -120,7 +120,7 @@ impl Producers {
         Ok(SequenceCheck::InOrder)
     }
 
-    /// Remembers a batch that was stored.
+    /// Notes a batch that was appended.
     pub(crate) fn stored(&mut self, batch: &Header) {
         if !batch.has_producer() {
             return;
@@ -157,25 +157,25 @@ impl Producers {
         }
     }
 
-    /// Where the transaction of a producer began that is not complete.
+    /// The first offset of a producer's open transaction.
     pub(crate) fn transaction_start(&self, producer_id: i64) -> Option<i64> {
         self.known.get(&producer_id)?.transaction_start
     }
 
-    /// The first offset that belongs to a transaction that is not complete.
+    /// The first offset of any open transaction.
     pub(crate) fn first_unstable_offset(&self) -> Option<i64> {
         self.ongoing.keys().next().copied()
     }
 
-    /// Forgets producers whose last record is older, by its own timestamp, than `expiry_ms`.
+    /// Expires producers whose last record, by its own timestamp, is older than `expiry_ms`.
     pub(crate) fn expire(&mut self, now_ms: i64, expiry_ms: i64) {
         self.known.retain(|_, p| {
             p.transaction_start.is_some() || now_ms.saturating_sub(p.last_timestamp) < expiry_ms
         });
     }
 
-    /// What a broker knows after it was shut down and started: of each producer the last batch, and
-    /// nothing of those that have expired.
+    /// Keeps what a broker knows after a clean restart: the last batch of each producer that has not
+    /// expired.
     pub(crate) fn reload(&mut self, now_ms: i64, expiry_ms: i64) {
         for producer in self.known.values_mut() {
             let surplus = producer.batches.len().saturating_sub(1);
@@ -184,12 +184,12 @@ impl Producers {
         self.expire(now_ms, expiry_ms);
     }
 
-    /// Forgets everyone without an open transaction.
+    /// Drops all producers without an open transaction.
     pub(crate) fn forget(&mut self) {
         self.known.retain(|_, p| p.transaction_start.is_some());
     }
 
-    /// Everyone who is known, by id.
+    /// All known producers, by id.
     pub(crate) fn states(&self) -> Vec<ProducerState> {
         let mut states: Vec<_> = self
             .known

@@ -1,5 +1,5 @@
-//! IncrementalAlterConfigs and AlterConfigs: settings of topics and of the broker changed. The latter,
-//! which older clients send, drops what it doesn't name.
+//! IncrementalAlterConfigs and AlterConfigs. The latter, which older clients send, resets what it doesn't
+//! name.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::incremental_alter_configs_request::{
@@ -69,7 +69,7 @@ pub(super) fn replace(cx: &Context, request: AlterConfigsRequest) -> AlterConfig
     AlterConfigsResponse::default().with_responses(responses)
 }
 
-/// Changes a resource's settings, or gives it no others, where they are right.
+/// Changes a resource's settings, or replaces them, if they are valid.
 fn change(
     state: &mut State,
     resource: &AlterConfigsResource,
@@ -110,7 +110,7 @@ fn change(
     Ok(())
 }
 
-/// The values with all changes made, where all can be.
+/// The values with all changes made, if all are valid.
 fn changed(
     among: &[Setting],
     mut values: Values,

@@ -1,4 +1,4 @@
-//! OffsetCommit, OffsetFetch, OffsetDelete, TxnOffsetCommit: how far groups have come.
+//! OffsetCommit, OffsetFetch, OffsetDelete and TxnOffsetCommit.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_commit_response::{
@@ -35,7 +35,7 @@ pub(super) fn commit(cx: &Context, request: OffsetCommitRequest) -> OffsetCommit
             return Err(ResponseError::InvalidGroupId);
         }
         let generation = request.generation_id_or_member_epoch;
-        // A group that nobody is in may be one of offsets alone.
+        // A group without members may be used for offsets alone.
         if generation >= 0 && !state.groups.contains_key(request.group_id.as_str()) {
             return Err(ResponseError::IllegalGeneration);
         }
@@ -140,7 +140,7 @@ pub(super) fn commit_in_transaction(
     TxnOffsetCommitResponse::default().with_topics(topics)
 }
 
-/// What a group has committed for a partition; -1 where nothing is.
+/// A group's committed offset for a partition; -1 for none.
 struct Found {
     index: i32,
     error: i16,
@@ -202,7 +202,7 @@ pub(super) fn fetch(cx: &Context, request: OffsetFetchRequest) -> OffsetFetchRes
     OffsetFetchResponse::default().with_groups(groups.collect())
 }
 
-/// What a group has committed for the partitions that are wanted, or for all.
+/// A group's committed offsets for the wanted partitions, or for all.
 fn found(
     group: Option<&Group>,
     wanted: Option<Vec<(String, Vec<i32>)>>,

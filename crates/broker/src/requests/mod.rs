@@ -1,4 +1,4 @@
-//! What the broker answers: one file for each family of requests.
+//! Requests and their responses: one file for each family.
 
 mod api_versions;
 mod cluster;
@@ -40,7 +40,7 @@ use crate::bounded_reader::{BoundedReader, InvalidRequest, decode_and_drop};
 use crate::faults::Hit;
 use crate::state::Shared;
 
-/// Where a request came in, and from whom.
+/// What a handler knows of a request's connection.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) shared: Arc<Shared>,
@@ -48,17 +48,17 @@ pub(crate) struct Context {
     pub(crate) node: i32,
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
-    /// What the client calls itself, and its address.
+    /// The client's id, and its address.
     pub(crate) client_id: String,
     pub(crate) host: String,
 }
 
 macro_rules! apis {
     ($($api:ident($request:ty): $min:literal..=$max:literal,)*) => {
-        /// Every API that is answered, with its lowest and highest version.
+        /// The supported APIs, with their lowest and highest version.
         pub(crate) const APIS: &[(ApiKey, i16, i16)] = &[$((ApiKey::$api, $min, $max),)*];
 
-        /// Reads a request's body to its end and drops it.
+        /// Decodes a request's body and drops it.
         ///
         /// # Errors
         /// Where it isn't one.
@@ -107,7 +107,7 @@ apis! {
     DescribeTopicPartitions(DescribeTopicPartitionsRequest): 0..=0,
 }
 
-/// The versions in which an API is answered.
+/// The supported versions of an API.
 pub(crate) fn versions(api: ApiKey) -> Option<(i16, i16)> {
     APIS.iter().find(|(known, _, _)| *known as i16 == api as i16).map(|&(_, min, max)| (min, max))
 }
@@ -126,11 +126,11 @@ pub(crate) fn decode(
     RequestKind::decode(api, &mut body, version).map_err(InvalidRequest::of)
 }
 
-/// Does what a request asks. No answer to a Produce with acks=0; where that failed, an error, upon which
-/// the connection is closed as Kafka does it.
+/// Handles a request. A Produce with acks=0 gets no response. If it failed, the connection is closed, as
+/// Kafka does it.
 ///
 /// # Errors
-/// [`Closed`] where the connection is to be closed.
+/// [`Closed`] if the connection is to be closed.
 pub(crate) async fn answer(
     cx: &Context,
     request: RequestKind,
@@ -183,7 +183,7 @@ pub(crate) type ErrorWithMessage = (ResponseError, String);
 #[derive(Debug)]
 pub(crate) struct Closed;
 
-/// A text as the protocol has it.
+/// A string of the protocol.
 pub(crate) fn text(text: impl Into<String>) -> StrBytes {
     StrBytes::from_string(text.into())
 }

@@ -1,4 +1,4 @@
-//! Produce: batches checked, then stored.
+//! Produce: batches are checked, then appended.
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -16,14 +16,14 @@ use crate::log::producers::SequenceCheck;
 use crate::state::State;
 use crate::topics::Limits;
 
-/// What came for a partition, on its way through the checks.
+/// A partition of the request, on its way through the checks.
 struct Sent {
     index: i32,
     records: Option<Bytes>,
     outcome: Result<(Limits, Header), ErrorWithMessage>,
 }
 
-/// Stores what a request brings. None where no answer is wanted.
+/// Appends the batches of a request. Returns `None` with acks=0.
 pub(super) fn produce(
     cx: &Context,
     request: ProduceRequest,
@@ -65,7 +65,7 @@ pub(super) fn produce(
     }
 }
 
-/// Stores what came for the partitions of one topic.
+/// Appends the batches for the partitions of one topic.
 fn store(
     cx: &Context,
     topic: &str,
@@ -79,7 +79,7 @@ fn store(
         let (t, i) = hit.partition.as_ref()?;
         (t == topic && *i == index).then_some(hit.action)
     };
-    // The limits are looked up and the appending is done under the lock, the checks between them aren't.
+    // Limits are looked up and batches appended under the lock. The checks between run without it.
     let mut sent: Vec<Sent> = {
         let state = cx.shared.state();
         let limits = |index| match fault_of(index) {
@@ -142,7 +142,7 @@ const NO_HEADER: Header = Header {
     count: 0,
 };
 
-/// What a batch for a partition is checked against, where this node may take it at all.
+/// The limits for a batch, if this node may append it at all.
 fn limits(
     state: &State,
     node: i32,
@@ -195,7 +195,7 @@ fn append(
 ) -> Result<(AppendInfo, i64), ErrorWithMessage> {
     if header.is_transactional() {
         let known = state.topics.partition(topic, index);
-        // A batch that was stored before is known again whatever became of its transaction.
+        // A duplicate is detected whatever happened to its transaction.
         let duplicate = known.is_some_and(|p| {
             matches!(p.log.producers.check_sequence(&header), Ok(SequenceCheck::Duplicate(_)))
         });
@@ -231,7 +231,7 @@ pub(super) fn refused(index: i32, (error, why): &ErrorWithMessage) -> PartitionP
         .with_error_message((!why.is_empty()).then(|| text(why)))
 }
 
-/// Tells a client who asked the wrong node which is the right one.
+/// Names the leaders to a client that asked the wrong node.
 fn name_leaders(cx: &Context, answer: &mut ProduceResponse) {
     if cx.version < 10 {
         return;

@@ -1,4 +1,4 @@
-//! CreateTopics: topics made on request.
+//! CreateTopics.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -48,7 +48,7 @@ pub(super) fn create(cx: &Context, request: CreateTopicsRequest) -> CreateTopics
     CreateTopicsResponse::default().with_topics(results)
 }
 
-/// What a topic will be.
+/// The topic to create.
 struct Plan {
     partitions: usize,
     factor: usize,
@@ -97,8 +97,8 @@ fn check(state: &State, wanted: &CreatableTopic) -> Result<Plan, ErrorWithMessag
     Ok(Plan { partitions: usize::try_from(partitions).unwrap_or(1), factor, config })
 }
 
-/// A topic whose replicas the client names. That partitions are counted from 0 and the nodes exist is
-/// checked; the nodes themselves are chosen by the broker all the same.
+/// A topic whose replica assignment the client gives. The assignment is checked: partitions count from 0,
+/// and the nodes exist. The broker still assigns the replicas itself.
 fn assigned(
     state: &State,
     wanted: &CreatableTopic,
@@ -124,7 +124,7 @@ fn assigned(
     Ok(Plan { partitions: indexes.len(), factor, config })
 }
 
-/// Says why a topic can't have a setting.
+/// Checks a topic setting.
 pub(super) fn check_config(name: &str, value: &str) -> Result<(), ErrorWithMessage> {
     match config::find(config::TOPIC, name) {
         None => Err((ResponseError::InvalidConfig, format!("Unknown topic config name: {name}"))),

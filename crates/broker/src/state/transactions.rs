@@ -8,10 +8,10 @@ use super::State;
 use crate::transactions::{Phase, Transaction};
 
 impl State {
-    /// Gives a producer its id and the next epoch; the one before may write no more.
+    /// Gives a producer its id and the next epoch. The previous epoch is fenced.
     ///
     /// # Errors
-    /// As Kafka: while a transaction is ongoing, it is aborted and the producer is to ask again.
+    /// As Kafka: an ongoing transaction is aborted, and the producer must retry.
     pub(crate) fn init_transactional(
         &mut self,
         name: &str,
@@ -68,7 +68,8 @@ impl State {
         Ok((known.producer_id, known.epoch))
     }
 
-    /// Ends an ongoing transaction: markers in its partitions, the offsets of its groups settled.
+    /// Ends an ongoing transaction: writes markers into its partitions, and commits or drops its groups'
+    /// offsets.
     pub(crate) fn end_transaction(&mut self, name: &str, commit: bool, now_ms: i64) {
         let State { transactions, topics, groups, bytes, .. } = self;
         let Some(known) = transactions.get_mut(name) else { return };
@@ -88,7 +89,7 @@ impl State {
         known.phase = if commit { Phase::Committed } else { Phase::Aborted };
     }
 
-    /// Aborts what has been ongoing for longer than its producer said. Whether anything was.
+    /// Aborts transactions that have exceeded their timeout. Returns whether there were any.
     pub(crate) fn abort_overdue(&mut self, now_ms: i64) -> bool {
         let overdue: Vec<String> = self
             .transactions
@@ -105,7 +106,8 @@ impl State {
         !overdue.is_empty()
     }
 
-    /// Says whether a batch of a transaction may go to a partition: only one that was added to it.
+    /// Checks that a transactional batch may be appended: its partition must have been added to the
+    /// transaction.
     pub(crate) fn check_transactional(
         &self,
         name: Option<&str>,
