@@ -7,7 +7,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, Prog
 use super::number_format::number;
 use crate::output;
 
-/// A line on stderr, redrawn in place; nothing where stderr is not a terminal.
+/// A line on stderr, redrawn in place; nothing if stderr is not a terminal.
 #[derive(Debug)]
 pub struct LiveLine {
     bar: ProgressBar,
@@ -19,32 +19,31 @@ pub struct LiveLine {
 /// What the line shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LiveFigures {
-    /// Records handed over, announcements apart.
+    /// Records handed over, without announcements.
     pub sent: u64,
-    /// Records confirmed.
+    /// Records acknowledged.
     pub acked: u64,
-    /// Records handed over and neither confirmed nor given up.
+    /// Records handed over, neither acknowledged nor failed.
     pub in_flight: u64,
-    /// Records given up.
+    /// Records failed.
     pub failed: u64,
-    /// Whether a broker holds the producer back just now.
+    /// Whether a broker throttles the producer now.
     pub throttled: bool,
-    /// The 99th percentile of the latency; none where nothing was confirmed.
+    /// The 99th percentile of the latency; `None` if nothing was acknowledged.
     pub p99: Option<P99>,
 }
 
 /// The 99th percentile of a latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum P99 {
-    /// From the instant at which records were due.
+    /// From when records were due.
     Due(Duration),
-    /// From their hand-over to the producer.
+    /// From when they were enqueued.
     Sent(Duration),
 }
 
 impl LiveLine {
-    /// A line that begins now; hidden where `quiet`, or on a terminal
-    /// that can redraw nothing.
+    /// A line that starts now; hidden if `quiet`, or on a terminal that can't redraw.
     pub fn new(quiet: bool) -> LiveLine {
         let target = if quiet || output::is_dumb() {
             ProgressDrawTarget::hidden()
@@ -93,7 +92,7 @@ impl LiveLine {
         text
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub fn finish(&self) {
         output::keep_at_foot(None);
         self.bar.finish_and_clear();

@@ -74,7 +74,7 @@ pub enum KafkaError {
         /// The client's text, if it says more.
         cause: Option<String>,
     },
-    /// TopicAccess to a topic was refused.
+    /// The user may not use a topic.
     #[error(
         "not authorised to {action} topic `{topic}`: ask for an ACL that allows WRITE, DESCRIBE and, where the topic is missing, CREATE"
     )]
