@@ -29,28 +29,27 @@ pub struct Worker<S> {
     sink: S,
     buffer: Vec<u8>,
     sent: Sent,
-    /// The end on the clock of the pace: by intended instants, or by the clock itself where
-    /// nothing is paced.
+    /// The end of the run, by intended times, or by the clock if nothing is paced.
     end_ns: u64,
     paced: bool,
     on_full: OnFull,
-    /// Of a resumed run: what is there already.
+    /// Of a resumed run: the records that are there already.
     resumed: Option<Resumed>,
     deferred: DeferredChanges,
-    /// Its place beside the other threads.
+    /// Its position in event time beside the other threads.
     front: Option<Front>,
 }
 
-/// What a worker does with a slot that is due while its sink is full.
+/// What a worker does with a slot that falls due while its sink is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFull {
     /// It waits.
     Wait,
-    /// It drops the slot, and those after it until the sink has room for many; state changes wait.
+    /// It drops the slot, and those after it until the sink has room for many. State changes wait.
     Drop,
 }
 
-/// A worker's counts as others see them while it runs.
+/// A worker's counts, which others read while it runs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Progress {
@@ -92,19 +91,19 @@ impl<S: Sink> Worker<S> {
         }
     }
 
-    /// The worker with another way to meet a full sink.
+    /// Sets what it does when its sink is full.
     pub fn on_full(self, on_full: OnFull) -> Worker<S> {
         Worker { on_full, ..self }
     }
 
-    /// The worker of a run that goes on behind what is there already.
+    /// Makes it the worker of a resumed run, which skips what is there already.
     pub fn behind(mut self, position: Option<&Arc<Position>>) -> Worker<S> {
         let names = (0..self.stream.machines()).map(|at| self.stream.machine_id(at));
         self.resumed = position.map(|position| Resumed::new(position, self.share, names));
         self
     }
 
-    /// The worker that keeps together with others in event time.
+    /// Keeps it together with other workers in event time.
     pub fn beside(self, front: Front) -> Worker<S> {
         Worker { front: Some(front), ..self }
     }
@@ -122,7 +121,7 @@ impl<S: Sink> Worker<S> {
     /// Announces its machines: one record each, unpaced, stamped with the start.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Errors of the sink.
     pub fn announce(&mut self, stop: &StopFlag) -> Result<Ended, SinkError> {
         let mut ended = Ended::Finished;
         while let Some(announcement) = self.stream.next_opening() {
@@ -149,12 +148,12 @@ impl<S: Sink> Worker<S> {
         })
     }
 
-    /// Of a resumed run: passes the slots whose records are there already, and those that had nothing to
-    /// say, up to the first whose record isn't, without waiting for any. Returns when that one is due,
-    /// in nanoseconds from the schedule's zero; none where nothing is left, or nothing is paced.
+    /// Of a resumed run: skips the slots whose records are there already, and silent ones, up to the
+    /// first whose record is missing, without waiting. Returns when that one is due, in nanoseconds from
+    /// the schedule's zero; `None` if nothing is left, or nothing is paced.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Errors of the sink.
     pub fn pass(&mut self, stop: &StopFlag) -> Result<Option<u64>, SinkError> {
         if self.resumed.is_none() {
             return Ok(None);
@@ -173,7 +172,7 @@ impl<S: Sink> Worker<S> {
         Ok(None)
     }
 
-    /// Whether nothing is left to be sent of a slot.
+    /// Whether a slot is to be skipped.
     fn passes(&mut self, slot: &Slot) -> bool {
         let Worker { stream, resumed, .. } = self;
         let Some(resumed) = resumed else { return false };
@@ -184,12 +183,11 @@ impl<S: Sink> Worker<S> {
         dropped || stream.offer(slot, passes) == Ok(true)
     }
 
-    /// Works off its slots until the end of the run or until it is stopped. Latency and rate count
-    /// from `measured_ns` of the schedule on: what was due before the process started can't be on
-    /// time.
+    /// Sends its slots until the end of the run, or until it is stopped. Latency and rate count from
+    /// `measured_ns` of the schedule on: what was due before the process started can't be on time.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Errors of the sink.
     pub fn run(
         &mut self,
         pacer: &Pacer,
@@ -197,7 +195,7 @@ impl<S: Sink> Worker<S> {
         progress: &Progress,
     ) -> Result<Ended, SinkError> {
         self.sent.measured_from_ns = measured_ns;
-        // Given up at the end, however that comes.
+        // Dropped at the end, however that comes.
         let mut front = self.front.take();
         let ended = self.steps(pacer, progress, front.as_mut());
         self.sent.torn = self.deferred.torn(&self.stream);
@@ -239,7 +237,7 @@ impl<S: Sink> Worker<S> {
         }
     }
 
-    /// Works off a slot in its time; returns why the worker ended, where the run is stopped meanwhile.
+    /// Sends a slot when it is due. Returns why the worker ended, if the run is stopped meanwhile.
     #[inline]
     fn slot(
         &mut self,
@@ -280,8 +278,8 @@ impl<S: Sink> Worker<S> {
         Ok(None)
     }
 
-    /// Waits until the other threads are near enough for the reading of this timestamp; false where the
-    /// run is stopped meanwhile.
+    /// Waits until the other threads are near enough for the reading of this timestamp. Returns false if
+    /// the run is stopped meanwhile.
     #[inline]
     fn keep_together(
         &mut self,
@@ -300,9 +298,9 @@ impl<S: Sink> Worker<S> {
         Ok(true)
     }
 
-    /// Waits for the end of a run that ends by time, where its last slots have been before.
+    /// Waits for the end of a run that ends by time, after its last slots.
     fn last_until_the_end(&self, pacer: &Pacer) -> Ended {
-        // Where the rate falls to nothing for ever, nothing is left to wait for.
+        // If the rate falls to zero forever, there is nothing to wait for.
         if self.stream.end() != Some(End::Time) || self.end_ns == u64::MAX {
             return Ended::Finished;
         }
@@ -320,7 +318,7 @@ impl<S: Sink> Worker<S> {
         }
     }
 
-    /// Fills a slot and hands its record over; says what became of it.
+    /// Fills a slot and hands its record over. Returns its outcome.
     #[inline]
     fn fill(&mut self, slot: &Slot) -> Result<SlotOutcome, SinkError> {
         let Worker { stream, encoder, sink, buffer, sent, on_full, resumed, deferred, .. } = self;
@@ -363,7 +361,7 @@ impl<S: Sink> Worker<S> {
         Ok(became)
     }
 
-    /// Notes what became of slot `number`, and when it was due and worked off.
+    /// Notes the outcome of slot `number`, and when it was due and done.
     #[inline]
     fn note(&mut self, number: u64, became: SlotOutcome, times: Option<(u64, i64)>) {
         self.sent.note(number, became, times);
@@ -376,7 +374,7 @@ impl<S: Sink> Worker<S> {
         }
     }
 
-    /// Whether an unpaced run has lasted its time; asked of the clock once in a while.
+    /// Whether an unpaced run has lasted its time. Reads the clock once in a while.
     #[inline]
     fn over(&self, pacer: &Pacer, readings: u64) -> bool {
         !self.paced

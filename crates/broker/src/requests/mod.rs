@@ -61,7 +61,7 @@ macro_rules! apis {
         /// Decodes a request's body and drops it.
         ///
         /// # Errors
-        /// Where it isn't one.
+        /// If it isn't one.
         fn walk(api: ApiKey, version: i16, from: &mut BoundedReader) -> Result<(), InvalidRequest> {
             match api {
                 $(ApiKey::$api => decode_and_drop::<$request>(from, version),)*
@@ -115,7 +115,7 @@ pub(crate) fn versions(api: ApiKey) -> Option<(i16, i16)> {
 /// Decodes a request's body.
 ///
 /// # Errors
-/// Where it isn't one.
+/// If it isn't one.
 pub(crate) fn decode(
     api: ApiKey,
     version: i16,

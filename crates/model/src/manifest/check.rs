@@ -1,6 +1,6 @@
-//! Whether a manifest that was read is one that a run could have written. What the program decides
-//! by options before a run, a file may have otherwise: everything is held against the same bounds, so
-//! that whoever makes the run's records again meets nothing that a run could not.
+//! Checks that a run could have written a manifest. A file may hold anything, so everything is checked
+//! against the bounds of the options. Code that regenerates the records meets nothing that a run could
+//! not write.
 
 use crate::config::Origin;
 use crate::config::units::Speed;
@@ -13,8 +13,7 @@ use crate::simulation::trouble::Hazards;
 
 use super::{Manifest, TopicEntry};
 
-/// What is wrong with a manifest that no run has written. Texts are fragments that fit after the name
-/// of its file.
+/// Why no run can have written a manifest. Texts are fragments that fit after the name of its file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
@@ -27,14 +26,14 @@ pub enum ManifestError {
     /// Its speed is out of bounds.
     #[error("its pace: {0}")]
     Speed(#[from] UnitError),
-    /// Its profile is none.
+    /// Its profile is invalid.
     #[error("its pace: {0}")]
     Profile(#[from] ProfileError),
     /// Records have no size.
     #[error("its records have no size")]
     Size,
     /// Transactions have no records or producers, or too many producers.
-    #[error("its transactions are of no records or producers, or of too many")]
+    #[error("its transactions have no records or producers, or too many")]
     Transactions,
     /// There is no topic.
     #[error("it has no topics")]
@@ -81,13 +80,13 @@ pub enum ManifestError {
     Infeasible(#[from] Infeasible),
 }
 
-/// What of a fleet's behaviour doesn't fit a run's slots or its time.
+/// Why a fleet's behaviour doesn't fit a run's slots or its time.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Infeasible {
     /// State changes would queue without end.
     #[error(
-        "the fleet would change its state {events:.2} times a reading, more than the event slots, one a reading, can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
+        "the fleet would change its state {events:.2} times per reading, more than the one event slot of a reading can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
     )]
     Events {
         /// State changes a reading.
@@ -95,7 +94,7 @@ pub enum Infeasible {
     },
     /// Simulated time would not get past a weekend.
     #[error(
-        "simulated time would stand still over weekends without load: raise temporal_patterns.weekend_load_factor to {LEAST_WEEKEND} at least, or say --time live"
+        "simulated time would stand still over weekends without load: raise temporal_patterns.weekend_load_factor to at least {LEAST_WEEKEND}, or use --time live"
     )]
     StandsStill,
 }
@@ -114,7 +113,7 @@ const LATEST_MS: i64 = 253_402_300_799_999;
 const LEAST_WEEKEND: f64 = 1e-4;
 
 impl Manifest {
-    /// Refuses what no run writes.
+    /// Rejects what no run writes.
     ///
     /// # Errors
     /// What is wrong.
@@ -157,7 +156,7 @@ impl Manifest {
         Ok(self.events_fit()?)
     }
 
-    /// Refuses what would change state more often than event slots, one a reading, can carry.
+    /// Rejects a fleet that changes state more often than event slots, one per reading, can carry.
     ///
     /// # Errors
     /// How much more often, and what to do.
@@ -179,8 +178,8 @@ impl Manifest {
         Ok(())
     }
 
-    /// Refuses a curve that is to pace simulated time and stands still for days: time would never
-    /// get past them.
+    /// Rejects a curve that paces simulated time and stands still for days: time would never get past
+    /// them.
     ///
     /// # Errors
     /// What to do about it.

@@ -50,7 +50,7 @@ struct Episode {
 }
 
 impl Kinds {
-    /// The kinds as configured; none where there are no anomalies.
+    /// The kinds as configured; `None` if there are no anomalies.
     pub fn new(config: &config::Anomalies) -> Option<Kinds> {
         let c = config;
         let kind = |probability, magnitude, duration| Kind { probability, magnitude, duration };

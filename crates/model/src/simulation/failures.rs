@@ -75,7 +75,7 @@ pub enum Turn {
 }
 
 impl FailureRules {
-    /// The rules as configured; none where machines don't fail.
+    /// The rules as configured; `None` if machines don't fail.
     pub fn new(config: &Config) -> Option<FailureRules> {
         let (least, most) = config.failures.cascade_delay;
         config.enable_failures.then_some(FailureRules {
@@ -146,8 +146,8 @@ impl Failures {
         turn
     }
 
-    /// Hears that a machine which this one depends on went down at `reading`, by the incident
-    /// `cause`: with the cascade's probability it will fail as well. `stream` is that machine's.
+    /// Takes that a machine which this one depends on went down at `reading`, by the incident `cause`.
+    /// With the cascade's probability this one will fail as well. `stream` is that machine's.
     pub fn hear_of_loss(
         &mut self,
         rules: &FailureRules,
@@ -164,7 +164,7 @@ impl Failures {
         }
     }
 
-    /// Hears that a machine which this one depends on works again.
+    /// Takes that a machine which this one depends on works again.
     pub fn hear_of_return(&mut self) {
         self.lost = self.lost.saturating_sub(1);
     }

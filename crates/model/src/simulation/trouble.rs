@@ -57,7 +57,7 @@ pub struct Condition {
 
 impl Hazards {
     /// The hazards that `config` switches on, for readings of a machine that are `spacing_ms`
-    /// milliseconds apart; none where nothing can befall a machine.
+    /// milliseconds apart; `None` if nothing can befall a machine.
     pub fn new(config: &Config, fleet: &Fleet, spacing_ms: f64) -> Option<Hazards> {
         let clocks = || fleet.time_zones().iter().map(|&zone| LocalClock::new(zone)).collect();
         let hazards = Hazards {

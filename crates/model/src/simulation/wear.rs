@@ -33,7 +33,7 @@ pub struct Wear {
 }
 
 impl WearRules {
-    /// The rules as configured; none where machines don't wear out.
+    /// The rules as configured; `None` if machines don't wear out.
     pub fn new(config: &config::Degradation) -> Option<WearRules> {
         let config::Degradation { enable, rate, threshold, recovery } = *config;
         enable.then_some(WearRules { rate, threshold, recovery })

@@ -27,7 +27,7 @@ pub struct Troubles {
 }
 
 impl Troubles {
-    /// The bad times as configured; none where there are none.
+    /// The bad times as configured; `None` if there are none.
     pub fn new(config: &Config, seed: u64) -> Option<Troubles> {
         let patterns = &config.zone_patterns;
         patterns.trouble_every.map(|every| Troubles {
