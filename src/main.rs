@@ -1,4 +1,4 @@
-//! The program: parses the command line, listens for signals, exits with a code that says what
+//! The program: parses the command line, listens for signals, and exits with a code that says what
 //! happened.
 
 use std::io::{self, IsTerminal, Write};
@@ -52,7 +52,7 @@ fn main() {
     process::exit(code as i32);
 }
 
-/// Tells what went wrong.
+/// Prints an error.
 fn print_error(what: &str) {
     output::print_status(&format!("error: {what}"));
 }
@@ -152,13 +152,13 @@ fn check(args: &CheckArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, Pro
 fn doctor(args: &DoctorArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {
     let report = args.report.as_deref().map(run::report_file).transpose()?;
     let whole = doctor::examine(&args.options(), stop, |check| {
-        // A report keeps stdout to itself.
+        // A report on stdout has it to itself.
         match &report {
             _ if quiet => {}
             Some(ReportFile::Stdout) => output::write_status(|out| check.write(out)),
             _ => {
                 let mut text = Vec::new();
-                // Nothing depends on these lines; who has read enough may go.
+                // Nothing depends on these lines: the reader may close the pipe.
                 let _unheard =
                     check.write(&mut text).and_then(|()| output::Stdout.write_all(&text));
             }
@@ -181,7 +181,7 @@ fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, ProgramError
     }
     let failed = |source| ProgramError::Report { path: path.to_owned(), source };
     match out {
-        // A reader that has read enough is no error.
+        // A reader that closes the pipe early is not an error.
         ReportFile::Stdout => stdout::print(&file::text(&merged).map_err(failed)?)?,
         file => file.write(&merged).map_err(failed)?,
     }
@@ -250,7 +250,7 @@ fn schemas(command: &SchemasCommand, stop: &StopFlag) -> Result<ExitCode, Progra
     print(&lines)
 }
 
-/// Prints lines; a reader that has read enough is no error.
+/// Prints lines. A reader that closes the pipe early is not an error.
 fn print(lines: &[String]) -> Result<ExitCode, ProgramError> {
     let mut text = lines.join("\n");
     text.push('\n');
@@ -258,12 +258,12 @@ fn print(lines: &[String]) -> Result<ExitCode, ProgramError> {
     Ok(ExitCode::Done)
 }
 
-/// Within this time another kind of signal is another way to say the same, as of a supervisor that sends
-/// SIGINT and SIGTERM.
+/// A signal of another kind within this time counts as the same one: some supervisors send SIGINT and
+/// SIGTERM.
 const SAME_WISH: Duration = Duration::from_secs(1);
 
-/// The first signal ends the run in good order, a second one leaves at once. SIGHUP counts as well,
-/// unless it was ignored when the program started, as by nohup.
+/// The first signal ends the run in good order, a second one exits at once. SIGHUP counts too, unless it
+/// was ignored when the program started, as under nohup.
 fn listen_for_signals(stop: &StopFlag) -> io::Result<()> {
     let mut kinds = TERM_SIGNALS.to_vec();
     if !is_ignored(SIGHUP) {
@@ -280,7 +280,7 @@ fn listen_for_signals(stop: &StopFlag) -> io::Result<()> {
                     stop.stop();
                 }
                 Some((before, at)) if before != signal && at.elapsed() < SAME_WISH => {}
-                // Whatever the rest of the program waits for.
+                // Whatever the program waits for.
                 Some(_) => low_level::exit(ExitCode::Interrupted as i32),
             }
         }
@@ -288,7 +288,7 @@ fn listen_for_signals(stop: &StopFlag) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a signal is ignored, as Linux tells; elsewhere none is taken for ignored.
+/// Whether a signal is ignored, as Linux reports it; false elsewhere.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -296,7 +296,7 @@ fn is_ignored(signal: i32) -> bool {
     mask & (1 << (signal - 1)) != 0
 }
 
-/// Logs to stderr: warnings always, more where asked for or where somebody watches.
+/// Logs to stderr: warnings always, more if asked for, or on a terminal.
 fn log_to_stderr(cli: &Cli) {
     let level = match (cli.quiet, cli.verbose) {
         (true, _) => "error",
@@ -305,7 +305,7 @@ fn log_to_stderr(cli: &Cli) {
         (false, 1) => "fleetstorm=debug,info",
         (false, _) => "fleetstorm=trace,debug",
     };
-    // An option wins over the environment, and what is empty is unset.
+    // Options win over the environment. An empty variable counts as unset.
     let asked = env::var("FLEETSTORM_LOG").ok().filter(|asked| !asked.trim().is_empty());
     let asked = asked.filter(|_| !cli.quiet && cli.verbose == 0);
     let filter = asked.as_deref().map(EnvFilter::try_new);
@@ -322,6 +322,6 @@ fn log_to_stderr(cli: &Cli) {
         .compact()
         .init();
     if let Some(error) = wrong {
-        tracing::warn!("FLEETSTORM_LOG is left out, since it is no filter: {error}");
+        tracing::warn!("FLEETSTORM_LOG is ignored, since it is not a valid filter: {error}");
     }
 }
