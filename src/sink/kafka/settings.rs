@@ -84,6 +84,7 @@ impl KafkaSettings {
     pub fn client_config(&self, tuning: Tuning) -> Result<ClientConfig, KafkaError> {
         let mut own: BTreeMap<&str, String> =
             DEFAULTS.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        own.extend(self.connecting());
         let options = &self.options;
         own.insert("client.id", options.client_id.clone());
         own.insert("linger.ms", (options.linger.as_secs_f64() * 1000.0).to_string());
@@ -130,7 +131,22 @@ impl KafkaSettings {
     pub fn consumer_config(&self) -> Result<ClientConfig, KafkaError> {
         // Rejects what is rejected for a producer.
         self.client_config(Tuning::default())?;
-        Ok(self.config(READING.map(|(key, value)| (key, value.to_owned()))))
+        let mut own: BTreeMap<&str, String> =
+            READING.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        own.extend(self.connecting());
+        Ok(self.config(own))
+    }
+
+    /// How long a connection may take to be set up. A name may have several addresses, one of which
+    /// swallows connections: the next is tried after a sixth of the time that the cluster has. An
+    /// address list that lives shorter than the attempts would be looked up anew and shuffled, and
+    /// librdkafka would choose the same address again.
+    fn connecting(&self) -> [(&'static str, String); 2] {
+        let setup = (self.patience / 6).clamp(Duration::from_secs(1), Duration::from_secs(10));
+        [
+            ("socket.connection.setup.timeout.ms", setup.as_millis().to_string()),
+            ("broker.address.ttl", (6 * setup).as_millis().to_string()),
+        ]
     }
 
     /// The program's own properties, overridden by the user's.
