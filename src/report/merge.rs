@@ -263,6 +263,7 @@ fn results(parts: &[Part]) -> Result<Results, MergeError> {
         already_there: all().fold(0, |sum, r| sum.saturating_add(r.already_there)),
         already_dropped: all().fold(0, |sum, r| sum.saturating_add(r.already_dropped)),
         torn: all().fold(0, |sum, r| sum.saturating_add(r.torn)),
+        closing: all().fold(0, |sum, r| sum.saturating_add(r.closing)),
         histograms: Histograms::of(&added.latencies, &added.late),
     })
 }

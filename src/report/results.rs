@@ -43,6 +43,10 @@ pub struct Results {
     /// their last changes still waited for one when the run ended.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub torn: u64,
+    /// Records that were sent behind the run's end to close windows: they are in `records`, and in no
+    /// rate.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub closing: u64,
     /// How far the run fell behind its schedule.
     pub behind: BehindResults,
     /// How far records came out of the order of their timestamps.

@@ -29,6 +29,8 @@ pub struct Counts<'a> {
     pub sent: &'a [&'a Sent],
     /// By the producers: what became of it; none where the sink confirms nothing.
     pub deliveries: Option<&'a Deliveries>,
+    /// The same before windows were closed: what the rate counts.
+    pub rated: Option<&'a Deliveries>,
     /// Where the topics end now.
     pub end_offsets: &'a BTreeMap<String, Vec<i64>>,
     /// Topics that changed while it lasted.
@@ -93,6 +95,7 @@ impl Counts<'_> {
             already_there: self.already_there,
             already_dropped: self.dropped_before.iter().map(|span| span.records).sum(),
             torn: sent.torn,
+            closing: sent.closing,
             histograms: Histograms::of(self.latencies, &sent.late_us),
         }
     }
@@ -122,7 +125,7 @@ impl Counts<'_> {
 
     fn rate(&self, sent: &Sent) -> RateResults {
         let paced = self.manifest.pace != Pace::Max;
-        let (acked, acked_bytes) = match self.deliveries {
+        let (acked, acked_bytes) = match self.rated {
             None => (sent.measured.sent, sent.measured.bytes),
             Some(deliveries) if paced => (deliveries.measured.records, deliveries.measured.bytes),
             // Of announcements that were made again nobody asked for a rate.
@@ -132,7 +135,7 @@ impl Counts<'_> {
                 .map(|topic| deliveries.topics[topic.index()])
                 .fold((0, 0), |(acked, bytes), topic| (acked + topic.acked, bytes + topic.bytes)),
         };
-        let last_acked_s = self.deliveries.map_or(0.0, |d| d.last_ns as f64 / 1e9);
+        let last_acked_s = self.rated.map_or(0.0, |d| d.last_ns as f64 / 1e9);
         let part = rate::Part {
             fraction: rate::fraction(self.manifest, &[self.manifest.shard]),
             shards: 1,

@@ -20,6 +20,8 @@ pub struct Sent {
     pub spans: Vec<DroppedSlots>,
     /// Stories that lack a part, since their last state changes still waited when the run ended.
     pub torn: u64,
+    /// Records that close windows: they belong to no slot.
+    pub closing: u64,
     /// What became of the slots that were due while the run was measured; where nothing is paced, of
     /// all.
     pub measured: SlotCounts,
@@ -105,6 +107,7 @@ impl Default for Sent {
             dropped: [0; Topic::COUNT],
             spans: Vec::new(),
             torn: 0,
+            closing: 0,
             measured: SlotCounts::default(),
             past: SlotCounts::default(),
             past_until_ns: 0,
@@ -128,6 +131,7 @@ impl Sent {
             self.dropped[topic.index()] += other.dropped[topic.index()];
         }
         self.torn += other.torn;
+        self.closing += other.closing;
         self.measured = self.measured.plus(&other.measured);
         self.past = self.past.plus(&other.past);
         self.past_until_ns = self.past_until_ns.max(other.past_until_ns);

@@ -167,6 +167,10 @@ impl<S: Sink> Worker<S> {
                     self.stream.unread(&slot);
                     return Ok(slot.due_ns);
                 }
+                Some(Step::Closing(_)) => {
+                    self.stream.unread_closing();
+                    return Ok(None);
+                }
                 None => return Ok(None),
             }
         }
@@ -209,6 +213,30 @@ impl<S: Sink> Worker<S> {
         }
     }
 
+    /// Closes the windows of a run that has come to its end: sends the records that come behind it. All
+    /// workers have ended before, and all that they sent has arrived, or is given up.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn close(&mut self) -> Result<Ended, SinkError> {
+        let Worker { stream, encoder, sink, buffer, sent, resumed, .. } = self;
+        while let Some(Step::Closing(closing)) = stream.next() {
+            stream.close(&closing, |keyed| {
+                let Some(keyed) = keyed else { return Ok(()) };
+                if resumed.as_mut().is_some_and(|resumed| resumed.holds(closing.at, &keyed)) {
+                    return Ok(());
+                }
+                let value = encoder.encode(keyed.record, buffer);
+                sink.send(&message(&keyed, None, value))?;
+                sent.count(closing.topic, keyed.key.len() + value.len());
+                sent.closing += 1;
+                Ok::<_, SinkError>(())
+            })?;
+        }
+        sink.flush()?;
+        Ok(Ended::Finished)
+    }
+
     fn steps(
         &mut self,
         pacer: &Pacer,
@@ -234,6 +262,10 @@ impl<S: Sink> Worker<S> {
                     }
                 }
                 Some(Step::Announcement(announcement)) => self.announce_one(&announcement)?,
+                Some(Step::Closing(_)) => {
+                    self.stream.unread_closing();
+                    return Ok(self.last_until_the_end(pacer));
+                }
                 None => return Ok(self.last_until_the_end(pacer)),
             }
         }
