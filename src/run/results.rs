@@ -13,7 +13,8 @@ use super::sent::{DroppedSlots, Sent};
 use crate::report::rate;
 use crate::report::results::{
     BehindResults, ChangedTopic, DroppedSpan, Ending, EventTimeResults, Histograms, LISTED_SECONDS,
-    Lag, LatencyResults, Measured, Past, Percentiles, RateResults, Results, TopicResults,
+    Lag, LatencyResults, Measured, Past, Percentiles, RateResults, Results, ThreadEnd,
+    TopicResults,
 };
 use crate::sink::Transport;
 use crate::sink::latency::Latencies;
@@ -96,6 +97,7 @@ impl Counts<'_> {
             already_dropped: self.dropped_before.iter().map(|span| span.records).sum(),
             torn: sent.torn,
             closing: sent.closing,
+            threads: self.threads(),
             histograms: Histograms::of(self.latencies, &sent.late_us),
         }
     }
@@ -159,6 +161,20 @@ impl Counts<'_> {
             seconds: sent.seconds[..listed].iter().map(|s| (s.due, s.sent)).collect(),
             ..rate::of(self.manifest, &[part])
         }
+    }
+
+    /// Where the threads were, where the run ended before its end.
+    fn threads(&self) -> Vec<ThreadEnd> {
+        if self.ended == Ending::Complete && self.manifest.has_known_end() {
+            return Vec::new();
+        }
+        let threads = self.sent.len() as u32;
+        let of_thread = |(thread, sent): (u32, &&Sent)| ThreadEnd {
+            shard: self.manifest.shard,
+            thread: Shard::new(thread, threads).unwrap_or_default(),
+            records: sent.passed(),
+        };
+        (0..).zip(self.sent).map(of_thread).collect()
     }
 
     fn dropped(&self) -> Vec<DroppedSpan> {

@@ -20,6 +20,8 @@ pub struct Sent {
     pub spans: Vec<DroppedSlots>,
     /// Stories that lack a part, since their last state changes still waited when the run ended.
     pub torn: u64,
+    /// Records of its part that it has come past, since they were there before the run was resumed.
+    pub there: u64,
     /// Records that close windows: they belong to no slot.
     pub closing: u64,
     /// What became of the slots that were due while the run was measured; where nothing is paced, of
@@ -107,6 +109,7 @@ impl Default for Sent {
             dropped: [0; Topic::COUNT],
             spans: Vec::new(),
             torn: 0,
+            there: 0,
             closing: 0,
             measured: SlotCounts::default(),
             past: SlotCounts::default(),
@@ -131,6 +134,7 @@ impl Sent {
             self.dropped[topic.index()] += other.dropped[topic.index()];
         }
         self.torn += other.torn;
+        self.there += other.there;
         self.closing += other.closing;
         self.measured = self.measured.plus(&other.measured);
         self.past = self.past.plus(&other.past);
@@ -156,6 +160,11 @@ impl Sent {
         self.measured.sent + self.past.sent
     }
 
+    /// Records of its part that it has come past, from the first on.
+    pub fn passed(&self) -> u64 {
+        self.records.iter().sum::<u64>() + self.there
+    }
+
     /// Slots that carried nothing.
     pub fn silent(&self) -> u64 {
         self.measured.silent + self.past.silent
@@ -172,8 +181,10 @@ impl Sent {
     /// where it is paced.
     #[inline]
     pub fn note(&mut self, number: u64, became: Became, times: Option<(u64, i64)>) {
-        if let Became::Sent { topic, bytes } = became {
-            self.count(topic, bytes);
+        match became {
+            Became::Sent { topic, bytes } => self.count(topic, bytes),
+            Became::There => self.there += 1,
+            _ => {}
         }
         let Some((due_ns, now_ns)) = times else {
             self.measured.count(became);

@@ -140,6 +140,7 @@ impl<S: Sink> Worker<S> {
         let Worker { stream, encoder, sink, buffer, sent, resumed, .. } = self;
         stream.announce(announcement, |keyed| {
             if resumed.as_mut().is_some_and(|resumed| resumed.holds(announcement.at, &keyed)) {
+                sent.there += 1;
                 return Ok(());
             }
             let value = encoder.encode(keyed.record, buffer);
@@ -179,11 +180,14 @@ impl<S: Sink> Worker<S> {
 
     /// Whether nothing is left to be sent of a slot.
     fn passes(&mut self, slot: &Slot) -> bool {
-        let Worker { stream, resumed, .. } = self;
+        let Worker { stream, resumed, sent, .. } = self;
         let Some(resumed) = resumed else { return false };
         let dropped = resumed.dropped(slot.number);
         let passes = |keyed: Option<KeyedRecord<'_>>| -> Result<bool, Infallible> {
-            Ok(keyed.is_none_or(|keyed| resumed.holds(slot.at, &keyed)))
+            let Some(keyed) = keyed else { return Ok(true) };
+            let there = resumed.holds(slot.at, &keyed);
+            sent.there += u64::from(there);
+            Ok(there)
         };
         dropped || stream.offer(slot, passes) == Ok(true)
     }
@@ -224,6 +228,7 @@ impl<S: Sink> Worker<S> {
             stream.close(&closing, |keyed| {
                 let Some(keyed) = keyed else { return Ok(()) };
                 if resumed.as_mut().is_some_and(|resumed| resumed.holds(closing.at, &keyed)) {
+                    sent.there += 1;
                     return Ok(());
                 }
                 let value = encoder.encode(keyed.record, buffer);

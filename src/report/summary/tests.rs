@@ -17,6 +17,7 @@ fn said(rate: RateResults) -> String {
         already_dropped: 0,
         torn: 0,
         closing: 0,
+        threads: Vec::new(),
         behind: Default::default(),
         dropped: Vec::new(),
         latency_ms: Default::default(),

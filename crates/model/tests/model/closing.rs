@@ -11,9 +11,7 @@ use fleetstorm_model::run::Run;
 use fleetstorm_model::stream::{Step, Stream};
 
 use crate::support::options::{manifest_at, run_at};
-use crate::support::parts::{
-    FIXED, MODES, Made, NOW_MS, assert_same, scenarios, share, streamed,
-};
+use crate::support::parts::{FIXED, MODES, Made, NOW_MS, assert_same, scenarios, share, streamed};
 
 const BEHIND_MS: i64 = 300_000;
 
@@ -189,7 +187,11 @@ fn closing_records_say_what_disturbs_nobody() {
                 }
                 Record::Status(status) => assert_eq!(status.last_heartbeat, ends),
                 Record::Job(job) => {
-                    assert!(!jobs.contains(&job.job_id), "seed {seed}: {} is another's", job.job_id);
+                    assert!(
+                        !jobs.contains(&job.job_id),
+                        "seed {seed}: {} is another's",
+                        job.job_id
+                    );
                     assert_eq!((job.status.as_str(), job.start_time), ("cancelled", None));
                     assert_eq!((job.end_time, job.duration_seconds), (Some(ends), None));
                 }
