@@ -127,12 +127,13 @@ fn unclosed(manifest: &Manifest) -> Option<String> {
     let without = closing::without_keys(manifest);
     let most = without.iter().max_by_key(|without| without.partitions)?;
     let topics: Vec<&str> = without.iter().map(|without| without.topic.name()).collect();
-    let WithoutKeys { partitions, of, .. } = most;
+    let WithoutKeys { partitions, of, .. } = *most;
+    let alike = without.iter().all(|other| (other.partitions, other.of) == (partitions, of));
     Some(format!(
         "no key goes to {}{partitions} of {of} partitions of {}, so nothing closes their windows: a job \
          needs an idle timeout (table.exec.source.idle-timeout in Flink SQL, withIdleness in its \
          DataStream API, max.task.idle.ms where Kafka Streams joins)",
-        if topics.len() > 1 { "up to " } else { "" },
+        if alike { "" } else { "up to " },
         topics.join(", ")
     ))
 }

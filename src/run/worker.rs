@@ -161,18 +161,14 @@ impl<S: Sink> Worker<S> {
             return Ok(None);
         }
         while !(stop.is_set() && self.stream.is_between_readings()) {
-            match self.stream.next() {
+            match self.stream.next_until_end() {
                 Some(Step::Announcement(announcement)) => self.announce_one(&announcement)?,
                 Some(Step::Slot(slot)) if self.passes(&slot) => {}
                 Some(Step::Slot(slot)) => {
                     self.stream.unread(&slot);
                     return Ok(slot.due_ns);
                 }
-                Some(Step::Closing(_)) => {
-                    self.stream.unread_closing();
-                    return Ok(None);
-                }
-                None => return Ok(None),
+                Some(Step::Closing(_)) | None => return Ok(None),
             }
         }
         Ok(None)
@@ -260,18 +256,14 @@ impl<S: Sink> Worker<S> {
                 }
                 readings += 1;
             }
-            match self.stream.next() {
+            match self.stream.next_until_end() {
                 Some(Step::Slot(slot)) => {
                     if let Some(ended) = self.slot(&slot, pacer, front.as_deref_mut())? {
                         return Ok(ended);
                     }
                 }
                 Some(Step::Announcement(announcement)) => self.announce_one(&announcement)?,
-                Some(Step::Closing(_)) => {
-                    self.stream.unread_closing();
-                    return Ok(self.last_until_the_end(pacer));
-                }
-                None => return Ok(self.last_until_the_end(pacer)),
+                Some(Step::Closing(_)) | None => return Ok(self.last_until_the_end(pacer)),
             }
         }
     }

@@ -352,11 +352,11 @@ fn partitions_without_keys_are_told_of() {
     let words: Vec<&str> = words.split_whitespace().chain([report_to.as_str()]).collect();
     let ended = run(&words);
     ended.exits(0);
-    let told = "up to 3 of 6 partitions of telemetry, usage, status, jobs, machines";
+    let told = "no key goes to 4 of 6 partitions of telemetry, usage, status, jobs, machines";
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
     assert!(ended.stderr.contains("table.exec.source.idle-timeout"), "{}", ended.stderr);
     let (_, said) = rows(folder.path(), &["zone-load"]);
-    assert!(said.contains("3 of 6 partitions have no records"), "{said}");
+    assert!(said.contains("4 of 6 partitions have no records"), "{said}");
     let (_, said) = rows(folder.path(), &["zone-load", "--semantics=flink-datastream"]);
     assert!(said.contains("withIdleness"), "{said}");
 }

@@ -171,13 +171,20 @@ impl Stream {
     #[expect(clippy::should_implement_trait)]
     #[inline(always)]
     pub fn next(&mut self) -> Option<Step> {
+        let step = self.next_until_end();
+        if step.is_none() { self.next_closing() } else { step }
+    }
+
+    /// What is due next up to the end of the run; none from there on, where [`Stream::next`] goes on with
+    /// what closes windows.
+    #[inline(always)]
+    pub fn next_until_end(&mut self) -> Option<Step> {
         if self.slot >= self.generator.slots().len()
             && let Some(announcement) = self.between()
         {
             return Some(Step::Announcement(announcement));
         }
-        let slot = self.next_slot();
-        if slot.is_none() { self.next_closing() } else { slot }
+        self.next_slot()
     }
 
     /// The next of the announcements with which the stream begins; none when all were made.
@@ -193,13 +200,6 @@ impl Stream {
     /// Lets [`Stream::next`] yield the slot again that it yielded last.
     pub fn unread(&mut self, slot: &Slot) {
         self.slot = slot.index;
-    }
-
-    /// Lets [`Stream::next`] yield the record again that closes windows and that it yielded last.
-    pub fn unread_closing(&mut self) {
-        if let Some(close) = &mut self.close {
-            close.next = close.next.saturating_sub(1);
-        }
     }
 
     /// Whether every step of the reading was yielded that came last, or none has come yet.
