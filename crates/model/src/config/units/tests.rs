@@ -203,8 +203,8 @@ fn shards() {
     assert_eq!("0/1".parse(), Ok(Shard::WHOLE));
     assert_eq!(Shard::default(), Shard::WHOLE);
     for (text, reason) in [
-        ("4/4", "shares of 4 are 0 to 3"),
-        ("0/0", "there is no share of 0"),
+        ("4/4", "the index must be from 0 to 3"),
+        ("0/0", "the count must be at least 1"),
         ("", "not an index"),
         ("1", "not an index"),
         ("/4", "not an index"),
