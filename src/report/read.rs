@@ -47,7 +47,7 @@ pub enum ReadError {
         reason: String,
     },
     /// It is of another version of the program.
-    #[error("{} is of stream version {found}, and this program supports {STREAM_VERSION}: use the version of fleetstorm that made the run", path.display())]
+    #[error("{} is of stream version {found}, and this program supports {STREAM_VERSION}: use the fleetstorm that made the run", path.display())]
     StreamVersion {
         /// The file.
         path: PathBuf,

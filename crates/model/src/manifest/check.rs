@@ -86,7 +86,7 @@ pub enum ManifestError {
 pub enum Infeasible {
     /// State changes would queue without end.
     #[error(
-        "the fleet would change its state {events:.2} times per reading, more than the one event slot of a reading can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
+        "the fleet would change its state {events:.2} times a reading, more than event slots, one a reading, can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
     )]
     Events {
         /// State changes a reading.
