@@ -5,10 +5,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::Running;
+use tempfile::TempDir;
 
-/// How long the client may take for a few statements over records that are there already.
-const PATIENCE: Duration = Duration::from_secs(240);
+use crate::support::{Finished, Running};
+
+/// How long the client may take for its statements over records that are there already.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What Java's modules must open for Flink's own serializers.
 const OPENED: [&str; 8] = [
@@ -44,21 +46,42 @@ pub fn registry_client(program: &str, arguments: &[&str]) -> String {
     done.stdout
 }
 
+/// A session of the client that runs; dropped, it ends, and its jobs with it.
+pub struct Session {
+    client: Running,
+    statements: String,
+    _folder: TempDir,
+}
+
+impl Session {
+    /// Starts a session that runs statements one after the other, jobs to their ends.
+    pub fn start(statements: &str) -> Session {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let file = folder.path().join("statements.sql");
+        let settings = "SET 'sql-client.execution.result-mode'='tableau';\n\
+            SET 'table.local-time-zone'='UTC';\nSET 'parallelism.default'='1';\n\
+            SET 'table.dml-sync'='true';\n";
+        fs::write(&file, format!("{settings}{statements}")).expect("a file can be written");
+        let opened = OPENED.map(|opened| format!("--add-opens={opened}=ALL-UNNAMED"));
+        let mut client = java(&opened.each_ref().map(String::as_str));
+        client.args(["org.apache.flink.table.client.SqlClient", "-hist"]);
+        client.arg(folder.path().join("history")).arg("-f").arg(&file);
+        let client = Running::spawn(&mut client);
+        Session { client, statements: statements.to_owned(), _folder: folder }
+    }
+
+    /// Waits for the end of all statements, none of which may fail.
+    pub fn finish(self) -> Finished {
+        let done = self.client.finish(PATIENCE);
+        let failed = !done.status.success() || done.stdout.contains("[ERROR]");
+        assert!(!failed, "{}\n{}\n{}", self.statements, done.stdout, done.stderr);
+        done
+    }
+}
+
 /// Runs statements to their end, and returns the rows of the tables that they printed, cells trimmed.
 pub fn sql(statements: &str) -> Vec<Vec<String>> {
-    let folder = tempfile::tempdir().expect("a folder can be made");
-    let file = folder.path().join("statements.sql");
-    let tableau = "SET 'sql-client.execution.result-mode'='tableau';\n\
-        SET 'table.local-time-zone'='UTC';\nSET 'parallelism.default'='1';\n";
-    fs::write(&file, format!("{tableau}{statements}")).expect("a file can be written");
-    let opened = OPENED.map(|opened| format!("--add-opens={opened}=ALL-UNNAMED"));
-    let mut client = java(&opened.each_ref().map(String::as_str));
-    client.args(["org.apache.flink.table.client.SqlClient", "-hist"]);
-    client.arg(folder.path().join("history")).arg("-f").arg(&file);
-    let done = Running::spawn(&mut client).finish(PATIENCE);
-    let failed = !done.status.success() || done.stdout.contains("[ERROR]");
-    assert!(!failed, "{statements}\n{}\n{}", done.stdout, done.stderr);
-    rows(&done.stdout)
+    rows(&Session::start(statements).finish().stdout)
 }
 
 /// The rows of tables drawn with `|`, without their heads, which stand between lines of `+---+`.
