@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::cluster::{TestCluster, prefix};
 use crate::flink_jobs::{Job, start_all};
-use crate::support::{Finished, Running, SOON, run};
+use crate::support::{Finished, Running, SOON};
 
 /// The queries of the suite.
 const QUERIES: [&str; 9] = [

@@ -1,4 +1,4 @@
-//! Apache Flink's SQL client, as `tests/flink/fetch` has fetched it: a job runs in the client's JVM.
+//! Apache Flink's SQL client (`tests/flink/sql-client`): jobs run in the client's JVM.
 
 use std::fs;
 use std::path::Path;
@@ -12,36 +12,16 @@ use crate::support::{Finished, Running};
 /// How long the client may take for its statements over records that are there already.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// What Java's modules must open for Flink's own serializers.
-const OPENED: [&str; 8] = [
-    "java.base/java.lang",
-    "java.base/java.lang.reflect",
-    "java.base/java.net",
-    "java.base/java.nio",
-    "java.base/java.text",
-    "java.base/java.time",
-    "java.base/java.util",
-    "java.base/java.util.concurrent",
-];
-
-/// A Java program among Flink's jars.
-fn java(options: &[&str]) -> Command {
+/// What a program of `tests/flink` prints, which uses Confluent's registry client as Flink brings it.
+pub fn registry_client(program: &str, arguments: &[&str]) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let log = root.join("tests/flink/conf/log4j2.properties");
     let mut java = Command::new("java");
-    java.args(["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-        .args(options)
-        .arg(format!("-Dlog4j2.configurationFile={}", log.display()))
-        .arg("-cp")
-        .arg(root.join("target/flink/jars/*"))
-        .env("FLINK_CONF_DIR", root.join("tests/flink/conf"));
-    java
-}
-
-/// What a program of `tests/flink` prints, which uses Confluent's registry client as Flink brings it.
-pub fn registry_client(program: &str, arguments: &[&str]) -> String {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flink").join(program);
-    let done = Running::spawn(java(&[]).arg(source).args(arguments)).finish(PATIENCE);
+    java.args(["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    java.arg(format!("-Dlog4j2.configurationFile={}", log.display()));
+    java.arg("-cp").arg(root.join("target/flink/jars/*"));
+    java.arg(root.join("tests/flink").join(program)).args(arguments);
+    let done = Running::spawn(&mut java).finish(PATIENCE);
     assert!(done.status.success(), "{}\n{}", done.stdout, done.stderr);
     done.stdout
 }
@@ -58,15 +38,9 @@ impl Session {
     pub fn start(statements: &str) -> Session {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let file = folder.path().join("statements.sql");
-        let settings = "SET 'sql-client.execution.result-mode'='tableau';\n\
-            SET 'table.local-time-zone'='UTC';\nSET 'parallelism.default'='1';\n\
-            SET 'table.dml-sync'='true';\n";
-        fs::write(&file, format!("{settings}{statements}")).expect("a file can be written");
-        let opened = OPENED.map(|opened| format!("--add-opens={opened}=ALL-UNNAMED"));
-        let mut client = java(&opened.each_ref().map(String::as_str));
-        client.args(["org.apache.flink.table.client.SqlClient", "-hist"]);
-        client.arg(folder.path().join("history")).arg("-f").arg(&file);
-        let client = Running::spawn(&mut client);
+        fs::write(&file, statements).expect("a file can be written");
+        let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/flink/sql-client");
+        let client = Running::spawn(Command::new(client).arg(&file));
         Session { client, statements: statements.to_owned(), _folder: folder }
     }
 
