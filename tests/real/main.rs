@@ -7,6 +7,7 @@ mod direct;
 mod doctor;
 mod faults;
 mod flink;
+mod flink_answers;
 mod quotas;
 mod read_back;
 mod registry;
@@ -19,6 +20,8 @@ mod verify;
 mod cluster;
 #[path = "../support/flink_client.rs"]
 mod flink_client;
+#[path = "../support/flink_jobs.rs"]
+mod flink_jobs;
 #[path = "../support/own_cluster.rs"]
 mod own_cluster;
 #[path = "../support/proxy.rs"]
