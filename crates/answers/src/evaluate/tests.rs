@@ -228,6 +228,30 @@ fn a_record_out_of_order_joins_two_sessions() {
 }
 
 #[test]
+fn a_session_of_streams_is_late_behind_the_gap_and_the_grace() {
+    let asked = question("session:3s", "machine_id", "count");
+    let of = |late_ms| {
+        let readings = [(0, 14_000, "a", 1.0), (0, late_ms, "b", 1.0)];
+        answered(&asked, &semantics(Engine::KafkaStreams, 1_000), EXACT, &readings).len()
+    };
+    assert_eq!((of(10_000), of(9_999)), (2, 1));
+}
+
+#[test]
+fn stream_time_is_behind_the_filter() {
+    let filter = ["cpu_percent>=50".to_owned()];
+    let asked = Aggregation::parse("telemetry", "tumble:10s", "machine_id", "count", &filter);
+    let asked = asked.unwrap();
+    let of = |cpu| {
+        let readings = [(0, 1_000, "a", 60.0), (0, 11_000, "a", cpu), (0, 9_999, "b", 60.0)];
+        let rows = answered(&asked, &semantics(Engine::KafkaStreams, 1_000), EXACT, &readings);
+        rows.iter().filter(|row| row.window.is_some_and(|window| window.start_ms == 0)).count()
+    };
+    // The reading of 11,000 closes the first window only where it passes the filter.
+    assert_eq!((of(10.0), of(60.0)), (2, 1));
+}
+
+#[test]
 fn groups_above_a_bound_and_the_first_of_a_ranking() {
     let mut asked = question("tumble:10s", "machine_id", "avg(cpu_percent) as cpu");
     asked.having = suite::find("hot-machines")
