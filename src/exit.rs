@@ -8,6 +8,8 @@ use fleetstorm_model::config::ConfigError;
 use fleetstorm_model::run::RunError;
 
 use crate::cluster::properties_file::PropertiesError;
+use crate::consume::ConsumeError;
+use crate::job_output::JobOutputError;
 use crate::registry::RegistryError;
 use crate::report::merge::MergeError;
 use crate::sink::SinkError;
@@ -82,6 +84,9 @@ pub enum ProgramError {
     /// A query has no answer.
     #[error(transparent)]
     Answer(#[from] AnswerError),
+    /// A job's output can't be read.
+    #[error(transparent)]
+    JobOutput(#[from] JobOutputError),
     /// Reports can't be merged.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -140,6 +145,10 @@ pub enum ExitCode {
     TooLarge = 31,
     /// Topics hold other records than the run's, or schemas are other than its.
     Differs = 32,
+    /// A job's output is wrong.
+    AnswersWrong = 33,
+    /// Nothing of a job's output is wrong, and some of it is missing.
+    AnswersMissing = 34,
     /// The rate was not held, where that was asked for.
     RateNotHeld = 40,
     /// Output or a report can't be written.
@@ -164,6 +173,7 @@ impl ProgramError {
             ProgramError::Direct(_) => ExitCode::Usage,
             ProgramError::Registry(error) => registry(error),
             ProgramError::Verify(error) => verify(error),
+            ProgramError::JobOutput(error) => job_output(error),
             ProgramError::EmbeddedBroker(_) | ProgramError::EmbeddedRegistry { .. } => {
                 ExitCode::AddressTaken
             }
@@ -209,11 +219,36 @@ fn verify(error: &VerifyError) -> ExitCode {
         VerifyError::Topic { .. } | VerifyError::MadeAnew { .. } | VerifyError::Removed { .. } => {
             ExitCode::TopicUnfit
         }
-        VerifyError::Partition { .. } | VerifyError::Client(_) | VerifyError::Silent { .. } => {
+        VerifyError::Consume(error) => consume(error),
+        VerifyError::Panicked => ExitCode::Internal,
+    }
+}
+
+fn job_output(error: &JobOutputError) -> ExitCode {
+    match error {
+        JobOutputError::File { .. }
+        | JobOutputError::Csv { .. }
+        | JobOutputError::FileFormat
+        | JobOutputError::TopicFormat
+        | JobOutputError::NoBrokers
+        | JobOutputError::NoRegistry
+        | JobOutputError::NoColumn { .. }
+        | JobOutputError::UnknownColumn { .. }
+        | JobOutputError::NothingDecoded { .. } => ExitCode::Usage,
+        JobOutputError::NoTopic(_) => ExitCode::TopicUnfit,
+        JobOutputError::Kafka(error) => kafka(error),
+        JobOutputError::Consume(error) => consume(error),
+        JobOutputError::Registry(error) => registry(error),
+    }
+}
+
+fn consume(error: &ConsumeError) -> ExitCode {
+    match error {
+        ConsumeError::Kafka(error) => kafka(error),
+        ConsumeError::Partition { .. } | ConsumeError::Client(_) | ConsumeError::Silent { .. } => {
             ExitCode::BrokerUnreachable
         }
-        VerifyError::Interrupted => ExitCode::Interrupted,
-        VerifyError::Panicked => ExitCode::Internal,
+        ConsumeError::Interrupted => ExitCode::Interrupted,
     }
 }
 

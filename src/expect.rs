@@ -19,7 +19,7 @@ use crate::verify::runs::Runs;
 
 /// What is asked about which run, and what it means.
 #[derive(Debug, Clone)]
-pub struct ExpectOptions {
+pub struct QueryOptions {
     /// What `run --report` has written, of one run.
     pub reports: Vec<PathBuf>,
     /// The question.
@@ -31,8 +31,6 @@ pub struct ExpectOptions {
     /// How far a record may lie behind an earlier one of its partition, in milliseconds; none: what
     /// the reports say.
     pub skew_ms: Option<i64>,
-    /// How the answer is written.
-    pub format: Format,
 }
 
 /// A question as it is asked on the command line.
@@ -82,7 +80,11 @@ impl Asked {
 ///
 /// # Errors
 /// [`ProgramError`] where there is no answer, or it can't be written.
-pub fn expect(options: &ExpectOptions, verbosity: Verbosity) -> Result<ExitCode, ProgramError> {
+pub fn expect(
+    options: &QueryOptions,
+    format: Format,
+    verbosity: Verbosity,
+) -> Result<ExitCode, ProgramError> {
     // Before the reports, which may be large.
     let question = options.asked.question()?;
     let semantics = Semantics::new(options.engine, &options.meaning, &question)?;
@@ -90,7 +92,7 @@ pub fn expect(options: &ExpectOptions, verbosity: Verbosity) -> Result<ExitCode,
     let answer = answer(&runs, options.skew_ms, &question, &semantics)?;
     let mut text = Vec::new();
     let wrong = |error: io::Error| ProgramError::Internal(error.to_string());
-    answer.write(options.format, &mut text).map_err(wrong)?;
+    answer.write(format, &mut text).map_err(wrong)?;
     stdout::print(&String::from_utf8_lossy(&text))?;
     if verbosity == Verbosity::Normal {
         print_status(&answer.summary().join("\n"));

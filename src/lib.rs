@@ -3,17 +3,20 @@
 //! The records are [`fleetstorm_model`]'s: a run is a pure function of its manifest. Here they are
 //! paced ([`pacing`]), sent ([`sink`]) and reported ([`report`]); [`run`] wires the whole.
 //! [`preview`] shows a run without making it, [`verify`] proves what one delivered, [`expect`] gives
-//! the right answers of queries over one, [`doctor`] tells why one would fail. [`cluster`] and [`registry`] reach Kafka clusters and schema registries.
+//! the right answers of queries over one, [`check`] holds a job's output against them, [`doctor`] tells why one would fail. [`cluster`] and [`registry`] reach Kafka clusters and schema registries.
 
 #![deny(missing_docs)]
 // The files that need it say so: those of sink/kafka that call librdkafka itself.
 #![deny(unsafe_code)]
 
+pub mod check;
 pub mod cli;
 pub mod cluster;
+pub mod consume;
 pub mod doctor;
 pub mod exit;
 pub mod expect;
+pub mod job_output;
 pub mod output;
 pub mod pacing;
 pub mod preview;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
 use clap::FromArgMatches;
-use fleetstorm::cli::answers::QueriesCommand;
+use fleetstorm::cli::answers::{CheckArgs, QueriesCommand};
 use fleetstorm::cli::{
     self, Cli, Command, DoctorArgs, ReportCommand, ScenariosCommand, SchemasCommand, VerifyArgs,
     exposed,
@@ -21,7 +21,7 @@ use fleetstorm::report::{merge, summary};
 use fleetstorm::run;
 use fleetstorm::sink::stdout;
 use fleetstorm::verify::verdict::Verdict;
-use fleetstorm::{doctor, expect, output, preview, serve};
+use fleetstorm::{check, doctor, expect, output, preview, serve};
 use fleetstorm_answers::AnswerError;
 use fleetstorm_answers::suite::{self, Language};
 use fleetstorm_model::config::scenarios::{self, Scenario};
@@ -73,7 +73,8 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, ProgramError> {
         }
         Command::Preview(args) => preview::preview(&args.options(), stop, verbosity),
         Command::Verify(args) => verify(args, stop, cli.quiet),
-        Command::Expect(args) => expect::expect(&args.options()?, verbosity),
+        Command::Expect(args) => expect::expect(&args.query.options()?, args.format, verbosity),
+        Command::Check(args) => check(args, stop, cli.quiet),
         Command::Queries(command) => queries(command),
         Command::Doctor(args) => doctor(args, stop, cli.quiet),
         Command::Broker(args) => serve::serve(&args.options(), stop, verbosity),
@@ -106,6 +107,25 @@ fn verify(args: &VerifyArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, P
         Verdict { total, .. } if total.lost > 0 => ExitCode::Lost,
         _ => ExitCode::Differs,
     })
+}
+
+fn check(args: &CheckArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {
+    let options = args.options()?;
+    let connection = Connection::read(&options.cluster)?;
+    let brokers = connection.brokers(&options.cluster)?;
+    let settings = brokers.map(|brokers| connection.kafka(&options.cluster, brokers, None));
+    let url = connection.registry_url(&options.registry);
+    let registry = url.map(|url| connection.registry(&options.registry, &url, stop)).transpose()?;
+    let file = options.report.as_deref().map(run::report_file).transpose()?;
+    let verdict = check::check(&options, settings.transpose()?, registry.as_ref(), stop)?;
+    if let (Some(file), Some(path)) = (file, &options.report) {
+        let failed = |source| ProgramError::Report { path: path.clone(), source };
+        file::text(&verdict).and_then(|text| file.write_text(&text)).map_err(failed)?;
+    }
+    if !quiet {
+        output::write_status(|out| verdict.write(out));
+    }
+    Ok(check::exit_code(&verdict))
 }
 
 fn doctor(args: &DoctorArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {

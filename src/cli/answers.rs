@@ -1,17 +1,21 @@
-//! The options of `queries` and `expect`.
+//! The options of `queries`, `expect` and `check`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use fleetstorm_answers::answer::Format;
+use fleetstorm_answers::compare::Changelog;
 use fleetstorm_answers::engine::Engine;
 use fleetstorm_answers::semantics::{Options, zone_offset};
 use fleetstorm_answers::suite::Language;
 use fleetstorm_model::config::units::{Span, UnitError};
 
+use super::{BrokerArgs, RegistryArgs};
+use crate::check::CheckOptions;
 use crate::exit::ProgramError;
-use crate::expect::{Asked, ExpectOptions};
+use crate::expect::{Asked, QueryOptions};
+use crate::job_output::{Columns, DataFormat, JobOutputOptions, OutputLocation, WindowedKey};
 
 /// What to do with the queries of the suite.
 #[derive(Debug, Subcommand)]
@@ -29,9 +33,9 @@ pub enum QueriesCommand {
     },
 }
 
-/// The options of `fleetstorm expect`.
+/// Options on what is asked about which run.
 #[derive(Debug, Clone, Args)]
-pub struct ExpectArgs {
+pub struct QueryArgs {
     /// A query of the suite: see `fleetstorm queries list`.
     #[arg(value_name = "QUERY", required_unless_present = "from",
         conflicts_with_all = ["from", "by", "select", "conditions"])]
@@ -88,9 +92,90 @@ pub struct ExpectArgs {
     /// repartition brings together [default: what the reports say].
     #[arg(long, value_name = "TIME", help_heading = "Meaning")]
     pub skew: Option<Wait>,
+}
+
+/// The options of `fleetstorm expect`.
+#[derive(Debug, Clone, Args)]
+pub struct ExpectArgs {
+    /// What is asked.
+    #[command(flatten)]
+    pub query: QueryArgs,
     /// Format of the answer: table, csv or json.
     #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "How")]
     pub format: Format,
+}
+
+/// The options of `fleetstorm check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// What is asked.
+    #[command(flatten)]
+    pub query: QueryArgs,
+    /// The job's output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// What the job's output is [default: as the query's job does in the engine].
+    #[arg(long, value_enum, help_heading = "Output")]
+    pub mode: Option<ChangelogArg>,
+    /// Repeated rows are no fault: the job delivers at least once.
+    #[arg(long, help_heading = "Output")]
+    pub at_least_once: bool,
+    /// The job still runs: read on until every answer is there and right, as long as --within.
+    #[arg(long, requires = "output_topic", help_heading = "Output")]
+    pub follow: bool,
+    /// How long --follow goes on.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        requires = "follow",
+        help_heading = "Output"
+    )]
+    pub within: Span,
+    /// The brokers.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+    /// The schema registry.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    /// Write the verdict as JSON to a file, or to stdout with `-`.
+    #[arg(long, value_name = "FILE", help_heading = "What to keep")]
+    pub report: Option<PathBuf>,
+}
+
+/// Options on a job's output.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// The topic that the job writes to, read from its beginning.
+    #[arg(long, value_name = "TOPIC", required_unless_present = "output_file")]
+    pub output_topic: Option<String>,
+    /// A file instead: CSV whose first line names the columns, or a JSON object a line.
+    #[arg(long, value_name = "FILE", conflicts_with = "output_topic")]
+    pub output_file: Option<PathBuf>,
+    /// How values are written: avro, json or csv [default: a topic's avro, a file's by its name].
+    #[arg(long, value_name = "FORMAT")]
+    pub value_format: Option<DataFormat>,
+    /// How keys are written: text, avro or json. Columns that a value lacks are taken from its key.
+    #[arg(long, value_name = "FORMAT", default_value = "text",
+        value_parser = DataFormat::of_key)]
+    pub key_format: DataFormat,
+    /// Kafka Streams and ksqlDB: keys have the bounds of a window behind them, of a time window or of
+    /// a session.
+    #[arg(long, value_name = "time|session")]
+    pub windowed_key: Option<WindowedKey>,
+    /// Names of the job's columns that are others, as in zone=Z,readings=CNT.
+    #[arg(long, value_name = "NAME=JOBS_NAME,...")]
+    pub columns: Option<Columns>,
+}
+
+/// How a job's records become rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ChangelogArg {
+    /// Each record is a row.
+    Append,
+    /// The last of each key is a row, unless its value is null.
+    Upsert,
 }
 
 /// A length of time that may be nothing.
@@ -112,12 +197,51 @@ impl FromStr for Wait {
     }
 }
 
-impl ExpectArgs {
-    /// What is asked, and how.
+impl OutputArgs {
+    /// Where the output is, and how it is written.
+    pub fn options(&self) -> JobOutputOptions {
+        let from = match (&self.output_file, &self.output_topic) {
+            (Some(file), _) => OutputLocation::File(file.clone()),
+            (None, topic) => OutputLocation::Topic(topic.clone().unwrap_or_default()),
+        };
+        JobOutputOptions {
+            from,
+            value_format: self.value_format,
+            key_format: self.key_format,
+            windowed_key: self.windowed_key,
+        }
+    }
+}
+
+impl CheckArgs {
+    /// What is checked, and how.
+    ///
+    /// # Errors
+    /// As [`QueryArgs::options`].
+    pub fn options(&self) -> Result<CheckOptions, ProgramError> {
+        Ok(CheckOptions {
+            query: self.query.options()?,
+            output: self.output.options(),
+            columns: self.output.columns.clone().unwrap_or_default(),
+            changelog: self.mode.map(|mode| match mode {
+                ChangelogArg::Append => Changelog::Append,
+                ChangelogArg::Upsert => Changelog::Upsert,
+            }),
+            at_least_once: self.at_least_once,
+            follow: self.follow.then(|| self.within.duration()),
+            cluster: self.broker.options(),
+            registry: self.registry.options(),
+            report: self.report.clone(),
+        })
+    }
+}
+
+impl QueryArgs {
+    /// What is asked, and what it means.
     ///
     /// # Errors
     /// [`ProgramError::Answer`] where the zone offset can't be read.
-    pub fn options(&self) -> Result<ExpectOptions, ProgramError> {
+    pub fn options(&self) -> Result<QueryOptions, ProgramError> {
         let asked = match &self.query {
             Some(name) => Asked::Query { name: name.clone(), window: self.window.clone() },
             None => Asked::Own {
@@ -129,7 +253,7 @@ impl ExpectArgs {
             },
         };
         let ms = |wait: Option<Wait>| wait.map(|Wait(ms)| ms);
-        Ok(ExpectOptions {
+        Ok(QueryOptions {
             reports: self.manifest.clone(),
             asked,
             engine: self.semantics,
@@ -140,7 +264,6 @@ impl ExpectArgs {
                 bounded: self.bounded,
             },
             skew_ms: ms(self.skew),
-            format: self.format,
         })
     }
 }

@@ -24,7 +24,7 @@ use fleetstorm_model::schedule::Time;
 use fleetstorm_model::schedule::trace;
 use secrecy::SecretString;
 
-use answers::{ExpectArgs, QueriesCommand};
+use answers::{CheckArgs, ExpectArgs, QueriesCommand};
 use count::{whole, whole_of};
 
 use crate::registry::SubjectStrategy;
@@ -81,7 +81,8 @@ Exit codes:
    13  the producer failed         23  the registry answers with errors or isn't one
    30  records were lost           24  an embedded address is taken
    31  records are too large       40  the rate was not held
-   32  topics differ from the run
+   32  topics differ from the run  33  a job's answers are wrong
+                                   34  a job's answers are missing
    50  output can't be written    130  interrupted";
 
 /// The commands.
@@ -96,6 +97,8 @@ pub enum Command {
     Verify(Box<VerifyArgs>),
     /// The right answer of a streaming query over a run, from its report alone.
     Expect(Box<ExpectArgs>),
+    /// Hold a streaming job's output against the right answer: a verdict for each window and key.
+    Check(Box<CheckArgs>),
     /// Look at the queries that `expect` knows, and how engines are asked them.
     #[command(subcommand)]
     Queries(QueriesCommand),

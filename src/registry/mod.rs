@@ -75,6 +75,14 @@ const SUBJECT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 pub struct StoredSchema(String);
 
 impl StoredSchema {
+    /// It as an Avro schema.
+    ///
+    /// # Errors
+    /// What is wrong with its text.
+    pub fn parse(&self) -> Result<apache_avro::Schema, apache_avro::Error> {
+        apache_avro::Schema::parse_str(&self.0)
+    }
+
     /// Whether data written with it and with the Avro schema `text` are the same: by the canonical
     /// forms of both.
     pub fn is_same_as(&self, text: &str) -> bool {

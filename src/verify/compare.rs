@@ -262,8 +262,8 @@ impl Comparison<'_> {
         for (part, suspect) in suspects {
             let Some(case) = cases[suspect.topic.index()].remove(&*suspect.key) else { continue };
             let of = partition(suspect.topic, &suspect.key);
-            let spans = self.topics.spans();
-            let aged_out = spans
+            let ranges = self.topics.ranges();
+            let aged_out = ranges
                 .iter()
                 .any(|s| s.topic == suspect.topic && s.partition == of && s.removed > 0);
             let judgement = case.judge(self.keeping[suspect.topic.index()], aged_out);

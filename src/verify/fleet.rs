@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::VerifyError;
 use super::difference::value_fields;
-use super::read_back::{self, Quiet};
+use crate::consume::{self, ConsumeError, ConsumerLog};
 use crate::sink::kafka::Cluster;
 
 /// How many records of a partition are looked at, of how many partitions, and for how long at most.
@@ -53,13 +53,13 @@ fn look(cluster: &Cluster, manifest: &Manifest) -> Result<Option<String>, Verify
         left[partition as usize] = end;
         let from = Offset::Offset((end - RECORDS).max(0));
         list.add_partition_offset(&entry.name, partition, from)
-            .map_err(|error| VerifyError::Client(error.to_string()))?;
+            .map_err(|error| ConsumeError::Client(error.to_string()))?;
     }
     if list.count() == 0 {
         return Ok(None);
     }
     let fleet = Fleet::new(&manifest.config, manifest.seed);
-    let consumer: BaseConsumer<Quiet> = read_back::consumer(
+    let consumer: BaseConsumer<ConsumerLog> = consume::consumer(
         cluster.settings(),
         &[
             ("auto.offset.reset", "earliest"),
@@ -67,7 +67,7 @@ fn look(cluster: &Cluster, manifest: &Manifest) -> Result<Option<String>, Verify
             ("queued.max.messages.kbytes", KEPT_KIB),
         ],
     )?;
-    consumer.assign(&list).map_err(|error| VerifyError::Client(error.to_string()))?;
+    consumer.assign(&list).map_err(|error| ConsumeError::Client(error.to_string()))?;
     // Of each machine only the last counts: runs of one fleet may follow another's.
     let mut last: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     let deadline = Instant::now() + PATIENCE;
@@ -79,7 +79,7 @@ fn look(cluster: &Cluster, manifest: &Manifest) -> Result<Option<String>, Verify
                 left[partition as usize] = 0;
                 continue;
             }
-            Some(Err(error)) => return Err(VerifyError::Client(error.to_string())),
+            Some(Err(error)) => return Err(ConsumeError::Client(error.to_string()).into()),
             None => continue,
         };
         let end = &mut left[message.partition() as usize];

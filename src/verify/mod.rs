@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use fleetstorm_model::config::units::Shard;
@@ -28,6 +28,7 @@ use fleetstorm_model::fleet::{Groups, MachineId, Share};
 use fleetstorm_model::manifest::{Manifest, TopicEntry};
 use fleetstorm_model::record::{KeyHash, Topic};
 
+use crate::consume::ConsumeError;
 use crate::pacing::StopFlag;
 use crate::registry::{Registry, RegistryError};
 use crate::report::read::ReadError;
@@ -111,30 +112,9 @@ pub enum VerifyError {
         /// How many offsets.
         records: u64,
     },
-    /// A partition can't be read.
-    #[error("failed to read {topic}-{partition}: {cause}")]
-    Partition {
-        /// The topic.
-        topic: String,
-        /// The partition.
-        partition: i32,
-        /// Why.
-        cause: String,
-    },
-    /// The consumer failed.
-    #[error("failed to read the topics: {0}")]
-    Client(String),
-    /// Nothing comes any more.
-    #[error("nothing more of topic `{topic}` came for {waited:.0?}: is a broker down?")]
-    Silent {
-        /// The topic.
-        topic: String,
-        /// For how long.
-        waited: Duration,
-    },
-    /// The program is to stop.
-    #[error("interrupted")]
-    Interrupted,
+    /// The topics can't be read.
+    #[error(transparent)]
+    Consume(#[from] ConsumeError),
     /// A thread ended by a mistake in this program.
     #[error("internal error: a thread that makes the records again panicked")]
     Panicked,
@@ -418,7 +398,7 @@ fn count_unseen_ends(
         return;
     }
     for topic in Topic::ALL {
-        let aged = topics.spans().iter().any(|span| span.topic == topic && span.removed > 0);
+        let aged = topics.ranges().iter().any(|range| range.topic == topic && range.removed > 0);
         let Some(acknowledged) = runs.acknowledged(topic) else { continue };
         let counts = &mut counts[topic.index()];
         if aged || keeping[topic.index()].compacted {

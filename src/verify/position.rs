@@ -41,11 +41,11 @@ impl Position {
         let runs = Runs::of(report)?;
         let manifest: Manifest = runs.manifest();
         let topics = Topics::open(cluster, &manifest.topics, |_| None, stop)?;
-        if let Some(span) = topics.spans().iter().find(|span| span.removed > 0) {
-            let topic = manifest.topics.iter().find(|entry| entry.topic == span.topic);
+        if let Some(range) = topics.ranges().iter().find(|range| range.removed > 0) {
+            let topic = manifest.topics.iter().find(|entry| entry.topic == range.topic);
             return Err(VerifyError::Removed {
                 topic: topic.map(|entry| entry.name.clone()).unwrap_or_default(),
-                records: span.removed,
+                records: range.removed,
             });
         }
         let evidence = Evidence::gather(&runs, &topics, threads)?;

@@ -4,7 +4,7 @@
 //! asked is a [`query`], a value; the [`suite`] has nine of them with names. What a query means is
 //! fixed by the [`semantics`] of an engine: when a window closes, what is late. [`mod@evaluate`] makes the
 //! run's records again and counts them in one pass; the [`answer`] says of each row whether it is
-//! exact, bracketed or pending.
+//! exact, bracketed or pending. [`mod@compare`] holds a job's rows against it.
 //!
 //! ```
 //! use fleetstorm_answers::evaluate::{Input, evaluate};
@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod compare;
 pub mod engine;
 pub mod error;
 pub mod evaluate;

@@ -3,10 +3,11 @@
 mod print;
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-pub use print::Format;
+pub use print::{Format, instant};
 
 use crate::query::{Bounds, Kind};
 
@@ -149,6 +150,18 @@ impl Value {
             Value::Long(_) => 2,
             Value::Double(_) => 3,
             Value::Text(_) => 4,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::Text(text) => f.write_str(text),
+            Value::Double(number) => write!(f, "{number}"),
+            Value::Long(number) => write!(f, "{number}"),
+            Value::Bool(value) => write!(f, "{value}"),
         }
     }
 }

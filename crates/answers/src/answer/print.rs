@@ -255,7 +255,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// An instant in a zone; as a number where no calendar reaches it.
-fn instant(ms: i64, zone_offset_ms: i64) -> String {
+pub fn instant(ms: i64, zone_offset_ms: i64) -> String {
     let zone = i32::try_from(zone_offset_ms / 1000).ok().and_then(FixedOffset::east_opt);
     match (DateTime::from_timestamp_millis(ms), zone) {
         (Some(instant), Some(zone)) => {

@@ -1,0 +1,126 @@
+//! What a job wrote, held against the right answer: a verdict for each window and key.
+//!
+//! A job's output is an append log, each of whose records is a row, or upserts, of which the last of
+//! each key counts and a null value deletes. [`Output`] takes its records in their order; [`compare`]
+//! gives the verdict of all of them so far, and may be asked again when more have come.
+
+mod diagnosis;
+mod lateness;
+mod output;
+mod values;
+mod verdict;
+
+use std::cmp::Ordering;
+
+pub use lateness::Lateness;
+pub use output::{Changelog, Output, OutputRow, Place};
+pub use values::Allowed;
+pub use verdict::{Counts, Finding, FindingKind, Outcome, Verdict, WrongField};
+
+use crate::answer::{Answer, Certainty, Row, Value};
+use crate::query::Window;
+
+/// How many findings of a kind a verdict has.
+const FINDINGS: usize = 5;
+
+/// What was found of an expected row.
+#[derive(Debug, Clone, Copy, Default)]
+struct Matched<'a> {
+    /// Rows of its window and keys.
+    rows: u64,
+    /// The first of them.
+    first: Option<&'a OutputRow>,
+    /// The first of them that differs.
+    wrong: Option<&'a OutputRow>,
+}
+
+/// Holds `output` against `answer`, the right one of a question with these windows.
+pub fn compare(answer: &Answer, window: Window, output: &Output) -> Verdict {
+    let mut matched = vec![Matched::default(); answer.rows.len()];
+    let mut findings = Findings::default();
+    let mut counts = Counts { undecodable: output.undecodable(), ..Counts::default() };
+    let mut lateness = Vec::new();
+    let mut extra = Vec::new();
+    for row in output.rows() {
+        let Ok(at) = answer.rows.binary_search_by(|expected| order(expected, row)) else {
+            counts.extra += 1;
+            findings.add(FindingKind::Extra, || Finding::of(FindingKind::Extra, row));
+            extra.push(row);
+            continue;
+        };
+        let (expected, matched) = (&answer.rows[at], &mut matched[at]);
+        matched.rows += 1;
+        matched.first.get_or_insert(row);
+        if values::is_right(answer, expected, row) {
+            lateness.extend(row.written_ms.zip(row.window).map(|(at, window)| at - window.end_ms));
+        } else {
+            matched.wrong.get_or_insert(row);
+        }
+    }
+    let mut missing = Vec::new();
+    for (expected, matched) in answer.rows.iter().zip(&matched) {
+        let kind = match (matched.rows, matched.wrong) {
+            (0, _) => absent(expected),
+            (_, Some(_)) => FindingKind::Wrong,
+            (1, None) => match expected.certainty {
+                Certainty::Bracketed(_) => FindingKind::WithinBracket,
+                _ => FindingKind::Right,
+            },
+            _ => FindingKind::Duplicated,
+        };
+        counts.add(kind);
+        if kind == FindingKind::Missing {
+            missing.push(expected);
+        }
+        findings.add(kind, || match matched.wrong.or(matched.first) {
+            Some(row) => Finding {
+                fields: values::wrong_fields(answer, expected, row),
+                ..Finding::of(kind, row)
+            },
+            None => Finding::missing(expected),
+        });
+    }
+    Verdict {
+        outcome: counts.outcome(answer.rows.len(), output.may_repeat()),
+        counts,
+        records: output.records(),
+        deleted: output.deleted(),
+        lateness: Lateness::of(lateness),
+        notes: diagnosis::notes(answer, window, &extra, &missing),
+        findings: findings.0,
+        undecodable: output.first_undecodable().to_vec(),
+    }
+}
+
+/// What it means that no row of `expected` is there.
+fn absent(expected: &Row) -> FindingKind {
+    match &expected.certainty {
+        Certainty::Exact => FindingKind::Missing,
+        Certainty::Pending => FindingKind::Pending,
+        Certainty::Bracketed(bracket) if bracket.pending => FindingKind::Pending,
+        Certainty::Bracketed(bracket) if bracket.may_be_missing => FindingKind::WithinBracket,
+        Certainty::Bracketed(_) => FindingKind::Missing,
+    }
+}
+
+/// The order of an expected row and one of the job, as [`Row::order`].
+fn order(expected: &Row, found: &OutputRow) -> Ordering {
+    let keys = expected.keys.iter().zip(&found.keys).map(|(a, b)| Value::order(a, b));
+    expected.window.cmp(&found.window).then_with(|| keys.fold(Ordering::Equal, Ordering::then))
+}
+
+/// The first findings of each kind that is worth to be shown.
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, kind: FindingKind, finding: impl FnOnce() -> Finding) {
+        let shown = self.0.iter().filter(|finding| finding.kind == kind).count();
+        if kind.is_fault() && shown < FINDINGS {
+            self.0.push(finding());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
