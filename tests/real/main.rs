@@ -7,6 +7,7 @@ mod direct;
 mod doctor;
 mod faults;
 mod flink;
+mod kafka_streams;
 mod quotas;
 mod read_back;
 mod registry;
@@ -23,6 +24,8 @@ mod flink_client;
 mod own_cluster;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/streams_jobs.rs"]
+mod streams_jobs;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/wire.rs"]
