@@ -1,6 +1,7 @@
 //! The suite's programs of Kafka Streams, as they are printed, against `check`: they are right over runs
 //! of every shape, and each that was made wrong is found out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::cluster::{TestCluster, prefix};
@@ -62,8 +63,7 @@ impl Made {
         // Also of the join, whose key names the pair, so that a repeat is no fault.
         arguments.extend(["--mode", "upsert", "--output-topic", &job.topic, "--report", "-"]);
         arguments.extend(["-b", &cluster.bootstrap, "-r", &cluster.registry]);
-        let following = ["--follow", "--within", "120s"];
-        let limit = if more.starts_with(&following) { SOON * 3 } else { SOON };
+        let limit = if more.contains(&"--follow") { SOON * 3 } else { SOON };
         Running::start(&[&arguments[..], more].concat()).finish(limit)
     }
 }
@@ -105,12 +105,13 @@ const RUNS: [&[&str]; 10] = [
 ];
 
 /// How many runs' jobs are in one process.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 3;
 
 #[test]
 fn streams_jobs_are_right_over_runs_of_every_shape() {
     let cluster = TestCluster::from_environment();
     let folder = tempfile::tempdir().expect("a folder can be made");
+    let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
     for runs in RUNS.chunks(AT_ONCE) {
         let mut going = Vec::new();
         for parts in runs {
@@ -139,18 +140,22 @@ fn streams_jobs_are_right_over_runs_of_every_shape() {
                 running.finish(SOON * 2).exits(0);
             }
             for job in jobs {
-                let checked = made.check(&cluster, job, &["--follow", "--within", "120s"]);
+                let checked = made.check(&cluster, job, &["--follow", "--within", "170s"]);
                 let report = checked.exits(0).report();
-                let counts = &report["counts"];
                 assert_eq!(report["verdict"], "right", "{report:#}");
-                assert!(counts["right"].as_u64() > Some(0), "{}: {report:#}", job.topic);
-                // The grace of a day reaches the end of the run, so that all is known for sure.
-                let known = counts["within_bracket"].as_u64();
-                assert!(known <= Some(1), "{}: {report:#}", job.topic);
+                let count = |kind: &str| report["counts"][kind].as_u64().expect("it is counted");
+                // The grace of a day reaches the end of the run, so that all is known for sure, but
+                // for a mean that is a bound itself.
+                let is_known = count("within_bracket") == 0 || job.query == "hot-machines";
+                assert!(is_known, "{}: {report:#}", job.topic);
+                *rows.entry(job.query).or_default() += count("right");
             }
         }
         process.end();
     }
+    // One machine alone may have no answers, runs of more have many.
+    assert_eq!(rows.len(), QUERIES.len());
+    assert!(rows.values().all(|&rows| rows > 40), "{rows:?}");
 }
 
 /// How the reading's own timestamp is taken.
@@ -162,6 +167,8 @@ struct Mutation {
     what: &'static str,
     query: &'static str,
     over: Over,
+    /// What `check` ends with: 33 where answers are wrong, 34 where some are only missing.
+    code: i32,
     edits: &'static [(&'static str, &'static str)],
     right_for: &'static [&'static str],
 }
@@ -182,7 +189,7 @@ const fn wrong(
     query: &'static str,
     edits: &'static [(&'static str, &'static str)],
 ) -> Mutation {
-    Mutation { what, query, over: Over::Order, edits, right_for: &[] }
+    Mutation { what, query, over: Over::Order, code: 33, edits, right_for: &[] }
 }
 
 const MUTATIONS: [Mutation; 16] = [
@@ -234,7 +241,10 @@ const MUTATIONS: [Mutation; 16] = [
             ("ofHours(24)", "ofMillis(0)"),
         ],
     ),
-    wrong("near", "failed-by-outage", &[("ofMinutes(1)", "ofSeconds(50)")]),
+    Mutation {
+        code: 34,
+        ..wrong("near", "failed-by-outage", &[("ofMinutes(1)", "ofSeconds(50)")])
+    },
     wrong("class", "load-by-memory", &[("memoryGb < 64", "memoryGb < 128")]),
     wrong("least", "busiest", &[(".reversed()", "")]),
     wrong("status", "fleet-status", &[(r#"change.get("status") +"#, r#""up" +"#)]),
@@ -275,7 +285,10 @@ fn streams_jobs_that_are_wrong_are_found_out() {
         Over::Twice => &twice,
         Over::Late => &late,
     };
-    let changed = |of: &Mutation| Job::new(of.query, &over(of.over).prefix, of.what, of.edits);
+    let changed = |of: &Mutation| {
+        let named = format!("wrong-{}", of.what);
+        Job::new(of.query, &over(of.over).prefix, &named, of.edits)
+    };
     let mut jobs: Vec<Job> = MUTATIONS.iter().map(changed).collect();
     // The same programs as they are printed, so that it is the change that is found.
     let printed = ["zone-load", "anomaly-sessions"];
@@ -290,14 +303,17 @@ fn streams_jobs_that_are_wrong_are_found_out() {
     process.end();
 
     let (wrong, right) = jobs.split_at(MUTATIONS.len());
+    let mut missed = Vec::new();
     for (mutation, job) in MUTATIONS.iter().zip(wrong) {
         let checked = over(mutation.over).check(&cluster, job, &[]);
-        let code = checked.status.code();
-        assert_eq!(code, Some(33), "{}: {}\n{}", mutation.what, checked.stdout, checked.stderr);
+        if checked.status.code() != Some(mutation.code) {
+            missed.push(format!("{}: {}", mutation.what, checked.stderr));
+        }
         if !mutation.right_for.is_empty() {
             over(mutation.over).check(&cluster, job, mutation.right_for).exits(0);
         }
     }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
     let runs = [&late, &late, &twice, &order, &order];
     for (place, (job, made)) in right.iter().zip(runs).enumerate() {
         let more: &[&str] = if place < 3 { &[] } else { &["--grace", "0s"] };

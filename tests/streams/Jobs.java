@@ -24,9 +24,9 @@ public class Jobs {
     try (StandardJavaFileManager files = compiler.getStandardFileManager(null, null, null)) {
       for (int at = 1; at < arguments.length; at++) {
         start(compiler, files, Path.of(arguments[at]), folder.resolve("classes-" + at));
+        System.err.println("Jobs: " + at + " started");
       }
     }
-    System.err.println("Jobs: " + (arguments.length - 1) + " started");
   }
 
   /** Compiles a program as `javac` does, and calls its `main`. */

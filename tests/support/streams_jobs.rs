@@ -121,7 +121,9 @@ impl Jobs {
             cluster.create(&job.topic, 2, &[("cleanup.policy", "compact")]);
         }
         let running = Running::spawn(&mut java);
-        running.line(&format!("Jobs: {} started", jobs.len()));
+        for number in 1..=jobs.len() {
+            running.line(&format!("Jobs: {number} started"));
+        }
         Jobs { running, _folder: folder }
     }
 
