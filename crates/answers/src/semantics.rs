@@ -154,6 +154,15 @@ impl Semantics {
             last_ms < highest_ms.saturating_sub(self.delay_ms).saturating_sub(gap_ms)
         }
     }
+
+    /// Whether a session that a record of this instant extends may be forgotten before, once the highest
+    /// timestamp is `highest_ms`, so that it stays beside what the record makes.
+    #[inline]
+    pub fn forgets_session(&self, event_ms: i64, highest_ms: i64) -> bool {
+        // Kafka Streams keeps sessions for the gap and the grace from stream time on, and takes records
+        // behind it as well.
+        !self.engine.is_flink() && event_ms < highest_ms.saturating_sub(self.delay_ms)
+    }
 }
 
 /// Reads an offset from UTC, as `+02:00`, in milliseconds.

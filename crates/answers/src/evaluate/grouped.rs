@@ -110,7 +110,9 @@ impl<'a> Grouped<'a> {
                         let highest = highest.saturating_sub(semantics.lateness_ms);
                         semantics.closes_session(last_ms, gap_ms, highest)
                     };
-                    arrival.judge(is_late)
+                    let verdict = arrival.judge(is_late);
+                    let stays = arrival.judge(|ms| semantics.forgets_session(event_ms, ms));
+                    if stays == Verdict::Counts { verdict } else { verdict.max(Verdict::MaybeLate) }
                 };
                 self.sessions.add(plan, group, event_ms, gap_ms, judge, keyed.record, place);
                 let past = self.arrival.highest().saturating_sub(self.horizon_ms);
