@@ -4,6 +4,7 @@
 mod answers;
 mod bad_input;
 mod broker_faults;
+mod check;
 mod command_line;
 mod determinism;
 mod doctor;
