@@ -8,6 +8,7 @@ mod doctor;
 mod faults;
 mod flink;
 mod flink_answers;
+mod kafka_streams;
 mod quotas;
 mod read_back;
 mod registry;
@@ -26,6 +27,8 @@ mod flink_jobs;
 mod own_cluster;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/streams_jobs.rs"]
+mod streams_jobs;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/wire.rs"]

@@ -92,7 +92,7 @@ pub fn evaluate(
             (rows, records, None)
         }
         Question::FleetStatus => {
-            let mut status = FleetStatus::new(!semantics.engine.is_flink());
+            let mut status = FleetStatus::default();
             walk::walk(&input.parts, wanted, |place, keyed| status.take(place, keyed));
             let (rows, records) = status.finish();
             (rows, records, None)
