@@ -25,9 +25,9 @@ const QUERIES: [&str; 9] = [
     "deduplicated",
 ];
 
-/// How long a job may take over its rows once it runs: the texts leave silent partitions and topics out
+/// How long a job may take to start and to write its rows: the texts leave silent partitions and topics out
 /// after 30 s.
-const FOLLOWED: Duration = Duration::from_secs(90);
+const FOLLOWED: Duration = Duration::from_secs(180);
 
 /// A run whose records are in topics with a prefix.
 struct Load {
