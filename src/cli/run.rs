@@ -248,7 +248,7 @@ fn transactions(args: &RunArgs) -> Result<Option<Transactions>, ProgramError> {
         && threads != producers
     {
         return usage(
-            "with --transactional-id each thread has a producer of its own: leave out --producers",
+            "with --transactional-id each thread has a producer of its own: give --threads, and leave out --producers",
         );
     }
     Ok(Some(Transactions {
