@@ -111,12 +111,17 @@ pub(super) fn report(
         (_, true) => Some(Clock::CreateTime),
         _ => None,
     };
-    let lateness = verdict.lateness.zip(clock).filter(|_| is_live);
-    if lateness.is_some() && clock == Some(Clock::CreateTime) {
-        notes.push(
-            "how late answers are is told by the job's own timestamps: set message.timestamp.type=LogAppendTime on the output topic to have the broker's"
-                .to_owned(),
-        );
+    // Kafka Streams and ksqlDB give records the event time.
+    let is_told = clock == Some(Clock::AppendTime) || options.query.engine.is_flink();
+    let lateness = verdict.lateness.zip(clock).filter(|_| is_live && is_told);
+    if is_live && verdict.lateness.is_some() && clock == Some(Clock::CreateTime) {
+        notes.push(format!(
+            "{}: set message.timestamp.type=LogAppendTime on the output topic to have the broker's time",
+            match is_told {
+                true => "how late answers are is told by the job's own timestamps",
+                false => "how late answers are isn't told by the job's own timestamps",
+            }
+        ));
     }
     if answer.rows.is_empty() {
         notes.push(
