@@ -181,11 +181,7 @@ fn check(input: &Input<'_>, manifest: &Manifest, question: &Question) -> Result<
             return Err(AnswerError::NoTopic { needed, written: written.iter().collect() });
         }
     }
-    let known_end = match manifest.pace {
-        Pace::Max => manifest.end_slot().is_some() && manifest.duration.is_none(),
-        _ => manifest.end_slot().is_some() || manifest.end_ns().is_some(),
-    };
-    if !known_end && input.parts.iter().any(|part| part.records.is_none()) {
+    if !has_end(manifest) && input.parts.iter().any(|part| part.records.is_none()) {
         return Err(AnswerError::Endless);
     }
     if let (Some(size_ms), Some(fleet_time)) = (question.window().size_ms(), manifest.fleet_time())
@@ -199,6 +195,14 @@ fn check(input: &Input<'_>, manifest: &Manifest, question: &Question) -> Result<
         }
     }
     Ok(())
+}
+
+/// Whether the manifest says which record is the run's last.
+pub(crate) fn has_end(manifest: &Manifest) -> bool {
+    match manifest.pace {
+        Pace::Max => manifest.end_slot().is_some() && manifest.duration.is_none(),
+        _ => manifest.end_slot().is_some() || manifest.end_ns().is_some(),
+    }
 }
 
 /// What who compares with a job should know.
