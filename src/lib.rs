@@ -3,7 +3,8 @@
 //! The records are [`fleetstorm_model`]'s: a run is a pure function of its manifest. Here they are
 //! paced ([`pacing`]), sent ([`sink`]) and reported ([`report`]); [`run`] wires the whole.
 //! [`preview`] shows a run without making it, [`verify`] proves what one delivered, [`expect`] gives
-//! the right answers of queries over one, [`check`] holds a job's output against them, [`doctor`] tells why one would fail. [`cluster`] and [`registry`] reach Kafka clusters and schema registries.
+//! the right answers of queries over one, [`check`] holds a job's output against them, [`score`] a detector's alarms against its anomalies,
+//! [`doctor`] tells why one would fail. [`cluster`] and [`registry`] reach Kafka clusters and schema registries.
 
 #![deny(missing_docs)]
 // The files that need it say so: those of sink/kafka that call librdkafka itself.
@@ -23,6 +24,7 @@ pub mod preview;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod score;
 pub mod serve;
 pub mod sink;
 pub mod verify;

@@ -14,7 +14,7 @@ use fleetstorm_answers::query::{Question, Window};
 use fleetstorm_answers::semantics::Semantics;
 use fleetstorm_model::schedule::Time;
 
-pub use report::CheckReport;
+pub use report::{CheckReport, Clock, Undecodable};
 
 use crate::cluster::ClusterOptions;
 use crate::exit::{ExitCode, ProgramError};

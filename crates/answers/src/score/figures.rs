@@ -37,6 +37,10 @@ pub struct Score {
     /// All episodes, in the order of machines.
     #[serde(skip)]
     pub episodes: Vec<Episode>,
+    #[serde(skip)]
+    pub(super) detects: Random,
+    #[serde(skip)]
+    pub(super) grace_ms: i64,
 }
 
 /// The run, as a detector sees it.
@@ -286,6 +290,8 @@ pub(super) fn figures(truth: &Truth, alarms: &Alarms, options: &Options, seed: u
             ..sorted.counts
         },
         episodes,
+        detects: random,
+        grace_ms: options.rules.grace_ms,
     }
 }
 

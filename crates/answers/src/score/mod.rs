@@ -6,6 +6,7 @@
 //! incidents and machines, not with readings.
 
 mod alarms;
+mod curve;
 mod figures;
 mod intervals;
 mod judge;

@@ -249,8 +249,12 @@ fn scores_below_the_threshold_rank_readings_and_alarm_nobody() {
     let score = scored(&run, detector(&run, all), &with);
     assert!(close(score.merged.precision, 1.0) && close(score.readings.average_precision, 1.0));
     assert_eq!(score.alarms.below_threshold, score.run.readings - score.run.anomalous_readings);
-    // The other way round they rank worse than chance.
-    let worst = |reading: &Telemetry<String>| all(reading).map(|score| 1.0 - score);
+    // The other way round, and each anomalous reading alone, they rank worse than chance.
+    let mut least = 0.1;
+    let worst = |reading: &Telemetry<String>| {
+        least -= 1e-6;
+        Some(if reading.is_anomaly { least } else { 0.8 })
+    };
     let figure = scored(&run, detector(&run, worst), &with).readings.average_precision;
     assert!(figure.value < figure.random, "{figure:?}");
 }
