@@ -34,13 +34,10 @@ pub fn svg(report: &ScoreReport) -> String {
     let score = &report.score;
     let of_kind = |kind: IncidentKind| {
         let figures = score.kinds.iter().find(|figures| figures.kind == kind.as_str());
-        figures.map(|figures| (Some(kind), figures))
+        figures.map(|figures| (kind, figures))
     };
-    let mut panels: Vec<(Option<IncidentKind>, &Figures)> =
+    let panels: Vec<(IncidentKind, &Figures)> =
         IncidentKind::ANOMALIES.into_iter().filter_map(of_kind).collect();
-    if panels.len() > 1 {
-        panels.push((None, &score.all));
-    }
     let (mut group, top) = heading(report);
     let columns = panels.len().clamp(2, if panels.len() == 4 { 2 } else { 3 });
     let width = (INNER - GAP * (columns - 1) as f64) / columns as f64;
@@ -121,7 +118,7 @@ fn heading(report: &ScoreReport) -> (Group, f64) {
 /// The delays of one kind.
 struct Panel<'a> {
     score: &'a Score,
-    kind: Option<IncidentKind>,
+    kind: IncidentKind,
     figures: &'a Figures,
     plot: Area,
     /// How long the axis of delays is, in milliseconds.
@@ -131,7 +128,7 @@ struct Panel<'a> {
 impl<'a> Panel<'a> {
     fn new(
         score: &'a Score,
-        kind: Option<IncidentKind>,
+        kind: IncidentKind,
         figures: &'a Figures,
         area: Area,
     ) -> Panel<'a> {
@@ -234,7 +231,7 @@ impl<'a> Panel<'a> {
     /// What it is of, and its figures.
     fn words(&self) -> Group {
         let Figures { detected, episodes, missed, delay_ms, recall, .. } = self.figures;
-        let name = self.kind.map_or("all kinds".to_owned(), |kind| kind.as_str().replace('_', " "));
+        let name = self.kind.as_str().replace('_', " ");
         let (x, y, right) = (self.plot.x, self.plot.y, self.plot.x + self.plot.width);
         let found = format!("{detected} of {episodes} detected");
         let delays = match delay_ms {
@@ -251,12 +248,11 @@ impl<'a> Panel<'a> {
             .add(text(right, y - 26.0, 12.0, palette::INK, &found).set("text-anchor", "end"))
             .add(text(x, y - 9.0, 12.0, palette::FAINT, &delays));
         // Where the band of those that were missed is high enough for a word.
-        let level = self.y(recall.value.unwrap_or(0.0));
-        if level - y > 18.0 {
-            let word = format!("{missed} missed");
-            group = group.add(
-                text(right - 6.0, y + 14.0, 11.0, MISSED_INK, &word).set("text-anchor", "end"),
-            );
+        if self.y(recall.value.unwrap_or(0.0)) - y > 22.0 {
+            let word = text(x + 8.0, y + 16.0, 11.0, MISSED_INK, &format!("{missed} missed"));
+            // A curve may run behind it.
+            let word = word.set("stroke", MISSED).set("stroke-width", 5);
+            group = group.add(word.set("paint-order", "stroke"));
         }
         group
     }

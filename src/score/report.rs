@@ -117,7 +117,7 @@ impl ScoreReport {
     fn write_episodes(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
-            "{:<20}{:>9}{:>9}{:>9}{:>18}{:>9}{:>11}{:>9}{:>9}{:>12}",
+            "{:<20}{:>9}{:>9}{:>9}{:>18}{:>9}{:>12}{:>12}{:>12}{:>12}",
             "episodes",
             "detected",
             "missed",
@@ -136,7 +136,7 @@ impl ScoreReport {
             let delay = |of: fn(&Delays) -> f64| length(delay_ms.as_ref().map(of));
             writeln!(
                 out,
-                "{kind:<20}{detected:>9}{missed:>9}{:>9}{:>18}{:>9}{:>11}{:>9}{:>9}{:>12}",
+                "{kind:<20}{detected:>9}{missed:>9}{:>9}{:>18}{:>9}{:>12}{:>12}{:>12}{:>12}",
                 percent(recall.value),
                 interval(recall),
                 percent(recall.random),

@@ -5,24 +5,24 @@ use fleetstorm_model::simulation::incidents::IncidentKind;
 use super::figures::{Episode, Score};
 
 impl Score {
-    /// The part of the episodes of a kind, or of all, that the random detector is expected to have
+    /// The part of the episodes of a kind that the random detector is expected to have
     /// detected so long after their begins, in milliseconds.
-    pub fn random_within(&self, kind: Option<IncidentKind>, delay_ms: i64) -> f64 {
+    pub fn random_within(&self, kind: IncidentKind, delay_ms: i64) -> f64 {
         let of = || self.episodes_of(kind);
         let detected: f64 =
             of().map(|episode| self.detects.detects(episode.readings_within(self, delay_ms))).sum();
         detected / of().count().max(1) as f64
     }
 
-    /// The longest time that an alarm of an episode of a kind, or of any, may come behind its begin, in
+    /// The longest time that an alarm of an episode of a kind may come behind its begin, in
     /// milliseconds.
-    pub fn longest_ms(&self, kind: Option<IncidentKind>) -> i64 {
+    pub fn longest_ms(&self, kind: IncidentKind) -> i64 {
         self.episodes_of(kind).map(|episode| episode.window_ms(self)).max().unwrap_or(0)
     }
 
-    /// The episodes of a kind, or all.
-    pub fn episodes_of(&self, kind: Option<IncidentKind>) -> impl Iterator<Item = &Episode> {
-        self.episodes.iter().filter(move |e| kind.is_none_or(|kind| kind == e.kind))
+    /// The episodes of a kind.
+    pub fn episodes_of(&self, kind: IncidentKind) -> impl Iterator<Item = &Episode> {
+        self.episodes.iter().filter(move |e| e.kind == kind)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The figures of a score.
 
+use std::collections::BTreeMap;
+
 use fleetstorm_model::simulation::incidents::IncidentKind;
 use serde::Serialize;
 
@@ -84,7 +86,7 @@ pub struct AlarmCounts {
     /// Those in another incident or its grace, neither right nor wrong.
     pub apart: u64,
     /// These by the incident's kind.
-    pub apart_by_kind: Vec<(&'static str, u64)>,
+    pub apart_by_kind: BTreeMap<&'static str, u64>,
 }
 
 /// The random detector that figures stand beside.
@@ -337,7 +339,7 @@ impl Sorted {
             right: 0,
             wrong: 0,
             apart: 0,
-            apart_by_kind: Vec::new(),
+            apart_by_kind: BTreeMap::new(),
         };
         Sorted { raised, counts }
     }

@@ -149,7 +149,7 @@ fn one_that_always_alarms_is_no_better_than_chance() {
     assert!((rate.random.unwrap() - rate.value.unwrap()).abs() < 1e-9);
     // It alarms in failures and wear too, for which it is neither praised nor blamed.
     assert!(score.alarms.apart > 0 && score.readings.apart > 0);
-    let of_kinds: u64 = score.alarms.apart_by_kind.iter().map(|(_, count)| count).sum();
+    let of_kinds: u64 = score.alarms.apart_by_kind.values().sum();
     assert_eq!(of_kinds, score.alarms.apart);
     assert_eq!(score.alarms.right + score.alarms.wrong + score.alarms.apart, score.alarms.scored);
 }
