@@ -1,4 +1,4 @@
-//! Why a run ends otherwise than it should, and the exit code that says so.
+//! The errors of the program, and the exit code of each.
 
 use std::path::PathBuf;
 
@@ -18,17 +18,17 @@ use crate::sink::direct::DirectError;
 use crate::sink::kafka::KafkaError;
 use crate::verify::VerifyError;
 
-/// Why a run could not be made, or not be finished.
+/// Why the program failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
-    /// Options that make no sense together.
+    /// Options that don't go together.
     #[error("{0}")]
     Usage(String),
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The settings make no run.
+    /// The settings describe no possible run.
     #[error(transparent)]
     Run(#[from] RunError),
     /// The properties of a Java client can't be read.
@@ -37,7 +37,7 @@ pub enum ProgramError {
     /// The cluster or a topic can't be used.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
-    /// There is no direct producer.
+    /// The direct producer can't be used.
     #[error(transparent)]
     Direct(#[from] DirectError),
     /// The registry can't be used.
@@ -54,21 +54,21 @@ pub enum ProgramError {
         /// The option that gave the address.
         option: &'static str,
     },
-    /// The sink takes no more.
+    /// The sink takes no more records.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// The machines could not be announced, so nothing was sent that would refer to them.
+    /// The machines could not be announced. No other records were sent, since they would refer to them.
     #[error("failed to announce the machines: {undelivered} of {total} records of topic `{topic}` were not delivered ({reasons}), and nothing else was sent{}", advice(*.too_large, topic))]
     Announcement {
         /// The topic's full name.
         topic: String,
-        /// Records of the topic that failed or are still on their way.
+        /// Records of the topic that failed or are still in flight.
         undelivered: u64,
         /// Records of the topic.
         total: u64,
         /// Kinds of error and their counts.
         reasons: String,
-        /// Whether every failure was for a record's size.
+        /// Whether every record failed for its size.
         too_large: bool,
     },
     /// The report can't be written.
@@ -110,7 +110,7 @@ pub enum ProgramError {
         /// Why.
         source: std::io::Error,
     },
-    /// A thread that simulates could not be started, or ended by a mistake in this program.
+    /// A thread could not be started, or this program has a bug.
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -119,41 +119,41 @@ pub enum ProgramError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// All that was asked for was done.
+    /// Everything was done.
     Done = 0,
-    /// A mistake in the program.
+    /// A bug in this program.
     Internal = 1,
     /// Options or configuration are wrong.
     Usage = 2,
     /// No broker answers.
     BrokerUnreachable = 10,
-    /// The broker refuses the connection, or access to a topic.
+    /// The broker refuses the connection, the login, or access to a topic.
     BrokerRefused = 11,
-    /// A topic can't be created, or does not suit the run.
+    /// A topic can't be created, or doesn't suit the run.
     TopicUnfit = 12,
-    /// The producer failed as a whole.
+    /// The producer had a fatal error.
     ProducerFailed = 13,
     /// No registry answers.
     RegistryUnreachable = 20,
     /// The registry denied access.
     RegistryRefused = 21,
-    /// The registry refuses a schema.
+    /// The registry rejected a schema.
     SchemaRefused = 22,
-    /// The registry answers with errors, or is none.
+    /// The registry answers with errors, or is not a registry.
     RegistryFailed = 23,
     /// The embedded broker's or registry's address is taken.
     AddressTaken = 24,
     /// Records were not delivered.
     Lost = 30,
-    /// Records were not delivered, all of them for their size.
+    /// Records were not delivered, all because of their size.
     TooLarge = 31,
-    /// Topics hold other records than the run's, or schemas are other than its.
+    /// The topics differ from the run, or the registry's schemas do.
     Differs = 32,
     /// A job's output is wrong.
     AnswersWrong = 33,
     /// Nothing of a job's output is wrong, and some of it is missing.
     AnswersMissing = 34,
-    /// The rate was not held, where that was asked for.
+    /// The rate was not held, and --max-rate-error was given.
     RateNotHeld = 40,
     /// Output or a report can't be written.
     Output = 50,
@@ -221,7 +221,7 @@ fn verify(error: &VerifyError) -> ExitCode {
         VerifyError::Kafka(error) => kafka(error),
         VerifyError::Registry(error) => registry(error),
         VerifyError::Schema { .. } => ExitCode::Differs,
-        VerifyError::Topic { .. } | VerifyError::MadeAnew { .. } | VerifyError::Removed { .. } => {
+        VerifyError::Topic { .. } | VerifyError::Recreated { .. } | VerifyError::Removed { .. } => {
             ExitCode::TopicUnfit
         }
         VerifyError::Consume(error) => consume(error),
@@ -283,7 +283,7 @@ fn registry(error: &RegistryError) -> ExitCode {
 /// What to do about records that are too large for `topic`.
 fn advice(too_large: bool, topic: &str) -> String {
     if too_large {
-        format!(": raise max.message.bytes of topic `{topic}`, which the broker holds them against")
+        format!(": they exceed max.message.bytes of topic `{topic}`; raise it")
     } else {
         String::new()
     }

@@ -1,10 +1,11 @@
 //! fleetstorm: a load producer for Kafka and Redpanda.
 //!
-//! The records are [`fleetstorm_model`]'s: a run is a pure function of its manifest. Here they are
-//! paced ([`pacing`]), sent ([`sink`]) and reported ([`report`]); [`run`] wires the whole.
-//! [`preview`] shows a run without making it, [`verify`] proves what one delivered, [`expect`] gives
-//! the right answers of queries over one, [`check`] holds a job's output against them, [`score`] a detector's alarms against its anomalies,
-//! [`doctor`] tells why one would fail. [`cluster`] and [`registry`] reach Kafka clusters and schema registries.
+//! The records are [`fleetstorm_model`]'s: a run is a pure function of its manifest. Here they are paced
+//! ([`pacing`]), sent ([`sink`]) and reported ([`report`]); [`run`] puts that together. [`preview`] shows
+//! a run without making it, [`verify`] proves what a run delivered, [`expect`] computes the right answers
+//! of queries over it, [`check`] holds a job's output against them, [`score`] holds a detector's alarms
+//! against the run's anomalies, and [`doctor`] finds out why a run would fail. [`cluster`] and [`registry`]
+//! reach Kafka clusters and schema registries.
 
 #![deny(missing_docs)]
 // The files that need it say so: those of sink/kafka that call librdkafka itself.
@@ -27,4 +28,5 @@ pub mod run;
 pub mod score;
 pub mod serve;
 pub mod sink;
+pub mod tls;
 pub mod verify;

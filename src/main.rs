@@ -1,4 +1,4 @@
-//! The program: parses the command line, listens for signals, exits with a code that says what
+//! The program: parses the command line, listens for signals, and exits with a code that says what
 //! happened.
 
 use std::io::{self, IsTerminal, Write};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
 use clap::FromArgMatches;
-use fleetstorm::cli::answers::{CheckArgs, QueriesCommand};
+use fleetstorm::cli::answers::{CheckArgs, ExpectArgs, QueriesCommand};
 use fleetstorm::cli::score::ScoreArgs;
 use fleetstorm::cli::{
     self, Cli, Command, DoctorArgs, ReportCommand, ScenariosCommand, SchemasCommand, VerifyArgs,
@@ -55,7 +55,7 @@ fn main() {
     process::exit(code as i32);
 }
 
-/// Tells what went wrong.
+/// Prints an error.
 fn print_error(what: &str) {
     output::print_status(&format!("error: {what}"));
 }
@@ -76,7 +76,7 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, ProgramError> {
         }
         Command::Preview(args) => preview::preview(&args.options(), stop, verbosity),
         Command::Verify(args) => verify(args, stop, cli.quiet),
-        Command::Expect(args) => expect::expect(&args.query.options()?, args.format, verbosity),
+        Command::Expect(args) => expect(args, stop, verbosity),
         Command::Check(args) => check(args, stop, cli.quiet),
         Command::Score(args) => score(args, stop, cli.quiet),
         Command::Queries(command) => queries(command),
@@ -111,6 +111,27 @@ fn verify(args: &VerifyArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, P
         Verdict { total, .. } if total.lost > 0 => ExitCode::Lost,
         _ => ExitCode::Differs,
     })
+}
+
+fn expect(
+    args: &ExpectArgs,
+    stop: &StopFlag,
+    verbosity: Verbosity,
+) -> Result<ExitCode, ProgramError> {
+    let query = args.query.options()?;
+    let Some(topic) = &args.to_topic else {
+        return expect::expect(&query, args.format, verbosity);
+    };
+    let (cluster, registry) = (args.broker.options(), args.registry.options());
+    let connection = Connection::read(&cluster)?;
+    let missing = |what: &str| ProgramError::Usage(format!("--to-topic needs {what}"));
+    let brokers = connection.brokers(&cluster)?;
+    let brokers = brokers.ok_or_else(|| missing("brokers: give them by --bootstrap-server"))?;
+    let url = connection.registry_url(&registry);
+    let url = url.ok_or_else(|| missing("a registry: give it by --schema-registry"))?;
+    let registry = connection.registry(&registry, &url, stop)?;
+    let settings = connection.kafka(&cluster, brokers, None)?;
+    expect::publish(&query, topic, settings, &registry, stop, verbosity)
 }
 
 fn check(args: &CheckArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {
@@ -165,13 +186,13 @@ fn reach(
 fn doctor(args: &DoctorArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {
     let report = args.report.as_deref().map(run::report_file).transpose()?;
     let whole = doctor::examine(&args.options(), stop, |check| {
-        // A report keeps stdout to itself.
+        // A report on stdout has it to itself.
         match &report {
             _ if quiet => {}
             Some(ReportFile::Stdout) => output::write_status(|out| check.write(out)),
             _ => {
                 let mut text = Vec::new();
-                // Nothing depends on these lines; who has read enough may go.
+                // Nothing depends on these lines: the reader may close the pipe.
                 let _unheard =
                     check.write(&mut text).and_then(|()| output::Stdout.write_all(&text));
             }
@@ -194,7 +215,7 @@ fn report(command: &ReportCommand, quiet: bool) -> Result<ExitCode, ProgramError
     }
     let failed = |source| ProgramError::Report { path: path.to_owned(), source };
     match out {
-        // A reader that has read enough is no error.
+        // A reader that closes the pipe early is not an error.
         ReportFile::Stdout => stdout::print(&file::text(&merged).map_err(failed)?)?,
         file => file.write(&merged).map_err(failed)?,
     }
@@ -263,7 +284,7 @@ fn schemas(command: &SchemasCommand, stop: &StopFlag) -> Result<ExitCode, Progra
     print(&lines)
 }
 
-/// Prints lines; a reader that has read enough is no error.
+/// Prints lines. A reader that closes the pipe early is not an error.
 fn print(lines: &[String]) -> Result<ExitCode, ProgramError> {
     let mut text = lines.join("\n");
     text.push('\n');
@@ -271,12 +292,12 @@ fn print(lines: &[String]) -> Result<ExitCode, ProgramError> {
     Ok(ExitCode::Done)
 }
 
-/// Within this time another kind of signal is another way to say the same, as of a supervisor that sends
-/// SIGINT and SIGTERM.
+/// A signal of another kind within this time counts as the same one: some supervisors send SIGINT and
+/// SIGTERM.
 const SAME_WISH: Duration = Duration::from_secs(1);
 
-/// The first signal ends the run in good order, a second one leaves at once. SIGHUP counts as well,
-/// unless it was ignored when the program started, as by nohup.
+/// The first signal ends the run in good order, a second one exits at once. SIGHUP counts too, unless it
+/// was ignored when the program started, as under nohup.
 fn listen_for_signals(stop: &StopFlag) -> io::Result<()> {
     let mut kinds = TERM_SIGNALS.to_vec();
     if !is_ignored(SIGHUP) {
@@ -293,7 +314,7 @@ fn listen_for_signals(stop: &StopFlag) -> io::Result<()> {
                     stop.stop();
                 }
                 Some((before, at)) if before != signal && at.elapsed() < SAME_WISH => {}
-                // Whatever the rest of the program waits for.
+                // Whatever the program waits for.
                 Some(_) => low_level::exit(ExitCode::Interrupted as i32),
             }
         }
@@ -301,7 +322,7 @@ fn listen_for_signals(stop: &StopFlag) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a signal is ignored, as Linux tells; elsewhere none is taken for ignored.
+/// Whether a signal is ignored, as Linux reports it; false elsewhere.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -309,7 +330,7 @@ fn is_ignored(signal: i32) -> bool {
     mask & (1 << (signal - 1)) != 0
 }
 
-/// Logs to stderr: warnings always, more where asked for or where somebody watches.
+/// Logs to stderr: warnings always, more if asked for, or on a terminal.
 fn log_to_stderr(cli: &Cli) {
     let level = match (cli.quiet, cli.verbose) {
         (true, _) => "error",
@@ -318,7 +339,7 @@ fn log_to_stderr(cli: &Cli) {
         (false, 1) => "fleetstorm=debug,info",
         (false, _) => "fleetstorm=trace,debug",
     };
-    // An option wins over the environment, and what is empty is unset.
+    // Options win over the environment. An empty variable counts as unset.
     let asked = env::var("FLEETSTORM_LOG").ok().filter(|asked| !asked.trim().is_empty());
     let asked = asked.filter(|_| !cli.quiet && cli.verbose == 0);
     let filter = asked.as_deref().map(EnvFilter::try_new);
@@ -335,6 +356,6 @@ fn log_to_stderr(cli: &Cli) {
         .compact()
         .init();
     if let Some(error) = wrong {
-        tracing::warn!("FLEETSTORM_LOG is left out, since it is no filter: {error}");
+        tracing::warn!("FLEETSTORM_LOG is ignored, since it is not a valid filter: {error}");
     }
 }

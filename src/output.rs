@@ -1,5 +1,5 @@
-//! Standard output and standard error, which threads share, and perhaps other programs: what is
-//! written at once arrives whole, and one that is non-blocking is waited for.
+//! Standard output and standard error, shared by threads, and perhaps by other programs. Each write
+//! arrives whole. If an output is non-blocking, writes wait for room.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,7 +11,7 @@ use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 use rustix::pipe::PIPE_BUF;
 
-/// What the program tells while it works.
+/// What the program prints while it works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verbosity {
     /// Addresses, notes, a live line and a summary, on stderr.
@@ -20,20 +20,20 @@ pub enum Verbosity {
     Quiet,
 }
 
-/// The bytes of a write to what is no pipe.
+/// The bytes of a write to anything but a pipe.
 const BLOCK: usize = 1 << 16;
 
-/// Standard output. Each call writes all that it is given, and nothing of another thread between.
+/// Standard output. Each call writes everything, with nothing of another thread in between.
 #[derive(Debug, Clone, Copy)]
 pub struct Stdout;
 
-/// Standard error, alike.
+/// Standard error, likewise.
 #[derive(Debug, Clone, Copy)]
 pub struct Stderr;
 
 impl Stdout {
-    /// The most bytes that are best written at once. Into a pipe it is what the system keeps together
-    /// (`PIPE_BUF`, 4 KiB on Linux), since other processes may write into the same one.
+    /// The best size of a write. Into a pipe it is what the system keeps together (`PIPE_BUF`, 4 KiB on
+    /// Linux), since other processes may write into the same pipe.
     pub fn block() -> usize {
         let pipe = |kind| FileType::from_raw_mode(kind) == FileType::Fifo;
         match fstat(io::stdout()) {
@@ -69,15 +69,15 @@ impl Write for Stderr {
     }
 }
 
-/// The line that is redrawn at the foot of standard error, if there is one: others are written above it.
+/// The live line at the foot of standard error, if there is one. Other lines are written above it.
 static LIVE: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Makes `line` the one at the foot of standard error; none takes it away.
+/// Makes `line` the live line; `None` removes it.
 pub fn keep_at_foot(line: Option<ProgressBar>) {
     *LIVE.lock() = line;
 }
 
-/// Whether what goes to an output may be coloured, by the usual variables.
+/// Whether an output may be coloured, by the usual variables.
 pub fn coloured(is_terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if set("NO_COLOR").is_some() {
@@ -89,12 +89,12 @@ pub fn coloured(is_terminal: bool) -> bool {
     }
 }
 
-/// Whether the terminal can do nothing but print.
+/// Whether the terminal can only print.
 pub fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// Prints a line for the person at the terminal. Nothing depends on it; stderr may be closed.
+/// Prints a line for the user. Nothing depends on it: stderr may be closed.
 pub fn print_status(text: &str) {
     let _unheard = Stderr.write_all(format!("{text}\n").as_bytes());
 }
@@ -102,7 +102,7 @@ pub fn print_status(text: &str) {
 /// Prints what `write` writes, all at once.
 pub fn write_status(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
     let mut text = Vec::new();
-    // Nothing in memory fails.
+    // Writing to memory can't fail.
     let _unheard = write(&mut text).and_then(|()| Stderr.write_all(&text));
 }
 
@@ -112,7 +112,7 @@ fn write_whole(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(Errno::INTR) => {}
-            // Whoever gave it to us has made it non-blocking.
+            // Whoever opened it has made it non-blocking.
             Err(Errno::AGAIN) => wait_for_room(to)?,
             Err(error) => return Err(error.into()),
         }

@@ -12,14 +12,14 @@ use crate::output::{Verbosity, print_status};
 use crate::pacing::StopFlag;
 use crate::sink::embedded::{EmbeddedBroker, caution};
 
-/// What is started, and on which addresses.
+/// What to start, and on which addresses.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// The broker's address.
     pub listen: SocketAddr,
-    /// The registry's address; none is started without one.
+    /// The registry's address; without one, none is started.
     pub registry: Option<SocketAddr>,
-    /// What clients are told to connect to, where it isn't what the broker listens on: host and port.
+    /// The advertised listener, if it differs from `listen`: host and port.
     pub advertise: Option<String>,
     /// The most bytes of records that all partitions keep.
     pub memory: ByteSize,
@@ -30,7 +30,7 @@ pub struct ServeOptions {
 /// Starts them and waits until the program is told to end.
 ///
 /// # Errors
-/// [`ProgramError`] where one of them can't listen.
+/// [`ProgramError`] if one of them can't listen.
 pub fn serve(
     options: &ServeOptions,
     stop: &StopFlag,
@@ -72,7 +72,7 @@ pub fn serve(
     Ok(ExitCode::Done)
 }
 
-/// A host and a port, as clients are told them.
+/// Parses an advertised host and port.
 fn advertised(text: &str) -> Result<(String, u16), ProgramError> {
     let parts = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
     let parsed = parts.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));

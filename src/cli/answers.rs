@@ -103,6 +103,16 @@ pub struct ExpectArgs {
     /// Format of the answer: table, csv or json.
     #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "How")]
     pub format: Format,
+    /// Write the answer to this topic rather than to stdout, as Avro by the query's schema. A topic
+    /// that isn't there is created.
+    #[arg(long, value_name = "TOPIC", conflicts_with = "format", help_heading = "How")]
+    pub to_topic: Option<String>,
+    /// The brokers.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+    /// The schema registry.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }
 
 /// The options of `fleetstorm check`.

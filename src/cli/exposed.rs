@@ -7,10 +7,9 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
 
-use crate::sink::property::{NoProperty, Property};
+use crate::sink::property::{Property, PropertyError};
 
-/// Reads a [`Property`]; an error doesn't repeat what was given, as clap's own does, since it may be a
-/// secret.
+/// Reads a [`Property`]. Its errors don't repeat the value, as clap's own do, since it may be a secret.
 #[derive(Debug, Clone, Copy)]
 pub struct PropertyParser;
 
@@ -19,15 +18,14 @@ impl TypedValueParser for PropertyParser {
 
     fn parse_ref(&self, _: &Command, _: Option<&Arg>, value: &OsStr) -> Result<Property, Error> {
         let wrong = |problem: &str| {
-            Error::raw(ErrorKind::ValueValidation, format!("a value of -X is wrong: {problem}\n"))
+            Error::raw(ErrorKind::ValueValidation, format!("invalid value for -X: {problem}\n"))
         };
-        let text = value.to_str().ok_or_else(|| wrong("it is not UTF-8 text"))?;
-        text.parse().map_err(|error: NoProperty| wrong(&error.to_string()))
+        let text = value.to_str().ok_or_else(|| wrong("it is not valid UTF-8"))?;
+        text.parse().map_err(|error: PropertyError| wrong(&error.to_string()))
     }
 }
 
-/// What was given on the command line and should better not be, as options to name: none of their
-/// values.
+/// The options that expose secrets on the command line, without their values.
 pub fn secrets(matches: &ArgMatches) -> Vec<String> {
     let mut innermost = matches;
     while let Some((_, sub)) = innermost.subcommand() {
@@ -60,7 +58,7 @@ pub fn secrets(matches: &ArgMatches) -> Vec<String> {
     found
 }
 
-/// What to say of such secrets; none where there are none.
+/// A warning about such secrets; `None` if there are none.
 pub fn warning(matches: &ArgMatches) -> Option<String> {
     let found = secrets(matches);
     (!found.is_empty()).then(|| {

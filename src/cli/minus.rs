@@ -1,13 +1,13 @@
-//! Values that begin with a minus, as in `--rate -5` and `--start -7d`: given to their option, whose
-//! parser knows the bound, where clap would look for an option of that name.
+//! Values that begin with a minus, as in `--rate -5` and `--start -7d`. They go to their option, whose
+//! parser knows its bounds. Otherwise clap would look for an option of that name.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 
 use clap::Command;
 
-/// The words of a command line, in which a value that begins with a minus, and is no option, is
-/// joined to the option before it.
+/// The arguments of a command line, with each value that begins with a minus joined to the option before
+/// it.
 pub fn joined(
     command: &Command,
     words: impl IntoIterator<Item = impl Into<OsString>>,
@@ -32,7 +32,7 @@ pub fn joined(
     joined
 }
 
-/// What options are called, in all commands.
+/// The options of all commands.
 struct Names {
     /// Those that take a value, with their dashes.
     with_value: HashSet<String>,
@@ -62,7 +62,7 @@ impl Names {
         word.to_str().is_some_and(|word| self.with_value.contains(word))
     }
 
-    /// Whether a word begins with a minus, and no option does so.
+    /// Whether a word begins with a minus and is not an option.
     fn is_value(&self, word: &OsStr) -> bool {
         let text = word.to_string_lossy();
         let first = text.strip_prefix('-').and_then(|rest| rest.chars().next());

@@ -130,10 +130,10 @@ pub struct ServeArgs {
     /// Address of a schema registry beside it, none unless given; port 0 takes any free one.
     #[arg(long, value_name = "HOST:PORT")]
     pub registry: Option<SocketAddr>,
-    /// What clients are told to connect to, where it isn't what the broker listens on.
+    /// Advertised listener, if it differs from the address that the broker listens on.
     #[arg(long, value_name = "HOST:PORT")]
     pub advertise: Option<String>,
-    /// The most bytes of records that all partitions keep; the oldest go first.
+    /// The most bytes of records that all partitions keep; the oldest are deleted first.
     #[arg(long, value_name = "BYTES", default_value = "1GiB")]
     pub memory: ByteSize,
     /// The most bytes of records that a partition keeps.
@@ -209,7 +209,7 @@ pub struct RunArgs {
     /// What is kept of the run.
     #[command(flatten)]
     pub keep: KeepArgs,
-    /// Look the schemas up, and fail where one is missing, rather than register it.
+    /// Look the schemas up, and fail if one is missing, rather than register it.
     #[arg(long, help_heading = "Schema registry")]
     pub no_register_schemas: bool,
     /// Continue the run of this report, which was interrupted or killed: read what arrived, and send the
@@ -361,9 +361,9 @@ pub enum SinkKind {
 /// Whose producer is to talk to the brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TransportArg {
-    /// direct where that has all that is asked for, librdkafka elsewhere.
+    /// direct if it supports all that is asked for, else librdkafka.
     Auto,
-    /// Our own: cheaper, and strict where leaders move; without SASL and transactions.
+    /// fleetstorm's own: cheaper, and strict when leaders move; no SASL, no transactions.
     Direct,
     /// librdkafka's: all of Kafka's security, and transactions.
     Librdkafka,
@@ -391,20 +391,20 @@ pub struct DestinationArgs {
     /// Producer.
     #[arg(long, value_enum, default_value = "auto")]
     pub transport: TransportArg,
-    /// Send records in transactions, whose producers have this id with the shard's and the thread's
-    /// number behind it; a resumed run fences the one before.
+    /// Send records in transactions. Each producer's transactional id is this one with the shard's and
+    /// the thread's number after it; a resumed run fences the one before.
     #[arg(long, value_name = "ID")]
     pub transactional_id: Option<String>,
     /// The most records of a transaction.
     #[arg(long, value_name = "N", default_value_t = 10_000, requires = "transactional_id",
         value_parser = whole::<u64>(1, u64::MAX))]
     pub transaction_records: u64,
-    /// The longest that a transaction stays open.
+    /// The longest time that a transaction stays open.
     #[arg(long, value_name = "TIME", default_value = "1s", requires = "transactional_id")]
     pub transaction_time: Span,
-    /// How long a run that has sent all waits without any acknowledgement before it gives up what is
-    /// left; each acknowledgement begins the time anew. While records are being sent, none is given
-    /// up, unless -X delivery.timeout.ms says so.
+    /// How long a run that has sent everything waits without any acknowledgement before the remaining
+    /// records fail. While records are being sent, none fails for its age, unless -X delivery.timeout.ms
+    /// says so.
     #[arg(long, value_name = "TIME", default_value = "2m")]
     pub give_up_after: Span,
     /// How long an interrupted run may take to deliver what it has sent.
@@ -433,7 +433,7 @@ pub struct RegistryArgs {
     /// Certificate authority of the registry, as a PEM file.
     #[arg(long, value_name = "FILE")]
     pub registry_ca: Option<PathBuf>,
-    /// Certificate that tells the registry who we are, as a PEM file.
+    /// Client certificate for the registry, as a PEM file.
     #[arg(long, value_name = "FILE")]
     pub registry_cert: Option<PathBuf>,
     /// Key of that certificate, as a PEM file, not encrypted [default: it is in the same file].
@@ -466,7 +466,7 @@ pub struct FleetArgs {
     /// Expected number of jobs over the run (n_jobs).
     #[arg(long, value_name = "N", value_parser = whole_of("n_jobs"))]
     pub jobs: Option<u64>,
-    /// Seed of all random streams; drawn and told where not given.
+    /// Seed of all random streams; drawn and printed if not given.
     #[arg(long, value_name = "N", value_parser = whole_of("seed"))]
     pub seed: Option<u64>,
     /// Set any configuration key, as in `anomalies.enable=true`; repeatable.
@@ -478,7 +478,7 @@ pub struct FleetArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Topics")]
 pub struct TopicArgs {
-    /// Topics to write; `incidents` is the ground truth, written only where named.
+    /// Topics to write; `incidents` is the ground truth, written only if named.
     #[arg(
         long,
         value_name = "TOPIC,...",
@@ -492,13 +492,13 @@ pub struct TopicArgs {
     /// Partitions of topics that are created.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = whole::<u32>(1, 100_000))]
     pub partitions: u32,
-    /// Replicas of topics that are created; the broker's default where not given.
+    /// Replicas of topics that are created [default: the broker's].
     #[arg(long, value_name = "N", value_parser = whole::<u16>(1, 1000))]
     pub replication_factor: Option<u16>,
     /// Configuration of topics that are created, for all or for one; repeatable.
     #[arg(long, value_name = "[TOPIC:]KEY=VALUE")]
     pub topic_config: Vec<TopicConfig>,
-    /// Fail where a topic is missing, rather than create it.
+    /// Fail if a topic is missing, rather than create it.
     #[arg(long)]
     pub no_create_topics: bool,
     /// Encoding of values; `stdout` is always JSON.

@@ -1,5 +1,4 @@
-//! From arguments to the plain values that the rooms take, one by one. Those of `run`, which mean
-//! something together, are in `run.rs`.
+//! Turns arguments into plain values. Those of `run`, which depend on each other, are in `run.rs`.
 
 use crate::cluster::ClusterOptions;
 use crate::doctor::DoctorOptions;

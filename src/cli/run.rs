@@ -1,4 +1,4 @@
-//! From the arguments of `run` to plain values, and what arguments mean together.
+//! Turns the arguments of `run` into plain values, and checks how they go together.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::sink::options::Acks;
 use super::{FleetArgs, RunArgs, SinkKind};
 
 impl RunArgs {
-    /// Which run they ask for.
+    /// The run that they ask for.
     ///
     /// # Errors
     /// [`ProgramError::Usage`], which names the arguments that disagree.
@@ -76,7 +76,7 @@ impl RunArgs {
         Ok(builder)
     }
 
-    /// How they want it made.
+    /// How to make it.
     pub fn options(&self) -> RunOptions {
         let destination = &self.destination;
         RunOptions {
@@ -163,7 +163,7 @@ fn time_and_pace(args: &RunArgs) -> Result<(Time, Pace), ProgramError> {
     let by_rate = by_rate.iter().find(|(_, given)| *given).map(|(option, _)| *option);
     if let (Some(option), Some(_)) = (by_rate, pace.speed) {
         return usage(format!(
-            "--speed and {option} exclude each other: a rate already decides how fast the fleet's clock runs"
+            "--speed and {option} can't be combined: a rate already decides how fast the fleet's clock runs"
         ));
     }
     let implied = match (pace.rate, pace.speed) {
@@ -174,7 +174,7 @@ fn time_and_pace(args: &RunArgs) -> Result<(Time, Pace), ProgramError> {
     let time = match (pace.time, implied) {
         (Some(Time::Live), Some(option)) => {
             return usage(format!(
-                "{option} excludes --time live: records sent ahead of their fleet's clock can't carry the instant of sending; leave out --time, or say --time simulated"
+                "{option} and --time live can't be combined: records sent ahead of the fleet's clock can't be stamped with the time of sending; leave out --time, or use --time simulated"
             ));
         }
         (Some(time), _) => time,
@@ -183,7 +183,7 @@ fn time_and_pace(args: &RunArgs) -> Result<(Time, Pace), ProgramError> {
     };
     if let (Time::Live, Some(option), Some(_)) = (time, by_rate, pace.interval) {
         return usage(format!(
-            "--interval and {option} exclude each other in live time, where the rate decides how far apart readings are; leave out one, or say --time simulated"
+            "--interval and {option} can't be combined in live time, where the rate decides how far apart readings are; leave out one, or use --time simulated"
         ));
     }
     let pace = match (&pace.rate_profile, pace.peak_rate, pace.rate, pace.speed) {
@@ -201,25 +201,25 @@ fn time_and_pace(args: &RunArgs) -> Result<(Time, Pace), ProgramError> {
     Ok((time, pace))
 }
 
-/// Refuses arguments on the pace that the run's pace has no use for.
+/// Rejects arguments that the run's pace has no use for.
 fn pace_fits(args: &RunArgs, pace: &Pace) -> Result<(), ProgramError> {
     if *pace != Pace::Max {
         return Ok(());
     }
     if OnBacklog::from(args.pace.on_backlog) == OnBacklog::Drop {
         return usage(
-            "--on-backlog drop and --rate max exclude each other: where nothing is due at an instant, nothing falls behind",
+            "--on-backlog drop and --rate max can't be combined: without a rate nothing falls behind",
         );
     }
     if args.pace.max_rate_error.is_some() {
         return usage(
-            "--max-rate-error and --rate max exclude each other: there is no rate to hold",
+            "--max-rate-error and --rate max can't be combined: there is no rate to hold",
         );
     }
     Ok(())
 }
 
-/// The shard: that of the arguments, with the index of a Kubernetes Indexed Job where they say so.
+/// The shard of the arguments, with the index of a Kubernetes Indexed Job if they say so.
 fn shard(args: &RunArgs) -> Result<Shard, ProgramError> {
     let Some(choice) = args.pace.shard else { return Ok(Shard::WHOLE) };
     let index = std::env::var(JOB_INDEX).ok();
@@ -228,14 +228,14 @@ fn shard(args: &RunArgs) -> Result<Shard, ProgramError> {
         .map_err(|error| ProgramError::Usage(format!("--shard, {JOB_INDEX}: {error}")))
 }
 
-/// Where Kubernetes tells a pod of an Indexed Job which it is.
+/// The variable in which Kubernetes gives a pod of an Indexed Job its index.
 const JOB_INDEX: &str = "JOB_COMPLETION_INDEX";
 
 /// The transactions that the options ask for.
 fn transactions(args: &RunArgs) -> Result<Option<Transactions>, ProgramError> {
     let Some(id) = &args.destination.transactional_id else { return Ok(None) };
     if args.destination.acks.is_some_and(|acks| Acks::from(acks) != Acks::All) {
-        return usage("--transactional-id needs --acks all: transactions rest on idempotence");
+        return usage("--transactional-id needs --acks all: transactions need idempotence");
     }
     if args.destination.sink != SinkKind::Kafka {
         return usage("--transactional-id needs --sink kafka");
@@ -245,7 +245,7 @@ fn transactions(args: &RunArgs) -> Result<Option<Transactions>, ProgramError> {
         && threads != producers
     {
         return usage(
-            "with --transactional-id each thread has a producer of its own: give --threads alone",
+            "with --transactional-id each thread has a producer of its own: leave out --producers",
         );
     }
     Ok(Some(Transactions {

@@ -18,7 +18,7 @@ use crate::registry::{
 use crate::sink::kafka::{KafkaSettings, TokenSource};
 use crate::sink::options::{Acks, ProducerOptions};
 
-/// What the file that `--command-config` names has to say; nothing without one.
+/// The properties in the file of `--command-config`; empty without one.
 #[derive(Debug, Default)]
 pub struct Connection {
     file: Option<PathBuf>,
@@ -26,30 +26,30 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Reads the file that `options` name, if they do, and logs what of it is left out.
+    /// Reads the file that `options` name, if any, and logs which of its properties are ignored.
     ///
     /// # Errors
-    /// [`ProgramError`] where it can't be read, or a property can't be taken.
+    /// [`ProgramError`] if the file can't be read, or a property is not supported.
     pub fn read(options: &ClusterOptions) -> Result<Connection, ProgramError> {
         let Some(path) = &options.command_config else { return Ok(Connection::default()) };
         let java = JavaClient::new(&ClientProperties::read(path)?)?;
         if !java.classes.is_empty() {
             let classes = java.classes.join(", ");
             tracing::warn!(
-                "left out of {}, since they name Java classes: {classes}",
+                "ignored in {}, since they name Java classes: {classes}",
                 path.display()
             );
         }
         for key in &java.ignored {
-            tracing::debug!("left out of {}, since it has no use here: {key}", path.display());
+            tracing::debug!("ignored in {}, since it has no use here: {key}", path.display());
         }
         Ok(Connection { file: Some(path.clone()), java })
     }
 
-    /// The brokers; none where nothing names any.
+    /// The bootstrap servers; `None` if nothing names any.
     ///
     /// # Errors
-    /// [`ProgramError::Usage`] where there is a file, and none is named by it or otherwise.
+    /// [`ProgramError::Usage`] if there is a file, and neither it nor anything else names any.
     pub fn brokers(&self, options: &ClusterOptions) -> Result<Option<String>, ProgramError> {
         let named = options.bootstrap_servers.clone().or_else(|| self.java.bootstrap.clone());
         let brokers = named.or_else(environment::bootstrap_servers);
@@ -62,10 +62,10 @@ impl Connection {
         }
     }
 
-    /// How the brokers at `bootstrap` are reached.
+    /// The settings to reach the brokers at `bootstrap`.
     ///
     /// # Errors
-    /// [`ProgramError`] where options and properties contradict each other, or properties are wrong.
+    /// [`ProgramError`] if options and properties contradict each other, or properties are invalid.
     pub fn kafka(
         &self,
         options: &ClusterOptions,
@@ -84,7 +84,7 @@ impl Connection {
         Ok(KafkaSettings { bootstrap, options, tokens, patience })
     }
 
-    /// The registry's URL; none where nothing names one.
+    /// The registry's URL; `None` if nothing names one.
     pub fn registry_url(&self, options: &RegistryOptions) -> Option<String> {
         let in_file = || self.java.registry.url.as_ref().map(|url| url.expose_secret().to_owned());
         options.url.clone().or_else(in_file).or_else(environment::registry_url)
@@ -93,7 +93,7 @@ impl Connection {
     /// A client of the registry at `url`.
     ///
     /// # Errors
-    /// [`ProgramError`] where the options, the properties or the URL are wrong.
+    /// [`ProgramError`] if the options, the properties or the URL are invalid.
     pub fn registry(
         &self,
         options: &RegistryOptions,
@@ -101,7 +101,7 @@ impl Connection {
         stop: &StopFlag,
     ) -> Result<Registry, ProgramError> {
         let file = &self.java.registry;
-        // Who is named by an option or the file, be it in the URL, wins over the environment.
+        // Credentials of an option or the file, also those in the URL, win over the environment.
         let named = options.url.is_some() || file.url.is_some();
         let auth = match (&options.basic_auth, &options.token) {
             (Some(pair), _) => basic("--registry-basic-auth", pair)?,
@@ -110,7 +110,7 @@ impl Connection {
             (None, None) if named && url.contains('@') => RegistryAuth::None,
             (None, None) => from_environment()?,
         };
-        // A key may stand behind its certificate in one file.
+        // The key may be in the certificate's file.
         let certificate = options.certificate.as_ref().or(file.identity.as_ref());
         let certificate = certificate.map(|certificate| ClientCertificate {
             certificate: certificate.clone(),
@@ -126,7 +126,7 @@ impl Connection {
         Ok(Registry::new(&settings)?.with_stop(stop.atomic()))
     }
 
-    /// What counts as delivered, and whether the producer is idempotent.
+    /// The acks setting, and whether the producer is idempotent.
     fn safety(&self, option: Option<Acks>) -> Result<(Acks, bool), ProgramError> {
         let file = self.file.as_ref().map_or_else(String::new, |path| path.display().to_string());
         let contradict = |own: String, of_file: &str| {
@@ -152,7 +152,7 @@ impl Connection {
     }
 }
 
-/// Who the environment says that we are.
+/// The registry's credentials in the environment.
 fn from_environment() -> Result<RegistryAuth, ProgramError> {
     let pair = environment::registry_basic_auth();
     match (pair, environment::registry_token()) {

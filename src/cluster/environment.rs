@@ -1,4 +1,4 @@
-//! What the environment says of brokers and registries. A variable that is empty is unset.
+//! The environment variables for brokers and registries. An empty variable counts as unset.
 
 use std::env;
 

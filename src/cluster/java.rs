@@ -1,5 +1,5 @@
-//! What the properties of a Java client mean here: librdkafka's own names, the brokers, and the
-//! registry's settings.
+//! Translates the properties of a Java client to librdkafka's, the bootstrap servers, and the registry's
+//! settings.
 
 mod jaas;
 mod stores;
@@ -22,10 +22,10 @@ use crate::sink::property::Property;
 use jaas::LoginModule;
 use stores::Kind;
 
-/// A Java client's properties, as this program takes them.
+/// A Java client's properties, translated.
 #[derive(Debug, Default)]
 pub struct JavaClient {
-    /// For librdkafka; none that an option of the program stands for.
+    /// For librdkafka, without those that an option of the program sets.
     pub properties: Vec<Property>,
     /// `bootstrap.servers`.
     pub bootstrap: Option<String>,
@@ -35,18 +35,18 @@ pub struct JavaClient {
     pub idempotence: Option<bool>,
     /// The registry's.
     pub registry: RegistryKeys,
-    /// What names Java classes, and so has no meaning here.
+    /// Properties that name Java classes, which have no meaning here.
     pub classes: Vec<String>,
-    /// What only Java clients know, or the program settles by itself.
+    /// Properties that only Java clients know, or that the program sets itself.
     pub ignored: Vec<String>,
 }
 
 /// The registry's settings among a Java client's properties.
 #[derive(Debug, Default)]
 pub struct RegistryKeys {
-    /// Where it is; credentials in it count where `auth` has none.
+    /// Its URL. Credentials in it count if `auth` has none.
     pub url: Option<SecretString>,
-    /// Who we are.
+    /// The credentials.
     pub auth: RegistryAuth,
     /// PEM certificates of authorities to trust.
     pub ca_file: Option<PathBuf>,
@@ -55,7 +55,7 @@ pub struct RegistryKeys {
 }
 
 impl JavaClient {
-    /// What `file` means.
+    /// Translates `file`.
     ///
     /// # Errors
     /// [`KafkaError::Java`], which names the line and the property, and no value.
@@ -77,7 +77,7 @@ struct Translation<'a> {
     client: JavaClient,
 }
 
-/// What is settled by the keys together, or is of the registry.
+/// Properties that are translated together, or are the registry's.
 const APART: [&str; 17] = [
     "sasl.jaas.config",
     "ssl.truststore.location",
@@ -98,7 +98,7 @@ const APART: [&str; 17] = [
     "sasl.oauthbearer.method",
 ];
 
-/// What Java clients and librdkafka both know, and the program settles by itself.
+/// Properties that Java clients and librdkafka both know, and the program sets itself.
 const OURS: [&str; 9] = [
     "auto.offset.reset",
     "check.crcs",
@@ -112,7 +112,7 @@ const OURS: [&str; 9] = [
     "transactional.id",
 ];
 
-/// What names classes without saying so.
+/// Properties that name Java classes, though their names don't say so.
 const CLASSES: [&str; 9] = [
     "config.providers",
     "interceptor.classes",
@@ -126,7 +126,7 @@ const CLASSES: [&str; 9] = [
 ];
 
 impl Translation<'_> {
-    /// Takes a property that stands for itself.
+    /// Translates a property by itself.
     fn take(&mut self, key: &str, value: &str) -> Result<(), KafkaError> {
         let client = &mut self.client;
         let trimmed = value.trim();
@@ -211,7 +211,7 @@ impl Translation<'_> {
         for (option, key) in pairs {
             let Some(value) = module.option(option) else { continue };
             let property = Property::new(*key, value);
-            // Where Java 4's own names stand beside it, those count.
+            // Properties by the names of Java 4 win over these.
             if !self.client.properties.iter().any(|own| own.replaces(&property)) {
                 self.client.properties.push(property);
             }
@@ -232,7 +232,7 @@ impl Translation<'_> {
         Ok(())
     }
 
-    /// Whom the brokers' certificates are checked against.
+    /// The authorities that the brokers' certificates are checked against.
     fn truststore(&mut self) -> Result<(), KafkaError> {
         if let Some(text) = self.file.get("ssl.truststore.certificates") {
             self.client.properties.push(Property::new("ssl.ca.pem", stores::pem(text)));
@@ -244,7 +244,7 @@ impl Translation<'_> {
         Ok(())
     }
 
-    /// Our certificate and its key.
+    /// The client certificate and its key.
     fn keystore(&mut self) -> Result<(), KafkaError> {
         const LOCATION: &str = "ssl.keystore.location";
         let file = self.file;
@@ -329,7 +329,7 @@ impl Translation<'_> {
     }
 
     fn registry_auth(&self) -> Result<RegistryAuth, KafkaError> {
-        // Confluent's tools take these names with and without a prefix.
+        // Confluent's tools accept these names with and without a prefix.
         let named = |key: &str| -> Option<(String, &str)> {
             let prefixed = format!("schema.registry.{key}");
             let found = |key: String| self.file.get(&key).map(|value| (key, value));
@@ -342,7 +342,9 @@ impl Translation<'_> {
                 let own = |key: &str| self.client.properties.iter().find(|p| p.key == key);
                 let (Some(user), Some(password)) = (own("sasl.username"), own("sasl.password"))
                 else {
-                    return Err(self.wrong(key, "inherits a user and password that aren't there"));
+                    return Err(
+                        self.wrong(key, "is SASL_INHERIT, but there is no SASL user and password")
+                    );
                 };
                 let password = password.value.clone().into();
                 return Ok(RegistryAuth::Basic { user: user.value.clone(), password });
@@ -364,13 +366,15 @@ impl Translation<'_> {
         if let Some((key, source)) = named("bearer.auth.credentials.source")
             && !source.trim().eq_ignore_ascii_case("STATIC_TOKEN")
         {
-            return Err(self.wrong(&key, "must be STATIC_TOKEN: no other way to a token is known"));
+            return Err(
+                self.wrong(&key, "must be STATIC_TOKEN: no other source of tokens is supported")
+            );
         }
         let token = named("bearer.auth.token").and_then(|(_, token)| filled(token.trim()));
         Ok(token.map_or(RegistryAuth::None, |token| RegistryAuth::Bearer(token.into())))
     }
 
-    /// The file of authorities that `location` names, which must be PEM.
+    /// The authorities' file that `location` names, which must be PEM.
     fn authorities(&self, location: &str, kind: &str) -> Result<Option<String>, KafkaError> {
         let Some(path) = self.path(location) else { return Ok(None) };
         if self.kind(location, path, kind)? == Kind::Pem {
@@ -385,7 +389,7 @@ impl Translation<'_> {
         ))
     }
 
-    /// What a property names, where it is set.
+    /// The path in a property, if that is set.
     fn path(&self, key: &str) -> Option<&str> {
         self.file.get(key).map(str::trim).filter(|path| !path.is_empty())
     }
@@ -409,7 +413,7 @@ fn filled(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Whether librdkafka knows a property, by whatever value.
+/// Whether librdkafka knows a property, whatever its value.
 fn is_known(property: &Property) -> bool {
     let mut config = ClientConfig::new();
     config.set(&property.key, &property.value);

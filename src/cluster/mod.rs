@@ -1,5 +1,5 @@
-//! Reaching clusters and registries as Kafka's users configure it: by options, by Java clients' files of
-//! properties, by the environment.
+//! How to reach clusters and registries, as Kafka users configure it: by options, by a Java client's
+//! properties file, by the environment.
 
 pub mod connection;
 mod environment;

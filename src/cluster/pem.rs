@@ -1,17 +1,17 @@
 //! Keys in PEM, the text that certificates and keys come in.
 
-/// How a key begins and ends that TLS takes as it is: PKCS #8, not encrypted.
+/// The first and last line of a key that TLS libraries accept: PKCS #8, not encrypted.
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
 
-/// The first key in plain PKCS #8 of a text, which may hold certificates too.
+/// The first unencrypted PKCS #8 key in a text, which may hold certificates too.
 pub fn plain_key(text: &str) -> Option<String> {
     let from = text.find(BEGIN)?;
     let to = text[from..].find(END)? + from + END.len();
     Some(format!("{}\n", &text[from..to]))
 }
 
-/// Why a text has no [`plain_key`], and what to do; `file` is where it stands.
+/// Why a text has no [`plain_key`], and what to do. `file` is where the text is.
 pub fn no_plain_key(text: &str, file: &str) -> String {
     if text.contains("PRIVATE KEY-----") {
         format!(

@@ -1,5 +1,5 @@
-//! Reading a Java client's `.properties` file: the grammar of `java.util.Properties`, within bounds.
-//! What the properties mean is not settled here.
+//! Reads a Java client's `.properties` file: the grammar of `java.util.Properties`, within bounds. What
+//! the properties mean is decided elsewhere.
 
 use std::fmt;
 use std::fs::File;
@@ -8,17 +8,17 @@ use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::str::Chars;
 
-/// The most that is read of a file, in bytes.
+/// The largest file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The properties of a file. `Debug` shows no value, which may be a secret.
+/// The properties of a file. `Debug` shows no values: they may be secrets.
 #[derive(Clone)]
 pub struct ClientProperties {
     path: PathBuf,
     entries: Vec<Entry>,
 }
 
-/// One property, and where it stands.
+/// A property and its line.
 #[derive(Clone, PartialEq, Eq)]
 struct Entry {
     key: String,
@@ -26,8 +26,8 @@ struct Entry {
     line: usize,
 }
 
-/// Why a file of properties can't be read. Texts are fragments that fit after "error: ", and name
-/// keys and lines, never values.
+/// Why a properties file can't be read. Texts are fragments that fit after "error: ". They name keys and
+/// lines, never values.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PropertiesError {
@@ -39,15 +39,15 @@ pub enum PropertiesError {
         /// Why.
         source: io::Error,
     },
-    /// The file is larger than any client's properties.
+    /// The file is too large.
     #[error("the client properties {} are larger than {limit} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// The most that is read, in bytes.
+        /// The largest file that is read, in bytes.
         limit: u64,
     },
-    /// An escape stands for no character.
+    /// An escape is not a character.
     #[error(
         "cannot read the client properties {}: line {line} has a `\\u` without the four hexadecimal \
          digits of a character; write `\\\\` for a backslash",
@@ -56,19 +56,19 @@ pub enum PropertiesError {
     Escape {
         /// The file.
         path: PathBuf,
-        /// The line that the property begins on, from 1.
+        /// The line on which the property begins, from 1.
         line: usize,
     },
 }
 
 impl ClientProperties {
-    /// The properties in a file of at most 1 MiB. Text is UTF-8, or Latin-1 where it isn't UTF-8.
+    /// Reads a file of at most 1 MiB. Its text is UTF-8, else Latin-1.
     ///
     /// # Errors
-    /// If it can't be read, is too large, or holds an escape that stands for no character.
+    /// If the file can't be read, is too large, or has an invalid escape.
     pub fn read(path: &Path) -> Result<ClientProperties, PropertiesError> {
         let mut bytes = Vec::new();
-        // Not by the file's size, which a pipe hasn't.
+        // The file's own size is not asked: a pipe has none.
         File::open(path)
             .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
             .map_err(|source| PropertiesError::Read { path: path.into(), source })?;
@@ -78,7 +78,7 @@ impl ClientProperties {
         ClientProperties::parse(path, &bytes)
     }
 
-    /// The properties in a text that stands in the file `path`.
+    /// Parses the text of the file `path`.
     ///
     /// # Errors
     /// [`PropertiesError::Escape`].
@@ -92,7 +92,7 @@ impl ClientProperties {
         for (line, text) in logical_lines(&text) {
             let entry = entry(line, &text)
                 .ok_or_else(|| PropertiesError::Escape { path: path.into(), line })?;
-            // As in Java, the last one of a key holds.
+            // As in Java, the last value of a key counts.
             properties.entries.retain(|earlier| earlier.key != entry.key);
             properties.entries.push(entry);
         }
@@ -109,7 +109,7 @@ impl ClientProperties {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
     }
 
-    /// The line on which `key` stands, from 1.
+    /// The line of `key`, from 1.
     pub fn line(&self, key: &str) -> Option<usize> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| entry.line)
     }
@@ -130,17 +130,17 @@ impl fmt::Debug for ClientProperties {
     }
 }
 
-/// What separates words and begins lines without meaning.
+/// Whitespace between words and before a line.
 const BLANK: [char; 3] = [' ', '\t', '\u{c}'];
 
-/// Lines that hold properties, each with the number of its first one: comments and blank lines left
-/// out, continued lines joined, escapes as they stand.
+/// Lines with properties, each with the number of its first line. Comments and blank lines are left out,
+/// continued lines joined, escapes kept.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut open: Option<(usize, String)> = None;
     for (index, natural) in natural_lines(text).enumerate() {
         let line = natural.trim_start_matches(BLANK);
-        // A comment can't be continued, and in a continuation its marks are text.
+        // A comment can't be continued, and a continued line is never a comment.
         if open.is_none() && (line.is_empty() || line.starts_with(['#', '!'])) {
             continue;
         }
@@ -173,7 +173,7 @@ fn natural_lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The property on a logical line; none where an escape stands for no character.
+/// The property on a logical line; `None` if an escape is invalid.
 fn entry(line: usize, text: &str) -> Option<Entry> {
     let mut chars = text.chars().peekable();
     let mut key = String::new();
@@ -198,7 +198,7 @@ fn skip_blanks(chars: &mut Peekable<Chars<'_>>) {
     while chars.next_if(|c| BLANK.contains(c)).is_some() {}
 }
 
-/// The next character, its escape resolved; none where that stands for no character.
+/// The next character, its escape resolved; `None` if the escape is invalid.
 fn character(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
     let c = chars.next()?;
     if c != '\\' {

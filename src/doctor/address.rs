@@ -1,5 +1,4 @@
-//! Whether somebody listens at an address: names are looked up and connections opened, each within
-//! a bounded time.
+//! Checks that the bootstrap addresses accept connections. Lookups and connections are bounded in time.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -14,36 +13,36 @@ use super::check::Check;
 use super::within;
 use crate::exit::ExitCode;
 
-/// A host and a port, as brokers are written.
+/// A broker's host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// Its name or number.
+    /// A name or an IP address.
     pub host: String,
     /// Its port.
     pub port: u16,
 }
 
-/// Why nobody was reached at an address.
+/// Why a connection failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unreached {
-    /// Its name is unknown: what was said.
+pub enum ConnectFailure {
+    /// The name can't be resolved: the resolver's error.
     Unknown(String),
-    /// Nobody listens there.
+    /// The connection was refused.
     Refused,
-    /// Nothing came back in time.
+    /// There was no answer in time.
     Silent,
-    /// Something else.
+    /// Another error.
     Other(String),
 }
 
-/// The shortest time that anything is given.
+/// The shortest timeout of anything.
 pub const LEAST: Duration = Duration::from_millis(500);
 
 impl Address {
-    /// The addresses in a list separated by commas, as librdkafka reads it.
+    /// The addresses in a comma-separated list, as librdkafka reads it.
     ///
     /// # Errors
-    /// [`AddressError`] for a text of something else.
+    /// [`AddressError`] for any other text.
     pub fn list(text: &str) -> Result<Vec<Address>, AddressError> {
         match ServerAddress::parse_list(text) {
             Ok(all) => {
@@ -54,27 +53,27 @@ impl Address {
         }
     }
 
-    /// Whether it is of the machine that it is used on.
+    /// Whether it is a loopback address.
     pub fn is_loopback(&self) -> bool {
         let number = self.host.parse::<std::net::IpAddr>();
         self.host == "localhost" || number.is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// Opens a connection until `until`, to the first of the addresses that its name stands for which
-    /// takes it. They are tried side by side, each a little after the one before (RFC 8305).
-    pub fn connect(&self, until: Instant) -> Result<TcpStream, Unreached> {
-        let addresses = self.look_up(until).map_err(Unreached::Unknown)?;
+    /// Opens a connection until `until`, to the first of the name's addresses that accepts. They are
+    /// tried side by side, each a little after the one before (RFC 8305).
+    pub fn connect(&self, until: Instant) -> Result<TcpStream, ConnectFailure> {
+        let addresses = self.look_up(until).map_err(ConnectFailure::Unknown)?;
         let (told, outcomes) = mpsc::channel();
         for (nth, address) in addresses.into_iter().enumerate() {
             let told = told.clone();
             thread::spawn(move || {
                 thread::sleep(APART.saturating_mul(nth as u32));
-                // Nobody listens any more where another was faster.
+                // Another address was faster.
                 let _late = told.send(open(address, until));
             });
         }
         drop(told);
-        let mut outcome = Err(Unreached::Unknown("the name has no address".to_owned()));
+        let mut outcome = Err(ConnectFailure::Unknown("the name has no address".to_owned()));
         for next in outcomes {
             outcome = next;
             if outcome.is_ok() {
@@ -84,11 +83,11 @@ impl Address {
         outcome
     }
 
-    /// The addresses that its name stands for, or why there are none.
+    /// The addresses of its name, or why there are none.
     fn look_up(&self, until: Instant) -> Result<Vec<SocketAddr>, String> {
         let left = until.saturating_duration_since(Instant::now()).max(LEAST);
         let (host, port) = (self.host.clone(), self.port);
-        // The system's own lookup knows no bound.
+        // The system's lookup has no timeout.
         let found = within(left, move || {
             let found = (host.as_str(), port).to_socket_addrs();
             found.map(Vec::from_iter).map_err(|error| error.to_string())
@@ -97,10 +96,10 @@ impl Address {
     }
 }
 
-/// Those of several addresses that swallow connections, which takes a second to say.
+/// Those of several addresses that never answer. To find them takes a second.
 fn swallowing(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let until = Instant::now() + Duration::from_secs(1);
-    let silent = |address| matches!(open(address, until), Err(Unreached::Silent));
+    let silent = |address| matches!(open(address, until), Err(ConnectFailure::Silent));
     thread::scope(|scope| {
         let tried = addresses.iter().map(|&at| (at, scope.spawn(move || silent(at))));
         let tried: Vec<_> = tried.collect();
@@ -110,12 +109,12 @@ fn swallowing(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     })
 }
 
-fn open(address: SocketAddr, until: Instant) -> Result<TcpStream, Unreached> {
+fn open(address: SocketAddr, until: Instant) -> Result<TcpStream, ConnectFailure> {
     let left = until.saturating_duration_since(Instant::now()).max(LEAST);
     TcpStream::connect_timeout(&address, left).map_err(|error| match error.kind() {
-        ErrorKind::ConnectionRefused => Unreached::Refused,
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => Unreached::Silent,
-        _ => Unreached::Other(error.to_string().to_lowercase()),
+        ErrorKind::ConnectionRefused => ConnectFailure::Refused,
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => ConnectFailure::Silent,
+        _ => ConnectFailure::Other(error.to_string().to_lowercase()),
     })
 }
 
@@ -129,29 +128,30 @@ impl fmt::Display for Address {
     }
 }
 
-impl fmt::Display for Unreached {
+impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unreached::Unknown(why) => write!(f, "the name is not known here ({why})"),
-            Unreached::Refused => f.write_str("nobody listens there (connection refused)"),
-            Unreached::Silent => f.write_str("nothing answered in time"),
-            Unreached::Other(why) => f.write_str(why),
+            ConnectFailure::Unknown(why) => write!(f, "the name can't be resolved ({why})"),
+            ConnectFailure::Refused => f.write_str("nobody listens there (connection refused)"),
+            ConnectFailure::Silent => f.write_str("nothing answered in time"),
+            ConnectFailure::Other(why) => f.write_str(why),
         }
     }
 }
 
-/// How long an address may take before the next one is tried as well: RFC 8305's connection attempt delay.
+/// How long an address may take before the next one is tried as well: the connection attempt delay of RFC
+/// 8305.
 const APART: Duration = Duration::from_millis(250);
 
-/// Connects to each bootstrap address; gives those that take connections.
+/// Connects to each bootstrap address. Returns those that accept.
 pub fn check(addresses: &[Address], until: Instant) -> (Check, Vec<Address>) {
     const NAME: &str = "address";
-    let tried: Vec<(&Address, Result<TcpStream, Unreached>)> = std::thread::scope(|scope| {
+    let tried: Vec<(&Address, Result<TcpStream, ConnectFailure>)> = std::thread::scope(|scope| {
         let working: Vec<_> = addresses
             .iter()
             .map(|address| (address, scope.spawn(move || address.connect(until))))
             .collect();
-        let panicked = |_| Err(Unreached::Other("internal error".to_owned()));
+        let panicked = |_| Err(ConnectFailure::Other("internal error".to_owned()));
         working.into_iter().map(|(a, thread)| (a, thread.join().unwrap_or_else(panicked))).collect()
     });
     let mut open = Vec::new();
@@ -170,28 +170,27 @@ pub fn check(addresses: &[Address], until: Instant) -> (Check, Vec<Address>) {
         if !swallowing.is_empty() {
             let all: Vec<String> = swallowing.iter().map(SocketAddr::to_string).collect();
             let seen = format!(
-                "{} can be reached, but of its addresses {} swallow connections",
+                "{} can be reached, but its addresses {} never answer",
                 named(&open),
                 all.join(", ")
             );
-            let fix =
-                "take them from DNS or /etc/hosts, or have them refuse: clients lose time there";
+            let fix = "remove them from DNS or /etc/hosts, or have them refuse connections: clients lose time there";
             return (Check::warn(NAME, seen, fix), open);
         }
         let verb = if open.len() == 1 { "takes" } else { "take" };
         return (Check::ok(NAME, format!("{} {verb} connections", named(&open))), open);
     };
     let fix = match why {
-        Unreached::Unknown(_) => {
+        ConnectFailure::Unknown(_) => {
             "check the spelling, or give this machine the name (DNS, /etc/hosts)"
         }
-        Unreached::Refused => {
+        ConnectFailure::Refused => {
             "start the broker, or correct host and port: a container's port must be published"
         }
-        Unreached::Silent => {
-            "check host and port, and what stands between (firewall, security group, VPN)"
+        ConnectFailure::Silent => {
+            "check host and port, and what is in between (firewall, security group, VPN)"
         }
-        Unreached::Other(_) => "check host and port, and this machine's network",
+        ConnectFailure::Other(_) => "check host and port, and this machine's network",
     };
     let seen: Vec<String> =
         failed.iter().map(|(address, why)| format!("{address}: {why}")).collect();

@@ -1,4 +1,4 @@
-//! One check, and how checks are told.
+//! One check, and how checks are printed.
 
 use std::io::{self, Write};
 
@@ -10,28 +10,28 @@ use crate::exit::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// As it should be.
+    /// All is well.
     Ok,
-    /// It may spoil a run, and need not.
+    /// A run may suffer.
     Warn,
     /// A run would fail.
     Fail,
-    /// Not made, for want of something that another check looks at.
+    /// Not made: it needs something that is missing.
     Skip,
 }
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What is checked, in a word.
+    /// The name of the check.
     pub name: &'static str,
     /// How it went.
     pub state: State,
     /// What was seen.
     pub seen: String,
-    /// What to do about it, where something should be done.
+    /// What to do, if anything.
     pub fix: Option<String>,
-    /// The exit code of a run that fails for it.
+    /// The exit code of a run that would fail this way.
     #[serde(serialize_with = "as_number")]
     pub exit_code: Option<ExitCode>,
 }
@@ -39,7 +39,7 @@ pub struct Check {
 /// All checks, in the order in which they were made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Examination {
-    /// Whether none has failed.
+    /// Whether no check failed.
     pub well: bool,
     /// The exit code of the program: that of the first check that failed, else 0.
     #[serde(serialize_with = "as_number")]
@@ -49,18 +49,18 @@ pub struct Examination {
 }
 
 impl Check {
-    /// A check that went well.
+    /// A check that found nothing wrong.
     pub fn ok(name: &'static str, seen: impl Into<String>) -> Check {
         Check { name, state: State::Ok, seen: seen.into(), fix: None, exit_code: None }
     }
 
-    /// A check that may spoil a run, with what to do about it.
+    /// A check that found a risk, and what to do.
     pub fn warn(name: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Check {
         let fix = Some(fix.into());
         Check { name, state: State::Warn, seen: seen.into(), fix, exit_code: None }
     }
 
-    /// A check that failed, with what to do about it, and the exit code of a run that fails so.
+    /// A check that failed, what to do, and the exit code of a run that would fail this way.
     pub fn fail(
         name: &'static str,
         code: ExitCode,
@@ -76,10 +76,10 @@ impl Check {
         Check { name, state: State::Skip, seen: why.into(), fix: None, exit_code: None }
     }
 
-    /// Writes the check for a person: a line, and one more for what to do.
+    /// Writes the check for a person: one line, and another for what to do.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// Errors of the writer.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let state = match self.state {
             State::Ok => "ok",
@@ -112,7 +112,7 @@ fn as_number<S: Serializer, C: Copy + Into<Option<ExitCode>>>(
     (*code).into().map(|code| code as u8).serialize(serializer)
 }
 
-/// A text that may hold what others have said, on one line and without what could rewrite a
+/// A text that may quote others, on one line and without control characters, which could rewrite a
 /// terminal.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -1,8 +1,8 @@
-//! Whether this machine's clock agrees with theirs. Records carry our time, and brokers refuse some
-//! that differ too much from their own.
+//! Checks that this machine's clock agrees with the cluster's. Records carry this machine's time, and
+//! brokers reject those that differ too much from their own.
 //!
-//! A broker tells its time to nobody who writes nothing, but the controller that leads a cluster does,
-//! and a registry, in the `Date` of each answer. Both are mostly kept as the brokers' are.
+//! A broker reports its time only to clients that write. The active controller does report it, and so
+//! does a registry, in the `Date` of each answer. Both usually keep the same time as the brokers.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,12 +14,12 @@ use crate::exit::ExitCode;
 use crate::registry::Answer;
 
 const NAME: &str = "clock";
-/// Clocks that keep time differ by less.
+/// Synchronised clocks differ by less, in seconds.
 const NOTICED: f64 = 5.0;
-/// How far ahead of its clock a broker takes timestamps, by default, in seconds.
+/// How far ahead of its clock a broker accepts timestamps by default, in seconds.
 const REFUSED: f64 = 3600.0;
 
-/// Holds this machine's clock against the cluster's, else against the first that `answers` tell of.
+/// Compares this machine's clock with the cluster's, else with that of the first registry in `answers`.
 pub fn check(cluster: Option<&ClusterTime>, answers: &[Answer]) -> Check {
     let of_cluster = cluster.and_then(|time| {
         let place = format!("controller {} of the cluster", time.controller);
@@ -61,14 +61,14 @@ fn of_cluster(time: &ClusterTime) -> Option<f64> {
     ahead((theirs, theirs + 0.001), time.received, time.round_trip)
 }
 
-/// The same of a registry's, which it tells to the second.
+/// How far our clock is ahead of a registry's, which reports whole seconds.
 fn of_registry(answer: &Answer) -> Option<f64> {
     let theirs = DateTime::parse_from_rfc2822(answer.date.as_deref()?).ok()?.timestamp() as f64;
     ahead((theirs, theirs + 1.0), answer.heard, answer.took)
 }
 
-/// How far our clock is ahead of theirs, in seconds, the least that is compatible with what is known:
-/// theirs was between two instants at some moment between our question and its answer.
+/// How far our clock is at least ahead of theirs, in seconds: their time was read at some moment between
+/// request and response.
 fn ahead(theirs: (f64, f64), heard: SystemTime, took: Duration) -> Option<f64> {
     let heard = heard.duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
     let (least, most) = (heard - took.as_secs_f64() - theirs.1, heard - theirs.0);
@@ -84,14 +84,14 @@ fn ahead(theirs: (f64, f64), heard: SystemTime, took: Duration) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::Said;
+    use crate::registry::AnswerBody;
 
     /// An answer that says `date`, heard at this second of the epoch.
     fn answer(date: Option<&str>, heard_s: f64) -> Answer {
         Answer {
             url: "http://r".to_owned(),
             status: 200,
-            said: Said::Subjects(Some(0)),
+            said: AnswerBody::Subjects(Some(0)),
             location: None,
             date: date.map(str::to_owned),
             heard: UNIX_EPOCH + Duration::from_secs_f64(heard_s),

@@ -1,32 +1,31 @@
-//! Whether the addresses can be reached that the cluster sends its clients to. A broker that answers
-//! at the bootstrap address may name another for everything else, its advertised listener, and
-//! often one that means something only where the broker runs.
+//! Checks that the advertised listeners can be reached. A broker that answers at the bootstrap address
+//! may advertise another address for everything else, often one that only works where the broker runs.
 
 use std::thread;
 use std::time::Instant;
 
-use super::address::{Address, Unreached};
+use super::address::{Address, ConnectFailure};
 use super::check::Check;
 use crate::exit::ExitCode;
 use crate::sink::kafka::Node;
 
-/// What is checked here.
+/// The name of the check.
 pub const NAME: &str = "listeners";
-/// As many brokers are tried as clusters have; a list without end is no cluster's.
+/// The most brokers that are tried. No cluster has more.
 const MOST: usize = 1000;
 /// How many are tried at once.
 const AT_ONCE: usize = 32;
-/// How many are named.
+/// How many are named in a message.
 const MOST_NAMED: usize = 3;
 
-/// Connects to the advertised address of every broker. `bootstrap` is what we came by.
+/// Connects to the advertised address of every broker. `bootstrap` are the addresses that answered.
 pub fn check(nodes: &[Node], bootstrap: &[Address], until: Instant) -> Check {
     if nodes.is_empty() {
         return Check::fail(
             NAME,
             ExitCode::BrokerUnreachable,
             "the cluster names no broker to its clients",
-            "look into the broker's log: it has not joined a cluster, or is no broker",
+            "check the broker's log: it has not joined a cluster, or is not a broker",
         );
     }
     let nodes = &nodes[..nodes.len().min(MOST)];
@@ -43,7 +42,7 @@ pub fn check(nodes: &[Node], bootstrap: &[Address], until: Instant) -> Check {
                     })
                 })
                 .collect();
-            // A thread that panicked has been told of on stderr.
+            // A thread that panicked has printed why on stderr.
             unreached.extend(working.into_iter().filter_map(|thread| thread.join().ok()?));
         });
     }
@@ -78,17 +77,17 @@ fn count(brokers: usize) -> String {
     if brokers == 1 { "1 broker".to_owned() } else { format!("{brokers} brokers") }
 }
 
-fn fix(address: &Address, why: &Unreached, bootstrap: &[Address]) -> String {
+fn fix(address: &Address, why: &ConnectFailure, bootstrap: &[Address]) -> String {
     let came_by = bootstrap.first().map_or_else(String::new, Address::to_string);
     let elsewhere = !bootstrap.iter().any(Address::is_loopback);
     let hint = match why {
         _ if address.is_loopback() && elsewhere => {
             "it names itself as clients on its own machine would, and this is another"
         }
-        Unreached::Unknown(_) => {
+        ConnectFailure::Unknown(_) => {
             "the name is known only where the broker runs, as a container's or a pod's"
         }
-        Unreached::Refused | Unreached::Silent | Unreached::Other(_) => {
+        ConnectFailure::Refused | ConnectFailure::Silent | ConnectFailure::Other(_) => {
             "the address is not open from here, though the bootstrap address is"
         }
     };

@@ -1,25 +1,25 @@
-//! Whether the cluster lets us in: properties, certificates, credentials.
+//! Checks that the client can connect and log in: properties, certificates, credentials.
 
 use super::check::Check;
-use super::protocol::Wanted;
+use super::protocol::SecurityProtocol;
 use crate::exit::{ExitCode, ProgramError};
 use crate::sink::kafka::KafkaError;
 
-/// What is checked here.
+/// The name of the check.
 pub const NAME: &str = "login";
 
-/// The check of a connection that was made.
-pub fn made(wanted: Wanted) -> Check {
-    let how = if wanted.sasl { "the credentials are taken" } else { "no login is asked for" };
+/// The check of a connection that works.
+pub fn made(wanted: SecurityProtocol) -> Check {
+    let how = if wanted.sasl { "the credentials are accepted" } else { "no login is required" };
     Check::ok(NAME, format!("the cluster answers, and {how} ({})", wanted.name()))
 }
 
-/// The check of a connection that a client could not make to a port that a broker listens on.
-pub fn failed(error: KafkaError, wanted: Wanted) -> Check {
+/// The check of a client that failed at a port where a broker listens.
+pub fn failed(error: KafkaError, wanted: SecurityProtocol) -> Check {
     let (seen, fix) = match &error {
-        KafkaError::Unauthenticated { refusal, cause, .. } => {
+        KafkaError::Unauthenticated { failure, cause, .. } => {
             let cause = cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
-            (format!("the broker {refusal}{cause}"), refusal.advice().to_owned())
+            (format!("the broker {failure}{cause}"), failure.advice().to_owned())
         }
         KafkaError::Unreachable { cause, waited, .. } => {
             let cause = cause.as_deref().unwrap_or("no answer");
@@ -29,16 +29,16 @@ pub fn failed(error: KafkaError, wanted: Wanted) -> Check {
             (seen, unanswered(wanted))
         }
         KafkaError::Settings(what) => (
-            format!("the client refuses its settings: {what}"),
+            format!("the client rejects its settings: {what}"),
             "correct the properties given by -X: librdkafka's CONFIGURATION.md has them all"
                 .to_owned(),
         ),
-        other => (other.to_string(), "mend what is named there".to_owned()),
+        other => (other.to_string(), "fix what it names".to_owned()),
     };
     Check::fail(NAME, ProgramError::Kafka(error).exit_code(), seen, fix)
 }
 
-/// The check of a client that never came back.
+/// The check of a client that never returned.
 pub fn hung() -> Check {
     Check::fail(
         NAME,
@@ -48,15 +48,15 @@ pub fn hung() -> Check {
     )
 }
 
-/// Why a broker that speaks may not say more.
-fn unanswered(wanted: Wanted) -> String {
+/// Why a broker may answer ApiVersions and nothing more.
+fn unanswered(wanted: SecurityProtocol) -> String {
     if wanted.sasl {
         return "check -X security.protocol, sasl.mechanism, user and password, and the broker's log"
             .to_owned();
     }
-    let sasl = Wanted { sasl: true, ..wanted }.name();
+    let sasl = SecurityProtocol { sasl: true, ..wanted }.name();
     format!(
-        "the listener may want a login: say -X security.protocol={sasl} -X sasl.mechanism=PLAIN \
+        "the listener may require a login: use -X security.protocol={sasl} -X sasl.mechanism=PLAIN \
          -X sasl.username=USER -X sasl.password=PASSWORD, or as the broker has it; else look into its log"
     )
 }
@@ -64,14 +64,14 @@ fn unanswered(wanted: Wanted) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::kafka::Refusal;
+    use crate::sink::kafka::AuthenticationFailure;
 
     #[test]
     fn refusals_are_told_with_what_to_do() {
         let cause = Some("said the client".to_owned());
-        let refusal = Refusal::Mechanism;
-        let error = KafkaError::Unauthenticated { bootstrap: "a:1".into(), refusal, cause };
-        let check = failed(error, Wanted::of(Some("sasl_ssl")));
+        let failure = AuthenticationFailure::Mechanism;
+        let error = KafkaError::Unauthenticated { bootstrap: "a:1".into(), failure, cause };
+        let check = failed(error, SecurityProtocol::of(Some("sasl_ssl")));
         assert_eq!(check.exit_code, Some(ExitCode::BrokerRefused));
         assert_eq!(check.seen, "the broker doesn't have the SASL mechanism (said the client)");
         assert!(check.fix.is_some_and(|fix| fix.contains("sasl.mechanism")));

@@ -1,9 +1,8 @@
-//! What keeps a run from working, found out before it: each usual failure of brokers, registry,
-//! credentials and topics gets a name and what to do about it.
+//! Finds out beforehand what would keep a run from working. Each usual failure of brokers, registry,
+//! credentials and topics gets a name and a remedy.
 //!
-//! Nothing is written anywhere. Every question has a bound in time, whatever answers it; what can't
-//! be bounded otherwise (the system's lookup of names, librdkafka) is left to threads that the end of
-//! the program ends.
+//! Nothing is written anywhere. Every request has a timeout. What can't have one (the system's name
+//! lookup, librdkafka) runs on threads that end with the program.
 
 mod address;
 pub mod check;
@@ -33,30 +32,29 @@ use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, Tuning, access};
 
 use address::{Address, LEAST};
 use check::{Check, Examination};
-use protocol::Wanted;
+use protocol::SecurityProtocol;
 
-/// The topics that a run writes unless told otherwise.
+/// The topics that a run writes by default.
 const TOPICS: &[Topic] = Topic::ALL.split_at(5).0;
-/// What a client's own bound may be late by.
+/// How late a client's own timeout may be.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What is examined.
+/// What to examine.
 #[derive(Debug, Clone)]
 pub struct DoctorOptions {
     /// The brokers.
     pub cluster: ClusterOptions,
     /// The registry.
     pub registry: RegistryOptions,
-    /// Put before the name of every topic that a run would write.
+    /// The prefix of the topics that a run would write.
     pub topic_prefix: String,
 }
 
-/// Makes all checks that `options` give something to check by, and hands each to `tell` as it is
-/// made.
+/// Makes the checks that `options` allow, and passes each to `tell`.
 ///
 /// # Errors
-/// [`ProgramError`] where options make no sense; what is wrong with brokers and registry is no error but
-/// the checks.
+/// [`ProgramError`] if the options make no sense. What is wrong with brokers and registry is in the
+/// checks.
 pub fn examine(
     options: &DoctorOptions,
     stop: &StopFlag,
@@ -64,7 +62,7 @@ pub fn examine(
 ) -> Result<Examination, ProgramError> {
     let connection = Connection::read(&options.cluster)?;
     let url = connection.registry_url(&options.registry);
-    // Without brokers there may be a registry to examine.
+    // A registry alone can be examined too.
     let bootstrap = connection.brokers(&options.cluster).or_else(|error| match &url {
         Some(_) => Ok(None),
         None => Err(error),
@@ -96,8 +94,8 @@ pub fn examine(
     Ok(Examination::of(checks))
 }
 
-/// The checks of the brokers, and the cluster's time where it tells. Each rests on those before it, so
-/// that after a failure the rest is left out.
+/// The checks of the brokers, and the cluster's time if it reports it. Each check needs those before it,
+/// so after a failure the rest is skipped.
 fn brokers(
     settings: KafkaSettings,
     prefix: &str,
@@ -105,7 +103,7 @@ fn brokers(
     note: &mut impl FnMut(Check),
 ) -> Result<Option<ClusterTime>, ProgramError> {
     let config = settings.client_config(Tuning::default())?;
-    let wanted = Wanted::of(config.get("security.protocol"));
+    let wanted = SecurityProtocol::of(config.get("security.protocol"));
     let addresses = Address::list(&settings.bootstrap)
         .map_err(|why| ProgramError::Usage(format!("bad --bootstrap-server: {why}")))?;
     if addresses.is_empty() {
@@ -118,7 +116,7 @@ fn brokers(
     note(check);
     let mut rest = ["protocol", login::NAME, listeners::NAME, topics::NAME].into_iter();
     let skip_from = |rest: &mut dyn Iterator<Item = &'static str>, note: &mut dyn FnMut(Check)| {
-        rest.for_each(|name| note(Check::skip(name, "left out: it rests on what failed above")));
+        rest.for_each(|name| note(Check::skip(name, "skipped: it needs what failed above")));
     };
     if open.is_empty() {
         skip_from(&mut rest, note);
@@ -172,12 +170,12 @@ fn brokers(
         let (asked, patience) = (Arc::clone(&cluster), left());
         time = within(patience + GRACE, move || cluster_time(&asked, patience)).flatten();
     }
-    // Taking a client down waits for what it is at, which may be a connection that hangs.
+    // Dropping a client waits for its current operation, which may be a connection that hangs.
     let _still_busy = within(GRACE, move || drop(cluster));
     Ok(time)
 }
 
-/// The time by the first broker that tells it.
+/// The time, by the first broker that reports it.
 fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
     let until = Instant::now() + patience;
     cluster.nodes().iter().find_map(|broker| {
@@ -188,21 +186,21 @@ fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
     })
 }
 
-/// The quotas that the first broker tells; none where there is no broker.
+/// The quotas, by the first broker; `None` if there is no broker.
 fn quotas(cluster: &Cluster, patience: Duration) -> Option<Result<Vec<Quota>, String>> {
     let broker = cluster.nodes().first()?;
     let told = direct::quotas(cluster.settings(), broker, patience);
     Some(told.map_err(|why| why.to_string()))
 }
 
-/// What `work` comes to within `patience`; none where it takes longer, and goes on unheard.
+/// The result of `work` within `patience`. `None` if it takes longer; it then goes on in the background.
 fn within<T: Send + 'static>(
     patience: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (done, outcome) = mpsc::sync_channel(1);
     let spawned = thread::Builder::new().name("doctor".to_owned()).spawn(move || {
-        // Nobody may listen any more.
+        // The receiver may be gone.
         let _unheard = done.send(work());
     });
     spawned.ok()?;

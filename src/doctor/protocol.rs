@@ -1,5 +1,5 @@
-//! What speaks at a broker's port, found out by a question in each tongue: whether a client that
-//! speaks plainly has met TLS, or the other way round, or no broker at all.
+//! Checks which protocol a broker's port speaks, by a request in each: a plaintext client may have met
+//! TLS, or the other way round, or no broker at all.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -8,43 +8,43 @@ use super::address::{Address, LEAST};
 use super::check::Check;
 use crate::exit::ExitCode;
 
-/// What answers at a port.
+/// The protocol that a port speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tongue {
-    /// Kafka's protocol, plainly.
+enum Protocol {
+    /// Kafka, without TLS.
     Kafka,
     /// TLS.
     Tls,
     /// HTTP.
     Http,
-    /// Something else.
+    /// Another protocol.
     Other,
-    /// Nothing: the connection was closed.
+    /// None: the connection was closed.
     Closed,
-    /// Nothing in time.
+    /// None: there was no answer in time.
     Silent,
 }
 
-/// How a client means to speak, by `security.protocol`.
+/// A client's `security.protocol`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
-    /// Whether it opens TLS.
+pub struct SecurityProtocol {
+    /// Whether it uses TLS.
     pub tls: bool,
-    /// Whether it logs in by SASL.
+    /// Whether it uses SASL.
     pub sasl: bool,
 }
 
-impl Wanted {
-    /// What `security.protocol` means; librdkafka's default is `plaintext`.
-    pub fn of(protocol: Option<&str>) -> Wanted {
+impl SecurityProtocol {
+    /// Parses `security.protocol`. librdkafka's default is `plaintext`.
+    pub fn of(protocol: Option<&str>) -> SecurityProtocol {
         let protocol = protocol.unwrap_or("plaintext").trim().to_ascii_lowercase();
-        Wanted {
+        SecurityProtocol {
             tls: matches!(protocol.as_str(), "ssl" | "sasl_ssl"),
             sasl: protocol.starts_with("sasl"),
         }
     }
 
-    /// As `security.protocol` writes it.
+    /// The name in `security.protocol`.
     pub fn name(self) -> &'static str {
         match (self.sasl, self.tls) {
             (false, false) => "PLAINTEXT",
@@ -55,21 +55,21 @@ impl Wanted {
     }
 }
 
-/// How long one question is waited at.
+/// The timeout of one request.
 const TURN: Duration = Duration::from_secs(2);
 
-/// The correlation id of our question, which a broker repeats.
+/// The correlation id of our request, which a broker repeats.
 const OURS: [u8; 4] = *b"fsdr";
 
-/// ApiVersions, version 0: what every broker answers, before any login.
+/// ApiVersions, version 0: every broker answers it, before any login.
 const API_VERSIONS: [u8; 14] =
     [0, 0, 0, 10, 0, 18, 0, 0, OURS[0], OURS[1], OURS[2], OURS[3], 0xff, 0xff];
 
-/// What every server of HTTP answers.
+/// What every HTTP server answers.
 const GET: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 
-/// A greeting of TLS 1.2 with four common cipher suites and no extensions: who speaks TLS answers it,
-/// be it by an alert.
+/// A TLS 1.2 ClientHello with four common cipher suites and no extensions. Any TLS server answers it,
+/// even if only with an alert.
 const CLIENT_HELLO: [u8; 56] = [
     0x16, 0x03, 0x01, 0, 51, // A handshake record of 51 bytes,
     0x01, 0, 0, 47, 0x03, 0x03, // a greeting of 47, TLS 1.2,
@@ -81,8 +81,8 @@ const CLIENT_HELLO: [u8; 56] = [
     1, 0, // and no compression.
 ];
 
-/// Checks that what speaks at the open `addresses` is what the client means to speak to.
-pub fn check(addresses: &[Address], wanted: Wanted, until: Instant) -> Check {
+/// Checks that the open `addresses` speak the protocol that the client expects.
+pub fn check(addresses: &[Address], wanted: SecurityProtocol, until: Instant) -> Check {
     let mut last = None;
     for address in addresses {
         let tongue = tongue(address, wanted, until);
@@ -97,65 +97,65 @@ pub fn check(addresses: &[Address], wanted: Wanted, until: Instant) -> Check {
 
 const NAME: &str = "protocol";
 
-fn judge(address: &Address, wanted: Wanted, tongue: Tongue) -> Check {
+fn judge(address: &Address, wanted: SecurityProtocol, tongue: Protocol) -> Check {
     let protocol = wanted.name();
     let (unreachable, refused) = (ExitCode::BrokerUnreachable, ExitCode::BrokerRefused);
     match tongue {
-        Tongue::Kafka if !wanted.tls => {
+        Protocol::Kafka if !wanted.tls => {
             Check::ok(NAME, format!("{address} speaks Kafka's protocol without TLS"))
         }
-        Tongue::Tls if wanted.tls => Check::ok(NAME, format!("{address} speaks TLS")),
-        Tongue::Kafka => {
-            let plain = Wanted { tls: false, ..wanted }.name();
+        Protocol::Tls if wanted.tls => Check::ok(NAME, format!("{address} speaks TLS")),
+        Protocol::Kafka => {
+            let plain = SecurityProtocol { tls: false, ..wanted }.name();
             Check::fail(
                 NAME,
                 refused,
                 format!(
                     "{address} speaks Kafka's protocol without TLS, and security.protocol is {protocol}"
                 ),
-                format!("say -X security.protocol={plain}, or give the port of the TLS listener"),
+                format!("use -X security.protocol={plain}, or give the port of the TLS listener"),
             )
         }
-        Tongue::Tls => {
-            let tls = Wanted { tls: true, ..wanted }.name();
+        Protocol::Tls => {
+            let tls = SecurityProtocol { tls: true, ..wanted }.name();
             Check::fail(
                 NAME,
                 unreachable,
                 format!("{address} speaks TLS, and security.protocol is {protocol}"),
                 format!(
-                    "say -X security.protocol={tls} (and -X ssl.ca.location=FILE for an authority of your own), or give the port of the listener without TLS"
+                    "use -X security.protocol={tls} (and -X ssl.ca.location=FILE for an authority of your own), or give the port of the listener without TLS"
                 ),
             )
         }
-        Tongue::Http => Check::fail(
+        Protocol::Http => Check::fail(
             NAME,
             unreachable,
-            format!("{address} speaks HTTP: it is no broker"),
+            format!("{address} speaks HTTP: it is not a broker"),
             "give the broker's own port, not that of a registry, a REST proxy or a console",
         ),
-        Tongue::Other => Check::fail(
+        Protocol::Other => Check::fail(
             NAME,
             unreachable,
-            format!("{address} answers otherwise than a broker does"),
+            format!("{address} answers, but not as a broker does"),
             "give a broker's port: something else listens there",
         ),
-        Tongue::Closed => Check::fail(
+        Protocol::Closed => Check::fail(
             NAME,
             unreachable,
             format!("{address} closes the connection without an answer"),
-            "give a listener for clients, not a controller's; check what stands between, as a load balancer with nothing behind it",
+            "give a listener for clients, not a controller's; check what is in between, such as a load balancer without a backend",
         ),
-        Tongue::Silent => Check::fail(
+        Protocol::Silent => Check::fail(
             NAME,
             unreachable,
-            format!("{address} takes connections and answers nothing"),
+            format!("{address} accepts connections and never answers"),
             "check that the broker has started and is not held up, and that the port is a broker's",
         ),
     }
 }
 
-/// What speaks at `address`, asked first in the tongue that is wanted.
-fn tongue(address: &Address, wanted: Wanted, until: Instant) -> Tongue {
+/// The protocol that `address` speaks. The expected one is tried first.
+fn tongue(address: &Address, wanted: SecurityProtocol, until: Instant) -> Protocol {
     let questions: [&[u8]; 3] = if wanted.tls {
         [&CLIENT_HELLO, &API_VERSIONS, GET]
     } else {
@@ -164,19 +164,19 @@ fn tongue(address: &Address, wanted: Wanted, until: Instant) -> Tongue {
     let mut first = None;
     for question in questions {
         let heard = ask(address, question, until);
-        if matches!(heard, Tongue::Kafka | Tongue::Tls | Tongue::Http) {
+        if matches!(heard, Protocol::Kafka | Protocol::Tls | Protocol::Http) {
             return heard;
         }
         first.get_or_insert(heard);
     }
-    first.unwrap_or(Tongue::Silent)
+    first.unwrap_or(Protocol::Silent)
 }
 
-fn ask(address: &Address, question: &[u8], until: Instant) -> Tongue {
-    let Ok(mut stream) = address.connect(until) else { return Tongue::Closed };
+fn ask(address: &Address, question: &[u8], until: Instant) -> Protocol {
+    let Ok(mut stream) = address.connect(until) else { return Protocol::Closed };
     let until = (Instant::now() + TURN).min(until.max(Instant::now() + LEAST));
     if stream.set_write_timeout(Some(TURN)).is_err() || stream.write_all(question).is_err() {
-        return Tongue::Closed;
+        return Protocol::Closed;
     }
     let mut heard = Vec::new();
     let mut silent = false;
@@ -200,17 +200,17 @@ fn ask(address: &Address, question: &[u8], until: Instant) -> Tongue {
     understood(&heard, silent)
 }
 
-/// What the first bytes of an answer are of.
-fn understood(heard: &[u8], silent: bool) -> Tongue {
+/// The protocol of an answer's first bytes.
+fn understood(heard: &[u8], silent: bool) -> Protocol {
     match heard {
         // A handshake or an alert, of any version.
-        [0x15 | 0x16, 0x03, ..] => Tongue::Tls,
-        [b'H', b'T', b'T', b'P', ..] => Tongue::Http,
+        [0x15 | 0x16, 0x03, ..] => Protocol::Tls,
+        [b'H', b'T', b'T', b'P', ..] => Protocol::Http,
         // A length, and our own correlation id.
-        [0, _, _, _, rest @ ..] if rest.starts_with(&OURS) => Tongue::Kafka,
-        [] if silent => Tongue::Silent,
-        [] => Tongue::Closed,
-        _ => Tongue::Other,
+        [0, _, _, _, rest @ ..] if rest.starts_with(&OURS) => Protocol::Kafka,
+        [] if silent => Protocol::Silent,
+        [] => Protocol::Closed,
+        _ => Protocol::Other,
     }
 }
 
@@ -222,12 +222,12 @@ mod tests {
 
     #[test]
     fn tongues_are_told_by_their_first_bytes() {
-        assert_eq!(understood(b"\0\0\x01\x2afsdr\0\0", false), Tongue::Kafka);
-        assert_eq!(understood(b"\0\0\x01\x2axxxx", false), Tongue::Other);
-        assert_eq!(understood(b"\x15\x03\x03\0\x02\x02\x46", false), Tongue::Tls);
-        assert_eq!(understood(b"HTTP/1.1", false), Tongue::Http);
-        assert_eq!(understood(b"", true), Tongue::Silent);
-        assert_eq!(understood(b"", false), Tongue::Closed);
+        assert_eq!(understood(b"\0\0\x01\x2afsdr\0\0", false), Protocol::Kafka);
+        assert_eq!(understood(b"\0\0\x01\x2axxxx", false), Protocol::Other);
+        assert_eq!(understood(b"\x15\x03\x03\0\x02\x02\x46", false), Protocol::Tls);
+        assert_eq!(understood(b"HTTP/1.1", false), Protocol::Http);
+        assert_eq!(understood(b"", true), Protocol::Silent);
+        assert_eq!(understood(b"", false), Protocol::Closed);
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
             (Some("SASL_SSL"), "SASL_SSL"),
             (Some("sasl_plaintext"), "SASL_PLAINTEXT"),
         ] {
-            assert_eq!(Wanted::of(text).name(), name);
+            assert_eq!(SecurityProtocol::of(text).name(), name);
         }
     }
 
@@ -246,7 +246,7 @@ mod tests {
         #[test]
         fn any_bytes_are_something(bytes in proptest::collection::vec(any::<u8>(), 0..8)) {
             let heard = understood(&bytes, false);
-            prop_assert!(heard != Tongue::Silent);
+            prop_assert!(heard != Protocol::Silent);
         }
     }
 }

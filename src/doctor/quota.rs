@@ -1,4 +1,4 @@
-//! Whether a quota of the cluster holds a run back.
+//! Checks whether a quota of the cluster would throttle a run.
 
 use bytesize::ByteSize;
 use fleetstorm_producer::Quota;
@@ -7,7 +7,7 @@ use super::check::Check;
 
 const NAME: &str = "quota";
 
-/// The check of the quotas that the cluster told, or of why it did not.
+/// The check of the quotas that the cluster reported, or of why it did not.
 pub fn check(told: Result<Vec<Quota>, String>) -> Check {
     let quotas = match told {
         Ok(quotas) => quotas,
@@ -26,7 +26,7 @@ pub fn check(told: Result<Vec<Quota>, String>) -> Check {
         format!("{} of {} is {value}", quota.key, quota.entity)
     });
     let seen = words.collect::<Vec<_>>().join("; ");
-    let fix = "brokers hold a producer back that goes beyond: ask for a lower --rate, or raise the \
+    let fix = "brokers throttle a producer that exceeds it: ask for a lower --rate, or raise the \
                quota by kafka-configs.sh --alter --add-config producer_byte_rate=BYTES";
     Check::warn(NAME, seen, fix)
 }

@@ -1,18 +1,17 @@
-//! Whether a schema registry answers where one is said to.
+//! Checks that a schema registry answers.
 
 use std::time::Duration;
 
 use super::check::Check;
 use crate::exit::{ExitCode, ProgramError};
-use crate::registry::{Answer, Registry, RegistryError, Said};
+use crate::registry::{Answer, AnswerBody, Registry, RegistryError};
 
-/// What is checked here.
+/// The name of the check.
 pub const NAME: &str = "registry";
-/// The longest that all addresses' answers are waited for.
+/// The timeout of all addresses' answers together.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks the registry which subjects it has, and gives what its addresses answered. `patience` bounds
-/// each address's answer.
+/// Lists the registry's subjects, and returns its addresses' answers. `patience` bounds each answer.
 pub fn check(registry: &Registry, patience: Duration) -> (Check, Vec<Answer>) {
     let patience = patience.min(PATIENCE);
     let outcomes = registry.probe(patience);
@@ -32,7 +31,7 @@ pub fn check(registry: &Registry, patience: Duration) -> (Check, Vec<Answer>) {
         slot.get_or_insert(check);
     }
     let check = match (well, failed) {
-        // The client asks one address after another, so that one is enough.
+        // The client tries one address after another, so one is enough.
         (Some(well), Some(failed)) => Check::warn(
             NAME,
             format!("{}; but {}", well.seen, failed.seen),
@@ -53,7 +52,7 @@ fn judge(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
         "give credentials: --registry-basic-auth USER:PASSWORD, or --registry-token TOKEN"
     };
     match (status, answer.said) {
-        (200..=299, Said::Subjects(count)) => {
+        (200..=299, AnswerBody::Subjects(count)) => {
             let subjects = match count {
                 Some(1) => "1 subject".to_owned(),
                 Some(count) => format!("{count} subjects"),
@@ -64,7 +63,7 @@ fn judge(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
         (401, _) => Check::fail(
             NAME,
             ExitCode::RegistryRefused,
-            format!("{url} answers 401: it wants to know who we are"),
+            format!("{url} answers 401: it requires credentials"),
             credentials,
         ),
         (403, _) => Check::fail(
@@ -76,28 +75,28 @@ fn judge(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
         (408 | 425 | 429 | 502..=504, _) => Check::fail(
             NAME,
             ExitCode::RegistryUnreachable,
-            format!("{url} answers {status}: it is not ready, or nothing stands behind it"),
-            "wait for it to start (a run does, for --registry-timeout), and look into its log",
+            format!("{url} answers {status}: it is not ready, or its proxy has no backend"),
+            "wait for it to start (a run does, for --registry-timeout), and check its log",
         ),
         (500.., _) => Check::fail(
             NAME,
             ExitCode::RegistryFailed,
-            format!("{url} answers {status}: it fails inside"),
-            "look into the registry's log; its storage may be away",
+            format!("{url} answers {status}: it has an internal error"),
+            "check the registry's log; its storage may be unavailable",
         ),
         _ => no_registry(registry, answer, patience),
     }
 }
 
-/// Something answers in HTTP that is no registry: the path may be wrong.
+/// The check of an HTTP answer that is not a registry's: the path may be wrong.
 fn no_registry(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
     let what = match answer.said {
-        Said::Html => ", with a page for people",
-        Said::Json | Said::Subjects(_) => ", with JSON that is not a list of subjects",
-        Said::Nothing => ", with nothing",
-        Said::Other => ", with something else",
+        AnswerBody::Html => ", with an HTML page",
+        AnswerBody::Json | AnswerBody::Subjects(_) => ", with JSON that is not a list of subjects",
+        AnswerBody::Nothing => ", with nothing",
+        AnswerBody::Other => ", with something else",
     };
-    let to = answer.location.as_ref().map(|to| format!(" (it sends us to {to})"));
+    let to = answer.location.as_ref().map(|to| format!(" (a redirect to {to})"));
     let seen = format!(
         "{}/subjects answers {}{what}{}: no registry is served there",
         answer.url,
@@ -105,7 +104,7 @@ fn no_registry(registry: &Registry, answer: &Answer, patience: Duration) -> Chec
         to.unwrap_or_default()
     );
     let fix = match registry.elsewhere(patience) {
-        Some(url) => format!("one answers at {url}: say --schema-registry {url}"),
+        Some(url) => format!("one answers at {url}: use --schema-registry {url}"),
         None => "correct the URL's host, port and path: Confluent and Redpanda serve at the root, \
                  Apicurio at /apis/ccompat/v7"
             .to_owned(),
@@ -116,7 +115,7 @@ fn no_registry(registry: &Registry, answer: &Answer, patience: Duration) -> Chec
 fn unreached(error: RegistryError) -> Check {
     let (seen, fix) = match &error {
         RegistryError::Unreachable { url, cause, .. } if cause.contains("connection closed") => (
-            format!("{url} takes connections, and answers no HTTP: {cause}"),
+            format!("{url} accepts connections, but doesn't speak HTTP: {cause}"),
             "give the registry's own port, with http:// or https:// as it speaks: a broker \
              would answer like this"
                 .to_owned(),
@@ -126,15 +125,15 @@ fn unreached(error: RegistryError) -> Check {
             "start the registry, or correct the URL's host and port".to_owned(),
         ),
         RegistryError::NotARegistry { url, problem } => (
-            format!("{url} is no registry: {problem}"),
+            format!("{url} is not a registry: {problem}"),
             "give the registry's own port, with http:// or https:// as it speaks".to_owned(),
         ),
         RegistryError::Tls { url, problem } => {
-            // What is wrong and what to do, as the client puts them.
-            let (what, fix) = problem.split_once("; ").unwrap_or((problem, "mend that"));
+            // The client puts what is wrong first, then what to do.
+            let (what, fix) = problem.split_once("; ").unwrap_or((problem, "fix that"));
             (format!("no secure connection to {url}: {what}"), fix.to_owned())
         }
-        other => (other.to_string(), "mend what is named there".to_owned()),
+        other => (other.to_string(), "fix what it names".to_owned()),
     };
     Check::fail(NAME, ProgramError::Registry(error).exit_code(), seen, fix)
 }

@@ -1,21 +1,21 @@
-//! Whether we may do with the run's topics what a run does.
+//! Checks that the user may do with the topics what a run does.
 
 use super::check::Check;
 use crate::exit::{ExitCode, ProgramError};
 use crate::sink::kafka::KafkaError;
-use crate::sink::kafka::access::Access;
+use crate::sink::kafka::access::TopicAccess;
 
-/// What is checked here.
+/// The name of the check.
 pub const NAME: &str = "topics";
 
-/// The check of what the cluster said of each topic.
-pub fn check(names: &[String], access: &[Access]) -> Check {
-    let of = |wanted: fn(&Access) -> bool| -> Vec<&str> {
+/// The check of the user's access to each topic.
+pub fn check(names: &[String], access: &[TopicAccess]) -> Check {
+    let of = |wanted: fn(&TopicAccess) -> bool| -> Vec<&str> {
         let all = names.iter().zip(access);
         all.filter(|(_, access)| wanted(access)).map(|(name, _)| name.as_str()).collect()
     };
-    let unwritable = of(|a| matches!(a, Access::Unwritable));
-    let hidden = of(|a| matches!(a, Access::Forbidden | Access::Unseen));
+    let unwritable = of(|a| matches!(a, TopicAccess::NotWritable));
+    let hidden = of(|a| matches!(a, TopicAccess::NotCreatable | TopicAccess::NotDescribable));
     let mut lacking = Vec::new();
     if !unwritable.is_empty() {
         lacking.push(format!("may not write {}", unwritable.join(", ")));
@@ -38,7 +38,7 @@ pub fn check(names: &[String], access: &[Access]) -> Check {
         );
     }
     let impossible = names.iter().zip(access).find_map(|(name, access)| match access {
-        Access::Impossible(why) => Some((name, why)),
+        TopicAccess::CreationFails(why) => Some((name, why)),
         _ => None,
     });
     if let Some((name, why)) = impossible {
@@ -49,13 +49,14 @@ pub fn check(names: &[String], access: &[Access]) -> Check {
             "choose another --topic-prefix, or create the topics yourself",
         );
     }
-    let (there, creatable) = (of(|a| *a == Access::Writable), of(|a| *a == Access::Creatable));
-    let untold = of(|a| *a == Access::Untold);
+    let (there, creatable) =
+        (of(|a| *a == TopicAccess::Writable), of(|a| *a == TopicAccess::Creatable));
+    let untold = of(|a| *a == TopicAccess::Unknown);
     let mut seen = Vec::new();
     for (topics, what) in [
         (&there, "may be written"),
         (&creatable, "missing, and may be created"),
-        (&untold, "there; the broker doesn't say who may write"),
+        (&untold, "exists; the broker doesn't report who may write"),
     ] {
         if !topics.is_empty() {
             seen.push(format!("{}: {what}", topics.join(", ")));
@@ -64,7 +65,7 @@ pub fn check(names: &[String], access: &[Access]) -> Check {
     Check::ok(NAME, seen.join("; "))
 }
 
-/// The check of a question that failed.
+/// The check of a request that failed.
 pub fn failed(error: KafkaError) -> Check {
     let code = ProgramError::Kafka(error);
     Check::fail(
@@ -82,14 +83,18 @@ mod tests {
     #[test]
     fn what_is_lacking_is_named_with_its_topics() {
         let names = ["a", "b", "c"].map(str::to_owned);
-        let access = [Access::Writable, Access::Unwritable, Access::Forbidden];
+        let access = [TopicAccess::Writable, TopicAccess::NotWritable, TopicAccess::NotCreatable];
         let check = super::check(&names, &access);
         assert_eq!(check.exit_code, Some(ExitCode::BrokerRefused));
         assert_eq!(check.seen, "this user may not write b, and may neither see nor create c");
         assert!(check.fix.unwrap_or_default().contains("DESCRIBE and CREATE"));
-        let fine = super::check(&names, &[Access::Writable, Access::Creatable, Access::Untold]);
+        let fine = super::check(
+            &names,
+            &[TopicAccess::Writable, TopicAccess::Creatable, TopicAccess::Unknown],
+        );
         assert_eq!(fine.exit_code, None);
-        let unfit = [Access::Writable, Access::Writable, Access::Impossible("no".into())];
+        let unfit =
+            [TopicAccess::Writable, TopicAccess::Writable, TopicAccess::CreationFails("no".into())];
         assert_eq!(super::check(&names, &unfit).exit_code, Some(ExitCode::TopicUnfit));
     }
 }

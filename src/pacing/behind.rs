@@ -1,19 +1,20 @@
-//! How far something falls behind its schedule, and for how long.
+//! How far a run falls behind its schedule, and for how long.
 
-/// Spans of time in which records were overdue: each record that is late by [`Behind::LATE`] or more
-/// makes the span from when it was due until it came one of those, and what overlaps is one.
+/// The spans of time in which records were overdue. A record that is late by [`Behind::LATE`] or more
+/// adds the span from when it was due until it came; spans that overlap become one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Behind {
-    /// Apart from one another and in order; at most [`MOST_SPANS`].
+    /// In order, without overlap; at most [`MOST_SPANS`].
     spans: Vec<(u64, u64)>,
     longest_ns: u64,
 }
 
-/// More spans than anybody reads; beyond, the last grows.
+/// Nobody reads more spans than this. Beyond it the last one grows.
 const MOST_SPANS: usize = 1000;
 
 impl Behind {
-    /// What counts as late, in nanoseconds: a fifth of a second, more than a sound cluster takes.
+    /// From when a record counts as late, in nanoseconds: a fifth of a second, more than a healthy
+    /// cluster takes.
     pub const LATE: u64 = 200_000_000;
 
     /// Notes a record that was due at `due_ns` and came at `came_ns`. Records are noted in the order
@@ -25,7 +26,7 @@ impl Behind {
         }
     }
 
-    /// Adds what fell behind elsewhere at the same time.
+    /// Adds the spans of another thread.
     pub fn add(&mut self, other: &Behind) {
         let longest_ns = self.longest_ns.max(other.longest_ns);
         let mut spans = std::mem::take(&mut self.spans);
@@ -48,7 +49,7 @@ impl Behind {
             / 1e9
     }
 
-    /// How many times it fell behind, without gaps between.
+    /// How many separate spans there are.
     pub fn times(&self) -> usize {
         self.spans.len()
     }

@@ -1,4 +1,4 @@
-//! Holding a run to its schedule: the pacer that waits for each slot, and how far a run falls behind.
+//! Keeps a run to its schedule: the pacer, which waits for each slot, and how far a run falls behind.
 
 pub mod behind;
 pub mod pacer;

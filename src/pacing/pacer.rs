@@ -1,17 +1,17 @@
-//! Waiting for a slot's instant.
+//! Waits for the time of a slot.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The longest sleep before the stop flag is looked at again.
+/// The longest sleep before the stop flag is checked again.
 const NAP: Duration = Duration::from_millis(50);
 
-/// The shortest sleep of a thread whose slots are closer than this: a sleep costs the processor up to
-/// 25 µs, on virtual machines most, and slots that come due meanwhile follow at once.
+/// The shortest sleep of a thread whose slots are closer together than this. A sleep costs up to 25 µs of
+/// processor time, most on virtual machines. Slots that fall due meanwhile follow at once.
 const CLOSE: Duration = Duration::from_micros(100);
 
-/// A flag, shared by all threads of a run, that ends it.
+/// A flag that ends a run, shared by its threads.
 #[derive(Debug, Clone, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
 
@@ -33,7 +33,7 @@ impl StopFlag {
     }
 }
 
-/// Lets this thread's sleeps end in time: Linux otherwise puts off a wake by up to 50 µs, to gather it
+/// Makes this thread's sleeps end on time: Linux otherwise delays a wake-up by up to 50 µs, to combine it
 /// with others.
 pub fn wake_in_time() {
     #[cfg(target_os = "linux")]
@@ -42,24 +42,23 @@ pub fn wake_in_time() {
     }
 }
 
-/// Whether to send, or to end.
+/// What to do after a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// The instant has come; it is now this many nanoseconds after the schedule's zero.
+    /// The time has come; it is now this many nanoseconds after the schedule's zero.
     Send {
         /// Nanoseconds from the schedule's zero, negative before it.
         now_ns: i64,
     },
-    /// The run was stopped meanwhile.
+    /// The run was stopped.
     Stop,
 }
 
-/// Holds a thread to the schedule. Sends late rather than early: intended instants stand, so what
-/// comes late is followed by what is due without a pause.
+/// Keeps a thread to the schedule. It sends late rather than early: intended times don't move, so after a
+/// delay all that is due follows without a pause.
 ///
-/// A sleep ends some 10 µs after its time (60 where [`wake_in_time`] was not called), so that no rate
-/// needs a thread that spins: up to 10,000 records/s each slot has a sleep of its own, and above a
-/// sleep of 0.1 ms is for all slots in it.
+/// A sleep ends about 10 µs late (60 µs without [`wake_in_time`]), so no rate needs a thread that spins.
+/// Up to 10,000 records/s each slot has its own sleep; above, a sleep of 0.1 ms serves all slots in it.
 #[derive(Debug, Clone)]
 pub struct Pacer {
     base: Instant,

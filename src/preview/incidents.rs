@@ -16,7 +16,7 @@ pub struct Incident {
     pub kind: IncidentKind,
     /// When it began, in milliseconds since the epoch.
     pub start_ms: i64,
-    /// When it ended; none where it is open at the end of the run.
+    /// When it ended; `None` if it is open at the end of the run.
     pub end_ms: Option<i64>,
     /// The incident that caused it, as its place in the list.
     pub cause: Option<usize>,

@@ -35,8 +35,8 @@ const WIDTH: usize = 100;
 /// Shows the run that `options` describe; a set `stop` ends it early, with nothing shown.
 ///
 /// # Errors
-/// [`ProgramError`] where there is no such run, or what is shown can't be written. A reader who has
-/// seen enough is no error.
+/// [`ProgramError`] if there is no such run, or what is shown can't be written. A reader who has seen
+/// enough is no error.
 pub fn preview(
     options: &PreviewOptions,
     stop: &StopFlag,

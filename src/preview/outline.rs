@@ -144,7 +144,7 @@ fn extent(options: &PreviewOptions) -> Result<(Span, u64), ProgramError> {
     }
 }
 
-/// The longest round interval that makes [`READINGS`], a second at least.
+/// The longest round interval that makes [`READINGS`], at least a second.
 fn chosen(length: Duration) -> Result<Span, ProgramError> {
     let most = length.as_secs() / READINGS;
     let seconds = match most / DAY_S {

@@ -14,7 +14,7 @@ use super::stream::walk;
 /// as many as of any other, where there are, spread evenly over the run.
 ///
 /// # Errors
-/// [`ProgramError::Sink`] where they can't be written.
+/// [`ProgramError::Sink`] if they can't be written.
 pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), ProgramError> {
     // Made twice: to spread them, one must know how many there are.
     let mut there = [0; Topic::COUNT];

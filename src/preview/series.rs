@@ -15,7 +15,7 @@ pub struct Columns {
     interval_ms: f64,
 }
 
-/// A named line over the columns; none where nothing was measured.
+/// A named line over the columns; `None` if nothing was measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     /// What it shows.
@@ -101,7 +101,7 @@ impl Columns {
 }
 
 impl Line {
-    /// The least and the largest value; none without any.
+    /// The least and the largest value; `None` without any.
     pub fn range(&self) -> Option<(f64, f64)> {
         let values = self.values.iter().flatten();
         values.fold(None, |range, &v| {

@@ -1,5 +1,5 @@
-//! A registry's name that stands for several addresses: the one that takes a connection first is used,
-//! so that one which swallows connections holds nobody up.
+//! Resolves a registry's name: of several addresses, the one that accepts a connection first is used. An
+//! address that never answers delays nobody.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-/// How long any of them may take. Then they stay in the order in which they were told, as where the name
-/// is a proxy's, which listens elsewhere.
+/// How long any of them may take. After that they keep the resolver's order, as when the name is only
+/// used by a proxy, which listens elsewhere.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Looks names up for connections to one port.
+/// Resolves names for connections to one port.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SideBySide {
     /// The registry's port.
@@ -29,7 +29,7 @@ impl Resolve for SideBySide {
     }
 }
 
-/// The addresses, the one that takes a connection first before the others.
+/// The addresses. The one that accepts a connection first comes first.
 async fn quickest_first(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     if addresses.len() < 2 {
         return addresses;

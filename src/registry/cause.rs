@@ -1,11 +1,11 @@
-//! What errors and messages of others come down to, on one line.
+//! Errors and messages of others, reduced to one line.
 
 use std::error::Error;
 
-/// The longest that another's message may be in ours.
+/// The longest quoted message.
 const MESSAGE_LIMIT: usize = 300;
 
-/// The last error in a chain, on one line: the one that says why.
+/// The last error of a chain, on one line: the one that says why.
 pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let text = chain(error)
         .map(|e| e.to_string())
@@ -26,7 +26,7 @@ pub(super) fn chain<'a>(
     std::iter::successors(Some(error), |&e| e.source())
 }
 
-/// A message that someone else wrote, with whitespace folded and its length bounded.
+/// A message of another program, with whitespace folded and its length limited.
 pub(crate) fn one_line(message: &str) -> String {
     let mut line = String::new();
     // Control characters could rewrite a terminal.

@@ -1,9 +1,9 @@
-//! What can go wrong with a registry: each a line that says what, where, and what to do.
+//! Errors of the registry's client. Each text says what, where, and what to do.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where a registry's API may hide when a URL's host is right and its path isn't.
+/// Where a registry's API may be if a URL's host is right and its path isn't.
 const PATHS: &str = "the URL's path may be wrong: Confluent and Redpanda serve at the root, \
                      Apicurio at /apis/ccompat/v7";
 
@@ -28,7 +28,7 @@ pub enum RegistryError {
         problem: String,
     },
 
-    /// The certificate by which we tell the registry who we are can't be used.
+    /// The client certificate can't be used.
     #[error("bad client certificate {} for the schema registry: {problem}", path.display())]
     ClientCertificate {
         /// The file.
@@ -37,16 +37,16 @@ pub enum RegistryError {
         problem: String,
     },
 
-    /// No request could be formed.
-    #[error("cannot form a request to the schema registry at {url}: {cause}")]
+    /// A request could not be built.
+    #[error("cannot build a request to the schema registry at {url}: {cause}")]
     Request {
         /// The registry.
         url: String,
-        /// Why not.
+        /// Why.
         cause: String,
     },
 
-    /// The registry didn't answer, or wasn't ready, until the deadline.
+    /// The registry didn't answer, or wasn't ready, before the deadline.
     #[error(
         "no usable answer from the schema registry at {url} in {} s: {cause}; \
          check that it runs and that the URL is right",
@@ -55,13 +55,13 @@ pub enum RegistryError {
     Unreachable {
         /// The registry's addresses.
         url: String,
-        /// For how long it was tried.
+        /// How long it was tried.
         waited: Duration,
         /// Why the last try failed.
         cause: String,
     },
 
-    /// The TLS connection failed: mostly, the certificate isn't trusted.
+    /// The TLS handshake failed. Most often the certificate isn't trusted.
     #[error("cannot open a secure connection to the schema registry at {url}: {problem}")]
     Tls {
         /// The registry.
@@ -70,16 +70,16 @@ pub enum RegistryError {
         problem: String,
     },
 
-    /// The registry wants credentials, or others (401).
+    /// The registry requires credentials, or other ones (401).
     #[error("the schema registry at {url} answered 401 Unauthorized: {advice}")]
     Unauthorized {
         /// The registry.
         url: String,
-        /// What to do, which depends on the credentials that were sent.
+        /// What to do, by the credentials that were sent.
         advice: &'static str,
     },
 
-    /// The credentials are good but may not do this (403).
+    /// The credentials are valid, but may not do this (403).
     #[error(
         "the schema registry at {url} answered 403 Forbidden: these credentials may not register \
          a schema under the subject {subject}, where it is not yet; ask for the right to write it, or \
@@ -92,7 +92,7 @@ pub enum RegistryError {
         subject: String,
     },
 
-    /// The registry takes no schemas, and does not have this one (42205).
+    /// The registry is read-only, and does not have this schema (42205).
     #[error(
         "the schema registry at {url} takes no new schemas under the subject {subject}, and does not \
          have this one: {message}; have it registered by whoever may (see `fleetstorm schemas show`)"
@@ -102,22 +102,22 @@ pub enum RegistryError {
         url: String,
         /// The subject.
         subject: String,
-        /// The registry's own words.
+        /// The registry's message.
         message: String,
     },
 
-    /// The registry does not have what was asked for (404, with a registry's code).
+    /// The registry does not have what was requested (404, with a registry's code).
     #[error("the schema registry at {url} does not have {subject}: {message}")]
     NotFound {
         /// The registry.
         url: String,
         /// The subject, or the schema.
         subject: String,
-        /// The registry's own words.
+        /// The registry's message.
         message: String,
     },
 
-    /// Schemas that were only to be looked up are not there.
+    /// With --no-register-schemas: schemas are missing.
     #[error(
         "the schema registry at {url} lacks the run's schema under {}; register what is missing \
          (`fleetstorm schemas register`), or leave --no-register-schemas out",
@@ -141,11 +141,11 @@ pub enum RegistryError {
         url: String,
         /// The subject.
         subject: String,
-        /// The registry's own words.
+        /// The registry's message.
         message: String,
     },
 
-    /// The registry holds the schema, or the request, to be invalid (422).
+    /// The registry calls the schema, or the request, invalid (422).
     #[error(
         "the schema registry at {url} refused the schema of the subject {subject} as invalid: \
          {message}"
@@ -155,7 +155,7 @@ pub enum RegistryError {
         url: String,
         /// The subject.
         subject: String,
-        /// The registry's own words.
+        /// The registry's message.
         message: String,
     },
 
@@ -170,11 +170,11 @@ pub enum RegistryError {
         subject: String,
         /// The HTTP status.
         status: u16,
-        /// The registry's own words.
+        /// The registry's message.
         message: String,
     },
 
-    /// Something answered, but not as a schema registry does.
+    /// Something answered, but not a schema registry.
     #[error("what answers at {url} is not a schema registry: {problem}; {PATHS}")]
     NotARegistry {
         /// The address.
@@ -183,10 +183,10 @@ pub enum RegistryError {
         problem: String,
     },
 
-    /// The registry failed inside, and went on failing.
+    /// The registry had an internal error, repeatedly.
     #[error(
         "the schema registry at {url} failed on the subject {subject}: {status}: {message}; \
-         look into its log"
+         check its log"
     )]
     ServerError {
         /// The registry.
@@ -195,7 +195,7 @@ pub enum RegistryError {
         subject: String,
         /// The HTTP status.
         status: u16,
-        /// The registry's own words.
+        /// The registry's message.
         message: String,
     },
 
@@ -208,7 +208,7 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    /// Whether it is about what was asked, so that something else may succeed.
+    /// Whether it is about the request, so that another one may succeed.
     pub(super) fn is_of_the_request(&self) -> bool {
         match self {
             RegistryError::Forbidden { .. }
@@ -232,7 +232,7 @@ impl RegistryError {
     }
 }
 
-/// Seconds with one decimal where they are few.
+/// Seconds, with one decimal if they are few.
 fn seconds(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 10.0 { format!("{seconds:.1}") } else { format!("{seconds:.0}") }

@@ -1,4 +1,4 @@
-//! What a failed request means: wait, wait a little, or give up, and with which words.
+//! What a failed request means: retry for long, retry for a while, or fail, and with which error.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use super::Registry;
 use super::cause::{chain, one_line, root_cause};
 use super::error::RegistryError;
 use super::settings::{RegistryAuth, Target};
-use super::tls::TlsProblem;
+use crate::tls::TlsFailure;
 
 /// A request that failed.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The registry isn't up or isn't ready: why.
     Wait(String),
-    /// The registry failed inside, which may pass.
+    /// The registry had an internal error, which may pass.
     Server { status: u16, message: String },
-    /// Trying again won't help.
+    /// A retry won't help.
     Final(RegistryError),
 }
 
 impl Failure {
-    /// The error once there is no more time.
+    /// The error when there is no more time.
     pub(super) fn into_error(
         self,
         registry: &Registry,
@@ -51,16 +51,16 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A registry's own account of an error.
+/// The body of a registry's error.
 #[derive(Deserialize)]
 struct Reason {
-    /// Present in every registry's errors, which tells them from other JSON.
+    /// Every registry's errors have it, which tells them from other JSON.
     #[serde(rename = "error_code")]
     code: i64,
     message: String,
 }
 
-/// Tells what an answer without success of `target` means.
+/// What an unsuccessful answer of `target` means.
 pub(super) fn by_answer(status: u16, body: &[u8], target: &Target, subject: &str) -> Failure {
     by_status(status, serde_json::from_slice(body).ok(), target, subject)
 }
@@ -76,7 +76,7 @@ fn by_status(status: u16, answer: Option<Reason>, target: &Target, subject: &str
         Some(answer) => one_line(answer.message.trim().trim_end_matches('.')),
         None => "it gave no reason".to_owned(),
     };
-    // Registries differ in the status of an incompatible schema, not in calling it so.
+    // Registries use different statuses for an incompatible schema, but all call it that.
     let incompatible = matches!(status, 400 | 409 | 422)
         && answer.as_ref().is_some_and(|a| a.message.to_lowercase().contains("incompatib"));
     let code = answer.as_ref().map_or(0, |answer| answer.code);
@@ -84,7 +84,7 @@ fn by_status(status: u16, answer: Option<Reason>, target: &Target, subject: &str
         401 => Failure::Final(RegistryError::Unauthorized {
             url,
             advice: match target.auth {
-                RegistryAuth::None => "it wants a user and password, or a token",
+                RegistryAuth::None => "it requires a user and password, or a token",
                 RegistryAuth::Basic { .. } => "check the user and password",
                 RegistryAuth::Bearer(_) => "check the token, which may have expired",
             },
@@ -99,8 +99,8 @@ fn by_status(status: u16, answer: Option<Reason>, target: &Target, subject: &str
             Some(_) => format!("it answered {named}: {message}"),
             None => format!("it answered {named}"),
         }),
-        // A registry that starts, or has lost its leader: it can't reach its store yet (50001), not in
-        // time (50002), or not whoever may write there (50003, 50004).
+        // A registry that is starting, or has lost its leader: it can't reach its store yet (50001), not
+        // in time (50002), or not the node that may write (50003, 50004).
         500.. if matches!(code, 50_001..=50_004) => {
             Failure::Wait(format!("it answered {named}: {message}"))
         }
@@ -111,7 +111,7 @@ fn by_status(status: u16, answer: Option<Reason>, target: &Target, subject: &str
         )),
         404 | 405 => Failure::Final(not_a_registry(target, format!("it answered {named}"))),
         _ if incompatible => Failure::Final(RegistryError::Incompatible { url, subject, message }),
-        // Apicurio says so when two processes register the same subject at the same moment.
+        // Apicurio answers this when two processes register the same subject at the same moment.
         409 if message.contains("already exists") => Failure::Server { status, message },
         409 => Failure::Final(RegistryError::Incompatible { url, subject, message }),
         422 => Failure::Final(RegistryError::InvalidSchema { url, subject, message }),
@@ -127,7 +127,7 @@ pub(super) fn by_transport(error: &reqwest::Error, target: &Target) -> Failure {
         return Failure::Final(RegistryError::Request {
             url: target.url.clone(),
             cause: format!(
-                "{}; the credentials may hold characters that a header can't",
+                "{}; the credentials may hold characters that are not allowed in a header",
                 root_cause(error)
             ),
         });
@@ -140,43 +140,43 @@ pub(super) fn by_transport(error: &reqwest::Error, target: &Target) -> Failure {
     }
     let cause = root_cause(error);
     if cause.starts_with("invalid HTTP") {
-        let problem = "it doesn't answer in HTTP (is it https://, or a broker?)".to_owned();
+        let problem = "it doesn't speak HTTP (is it https://, or a broker?)".to_owned();
         return Failure::Final(not_a_registry(target, problem));
     }
     Failure::Wait(cause)
 }
 
-/// What `target` answered is not what a registry answers.
+/// The error for an answer of `target` that is not a registry's.
 pub(super) fn not_a_registry(target: &Target, problem: String) -> RegistryError {
     RegistryError::NotARegistry { url: target.url.clone(), problem }
 }
 
-/// What is wrong with a TLS connection, if that is what an error is about.
+/// What is wrong with a TLS connection, if an error is about that.
 fn tls_problem(error: &reqwest::Error) -> Option<String> {
     let texts: Vec<_> = chain(error).skip(1).map(|e| e.to_string()).collect();
     let said = texts.join(" ");
-    if !TlsProblem::is_told_by(&said) {
+    if !TlsFailure::is_about_tls(&said) {
         return None;
     }
-    let Some(problem) = TlsProblem::of(&said) else {
+    let Some(problem) = TlsFailure::from_text(&said) else {
         return Some(root_cause(error));
     };
     let text = match problem {
-        TlsProblem::Untrusted => {
+        TlsFailure::Untrusted => {
             "its certificate is signed by an authority that isn't trusted here; \
              give the authority's certificate as the registry's CA file"
         }
-        TlsProblem::OtherHost => {
+        TlsFailure::OtherHost => {
             "its certificate is for another host name; \
              use the name that the certificate is for"
         }
-        TlsProblem::Expired => "its certificate has expired; renew it",
-        TlsProblem::NotYetValid => "its certificate is not yet valid; check both clocks",
-        TlsProblem::NotTls => "it doesn't speak TLS; use http:// or the port that does",
-        TlsProblem::WantsCertificate => {
-            "it asks for a client certificate; give one by --registry-cert and --registry-key"
+        TlsFailure::Expired => "its certificate has expired; renew it",
+        TlsFailure::NotYetValid => "its certificate is not yet valid; check both clocks",
+        TlsFailure::NotTls => "it doesn't speak TLS; use http:// or the port that does",
+        TlsFailure::WantsCertificate => {
+            "it requires a client certificate; give one by --registry-cert and --registry-key"
         }
-        TlsProblem::RefusesCertificate => {
+        TlsFailure::RefusesCertificate => {
             "it refuses the client certificate; check that an authority which it trusts has \
              signed it, and that it has not expired"
         }

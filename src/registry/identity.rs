@@ -1,4 +1,4 @@
-//! Who the registry must be, and who we are, by certificates.
+//! Certificates: the registry's authorities, and the client certificate.
 
 use std::path::{Path, PathBuf};
 
@@ -10,16 +10,16 @@ use super::error::RegistryError;
 #[cfg(feature = "tls")]
 use crate::cluster::pem;
 
-/// A certificate of ours and its key: PEM files, which may be one. The key is not encrypted.
+/// A client certificate and its key: PEM files, perhaps the same one. The key is not encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// The certificate, those of its authorities behind it.
+    /// The certificate, perhaps followed by those of its chain.
     pub certificate: PathBuf,
     /// The key.
     pub key: PathBuf,
 }
 
-/// Authorities to trust beside the system's, and a certificate of our own. `Debug` shows no key.
+/// Authorities to trust beside the system's, and a client certificate. `Debug` shows no key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Identities {
     #[cfg(feature = "tls")]
@@ -32,7 +32,7 @@ pub(super) struct Identities {
 pub(super) const NO_TLS: &str = "this program was built without the feature tls";
 
 impl Identities {
-    /// Reads the files that there are.
+    /// Reads the given files.
     #[cfg(feature = "tls")]
     pub(super) fn read(
         ca_file: Option<&Path>,
@@ -64,7 +64,7 @@ impl Identities {
         }
     }
 
-    /// A client that knows them.
+    /// Adds them to a client.
     pub(super) fn known_to(&self, client: ClientBuilder) -> ClientBuilder {
         #[cfg(feature = "tls")]
         let client = client.tls_certs_merge(self.authorities.iter().cloned());
@@ -85,7 +85,7 @@ impl Identities {
         if self.authorities.is_empty() {
             return Err(bad("it holds no PEM certificate".to_owned()));
         }
-        // Only a client checks what is inside a certificate.
+        // Only building a client checks what is inside a certificate.
         match self.known_to(reqwest::blocking::Client::builder()).build() {
             Ok(_) => Ok(()),
             Err(e) => Err(bad(format!("a certificate in it can't be read: {}", root_cause(&e)))),
@@ -93,7 +93,7 @@ impl Identities {
     }
 }
 
-/// Our certificate with its key.
+/// The client certificate with its key.
 #[cfg(feature = "tls")]
 fn identity(files: &ClientCertificate) -> Result<reqwest::Identity, RegistryError> {
     let bad = |path: &Path, problem: String| RegistryError::ClientCertificate {
@@ -107,18 +107,18 @@ fn identity(files: &ClientCertificate) -> Result<reqwest::Identity, RegistryErro
     if !certificate.contains("-----BEGIN CERTIFICATE-----") {
         return Err(bad(&files.certificate, "it holds no PEM certificate".to_owned()));
     }
-    // Both may stand in one file, in any order.
+    // Both may be in one file, in any order.
     let Some(block) = pem::plain_key(&key) else {
         return Err(bad(&files.key, pem::no_plain_key(&key, &files.key.to_string_lossy())));
     };
     let identity = reqwest::Identity::from_pkcs8_pem(certificate.as_bytes(), block.as_bytes())
         .map_err(|e| bad(&files.certificate, format!("it can't be read: {}", root_cause(&e))))?;
-    // Only a client checks that the key is the certificate's.
+    // Only building a client checks that the key belongs to the certificate.
     let client = reqwest::blocking::Client::builder().identity(identity.clone());
     match client.build() {
         Ok(_) => Ok(identity),
         Err(e) => {
-            Err(bad(&files.certificate, format!("it doesn't go with its key: {}", root_cause(&e))))
+            Err(bad(&files.certificate, format!("it doesn't match its key: {}", root_cause(&e))))
         }
     }
 }

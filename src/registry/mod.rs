@@ -1,7 +1,7 @@
 //! The schema registry's client: registers the run's schemas before the first record.
 //!
-//! A few blocking requests of the Confluent API, with patience while the registry comes up, within a
-//! deadline, and errors that say what to do. They must not be made from inside an async runtime.
+//! A few blocking requests of Confluent's API. The client waits for a registry that comes up, within a
+//! deadline. Don't use it inside an async runtime.
 
 mod addresses;
 mod cause;
@@ -15,7 +15,6 @@ mod settings;
 mod subject;
 #[cfg(test)]
 mod tests;
-mod tls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,42 +34,41 @@ pub(crate) use cause::{one_line, root_cause};
 pub use error::RegistryError;
 pub use identity::ClientCertificate;
 pub use options::RegistryOptions;
-pub use probe::{Answer, Said};
+pub use probe::{Answer, AnswerBody};
 pub(crate) use request::body_of;
 pub use settings::{RegistryAuth, RegistrySettings};
 pub use subject::{SubjectStrategy, UnknownSubjectStrategy};
-pub use tls::TlsProblem;
 
 use failure::Failure;
 use request::MOST_BYTES;
 use settings::Target;
 
-/// The longest that one request may take to connect and answer.
+/// The timeout of one request, connection included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// The shortest: a last try gets at least this much.
+/// The shortest timeout: a last attempt gets at least this.
 const LEAST_TIMEOUT: Duration = Duration::from_millis(50);
-/// Pauses between tries double from here ...
+/// Pauses between attempts double from here ...
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// ... to here.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// For how long a registry that answers 500 is asked again.
+/// How long a registry that answers 500 is retried.
 const SERVER_ERROR_PATIENCE: Duration = Duration::from_secs(3);
-/// How often the log says that we still wait.
+/// How often the log says that the client still waits.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 /// How quickly a pause notices that the run was stopped.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
 /// The media type of the Confluent API's requests.
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
-/// What it is asked to answer in.
+/// The media types that are accepted.
 const ACCEPTED: &str = "application/vnd.schemaregistry.v1+json, application/json";
-/// What is wrong with an answer in any other form.
+/// The error for any other answer.
 const NO_JSON: &str = "its answer isn't a registry's JSON";
 
-/// What a subject keeps literally in a URL's path.
+/// The characters of a subject that are not encoded in a URL's path.
 const SUBJECT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A schema as a registry has it.
+/// A schema in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSchema(String);
 
@@ -83,8 +81,8 @@ impl StoredSchema {
         apache_avro::Schema::parse_str(&self.0)
     }
 
-    /// Whether data written with it and with the Avro schema `text` are the same: by the canonical
-    /// forms of both.
+    /// Whether it and the Avro schema `text` have the same canonical form, so that data written with
+    /// either is the same.
     pub fn is_same_as(&self, text: &str) -> bool {
         let canonical =
             |text: &str| apache_avro::Schema::parse_str(text).map(|s| s.canonical_form()).ok();
@@ -100,7 +98,7 @@ impl StoredSchema {
 pub struct Registry {
     targets: Vec<Target>,
     deadline: Duration,
-    /// The address that answered last is asked first.
+    /// The index of the address that answered last. It is tried first.
     first: AtomicUsize,
     stop: Option<Arc<AtomicBool>>,
 }
@@ -116,26 +114,26 @@ impl Registry {
         })
     }
 
-    /// Ends a wait for the registry with [`RegistryError::Interrupted`] once `stop` is set. A
-    /// request under way is not cut short.
+    /// Ends a wait for the registry with [`RegistryError::Interrupted`] once `stop` is set. A request in
+    /// progress is not interrupted.
     #[must_use]
     pub fn with_stop(mut self, stop: Arc<AtomicBool>) -> Registry {
         self.stop = Some(stop);
         self
     }
 
-    /// The id of an Avro schema under a subject. It is looked up first, so that a schema that is
-    /// there needs no right to write, and gets no second version for being written otherwise; one that
-    /// isn't there is registered.
+    /// Looks up the id of an Avro schema under a subject, and registers the schema if it is missing. The
+    /// lookup comes first: then an existing schema needs no right to write, and gets no second version
+    /// because of its formatting.
     ///
-    /// While the registry doesn't answer, or answers that it isn't ready, this tries again until
-    /// the settings' deadline. It returns within the deadline and one request's timeout.
+    /// While the registry doesn't answer, or isn't ready, this retries until the settings' deadline. It
+    /// returns within the deadline and one request's timeout.
     pub fn register(&self, subject: &str, schema: &str) -> Result<SchemaId, RegistryError> {
         let begun = Instant::now();
         match self.find(begun, subject, schema) {
             Ok(Some(id)) => return Ok(id),
             Ok(None) => {}
-            // Some may write and not read.
+            // Some users may write and not read.
             Err(error) if error.is_of_the_request() => {}
             Err(error) => return Err(error),
         }
@@ -143,7 +141,7 @@ impl Registry {
         self.post(begun, subject, &path, schema)
     }
 
-    /// The id of an Avro schema that is registered under a subject; none where it isn't.
+    /// The id of an Avro schema that is registered under a subject; `None` if it isn't.
     ///
     /// # Errors
     /// As [`Registry::register`].
@@ -158,7 +156,7 @@ impl Registry {
         schema: &str,
     ) -> Result<Option<SchemaId>, RegistryError> {
         let path = subject_path(subject);
-        // By the text, then by what it means, for registries that can.
+        // By its text, then by its normalized form, for registries that support that.
         for query in ["", "?normalize=true"] {
             match self.post(begun, subject, &format!("{path}{query}"), schema) {
                 Err(RegistryError::NotFound { .. }) => {}
@@ -168,7 +166,8 @@ impl Registry {
         Ok(None)
     }
 
-    /// Posts a schema to a path, as Avro's libraries print it, and returns the id in the answer.
+    /// Posts a schema to a path, in the form that Avro's libraries print, and returns the id in the
+    /// answer.
     fn post(
         &self,
         begun: Instant,
@@ -185,14 +184,14 @@ impl Registry {
             None | Some(Value::Null) => Err("its answer lacks a schema id"),
             Some(id) => {
                 let id = id.as_u64().ok_or(NO_JSON)?;
-                // Consumers read four bytes as a number with a sign.
+                // Consumers read the four bytes as a signed integer.
                 i32::try_from(id).map_err(|_| "its schema id is above 2147483647")?;
                 Ok(SchemaId(id as u32))
             }
         })
     }
 
-    /// The schema that the registry has under an id.
+    /// The schema under an id.
     ///
     /// # Errors
     /// As [`Registry::register`].
@@ -205,8 +204,8 @@ impl Registry {
         })
     }
 
-    /// Makes a request until an address answers it, a failure is final, or time is up, which has
-    /// been running since `begun`.
+    /// Repeats a request until an address answers it, a failure is final, or the time since `begun` is
+    /// up.
     fn call<T>(
         &self,
         begun: Instant,
@@ -243,7 +242,7 @@ impl Registry {
         }
     }
 
-    /// One request to each address in turn, beginning with the one that answered last.
+    /// One request to each address in turn, first to the one that answered last.
     fn try_each<T>(
         &self,
         begun: Instant,
@@ -307,7 +306,7 @@ fn answer(
 ) -> Result<Map<String, Value>, Failure> {
     let heard = request::ask(target, request, patience)?;
     if !heard.status.is_success() {
-        // The status says enough where the body can't be read.
+        // If the body can't be read, the status says enough.
         let body = heard.body.unwrap_or_default();
         return Err(failure::by_answer(heard.status.as_u16(), &body, target, subject));
     }

@@ -1,4 +1,4 @@
-//! How the registry is reached, as the user says.
+//! The registry's options.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::SubjectStrategy;
 
-/// How the registry is reached, and what subjects are called there.
+/// How to reach the registry, and how to name subjects.
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
     /// Its URL.
@@ -18,13 +18,13 @@ pub struct RegistryOptions {
     pub token: Option<SecretString>,
     /// Its certificate authority, as a PEM file.
     pub ca_file: Option<PathBuf>,
-    /// The certificate that tells it who we are, as a PEM file.
+    /// The client certificate, as a PEM file.
     pub certificate: Option<PathBuf>,
-    /// The key of that certificate, as a PEM file; in the same file unless given.
+    /// The key of that certificate, as a PEM file. Default: in the same file.
     pub key: Option<PathBuf>,
     /// How long it may take to come up.
     pub timeout: Duration,
-    /// What subjects are called.
+    /// The subject name strategy.
     pub subject_strategy: SubjectStrategy,
 }
 

@@ -1,5 +1,5 @@
-//! One request to one of a registry's addresses, and its answer: bounded in time and in size,
-//! since what answers there need not be a registry.
+//! One request to one of a registry's addresses, and its answer. Both time and size are limited, since
+//! whatever answers may not be a registry.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,7 +13,7 @@ use super::cause::root_cause;
 use super::failure::{self, Failure};
 use super::settings::{RegistryAuth, Target};
 
-/// The most that is read of an answer; the names of some hundred thousand subjects.
+/// The most bytes of an answer that are read: the names of some hundred thousand subjects.
 pub(super) const MOST_BYTES: usize = 8 << 20;
 
 /// What an address answered.
@@ -24,11 +24,11 @@ pub(super) struct Heard {
     pub(super) at: SystemTime,
     /// How long that took.
     pub(super) took: Duration,
-    /// The body, or its first [`MOST_BYTES`]; or why it could not be read to its end in time.
+    /// The body, or its first [`MOST_BYTES`], or why it could not be read in time.
     pub(super) body: Result<Vec<u8>, Failure>,
 }
 
-/// Sends a request of `target`'s with our credentials.
+/// Sends a request to `target`, with the credentials.
 pub(super) fn ask(
     target: &Target,
     request: RequestBuilder,
@@ -64,12 +64,12 @@ fn signed(request: RequestBuilder, auth: &RegistryAuth) -> RequestBuilder {
 /// The body of an answer, or its first `most` bytes.
 ///
 /// # Errors
-/// Where it breaks off, or goes on after `until`, seen within one request's timeout.
+/// If it breaks off, or goes on after `until`, which is noticed within one request's timeout.
 pub(crate) fn body_of(mut answer: Response, most: usize, until: Instant) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     let mut chunk = [0; 16 << 10];
     while body.len() < most {
-        // The request's timeout is that of each read.
+        // The request's timeout holds for each read.
         if Instant::now() >= until {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "it did not answer in time"));
         }

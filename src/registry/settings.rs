@@ -1,4 +1,4 @@
-//! A registry's settings, and the addresses made of them.
+//! A registry's settings, and the addresses in them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,10 +21,10 @@ use super::identity::{ClientCertificate, Identities};
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
 
-/// Who we are to the registry. `Debug` shows no secret.
+/// The credentials for the registry. `Debug` shows no secret.
 #[derive(Clone, Debug, Default)]
 pub enum RegistryAuth {
-    /// Nobody in particular, unless the URL holds a user and password.
+    /// None, unless the URL holds a user and password.
     #[default]
     None,
     /// HTTP basic authentication; for Confluent Cloud, the API key and its secret.
@@ -38,28 +38,28 @@ pub enum RegistryAuth {
     Bearer(SecretString),
 }
 
-/// Where the registry is and how to talk to it. `Debug` shows no secret.
+/// How to reach a registry. `Debug` shows no secret.
 #[derive(Clone)]
 pub struct RegistrySettings {
-    /// One URL, or several of one registry separated by commas, tried in order.
+    /// One URL, or several of one registry, separated by commas and tried in order.
     ///
-    /// `http://user:password@host` means basic authentication, unless `auth` says otherwise.
+    /// `http://user:password@host` means basic authentication, unless `auth` is set.
     pub url: String,
-    /// Who we are.
+    /// The credentials.
     pub auth: RegistryAuth,
     /// PEM certificates of authorities to trust, beside those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Our own certificate, for registries that ask for one.
+    /// The client certificate, for registries that require one.
     pub certificate: Option<ClientCertificate>,
-    /// For how long to wait for a registry that isn't up.
+    /// How long to wait for a registry that isn't up.
     pub deadline: Duration,
 }
 
 impl RegistrySettings {
-    /// The deadline unless another is set.
+    /// The default deadline.
     pub const DEADLINE: Duration = Duration::from_secs(30);
 
-    /// Settings with defaults but for the URL.
+    /// Default settings for a URL.
     pub fn new(url: impl Into<String>) -> RegistrySettings {
         RegistrySettings {
             url: url.into(),
@@ -70,7 +70,7 @@ impl RegistrySettings {
         }
     }
 
-    /// The URL, or URLs, without credentials: the form to show and to keep.
+    /// The URL, or URLs, without credentials: the form to show and to store.
     pub fn display_url(&self) -> String {
         let urls: Vec<_> = split(&self.url).map(redacted).collect();
         urls.join(",")
@@ -95,7 +95,7 @@ pub(super) struct Target {
     /// Without credentials or a trailing slash.
     pub(super) url: String,
     pub(super) auth: RegistryAuth,
-    /// Where the API is asked; follows such redirects as keep a request what it is.
+    /// The client for the API. It follows redirects that keep a request what it is.
     pub(super) client: Client,
     loopback: bool,
     port: u16,
@@ -126,7 +126,7 @@ impl Target {
             (RegistryAuth::None, Some(auth)) => auth,
             (auth, _) => auth.clone(),
         };
-        // Both can only fail for a URL without a host, which parse() refuses.
+        // Both can only fail for a URL without a host, which parse() rejects.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         let loopback = match url.host_str().unwrap_or_default() {
@@ -138,8 +138,7 @@ impl Target {
         };
         let port = url.port_or_known_default().unwrap_or_default();
         let url = url.as_str().trim_end_matches('/').to_owned();
-        // Other redirects than these turn a POST into a GET, which would look like a broken
-        // registry.
+        // Other redirects turn a POST into a GET, which would look like a broken registry.
         let follow = Policy::custom(|attempt| {
             let kept = matches!(attempt.status().as_u16(), 307 | 308);
             if kept && attempt.previous().len() <= REDIRECTS {
@@ -155,7 +154,7 @@ impl Target {
         Ok(Target { url, auth, client, loopback, port, identities })
     }
 
-    /// A client that follows no redirect.
+    /// A client that doesn't follow redirects.
     pub(super) fn plain_client(&self) -> Result<Client, reqwest::Error> {
         client(self.loopback, self.port, &self.identities, Policy::none())
     }
@@ -168,7 +167,7 @@ fn client(
     redirects: Policy,
 ) -> Result<Client, reqwest::Error> {
     let builder = Client::builder().redirect(redirects).dns_resolver(Arc::new(SideBySide { port }));
-    // A proxy named by the environment can't reach our loopback.
+    // A proxy from the environment can't reach our loopback.
     let builder = if loopback { builder.no_proxy() } else { builder };
     identities.known_to(builder).build()
 }
@@ -213,7 +212,7 @@ fn userinfo(url: &Url) -> Option<RegistryAuth> {
     })
 }
 
-/// A URL, which need not be a good one, without what may be credentials.
+/// A URL, even an invalid one, without what may be credentials.
 fn redacted(text: &str) -> String {
     let start = text.find("://").map_or(0, |at| at + 3);
     match text.rfind('@') {

@@ -1,22 +1,22 @@
-//! How a schema's subject in the registry is named.
+//! Names of subjects.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A subject name strategy, as Confluent's serializers know them.
+/// A subject name strategy of Confluent's serializers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SubjectStrategy {
-    /// `<topic>-value`: one type a topic.
+    /// `<topic>-value`: one type per topic.
     #[default]
     TopicName,
     /// The record's full name: one type in all topics.
     RecordName,
-    /// `<topic>-<record's full name>`: several types a topic.
+    /// `<topic>-<record's full name>`: several types per topic.
     TopicRecordName,
 }
 
 impl SubjectStrategy {
-    /// The subject of a topic's values whose record has this full name.
+    /// The subject for a topic's values, whose record has this full name.
     pub fn subject(&self, topic: &str, record_full_name: &str) -> String {
         match self {
             SubjectStrategy::TopicName => format!("{topic}-value"),
@@ -36,7 +36,7 @@ impl fmt::Display for SubjectStrategy {
     }
 }
 
-/// A name that is no subject name strategy.
+/// An unknown subject name strategy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown subject name strategy {0:?}: it is one of topic, record, topic-record")]
 pub struct UnknownSubjectStrategy(
@@ -47,7 +47,7 @@ pub struct UnknownSubjectStrategy(
 impl FromStr for SubjectStrategy {
     type Err = UnknownSubjectStrategy;
 
-    /// Takes our names and those of Confluent's Java classes, with or without their package.
+    /// Accepts our names and those of Confluent's Java classes, with or without their package.
     fn from_str(name: &str) -> Result<SubjectStrategy, UnknownSubjectStrategy> {
         match name.rsplit('.').next().unwrap_or(name) {
             "topic" | "TopicNameStrategy" => Ok(SubjectStrategy::TopicName),

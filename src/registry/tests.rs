@@ -39,7 +39,7 @@ fn missing(code: u32) -> Reply {
     json("404 Not Found", &format!(r#"{{"error_code":{code},"message":"not found"}}"#))
 }
 
-/// A registry that gives its replies in turn, and the last one for ever.
+/// A registry that gives its replies in turn, and the last one forever.
 struct Stub {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,

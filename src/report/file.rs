@@ -1,5 +1,4 @@
-//! Files that a run leaves: whole or not at all, wherever they are, and found fit before anything is
-//! sent.
+//! The files that a run writes: whole or not at all, and checked before anything is sent.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -13,21 +12,21 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use super::Report;
 use crate::output::Stdout;
 
-/// Where a report is kept.
+/// Where a report goes.
 #[derive(Debug)]
 pub enum ReportFile {
-    /// A file, written with the manifest before the run and with the results after it.
+    /// A file, written with the manifest before the run and again with the results after it.
     Path(PathBuf),
-    /// A pipe or device, held open, which takes finished reports only.
+    /// A pipe or device, kept open. It gets finished reports only.
     Stream(File),
-    /// Standard output, alike.
+    /// Standard output, likewise.
     Stdout,
 }
 
-/// A document as text. Numbers are as people read them: no -0.0.
+/// A document as text. No number is -0.0.
 ///
 /// # Errors
-/// Those of the writer of JSON.
+/// Errors of the JSON writer.
 pub fn text(document: &impl Serialize) -> io::Result<String> {
     let mut bytes = Vec::new();
     let plain = Plain(PrettyFormatter::new());
@@ -37,10 +36,10 @@ pub fn text(document: &impl Serialize) -> io::Result<String> {
 }
 
 impl ReportFile {
-    /// The report file of an option's value: `-` is standard output. Nothing is written yet.
+    /// The report file of an option's value; `-` is standard output. Writes nothing yet.
     ///
     /// # Errors
-    /// Where it could not be written.
+    /// If it could not be written.
     pub fn open(path: &Path) -> io::Result<ReportFile> {
         if path == Path::new("-") {
             return Ok(ReportFile::Stdout);
@@ -51,11 +50,11 @@ impl ReportFile {
         }
     }
 
-    /// Writes `report`. A file is replaced as a whole and synced, so that whoever reads it after a
-    /// crash finds the manifest; standard output and streams take finished reports only.
+    /// Writes `report`. A file is replaced as a whole and synced, so that a reader after a crash finds
+    /// the manifest. Standard output and streams get finished reports only.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn write(&self, report: &Report) -> io::Result<()> {
         match self {
             ReportFile::Stdout | ReportFile::Stream(_) if report.results.is_none() => Ok(()),
@@ -66,7 +65,7 @@ impl ReportFile {
     /// Writes a text, a file as a whole.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn write_text(&self, text: &str) -> io::Result<()> {
         match self {
             ReportFile::Stdout => Stdout.write_all(text.as_bytes()),
@@ -76,7 +75,7 @@ impl ReportFile {
     }
 }
 
-/// Finds out whether a file can be written at `path`, and leaves everything as it was.
+/// Checks whether a file can be written at `path`, and changes nothing.
 ///
 /// # Errors
 /// Why it can't.
@@ -84,7 +83,7 @@ pub fn check(path: &Path) -> io::Result<()> {
     fit(path).map(|_| ())
 }
 
-/// What a path is fit for.
+/// How a path can be written.
 enum Fit {
     /// A file, at this path once links are followed.
     File(PathBuf),
@@ -110,14 +109,14 @@ fn fit(path: &Path) -> io::Result<Fit> {
     }
 }
 
-/// Whether a path is another name of what this process has open: a file then is shared with whoever
+/// Whether a path is another name of what this process has open. A file is then shared with whoever
 /// opened it.
 fn is_open_here(path: &Path) -> bool {
     let names = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"];
     names.iter().any(|name| path.starts_with(name))
 }
 
-/// Where a path leads whose links end at a file that isn't there.
+/// The path of a missing file at the end of a chain of links.
 fn linked(path: &Path) -> io::Result<PathBuf> {
     const MOST_LINKS: usize = 40;
     let mut path = path.to_owned();
@@ -128,7 +127,7 @@ fn linked(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many symbolic links"))
 }
 
-/// Replaces what a file holds: by another file in its place, or, where none can be put there, in it.
+/// Replaces a file: by another file in its place or, if none can be put there, by its content.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut beside = OsString::from(".");
     beside.push(path.file_name().unwrap_or_default());
@@ -143,7 +142,7 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
         Err(_) => Ok(()),
     });
     let written = written.and_then(|()| file.sync_all());
-    // A file that is a mount of its own, as in a container, can't be renamed over.
+    // A file that is a mount of its own, as in a container, can't be replaced by a rename.
     let renamed = match &written {
         Ok(()) => fs::rename(&beside, path).is_ok(),
         Err(_) => false,

@@ -1,4 +1,4 @@
-//! A log of latencies in HdrHistogram's own format, second by second, which its tools read.
+//! A log of latencies in HdrHistogram's own format, second by second, for its tools.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -15,8 +15,8 @@ use crate::sink::latency::Latencies;
 
 /// A log that is being written.
 ///
-/// Each interval has a line without a tag, for all topics (from the intended instant where records
-/// are paced, else from the hand-over), and two with tags for each topic, as `telemetry.intended` and
+/// Each interval has a line without a tag, for all topics (from the intended time if records are paced,
+/// else from when they were enqueued), and two with tags for each topic, `telemetry.intended` and
 /// `telemetry.enqueued`. Values are microseconds.
 #[derive(Debug)]
 pub struct HdrLog {
@@ -25,10 +25,10 @@ pub struct HdrLog {
 }
 
 impl HdrLog {
-    /// Opens a log at `path`, which is written over, of a run that is paced or not.
+    /// Opens a log at `path`, and overwrites it. `paced` says whether the run is paced.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn create(path: &Path, paced: bool) -> io::Result<HdrLog> {
         Ok(HdrLog { file: BufWriter::new(File::create(path)?), paced })
     }
@@ -36,7 +36,7 @@ impl HdrLog {
     /// Writes the head of the log: it begins at `start`.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn begin(&mut self, start: SystemTime) -> io::Result<()> {
         IntervalLogWriterBuilder::new()
             .add_comment("[Latencies of fleetstorm, in microseconds]")
@@ -51,7 +51,7 @@ impl HdrLog {
     /// Writes the latencies of one interval, `from` to `to` after the start.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn interval(
         &mut self,
         latencies: &Latencies,

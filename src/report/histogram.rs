@@ -8,18 +8,18 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer}
 
 use crate::sink::latency;
 
-/// The text of a histogram; none of an empty one.
+/// A histogram as text; `None` if it is empty.
 pub fn encode(histogram: &Histogram<u64>) -> Option<String> {
     if histogram.is_empty() {
         return None;
     }
     let mut bytes = Vec::new();
-    // Can only fail where memory can't be written to.
+    // Writing to memory can't fail.
     V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;
     Some(STANDARD.encode(bytes))
 }
 
-/// A text that is no histogram, or none that fits.
+/// Why a text is not a histogram.
 #[derive(Debug, thiserror::Error)]
 pub enum HistogramError {
     /// It is not Base64.

@@ -1,4 +1,4 @@
-//! The latencies of a run: gathered from its producers while it runs, second by second.
+//! Collects the latencies of a run from its producers, second by second.
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,12 +10,12 @@ use super::live::P99;
 use crate::sink::latency::Latencies;
 use crate::sink::tally::Tally;
 
-/// Gathers latencies, and writes each second's to a log where there is one.
+/// Collects latencies, and logs each second's if there is a log.
 #[derive(Debug)]
 pub struct LatencyRecorder {
     total: Latencies,
     interval: Latencies,
-    /// Swapped for what a producer has counted, which so never waits.
+    /// Swapped with a producer's latencies, so that the producer never waits.
     spare: Latencies,
     log: Option<HdrLog>,
     failed: Option<io::Error>,
@@ -24,7 +24,7 @@ pub struct LatencyRecorder {
     p99: Option<P99>,
 }
 
-/// How often latencies are gathered.
+/// How often latencies are collected.
 const EVERY: Duration = Duration::from_secs(1);
 
 impl LatencyRecorder {
@@ -43,14 +43,14 @@ impl LatencyRecorder {
         }
     }
 
-    /// Gathers what `tallies` have counted, where a second has passed.
+    /// Collects from `tallies` if a second has passed.
     pub fn look<'a>(&mut self, tallies: impl Iterator<Item = &'a Tally>) {
         if self.started.elapsed() >= self.taken + EVERY {
             self.take(tallies);
         }
     }
 
-    /// Gathers what `tallies` have counted.
+    /// Collects from `tallies`.
     pub fn take<'a>(&mut self, tallies: impl Iterator<Item = &'a Tally>) {
         self.interval.clear();
         for tally in tallies {
@@ -76,13 +76,13 @@ impl LatencyRecorder {
         };
     }
 
-    /// The 99th percentile of what was gathered: from the intended instant where there is one, else
-    /// from the hand-over.
+    /// The 99th percentile so far: from the intended time if there is one, else from when records were
+    /// enqueued.
     pub fn p99(&self) -> Option<P99> {
         self.p99
     }
 
-    /// What was gathered, and why its log could not be written, if it could not.
+    /// The latencies, and the error of the log, if there was one.
     pub fn finish(self) -> (Latencies, Option<io::Error>) {
         (self.total, self.failed)
     }

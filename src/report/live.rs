@@ -7,7 +7,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, Prog
 use super::number_format::number;
 use crate::output;
 
-/// A line on stderr, redrawn in place; nothing where stderr is not a terminal.
+/// A line on stderr, redrawn in place; nothing if stderr is not a terminal.
 #[derive(Debug)]
 pub struct LiveLine {
     bar: ProgressBar,
@@ -18,33 +18,32 @@ pub struct LiveLine {
 
 /// What the line shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Glance {
-    /// Records handed over, announcements apart.
+pub struct LiveFigures {
+    /// Records handed over, without announcements.
     pub sent: u64,
-    /// Records confirmed.
+    /// Records acknowledged.
     pub acked: u64,
-    /// Records handed over and neither confirmed nor given up.
+    /// Records handed over, neither acknowledged nor failed.
     pub in_flight: u64,
-    /// Records given up.
+    /// Records failed.
     pub failed: u64,
-    /// Whether a broker holds the producer back just now.
+    /// Whether a broker throttles the producer now.
     pub throttled: bool,
-    /// The 99th percentile of the latency; none where nothing was confirmed.
+    /// The 99th percentile of the latency; `None` if nothing was acknowledged.
     pub p99: Option<P99>,
 }
 
 /// The 99th percentile of a latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum P99 {
-    /// From the instant at which records were due.
+    /// From when records were due.
     Due(Duration),
-    /// From their hand-over to the producer.
+    /// From when they were enqueued.
     Sent(Duration),
 }
 
 impl LiveLine {
-    /// A line that begins now; hidden where `quiet`, or on a terminal
-    /// that can redraw nothing.
+    /// A line that starts now; hidden if `quiet`, or on a terminal that can't redraw.
     pub fn new(quiet: bool) -> LiveLine {
         let target = if quiet || output::is_dumb() {
             ProgressDrawTarget::hidden()
@@ -60,31 +59,31 @@ impl LiveLine {
         LiveLine { bar, started: now, before: (now, 0), rate: 0.0 }
     }
 
-    /// Shows `glance`.
-    pub fn show(&mut self, glance: &Glance) {
+    /// Shows `figures`.
+    pub fn show(&mut self, figures: &LiveFigures) {
         let now = Instant::now();
         let since = now - self.before.0;
         if since >= Duration::from_secs(1) {
-            self.rate = (glance.sent - self.before.1) as f64 / since.as_secs_f64();
-            self.before = (now, glance.sent);
+            self.rate = (figures.sent - self.before.1) as f64 / since.as_secs_f64();
+            self.before = (now, figures.sent);
         }
-        self.bar.set_message(self.text(glance));
+        self.bar.set_message(self.text(figures));
         self.bar.tick();
     }
 
-    fn text(&self, glance: &Glance) -> String {
+    fn text(&self, figures: &LiveFigures) -> String {
         let mut text = format!(
             "{} elapsed, {} records/s, {} acked, {} in flight, {} errors",
             HumanDuration(Duration::from_secs(self.started.elapsed().as_secs())),
             number(self.rate),
-            HumanCount(glance.acked),
-            HumanCount(glance.in_flight),
-            HumanCount(glance.failed),
+            HumanCount(figures.acked),
+            HumanCount(figures.in_flight),
+            HumanCount(figures.failed),
         );
-        if glance.throttled {
+        if figures.throttled {
             text += ", throttled by the broker";
         }
-        let (took, from) = match glance.p99 {
+        let (took, from) = match figures.p99 {
             Some(P99::Due(took)) => (took, "due"),
             Some(P99::Sent(took)) => (took, "sent"),
             None => return text,
@@ -93,7 +92,7 @@ impl LiveLine {
         text
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub fn finish(&self) {
         output::keep_at_foot(None);
         self.bar.finish_and_clear();
@@ -108,12 +107,12 @@ mod tests {
     fn the_line_says_what_its_figures_are_of() {
         let mut line = LiveLine::new(true);
         line.rate = 0.05;
-        let mut glance = Glance { sent: 9, acked: 1234, ..Glance::default() };
-        let nothing = line.text(&glance);
+        let mut figures = LiveFigures { sent: 9, acked: 1234, ..LiveFigures::default() };
+        let nothing = line.text(&figures);
         assert!(nothing.contains("0.05 records/s, 1,234 acked") && !nothing.contains("p99"));
-        glance.throttled = true;
-        assert!(line.text(&glance).ends_with(", throttled by the broker"));
-        glance.p99 = Some(P99::Due(Duration::from_micros(1500)));
-        assert!(line.text(&glance).ends_with("p99 1.5 ms from due"));
+        figures.throttled = true;
+        assert!(line.text(&figures).ends_with(", throttled by the broker"));
+        figures.p99 = Some(P99::Due(Duration::from_micros(1500)));
+        assert!(line.text(&figures).ends_with("p99 1.5 ms from due"));
     }
 }

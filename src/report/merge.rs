@@ -1,4 +1,4 @@
-//! The reports of the shards of one run, made one.
+//! Merges the reports of the shards of one run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -25,16 +25,16 @@ pub enum MergeError {
     /// No report was given.
     #[error("there is no report to merge")]
     Nothing,
-    /// A file is no report.
+    /// A file is not a report.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A run has not come to its end.
+    /// A run has no results.
     #[error("{} has no results: its run is still going, or was killed", path.display())]
     NoResults {
         /// The file.
         path: PathBuf,
     },
-    /// The manifests are not those of one run.
+    /// The manifests are of different runs.
     #[error("{} and {} are not of one run: {field} is {} and {}", first.display(), second.display(), values.0, values.1)]
     Differ {
         /// A file.
@@ -46,7 +46,7 @@ pub enum MergeError {
         /// Its value in either.
         values: (String, String),
     },
-    /// A shard is there twice, so that its records would count twice.
+    /// A shard is there twice, and its records would count twice.
     #[error("{} and {} both hold shard {shard}", first.display(), second.display())]
     Twice {
         /// The shard.
@@ -58,16 +58,15 @@ pub enum MergeError {
     },
 }
 
-/// Merges the reports in `files`, one a shard of one run, into one of the same shape.
+/// Merges the reports in `files`, one for each shard of a run, into one of the same shape.
 ///
-/// Counts are added; percentiles are those of all records together. Rates are all that the shards have
-/// sent over the whole time, from when the first was measured to when the last had ended; the error is
-/// that against what was due of all of them, one record a shard forgiven, which the shards' ends
-/// decide. Seconds of the schedule are added one by one; the worst second is
-/// the worst of these sums where all seconds are listed, else the worst of any shard. The largest drift
-/// stands for that of the whole, which can't be larger. So do the longest lag and, since reports don't
-/// say when it was, the largest total of lags and their largest number, which the whole's may exceed. A
-/// single report is given back.
+/// Counts are added. Percentiles are those of all records together. Rates are what all shards have sent
+/// over the whole time, from when the first was measured to when the last ended. The error compares that
+/// with what was due of all of them; one record per shard is forgiven, since a shard's end decides about
+/// it. Seconds of the schedule are added one by one. The worst second is the worst of these sums if all
+/// seconds are listed, else the worst of any shard. The largest drift stands for that of the whole, which
+/// can't be larger. So do the longest lag and, since reports don't say when it was, the largest total of
+/// lags and their largest number, which the whole's may exceed. A single report is returned as it is.
 ///
 /// # Errors
 /// [`MergeError`].
@@ -79,7 +78,7 @@ pub fn merge(files: &[PathBuf]) -> Result<Report, MergeError> {
     merged(parts)
 }
 
-/// What is to be said of shards of the run that `report` does not hold; none where it holds all.
+/// A warning about shards of the run that `report` lacks; `None` if it has all.
 pub fn missing(report: &Report) -> Option<String> {
     let held: BTreeSet<u32> = held(report).into_iter().map(Shard::index).collect();
     let count = held_of(report)?;
@@ -96,13 +95,13 @@ pub fn missing(report: &Report) -> Option<String> {
     })
 }
 
-/// More than anybody reads.
+/// Nobody reads more.
 const MOST_NAMED: usize = 20;
 
-/// A report and where it comes from.
+/// A report and its file.
 struct Part {
     path: PathBuf,
-    /// The manifest as it stands in the file, without its shard.
+    /// The manifest in the file, without its shard.
     manifest: Value,
     /// The shards that the report holds, of a number of them.
     shards: Vec<Shard>,
@@ -118,7 +117,7 @@ impl Part {
         let mut manifest = document["manifest"].clone();
         if let Some(fields) = manifest.as_object_mut() {
             fields.remove("shard");
-            // Shards find the topics at different ends, and on an embedded broker each has its own.
+            // Shards find other end offsets, and on embedded brokers each has its own topics.
             let topics = fields.get_mut("topics").and_then(Value::as_array_mut);
             for entry in topics.into_iter().flatten().filter_map(Value::as_object_mut) {
                 entry.remove("start_offsets");
@@ -126,7 +125,7 @@ impl Part {
             }
         }
         let Some(of) = held_of(&report) else {
-            let reason = "the shards that it lists are not those of one run".to_owned();
+            let reason = "its shards are not those of one run".to_owned();
             return Err(ReadError::NotAReport { path, reason }.into());
         };
         let Some(results) = report.results.take() else {
@@ -141,7 +140,7 @@ fn held(report: &Report) -> Vec<Shard> {
     report.shards.clone().unwrap_or_else(|| vec![report.manifest.shard])
 }
 
-/// Of how many shards these are; none where a report lists none, or some of another number.
+/// Of how many shards these are; `None` if a report lists none, or some of another number.
 fn held_of(report: &Report) -> Option<u32> {
     let shards = held(report);
     let count = shards.first()?.count();
@@ -151,7 +150,7 @@ fn held_of(report: &Report) -> Option<u32> {
 fn merged(mut parts: Vec<Part>) -> Result<Report, MergeError> {
     let mut shards = shards_of_one_run(&parts)?;
     shards.sort_by_key(|shard| shard.index());
-    // In one order, so that sums of fractions don't depend on that of the command line.
+    // In a fixed order, so that sums of fractions don't depend on the command line.
     parts.sort_by_key(|part| part.shards.iter().map(|shard| shard.index()).min());
     let results = match parts.as_slice() {
         [only] => only.results.clone(),
@@ -178,7 +177,7 @@ fn merged(mut parts: Vec<Part>) -> Result<Report, MergeError> {
     Ok(report)
 }
 
-/// The shards that `parts` hold, where these are of one run, each of another shard.
+/// The shards in `parts`, if these are of one run and no shard is there twice.
 fn shards_of_one_run(parts: &[Part]) -> Result<Vec<Shard>, MergeError> {
     let mut shards = Vec::new();
     let mut holders: BTreeMap<u32, &Path> = BTreeMap::new();
@@ -202,7 +201,7 @@ fn shards_of_one_run(parts: &[Part]) -> Result<Vec<Shard>, MergeError> {
     Ok(shards)
 }
 
-/// The first place, within `at`, at which two documents differ, and what either has there.
+/// The first difference between two documents, within `at`, with both values.
 fn difference(first: &Value, second: &Value, at: &str) -> Option<(String, (String, String))> {
     let below = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
     match (first, second) {
@@ -267,7 +266,7 @@ fn results(parts: &[Part]) -> Result<Results, MergeError> {
     })
 }
 
-/// Offsets of two reports by partition, where both have some, joined by `of`.
+/// The offsets of two reports by partition, combined by `of`, if both have some.
 fn both(
     one: Option<Vec<i64>>,
     other: Option<Vec<i64>>,
@@ -303,7 +302,7 @@ fn end_offsets<'a>(all: impl Iterator<Item = &'a Results>) -> BTreeMap<String, V
         .unwrap_or_default()
 }
 
-/// How bad it is that a run ended so.
+/// How bad an ending is.
 fn badness(ended: &Ending) -> u8 {
     match ended {
         Ending::Complete => 0,
@@ -321,7 +320,7 @@ fn lag(lags: impl Iterator<Item = Lag>) -> Lag {
     })
 }
 
-/// The rate, but for what the histograms tell.
+/// The rate, without what the histograms say.
 fn rate(parts: &[Part]) -> RateResults {
     let all = || parts.iter().map(|part| &part.results.rate);
     let largest = |of: fn(&RateResults) -> Option<f64>| all().filter_map(of).reduce(f64::max);
@@ -365,10 +364,10 @@ fn rate(parts: &[Part]) -> RateResults {
     }
 }
 
-/// What is wrong with a report's histograms.
+/// Why a report's histograms can't be read.
 #[derive(Debug, thiserror::Error)]
 enum BadHistograms {
-    #[error("{0:?} is no topic")]
+    #[error("{0:?} is not a topic")]
     Topic(String),
     #[error(transparent)]
     Histogram(#[from] HistogramError),

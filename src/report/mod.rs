@@ -1,4 +1,4 @@
-//! What is told of a run: while it runs, at its end, and in a file.
+//! Reporting on a run: while it lasts, at its end, and in a file.
 
 pub mod file;
 pub mod hdr_log;
@@ -19,15 +19,15 @@ use fleetstorm_model::manifest::Manifest;
 
 pub use results::Results;
 
-/// The JSON document of a run: what it was to be, and what became of it.
+/// The JSON document of a run: what was planned, and what happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The run, as resolved before its first record.
     pub manifest: Manifest,
-    /// The shards that it holds, where it was merged of several: `manifest.shard` is the whole fleet
-    /// where these are all of its shards, else the first of them.
+    /// The shards that it holds, if it was merged. `manifest.shard` is then the whole fleet if these are
+    /// all shards, else the first of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shards: Option<Vec<Shard>>,
-    /// What became of it; none until it has ended.
+    /// The results; `None` until the run has ended.
     pub results: Option<Results>,
 }

@@ -1,24 +1,24 @@
-//! Numbers as a person reads them.
+//! Numbers for people.
 
 use indicatif::HumanCount;
 
-/// A figure with as many digits as it is worth: four where it is below a hundred, else whole.
+/// A measured value: four significant digits below a hundred, else whole.
 pub fn number(value: f64) -> String {
     with_decimals(value, if value.abs() >= 100.0 { 0 } else { decimals(value, 4) })
 }
 
-/// A figure that was asked for, as it was: six digits at most, none of them for nothing.
+/// A requested value, exact to six digits, without trailing zeros.
 pub fn asked(value: f64) -> String {
     with_decimals(value, decimals(value, 6))
 }
 
-/// A figure beside one that was asked for: with as many decimals, or as many as it is worth.
+/// A measured value beside the requested one, with at least as many decimals.
 pub fn beside(value: f64, asked: f64) -> String {
     let own = if value.abs() >= 100.0 { 0 } else { decimals(value, 4) };
     with_decimals(value, own.max(decimals(asked, 6)))
 }
 
-/// How many decimals `value` has, of so many digits at most.
+/// How many decimals `value` has, with at most this many digits.
 fn decimals(value: f64, digits: i32) -> usize {
     if value == 0.0 || !value.is_finite() {
         return 0;

@@ -1,4 +1,4 @@
-//! From what was counted to a rate: of one run, or of the shards of one.
+//! Computes a rate from counts: of one run, or of its shards together.
 
 use fleetstorm_model::config::units::Shard;
 use fleetstorm_model::fleet::{Groups, Share};
@@ -7,21 +7,21 @@ use fleetstorm_model::schedule::Schedule;
 
 use super::results::{Measured, RateResults, SlotCounts};
 
-/// A part of a run, a shard or more, as it was measured.
+/// A part of a run: one or more shards, as measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Part {
-    /// The part of the fleet's machines that it has, from 0 to 1.
+    /// Its fraction of the fleet's machines, from 0 to 1.
     pub fraction: f64,
-    /// How many shards these are.
+    /// How many shards it is.
     pub shards: usize,
-    /// What was counted.
+    /// The counts.
     pub measured: Measured,
 }
 
-/// A time that is judged, at least, in seconds.
+/// The shortest time whose rate is judged, in seconds.
 const SHORTEST_S: f64 = 1.0;
 
-/// The part of the fleet that `shards` hold together.
+/// The fraction of the fleet in `shards`.
 pub fn fraction(manifest: &Manifest, shards: &[Shard]) -> f64 {
     let machines = manifest.config.n_machines;
     let of = |shard: &Shard| {
@@ -31,9 +31,8 @@ pub fn fraction(manifest: &Manifest, shards: &[Shard]) -> f64 {
     shards.iter().map(of).sum::<usize>() as f64 / f64::from(machines.max(1))
 }
 
-/// What `parts`, one at least, together were to send and have sent, over the whole time that they took:
-/// from when the first was measured to when the last had ended. The figures that seconds and
-/// histograms tell are left to the caller.
+/// The rate of `parts`, at least one, over the whole time that they took: from when the first was
+/// measured to when the last ended. The caller fills in what seconds and histograms say.
 pub fn of(manifest: &Manifest, parts: &[Part]) -> RateResults {
     let from_s = parts.iter().map(|part| part.measured.from_s).fold(f64::INFINITY, f64::min);
     let to_s = parts.iter().map(|part| part.measured.to_s).fold(from_s, f64::max);
@@ -52,7 +51,7 @@ pub fn of(manifest: &Manifest, parts: &[Part]) -> RateResults {
     let target = due.as_ref().filter(|_| took_s > 0.0).map(|due| due.rate(took_s));
     let bytes = manifest.bytes.filter(|_| target.is_some());
     let shards = parts.iter().map(|part| part.shards).sum::<usize>() as f64;
-    // Of shards that came later, less was asked for.
+    // Less was asked of shards that came later.
     let fleet_seconds: f64 = parts.iter().map(|p| p.fraction * (to_s - p.measured.from_s)).sum();
     let bytes_due = bytes.map(|bytes| bytes.per_second.per_second() as f64 * fleet_seconds);
     let error = due.filter(|_| target.is_some() && took_s >= SHORTEST_S).and_then(|due| {
@@ -87,10 +86,10 @@ pub fn of(manifest: &Manifest, parts: &[Part]) -> RateResults {
 struct Due {
     /// Slots, silent ones included.
     slots: f64,
-    /// The mean rate of each part times the time that it was to hold it, summed up. Where all have one
-    /// rate this is that time alone, so that the rate stays what was asked for to the last digit.
+    /// The sum of each part's mean rate times its time. If all have one rate, this is the time alone, so
+    /// that the rate stays exact.
     rate_seconds: f64,
-    /// The one rate of all parts, where they have one.
+    /// The rate of all parts, if it is the same.
     one_rate: Option<f64>,
 }
 
@@ -100,8 +99,8 @@ impl Due {
         self.rate_seconds / took_s * self.one_rate.unwrap_or(1.0)
     }
 
-    /// What was due of `parts` until `to_s`; none where nothing was paced, or nothing due. Who comes
-    /// later than the schedule ends has held its mean rate for longer.
+    /// What was due of `parts` until `to_s`; `None` if nothing was paced, or nothing due. A part that
+    /// ends later than the schedule has held its mean rate for longer.
     fn of(manifest: &Manifest, parts: &[Part], to_s: f64) -> Option<Due> {
         let schedule = manifest.schedule();
         let end_s = end_s(manifest, &schedule)?;
@@ -132,8 +131,8 @@ impl Due {
     }
 }
 
-/// When the last slot of a run is due, in seconds of its schedule, infinite where none is; none where
-/// nothing is paced.
+/// When the last slot of a run is due, in seconds of its schedule; infinite if none is, `None` if nothing
+/// is paced.
 fn end_s(manifest: &Manifest, schedule: &Schedule) -> Option<f64> {
     let by_slots = match manifest.end_slot() {
         Some(slot) => schedule.instant(schedule.due_before(slot))?,

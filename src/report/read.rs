@@ -1,4 +1,4 @@
-//! Reading a report back.
+//! Reads a report.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{Report, Results};
 
-/// Why a file is no report that this program can work with.
+/// Why a file is not a report that this program can use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -24,13 +24,13 @@ pub enum ReadError {
         /// Why.
         source: io::Error,
     },
-    /// It is larger than any report.
+    /// It is too large.
     #[error("{} is too large for a report: more than {} MiB", path.display(), MOST_BYTES >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
-    /// It is no JSON.
+    /// It is not JSON.
     #[error("{} is not JSON: {source}", path.display())]
     NotJson {
         /// The file.
@@ -38,8 +38,8 @@ pub enum ReadError {
         /// Why.
         source: serde_json::Error,
     },
-    /// It is JSON, and not what a run writes.
-    #[error("{} is not a report that `run --report` has written: {reason}", path.display())]
+    /// It is JSON, but not a report.
+    #[error("{} is not a report of `run --report`: {reason}", path.display())]
     NotAReport {
         /// The file.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum ReadError {
         reason: String,
     },
     /// It is of another version of the program.
-    #[error("{} is of stream version {found}, and this program knows {STREAM_VERSION}: use the fleetstorm that made the run", path.display())]
+    #[error("{} is of stream version {found}, and this program supports {STREAM_VERSION}: use the version of fleetstorm that made the run", path.display())]
     StreamVersion {
         /// The file.
         path: PathBuf,
@@ -56,18 +56,18 @@ pub enum ReadError {
     },
 }
 
-/// A report, and the JSON that it was read from.
+/// A report, and its JSON.
 #[derive(Debug, Clone)]
 pub struct ReadReport {
-    /// As it stands in the file.
+    /// The JSON in the file.
     pub document: Value,
-    /// What it says.
+    /// The report.
     pub report: Report,
 }
 
-/// Far more than the report of a large run, which is some megabytes.
+/// Far more than the report of a large run, which has a few megabytes.
 const MOST_BYTES: u64 = 64 << 20;
-/// More shards than a run has.
+/// More shards than any run has.
 const MOST_SHARDS: usize = 100_000;
 /// The most threads that a run has.
 const MOST_THREADS: u32 = 1024;
@@ -79,7 +79,7 @@ const MOST_THREADS: u32 = 1024;
 pub fn file(path: &Path) -> Result<ReadReport, ReadError> {
     let failed = |source| ReadError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    // Not by the file's size, which a pipe or a device hasn't.
+    // The file's own size is not asked: a pipe or a device has none.
     let file = File::open(path).map_err(failed)?;
     file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MOST_BYTES {
@@ -98,7 +98,7 @@ pub fn text(path: &Path, bytes: &[u8]) -> Result<ReadReport, ReadError> {
         Ok(document) => document,
         Err(source) => return Err(ReadError::NotJson { path, source }),
     };
-    // Before the rest, which another version may shape otherwise.
+    // Before the rest, which may have another shape in another version.
     let version = &document["manifest"]["stream_version"];
     if !version.is_null() && version.as_u64() != Some(u64::from(STREAM_VERSION)) {
         return Err(ReadError::StreamVersion { path, found: version.to_string() });
@@ -113,41 +113,41 @@ pub fn text(path: &Path, bytes: &[u8]) -> Result<ReadReport, ReadError> {
     }
 }
 
-/// What is wrong with a report that no run has written.
+/// Why no run can have written a report.
 #[derive(Debug, thiserror::Error)]
-enum Unwritten {
+enum ManifestError {
     #[error(transparent)]
-    Manifest(#[from] manifest::Unwritten),
-    #[error("it lists shards, and none")]
+    Manifest(#[from] manifest::ManifestError),
+    #[error("its list of shards is empty")]
     NoShards,
     #[error("it lists {0} shards")]
     TooManyShards(usize),
-    #[error("the shards that it lists are not those of one run")]
+    #[error("its shards are not those of one run")]
     ShardsOfSeveralRuns,
     #[error("slots {first} to {last} of thread {thread} of shard {shard} can't have been dropped")]
     Dropped { first: u64, last: u64, thread: Shard, shard: Shard },
-    #[error("the end offsets of topic {0} are not its own")]
+    #[error("the end offsets don't match the partitions of topic {0}")]
     EndOffsets(String),
 }
 
 impl Report {
-    /// Refuses what no run writes, so that whoever works on the report meets nothing else.
-    fn check(&self) -> Result<(), Unwritten> {
+    /// Rejects what no run writes, so that the code behind it meets nothing else.
+    fn check(&self) -> Result<(), ManifestError> {
         self.manifest.check()?;
         let shards = match &self.shards {
             Some(shards) => shards.as_slice(),
             None => std::slice::from_ref(&self.manifest.shard),
         };
         let Some(first) = shards.first() else {
-            return Err(Unwritten::NoShards);
+            return Err(ManifestError::NoShards);
         };
         if shards.len() > MOST_SHARDS {
-            return Err(Unwritten::TooManyShards(shards.len()));
+            return Err(ManifestError::TooManyShards(shards.len()));
         }
         let distinct: HashSet<&Shard> = shards.iter().collect();
         let of_one_run = shards.iter().all(|shard| shard.count() == first.count());
         if !of_one_run || distinct.len() < shards.len() {
-            return Err(Unwritten::ShardsOfSeveralRuns);
+            return Err(ManifestError::ShardsOfSeveralRuns);
         }
         match &self.results {
             Some(results) => self.check_results(results, &distinct),
@@ -155,7 +155,11 @@ impl Report {
         }
     }
 
-    fn check_results(&self, results: &Results, shards: &HashSet<&Shard>) -> Result<(), Unwritten> {
+    fn check_results(
+        &self,
+        results: &Results,
+        shards: &HashSet<&Shard>,
+    ) -> Result<(), ManifestError> {
         let mut threads = HashMap::new();
         for span in &results.dropped {
             let count = span.thread.count();
@@ -163,7 +167,7 @@ impl Report {
             let agrees = *threads.entry(span.shard).or_insert(count) == count;
             let ordered = span.first_slot <= span.last_slot;
             if !shards.contains(&span.shard) || count > MOST_THREADS || !agrees || !ordered {
-                return Err(Unwritten::Dropped {
+                return Err(ManifestError::Dropped {
                     first: span.first_slot,
                     last: span.last_slot,
                     thread: span.thread,
@@ -174,7 +178,7 @@ impl Report {
         for entry in &self.manifest.topics {
             let Some(ends) = results.end_offsets.get(entry.topic.name()) else { continue };
             if ends.len() != entry.partitions as usize || ends.iter().any(|&end| end < 0) {
-                return Err(Unwritten::EndOffsets(entry.name.clone()));
+                return Err(ManifestError::EndOffsets(entry.name.clone()));
             }
         }
         Ok(())

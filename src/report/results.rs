@@ -13,30 +13,29 @@ use crate::sink::Transport;
 use crate::sink::kafka::topic_state::TopicChange;
 use crate::sink::latency::{Latencies, TopicLatency};
 
-/// What became of a run.
+/// The results of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     /// How the run ended.
     pub ended: Ending,
     /// Counts by topic name, without prefix.
     pub records: BTreeMap<String, TopicResults>,
-    /// From the schedule's zero (or the start of the process, where that came later) until the
-    /// last record was acknowledged or given up, in seconds.
+    /// Seconds from the schedule's zero (or the start of the process, if that came later) until the last
+    /// record was acknowledged or failed.
     pub elapsed_s: f64,
     /// The rate.
     pub rate: RateResults,
-    /// Whose producers sent; none without any, and of shards that differ.
+    /// The transport; `None` without a broker, or if shards differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
-    /// Seconds in which brokers held the producers back, since a quota was used up; of shards, the
-    /// most of any.
+    /// Seconds for which brokers throttled the producers; of shards, the most of any.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub throttled_s: f64,
-    /// Records that were in the topics before, where the run was resumed; the rest counts what was
+    /// If the run was resumed: records that were in the topics before. All other figures count what was
     /// sent since.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub already_there: u64,
-    /// Slots that the run had dropped before it was resumed: `dropped` lists their spans as well.
+    /// Slots that the run had dropped before it was resumed. `dropped` lists their spans too.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub already_dropped: u64,
     /// Stories (of a job, a machine's status, an incident) that lack a part: slots were dropped, and
@@ -45,23 +44,23 @@ pub struct Results {
     pub torn: u64,
     /// How far the run fell behind its schedule.
     pub behind: BehindResults,
-    /// How far records came out of the order of their timestamps.
+    /// How far records came out of timestamp order.
     #[serde(default)]
     pub event_time: EventTimeResults,
-    /// The spans of slots that were dropped, where that was asked for.
+    /// The spans of dropped slots, with `--on-backlog drop`.
     pub dropped: Vec<DroppedSpan>,
     /// Latencies, in milliseconds.
     pub latency_ms: LatencyResults,
-    /// Records given up, by kind of error.
+    /// Failed records, by kind of error.
     pub errors: BTreeMap<String, u64>,
-    /// Topics that changed while the run lasted, in the order in which that was noticed.
+    /// Topics that changed during the run, in the order in which that was noticed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_topics: Vec<ChangedTopic>,
-    /// Where the partitions of each topic ended when the run did, by topic name without prefix:
-    /// offsets behind the run's last records. Topics that don't tell are left out.
+    /// The end offset of each partition when the run ended, by topic name without prefix. Topics that
+    /// don't report them are left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub end_offsets: BTreeMap<String, Vec<i64>>,
-    /// What the percentiles are of.
+    /// The histograms behind the percentiles.
     pub histograms: Histograms,
 }
 
@@ -73,31 +72,31 @@ pub enum Ending {
     Complete,
     /// It was interrupted.
     Interrupted,
-    /// Who read its output went away.
+    /// The reader of its output went away.
     Closed,
     /// The sink or the program failed.
     Failed,
 }
 
-/// What became of the records of a topic.
+/// The outcomes of a topic's records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicResults {
     /// Records handed to the sink.
     pub sent: u64,
-    /// Records that the sink confirmed.
+    /// Records that were acknowledged.
     pub acked: u64,
-    /// Records that were given up.
+    /// Records that failed.
     pub failed: u64,
-    /// Records of which nobody knows: sent, less confirmed and given up.
+    /// Records with an unknown outcome: sent, neither acknowledged nor failed.
     #[serde(default)]
     pub unconfirmed: u64,
-    /// Records that were dropped rather than sent late, as was asked for.
+    /// Records that were dropped rather than sent late.
     pub dropped: u64,
-    /// Bytes of keys and values confirmed.
+    /// Bytes of keys and values acknowledged.
     pub bytes: u64,
 }
 
-/// A topic that changed while the run lasted.
+/// A topic that changed during the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChangedTopic {
     /// Its full name.
@@ -109,82 +108,82 @@ pub struct ChangedTopic {
     pub change: TopicChange,
 }
 
-/// The rate of a run over all topics, without the announcement of machines: of what is measured, which
-/// is every record where nothing is paced, else those that were due after the run was ready.
+/// The rate of a run over all topics, without announcements. Measured is every record if nothing is
+/// paced, else those that were due after the run was ready.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RateResults {
-    /// The slots a second that the schedule called for, on average over the time measured; none where
-    /// as fast as possible, or where nothing was due.
+    /// The slots per second that the schedule called for, on average over the time measured; `None` if
+    /// nothing is paced, or nothing was due.
     pub target: Option<f64>,
-    /// Records handed over a second, over the time measured; none where there was no such time.
+    /// Records handed over per second, over the time measured; `None` if there was no such time.
     pub achieved: Option<f64>,
-    /// Records confirmed a second, over the time measured and on to the last confirmation.
+    /// Records acknowledged per second, over the time measured and until the last acknowledgement.
     pub acknowledged: Option<f64>,
-    /// The error of the records handed over, as a fraction of those that were due, where slots that
-    /// carried nothing are left out; of bytes where a rate of bytes was asked for. One record a shard
-    /// forgiven, which the end decides. None where nothing was paced, and of less than a second or a
+    /// The error of the records handed over, as a fraction of those that were due, without slots that
+    /// carried nothing; of bytes, if a rate of bytes was requested. One record per shard is forgiven,
+    /// since the end decides about it. `None` if nothing was paced, or for less than a second or a
     /// record.
     pub error: Option<f64>,
-    /// Bytes of keys and values a second that were asked for, where they were.
+    /// Bytes of keys and values per second that were requested, if they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_bytes_per_second: Option<f64>,
-    /// Bytes of keys and values handed over a second: of `achieved`.
+    /// Bytes of keys and values handed over per second: those of `achieved`.
     pub bytes_per_second: Option<f64>,
-    /// Bytes of keys and values confirmed a second: of `acknowledged`.
+    /// Bytes of keys and values acknowledged per second: those of `acknowledged`.
     pub acknowledged_bytes_per_second: Option<f64>,
     /// Slots that carried nothing.
     pub silent: u64,
-    /// Their share of the slots measured; none where there were none.
+    /// Their fraction of the slots measured; `None` if there were none.
     pub silent_share: Option<f64>,
-    /// What all this is made of.
+    /// The counts behind these figures.
     pub measured: Measured,
-    /// The part of a paced run that was due before it was ready, as that of `--start -7d`, and was sent
-    /// at once; none where there was none.
+    /// The part of a paced run that was due before it was ready, as with `--start -7d`, and was sent at
+    /// once; `None` if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub past: Option<Past>,
-    /// The largest error of a whole second in which something was due, as a fraction; none where there
-    /// was no such second.
+    /// The largest error of a whole second in which something was due, as a fraction; `None` if there was
+    /// no such second.
     pub max_second_error: Option<f64>,
-    /// The most records that were due and not yet handed over at any moment, as a fraction of all
-    /// that were due by then; two forgiven. None where nothing was paced.
+    /// The most records that were due and not yet handed over at any moment, as a fraction of all that
+    /// were due by then; two are forgiven. `None` if nothing was paced.
     pub max_drift: Option<f64>,
-    /// From the instant at which a record was due to its hand-over, in milliseconds.
+    /// From when a record was due until it was handed over, in milliseconds.
     pub late_ms: Option<Percentiles>,
-    /// Records due and records handed over in each second of the schedule, of an hour: the first is
-    /// that in which measuring began. What was dropped was due and not handed over.
+    /// Records due and records handed over in each second of the schedule, for an hour. The first second
+    /// is that in which measuring began. Dropped records were due and not handed over.
     pub seconds: Vec<(u32, u32)>,
 }
 
-/// Slots, by what became of them.
+/// Slots, by their outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotCounts {
-    /// Those whose record was handed over.
+    /// Slots whose record was handed over.
     pub sent: u64,
     /// The bytes of keys and values of these.
     pub bytes: u64,
-    /// Those that carried nothing.
+    /// Slots that carried nothing.
     pub silent: u64,
-    /// Those whose record was dropped.
+    /// Slots whose record was dropped.
     pub dropped: u64,
-    /// Those that were dropped and whose state change waited for a later slot.
+    /// Slots that were dropped, and whose state change waited for a later slot.
     pub deferred: u64,
-    /// Those whose record was in the topic before the run was resumed.
+    /// Slots whose record was in the topic before the run was resumed.
     pub already_there: u64,
 }
 
-/// What a rate is made of.
+/// The counts behind a rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// When measuring began, in seconds of the schedule; after 0 where part of the run was past.
+    /// When measuring began, in seconds of the schedule; after 0 if part of the run was past.
     pub from_s: f64,
-    /// When the last slot was worked off, or the time was over that the run was given.
+    /// When the last slot was done, or the run's duration was over.
     pub to_s: f64,
-    /// When the last record was confirmed; `to_s` at least.
+    /// When the last record was acknowledged; at least `to_s`.
     pub acknowledged_s: f64,
     /// The slots.
     #[serde(flatten)]
     pub slots: SlotCounts,
-    /// Records confirmed.
+    /// Records acknowledged.
     pub acked: u64,
     /// The bytes of keys and values of these.
     pub acked_bytes: u64,
@@ -198,29 +197,29 @@ pub struct Past {
     pub slots: SlotCounts,
     /// How long it took to hand them over, in seconds.
     pub took_s: f64,
-    /// Records handed over a second.
+    /// Records handed over per second.
     pub achieved: f64,
-    /// Bytes of keys and values handed over a second.
+    /// Bytes of keys and values handed over per second.
     pub bytes_per_second: f64,
 }
 
-/// How far a run fell behind its schedule: records that were late by a fifth of a second or more.
+/// How far a run fell behind its schedule: records that were a fifth of a second late or more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct BehindResults {
-    /// At their hand-over: the producer's queue was full, or the machine too slow.
+    /// When they were handed over: the producer's queue was full, or the machine too slow.
     pub handed_over: Lag,
-    /// At their acknowledgement.
+    /// When they were acknowledged.
     pub acknowledged: Lag,
 }
 
-/// How far the records of a partition may lie behind later ones in event time, since threads share it.
+/// How far the records of a partition may lie behind earlier ones in event time, since threads share it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventTimeResults {
-    /// How far threads were allowed to be apart, in milliseconds of the records' timestamps; none
-    /// where there was one, and for shards together.
+    /// How far apart threads were allowed to be, in milliseconds of timestamps; `None` with one thread,
+    /// and for shards together.
     pub max_skew_ms: Option<i64>,
-    /// No record was sent further than this behind a later one of its partition, in milliseconds; none
-    /// for shards together, which only their pace keeps so.
+    /// No record was sent further than this behind an earlier one of its partition, in milliseconds;
+    /// `None` for shards together, which only their pace keeps close.
     pub max_backstep_ms: Option<i64>,
 }
 
@@ -231,18 +230,18 @@ pub struct Lag {
     pub longest_s: f64,
     /// How long some record was overdue, in seconds.
     pub total_s: f64,
-    /// How many times, with gaps between.
+    /// How many separate times.
     pub times: u64,
 }
 
-/// A span of slots of one thread, none of which sent anything.
+/// A span of slots of one thread, of which none sent anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DroppedSpan {
-    /// The part of the fleet: the shard.
+    /// The shard.
     pub shard: Shard,
-    /// The part of the shard: the thread's.
+    /// The thread, as a part of the shard.
     pub thread: Shard,
-    /// The number of the first slot over the whole fleet.
+    /// The number of the first slot, over the whole fleet.
     pub first_slot: u64,
     /// The number of the last slot.
     pub last_slot: u64,
@@ -250,19 +249,19 @@ pub struct DroppedSpan {
     pub from: DateTime<Utc>,
     /// When the last was due.
     pub to: DateTime<Utc>,
-    /// The slots that would have carried a record: those dropped and those deferred.
+    /// How many slots would have carried a record: those dropped and those deferred.
     pub records: u64,
 }
 
 /// Latencies of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencyResults {
-    /// From the instant at which a record was due to its acknowledgement.
+    /// From when a record was due to its acknowledgement.
     pub intended: Option<Percentiles>,
-    /// From the hand-over to the producer to its acknowledgement, of the same records; where nothing is
-    /// paced, of all. Machines that were announced again count as well.
+    /// From when a record was enqueued to its acknowledgement, for the same records; if nothing is paced,
+    /// for all. Repeated announcements count as well.
     pub enqueued: Option<Percentiles>,
-    /// The same of the past part, where there was one.
+    /// The same for the past part, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub past: Option<Percentiles>,
     /// The same by topic name, without prefix.
@@ -272,18 +271,18 @@ pub struct LatencyResults {
 /// Latencies of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TopicPercentiles {
-    /// From the instant at which a record was due to its acknowledgement.
+    /// From when a record was due to its acknowledgement.
     pub intended: Option<Percentiles>,
-    /// From the hand-over to the producer to its acknowledgement.
+    /// From when a record was enqueued to its acknowledgement.
     pub enqueued: Option<Percentiles>,
 }
 
-/// Histograms of microseconds, as [`super::histogram`] writes them; none of what there was none of.
+/// Histograms of microseconds, as [`super::histogram`] encodes them; `None` if empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histograms {
-    /// From the instant at which a record was due to its hand-over.
+    /// From when a record was due until it was handed over.
     pub late: Option<String>,
-    /// Of the past part, from the hand-over to the acknowledgement.
+    /// Of the past part: from when a record was enqueued to its acknowledgement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub past: Option<String>,
     /// Latencies by topic name, without prefix.
@@ -293,9 +292,9 @@ pub struct Histograms {
 /// Histograms of a topic's latencies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicHistograms {
-    /// From the instant at which a record was due to its acknowledgement.
+    /// From when a record was due to its acknowledgement.
     pub intended: Option<String>,
-    /// From the hand-over to the producer to its acknowledgement.
+    /// From when a record was enqueued to its acknowledgement.
     pub enqueued: Option<String>,
 }
 
@@ -324,13 +323,13 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// The seconds that a report lists.
+/// How many seconds a report lists.
 pub const LISTED_SECONDS: usize = 3600;
 
-/// The largest error of the rate over whole seconds, of which `seconds` tell the records due and
-/// those handed over, as a fraction of what was due: the last second, which may be cut, left out, and
-/// the first where measuring began within it (at `from_s` of the schedule), and those in which nothing
-/// was due; one record more or less forgiven, which the edge of a second decides.
+/// The largest error of the rate over whole seconds, as a fraction of what was due. `seconds` are the
+/// records due and handed over. Left out are the last second, which may be cut short, the first if
+/// measuring began within it (at `from_s` of the schedule), and those in which nothing was due. One
+/// record more or less is forgiven, since the edge of a second decides about it.
 pub fn max_second_error(
     from_s: f64,
     seconds: impl ExactSizeIterator<Item = (u32, u32)>,
@@ -349,12 +348,12 @@ pub fn max_second_error(
 }
 
 impl Results {
-    /// Records given up, over all topics.
+    /// Failed records, over all topics.
     pub fn failed(&self) -> u64 {
         self.total().failed
     }
 
-    /// Records that are neither confirmed nor given up: sent, and never heard of again.
+    /// Records with an unknown outcome, over all topics.
     pub fn unconfirmed(&self) -> u64 {
         let open = |t: &TopicResults| t.sent.saturating_sub(t.acked).saturating_sub(t.failed);
         self.records.values().fold(0, |sum: u64, topic| sum.saturating_add(open(topic)))
@@ -404,7 +403,7 @@ impl SlotCounts {
 }
 
 impl Past {
-    /// The past part with these slots, which took so long; none where there are none.
+    /// The past part with these slots, which took this long; `None` if there are none.
     pub fn new(slots: SlotCounts, took_s: f64) -> Option<Past> {
         let per_second = |n: u64| if took_s > 0.0 { n as f64 / took_s } else { 0.0 };
         let (achieved, bytes_per_second) = (per_second(slots.sent), per_second(slots.bytes));
@@ -413,7 +412,7 @@ impl Past {
 }
 
 impl Percentiles {
-    /// The percentiles of a histogram of microseconds; none of an empty one.
+    /// The percentiles of a histogram of microseconds; `None` if it is empty.
     pub fn of(microseconds: &Histogram<u64>) -> Option<Percentiles> {
         let at = |quantile| microseconds.value_at_quantile(quantile) as f64 / 1000.0;
         (!microseconds.is_empty()).then(|| Percentiles {
@@ -468,7 +467,7 @@ impl Histograms {
     }
 }
 
-/// What `of` makes of the latencies of each topic.
+/// Applies `of` to the latencies of each topic.
 fn named<T>(latencies: &Latencies, of: impl Fn(&TopicLatency) -> T) -> BTreeMap<String, T> {
     latencies.topics().map(|(topic, latency)| (topic.name().to_owned(), of(latency))).collect()
 }

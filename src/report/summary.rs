@@ -1,4 +1,4 @@
-//! The end of a run in words.
+//! The summary at the end of a run.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use indicatif::{DecimalBytes, HumanCount};
 use super::number_format::{asked, beside, number};
 use super::results::{Ending, Lag, Percentiles, Results};
 
-/// Writes what became of a run to `out`, for a person.
+/// Writes a summary of the results to `out`.
 ///
 /// # Errors
 /// Those of `out`.
@@ -44,7 +44,7 @@ pub fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     if results.throttled_s > 0.0 {
         writeln!(
             out,
-            "  throttled  {} s: a quota of the cluster held the producer back",
+            "  throttled  {} s: a quota of the cluster throttled the producer",
             number(results.throttled_s)
         )?;
     }
@@ -70,18 +70,18 @@ pub fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     }
     match results.unconfirmed() {
         0 => Ok(()),
-        n => writeln!(out, "  {} records were sent and never confirmed", HumanCount(n)),
+        n => writeln!(out, "  {} records were sent and never acknowledged", HumanCount(n)),
     }
 }
 
-/// What of each topic was dropped.
+/// How many records of each topic were dropped.
 fn dropped_by_topic(results: &Results) -> String {
     let dropped = results.records.iter().filter(|(_, counts)| counts.dropped > 0);
     let named = dropped.map(|(topic, counts)| format!("{} {topic}", HumanCount(counts.dropped)));
     named.collect::<Vec<_>>().join(", ")
 }
 
-/// The part of a run that was due before it was ready, with its own time and latency.
+/// The past part of a run, with its own time and latency.
 fn past(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     let Some(past) = &results.rate.past else { return Ok(()) };
     writeln!(
@@ -95,7 +95,7 @@ fn past(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     latency(out, "of past", results.latency_ms.past)
 }
 
-/// The records handed over, and what was asked for.
+/// The rate handed over, and the rate asked for.
 fn rate(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     let rate = &results.rate;
     let (Some(achieved), Some(bytes)) = (rate.achieved, rate.bytes_per_second) else {
@@ -125,7 +125,7 @@ fn rate(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// The records confirmed, where they are others than those handed over.
+/// The rate acknowledged, if it differs.
 fn acknowledged(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     let rate = &results.rate;
     let (Some(sent), Some(acked)) = (rate.achieved, rate.acknowledged) else { return Ok(()) };
@@ -141,7 +141,7 @@ fn acknowledged(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-/// Rates that differ by less are told as one: the last records of a sound run are confirmed some
+/// Rates that differ by less are printed once: the last records of a healthy run are acknowledged a few
 /// milliseconds after it.
 const SAME: f64 = 0.01;
 

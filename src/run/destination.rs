@@ -1,4 +1,4 @@
-//! The far end of a run: opened before it, flushed after it.
+//! The destination of a run: opened before it, flushed after it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,8 +33,8 @@ use crate::sink::tally::{Deliveries, Tally};
 use crate::sink::throttled::Throttled;
 use crate::verify::fleet;
 
-/// For how long nothing is acknowledged at the end of a run before that is told, and then each time it has
-/// become twice as long.
+/// After how long without an acknowledgement at the end of a run that is reported, and again each time
+/// that has doubled.
 const TELL_AFTER: Duration = Duration::from_secs(10);
 
 /// Where the records of a run go.
@@ -62,7 +62,7 @@ pub struct KafkaDestination {
     embedded: Embedded,
 }
 
-/// What this program has started to publish to; dropped, it ends.
+/// What this program has started to publish to. Dropping it stops it.
 #[derive(Default)]
 struct Embedded {
     broker: Option<EmbeddedBroker>,
@@ -76,10 +76,10 @@ pub struct Lines {
 }
 
 impl Destination {
-    /// Opens where `options` say; completes the plan's manifest by partitions and schema ids.
+    /// Opens the destination of `options`. Fills in the partitions and schema ids of the plan's manifest.
     ///
     /// # Errors
-    /// [`ProgramError`] where broker, topics or registry can't be used.
+    /// [`ProgramError`] if broker, topics or registry can't be used.
     pub fn open(
         options: &SinkOptions,
         plan: &mut Plan,
@@ -97,30 +97,30 @@ impl Destination {
         }
     }
 
-    /// Tells where the records can be read.
-    pub fn introduce(&self, manifest: &Manifest) {
+    /// Prints where the records can be read.
+    pub fn print_addresses(&self, manifest: &Manifest) {
         let machines = manifest.config.n_machines;
         let rate = pace(manifest);
         match self {
-            Destination::Kafka(kafka) => kafka.introduce(manifest),
+            Destination::Kafka(kafka) => kafka.print_addresses(manifest),
             Destination::Stdout(_) | Destination::Null => {}
         }
         print_status(&format!("Simulating {machines} machines, {rate}, seed {}.", manifest.seed));
     }
 
-    /// How long making and announcing the machines may take, which a live start is put off by.
+    /// How long it may take to make and announce the machines. A live start is put off by this.
     pub fn lead(&self, manifest: &Manifest) -> Duration {
         let machines = manifest.config.n_machines;
         match self {
-            // A broker that has just created the topics is busy for a moment.
+            // A broker that has just created topics is busy for a moment.
             Destination::Kafka(_) => Duration::from_millis(500) + ANNOUNCING * machines,
             _ => Duration::from_millis(50) + MAKING * machines,
         }
     }
 
-    /// Waits until every record is confirmed or given up, for as long as one is at least every
-    /// `patience`; where the run is stopped meanwhile, no longer than `shutdown` from then on. Returns
-    /// how many are neither.
+    /// Waits until every record is acknowledged or has failed, while there is an acknowledgement at least
+    /// every `patience`. If the run is stopped meanwhile, waits at most `shutdown` longer. Returns how
+    /// many are still neither.
     pub fn flush(&self, patience: Duration, shutdown: Duration, stop: &StopFlag) -> usize {
         let Destination::Kafka(kafka) = self else { return 0 };
         let (mut taken, mut tell_after) = (Instant::now(), TELL_AFTER);
@@ -151,15 +151,15 @@ impl Destination {
         }
     }
 
-    /// The fatal error that ended the producer, if one did.
-    pub fn fatal(&self) -> Option<String> {
+    /// The fatal error that ended the producer, if there was one.
+    pub fn fatal_error(&self) -> Option<String> {
         match self {
-            Destination::Kafka(kafka) => kafka.producers.fatal(),
+            Destination::Kafka(kafka) => kafka.producers.fatal_error(),
             Destination::Stdout(_) | Destination::Null => None,
         }
     }
 
-    /// Whose producers send; none where there are none.
+    /// The transport; `None` without producers.
     pub fn transport(&self) -> Option<Transport> {
         match self {
             Destination::Kafka(kafka) => Some(kafka.producers.transport()),
@@ -167,13 +167,13 @@ impl Destination {
         }
     }
 
-    /// For how long brokers have held the producers back, the longest of any.
+    /// For how long brokers have throttled the producers, the longest of any.
     pub fn throttled(&self) -> Duration {
         let Destination::Kafka(kafka) = self else { return Duration::ZERO };
         kafka.producers.throttled().map(Throttled::total).max().unwrap_or_default()
     }
 
-    /// What the producers count.
+    /// The tallies of the producers.
     pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
         let producers = match self {
             Destination::Kafka(kafka) => Some(&kafka.producers),
@@ -182,7 +182,7 @@ impl Destination {
         producers.into_iter().flat_map(Producers::tallies)
     }
 
-    /// What became of the records so far; none where nothing confirms them.
+    /// The outcomes of the records so far; `None` if the sink doesn't acknowledge any.
     pub fn deliveries(&self) -> Option<Deliveries> {
         let Destination::Kafka(_) = self else { return None };
         let mut sum = Deliveries::default();
@@ -192,7 +192,7 @@ impl Destination {
         Some(sum)
     }
 
-    /// What has changed of the topics since the run began, the watch being over.
+    /// Ends the watch of the topics, and returns what has changed since the run began.
     pub fn changed_topics(&self) -> Vec<ChangedTopic> {
         match self {
             Destination::Kafka(kafka) => {
@@ -202,11 +202,11 @@ impl Destination {
         }
     }
 
-    /// Where the partitions of the run's topics end now, by topic name without prefix; topics that
-    /// don't tell are left out.
+    /// The current end offsets of the run's topics, by topic name without prefix. Topics that don't
+    /// report them are left out.
     pub fn end_offsets(&self, manifest: &Manifest) -> BTreeMap<String, Vec<i64>> {
         let Destination::Kafka(kafka) = self else { return BTreeMap::new() };
-        // What is committed last, or not confirmed at all, is not there at once, and would lie behind.
+        // Records that were just committed, or aren't acknowledged at all, may not be there yet.
         if manifest.transactions.is_some() || kafka.cluster.settings().options.acks == Acks::None {
             return BTreeMap::new();
         }
@@ -217,7 +217,7 @@ impl Destination {
         ends.collect()
     }
 
-    /// Keeps what was started open until the run is stopped, where that was asked for.
+    /// Keeps the embedded broker and registry open until the run is stopped, with --keep.
     pub fn hold_open(&self, stop: &StopFlag, verbosity: Verbosity) {
         let Destination::Kafka(kafka) = self else { return };
         if !kafka.keep || kafka.embedded.broker.is_none() || stop.is_set() {
@@ -232,14 +232,14 @@ impl Destination {
     }
 }
 
-/// From this rate on, in records a second, a thread comes by often enough to take delivery reports
+/// From this rate on, in records per second, a thread comes by often enough to poll for delivery reports
 /// between its records.
 const NEVER_IDLE: f64 = 100_000.0;
-/// How long a partition may take to tell where it ends after a run.
+/// The timeout of a partition for its end offset after a run.
 const END_PATIENCE: Duration = Duration::from_secs(5);
-/// What a machine takes to be made.
+/// How long it takes to make a machine.
 const MAKING: Duration = Duration::from_micros(1);
-/// What a machine's announcement may take of a producer's time, its making included.
+/// How long it takes to make and announce a machine.
 const ANNOUNCING: Duration = Duration::from_micros(4);
 
 impl Lines {
@@ -279,7 +279,7 @@ impl KafkaDestination {
         let settings = connection.kafka(&options.cluster, bootstrap.clone(), options.acks)?;
         if plan.run.manifest.transactions.is_some() && !settings.options.idempotence {
             return Err(ProgramError::Usage(
-                "--transactional-id needs acks=all and enable.idempotence=true: transactions rest on \
+                "--transactional-id needs acks=all and enable.idempotence=true: transactions need \
                  idempotence"
                     .to_owned(),
             ));
@@ -289,7 +289,7 @@ impl KafkaDestination {
             tracing::warn!("{forfeits}");
         }
         let cluster = Arc::new(Cluster::connect(settings, stop.clone())?);
-        // Before the topics, so that a refusal leaves none behind.
+        // Before the topics, so that a failure leaves none behind.
         let client = registry
             .as_ref()
             .map(|url| connection.registry(&options.registry, url, stop))
@@ -302,7 +302,7 @@ impl KafkaDestination {
             partitions: options.topics.partitions,
             replication_factor: options.topics.replication_factor,
             configs: options.topics.configs.clone(),
-            // An embedded broker has none yet.
+            // An embedded broker has no topics yet.
             create: embedded.broker.is_some() || (options.topics.create && !plan.resumed),
         };
         let selected: Vec<Topic> = plan.run.manifest.topic_set().iter().collect();
@@ -322,7 +322,9 @@ impl KafkaDestination {
         let names =
             plan.run.manifest.topics.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>();
         let states = topic_state::states(&cluster, &names, cluster.settings().patience)
-            .inspect_err(|error| tracing::debug!("changes of the topics won't be told: {error}"))
+            .inspect_err(|error| {
+                tracing::debug!("changes of the topics won't be reported: {error}")
+            })
             .unwrap_or_default();
         for entry in &mut plan.run.manifest.topics {
             let id = states.get(&entry.name).and_then(|state| state.id.clone());
@@ -377,7 +379,7 @@ impl KafkaDestination {
         })
     }
 
-    fn introduce(&self, manifest: &Manifest) {
+    fn print_addresses(&self, manifest: &Manifest) {
         let embedded = &self.embedded.broker;
         let kind = |embedded: bool| if embedded { "embedded, " } else { "" };
         print_status(&format!(
@@ -402,7 +404,7 @@ impl KafkaDestination {
     }
 }
 
-/// What a run by librdkafka is told whose records are older than brokers remember producers.
+/// The warning for a run by librdkafka whose records are older than brokers remember producers.
 fn forgotten(expiration: Duration) -> String {
     format!(
         "the run's records are older than {} (producer.id.expiration.ms): brokers forget the producer, \
@@ -412,7 +414,7 @@ fn forgotten(expiration: Duration) -> String {
     )
 }
 
-/// The pace of a run in words.
+/// Describes the pace of a run.
 fn pace(manifest: &Manifest) -> String {
     match &manifest.pace {
         Pace::Natural(_) | Pace::Rate(Profile::Constant(_)) => {
@@ -425,7 +427,7 @@ fn pace(manifest: &Manifest) -> String {
     }
 }
 
-/// What stands before the topics' names.
+/// The prefix of the topics' names.
 fn prefix(manifest: &Manifest) -> String {
     let entry = manifest.topics.first();
     entry
@@ -454,7 +456,7 @@ fn registry_url(
     }
     if embedded.broker.is_none() {
         return Err(ProgramError::Usage(
-            "Avro needs a schema registry beside the broker: give its URL by --schema-registry, or say --format json".to_owned(),
+            "Avro needs a schema registry beside the broker: give its URL by --schema-registry, or use --format json".to_owned(),
         ));
     }
     let registry = SchemaRegistry::start(options.embedded_registry)

@@ -1,9 +1,9 @@
-//! Threads that keep together in event time. Where nothing paces them, one would otherwise be hours of
-//! fleet time ahead of another, and a job with windows would take what the other sends for late.
+//! Keeps threads together in event time. If nothing paces them, one could get hours of fleet time ahead
+//! of another, and a windowed job would drop the other's records as late.
 //!
-//! A thread tells the others its front: the timestamp of its next reading, once all before it has left
-//! its hands. It goes no further than the latest that others' fronts allow. Both are looked at once in
-//! half of what is allowed, so that a record costs nothing.
+//! A thread publishes its front: the timestamp of its next reading, once all records before it have left
+//! its hands. It goes no further than the others' fronts allow. Both are checked once in half of what is
+//! allowed, so they cost nothing per record.
 
 use std::hint;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// How often a thread that waits looks at the others before it lets them have its processor, and
-/// before it sleeps in between.
+/// How often a waiting thread checks the others before it yields the processor, and before it sleeps in
+/// between.
 const SPINS: u32 = 100;
 const YIELDS: u32 = 120;
 const NAP: Duration = Duration::from_micros(50);
 
-/// Where a thread of a run is in event time, beside the others.
+/// A thread's position in event time, beside the others.
 #[derive(Debug)]
 pub struct Front {
     all: Arc<[Shared]>,
     own: usize,
     most_ms: i64,
-    /// How far the last slot of a reading lies behind its first.
+    /// How far the last slot of a reading lies after its first.
     reading_ms: i64,
-    /// The front is to be told at the first reading behind this instant.
+    /// The front is published at the first reading after this.
     mark_ms: i64,
-    /// Readings up to this instant may be sent.
+    /// Readings up to this may be sent.
     until_ms: i64,
-    /// The hindmost front of another thread, as it was seen last.
+    /// The earliest front of another thread, when it was last checked.
     others_ms: i64,
     last_ms: i64,
     max_backstep_ms: i64,
@@ -40,9 +40,9 @@ pub struct Front {
 struct Shared(AtomicI64);
 
 impl Front {
-    /// The fronts of so many threads that stay within `most_ms` milliseconds of each other, from
-    /// `start_ms` (milliseconds since the epoch) on. The last slot of a reading lies `reading_ms` behind
-    /// its first, at most.
+    /// The fronts of this many threads, which stay within `most_ms` milliseconds of each other, from
+    /// `start_ms` (milliseconds since the epoch) on. The last slot of a reading lies at most `reading_ms`
+    /// after its first.
     pub fn all(threads: usize, start_ms: i64, most_ms: i64, reading_ms: i64) -> Vec<Front> {
         let all: Arc<[Shared]> = (0..threads).map(|_| Shared(AtomicI64::new(start_ms))).collect();
         let front = |own| {
@@ -65,14 +65,14 @@ impl Front {
         (0..threads).map(front).collect()
     }
 
-    /// Whether the front is to be told before the reading of this timestamp, its next: by
-    /// [`Front::tell`], when all before it has left the thread's hands.
+    /// Whether to publish the front before the next reading, which has this timestamp. Call
+    /// [`Front::tell`] then, once all before it has left the thread's hands.
     #[inline]
     pub fn is_due(&self, timestamp_ms: i64) -> bool {
         timestamp_ms > self.mark_ms
     }
 
-    /// Tells the others that nothing earlier than `timestamp_ms` will come.
+    /// Publishes that nothing earlier than `timestamp_ms` will come.
     pub fn tell(&mut self, timestamp_ms: i64) {
         self.note();
         self.all[self.own].0.store(timestamp_ms, Ordering::Release);
@@ -80,13 +80,13 @@ impl Front {
         self.look();
     }
 
-    /// Whether others have to come nearer before the reading of this timestamp is sent.
+    /// Whether others must catch up before the reading of this timestamp is sent.
     #[inline]
     pub fn is_ahead(&self, timestamp_ms: i64) -> bool {
         timestamp_ms > self.until_ms
     }
 
-    /// Waits until others have come near enough to this timestamp, which was told; false where
+    /// Waits until others have caught up with this timestamp, which was published. Returns false if
     /// `stopped` says meanwhile that the run is to end.
     #[cold]
     pub fn wait(&mut self, timestamp_ms: i64, stopped: impl Fn() -> bool) -> bool {
@@ -116,7 +116,7 @@ impl Front {
         self.last_ms = timestamp_ms;
     }
 
-    /// The most by which another thread's record may have been sent behind a later one of this thread,
+    /// How far at most another thread's record may have been sent behind an earlier one of this thread,
     /// in milliseconds.
     pub fn max_backstep_ms(&mut self) -> i64 {
         self.note();
@@ -138,7 +138,7 @@ impl Front {
     }
 }
 
-/// A thread that has ended, however it did, holds nobody up.
+/// A thread that has ended, for whatever reason, holds nobody up.
 impl Drop for Front {
     fn drop(&mut self) {
         self.all[self.own].0.store(i64::MAX, Ordering::Release);

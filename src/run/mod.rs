@@ -1,5 +1,6 @@
-//! A run: options to plan, plan to manifest, then threads that work it off, and a report.
+//! A run: options become a plan, the plan a manifest; then threads work it off, and a report is written.
 
+mod deferred_changes;
 pub mod destination;
 mod front;
 pub mod options;
@@ -10,7 +11,6 @@ mod results;
 mod resumed;
 mod schemas;
 pub mod sent;
-mod stories;
 mod topic_watch;
 pub mod worker;
 pub mod workers;
@@ -39,12 +39,12 @@ use plan::Plan;
 use producers::{Producers, direct_sink, kafka_sink};
 use workers::{Outcome, Workers};
 
-/// Makes the run of `source` as `options` say; a set `stop` ends it early, with all that was sent
+/// Makes the run of `source` as `options` say. A set `stop` ends it early: all that was sent is still
 /// delivered and reported.
 ///
 /// # Errors
-/// [`ProgramError`] where the run can't begin, or can't go on. Records that were not delivered are no
-/// error but figures: see [`exit_code`].
+/// [`ProgramError`] if the run can't begin or go on. Records that were not delivered are no error but
+/// figures: see [`exit_code`].
 pub fn run(
     source: Source,
     options: &RunOptions,
@@ -62,7 +62,7 @@ pub fn run(
     for note in &plan.run.notes {
         tracing::warn!("{note}");
     }
-    // What could not be written is known before anything is made elsewhere.
+    // Output that can't be written is found before anything is created elsewhere.
     let file = options.report.as_deref().map(report_file).transpose()?;
     if let Some(path) = &options.hdr_log {
         let failed = |source| ProgramError::HdrLog { path: path.clone(), source };
@@ -70,7 +70,7 @@ pub fn run(
     }
     let destination = Destination::open(&options.sink, &mut plan, stop)?;
     if verbosity == Verbosity::Normal {
-        destination.introduce(&plan.run.manifest);
+        destination.print_addresses(&plan.run.manifest);
     }
     let position = match resumed {
         Some(read) => Some(position(options, &destination, read, stop, verbosity)?),
@@ -79,7 +79,7 @@ pub fn run(
     let lead = destination.lead(&plan.run.manifest);
     let manifest = plan.begin(now_ms(), lead).clone();
     let start_ms = manifest.start.timestamp_millis();
-    // Where the start lay ahead, or follows the clock, the whole run can be on time.
+    // If the start lay ahead, or follows the clock, the whole run can be on time.
     let ready_ms = if start_ms < begun_ms { now_ms() + lead.as_millis() as i64 } else { start_ms };
     let mut report = Report { manifest, shards: None, results: None };
     write_report(file.as_ref(), options, &report)?;
@@ -115,7 +115,7 @@ pub fn run(
     Ok(report)
 }
 
-/// How far the run that is resumed got.
+/// How far the resumed run got.
 fn position(
     options: &RunOptions,
     destination: &Destination,
@@ -141,7 +141,7 @@ fn position(
         );
     }
     if verbosity == Verbosity::Normal {
-        print_status(&format!("Resuming:  behind {} records that are there.", position.records));
+        print_status(&format!("Resuming:  {} records are there.", position.records));
     }
     Ok(Arc::new(position))
 }
@@ -152,7 +152,7 @@ fn hdr_log(path: &Path, paced: bool) -> Result<HdrLog, ProgramError> {
         .map_err(|source| ProgramError::HdrLog { path: path.to_owned(), source })
 }
 
-/// The exit code of a run that was made, which was to hold its rate as well as `options` say.
+/// The exit code of a run, which was to hold its rate as well as `options` say.
 pub fn exit_code(report: &Report, options: &RunOptions) -> ExitCode {
     let Some(results) = &report.results else {
         return ExitCode::Done;
@@ -174,7 +174,7 @@ pub fn exit_code(report: &Report, options: &RunOptions) -> ExitCode {
     }
 }
 
-/// What is to be said of a rate that was not held as well as `options` ask for; none where it was.
+/// The message for a rate that was not held as well as `options` ask; `None` if it was.
 pub fn rate_error(report: &Report, options: &RunOptions) -> Option<String> {
     let most = options.max_rate_error?;
     let rate = &report.results.as_ref()?.rate;
@@ -199,10 +199,10 @@ pub fn rate_error(report: &Report, options: &RunOptions) -> Option<String> {
     ))
 }
 
-/// The kind of error of records that are larger than their topic takes.
+/// The kind of error of records that exceed max.message.bytes.
 pub(crate) const TOO_LARGE: &str = "MessageSizeTooLarge";
 
-/// What was lost, for a person; none where everything was delivered.
+/// What was lost, for a person; `None` if everything was delivered.
 pub fn loss(report: &Report) -> Option<String> {
     let results = report.results.as_ref()?;
     let (failed, unconfirmed) = (results.failed(), results.unconfirmed());
@@ -212,13 +212,13 @@ pub fn loss(report: &Report) -> Option<String> {
     let mut kinds: Vec<String> =
         results.errors.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
     if unconfirmed > 0 {
-        kinds.push(format!("never confirmed: {unconfirmed}"));
+        kinds.push(format!("never acknowledged: {unconfirmed}"));
     }
     let too_large = results.errors.get(TOO_LARGE) == Some(&failed) && unconfirmed == 0;
     let advice = if too_large {
-        "raise max.message.bytes of the topics, which the broker holds them against"
+        "they exceed max.message.bytes of the topics; raise it"
     } else {
-        "the report counts them by topic; -v tells what the client says meanwhile"
+        "the report counts them by topic; -v shows what the client logs"
     };
     let total = results.total().sent.max(failed + unconfirmed);
     Some(format!(
@@ -238,10 +238,10 @@ fn write_report(
     file.write(report).map_err(|source| ProgramError::Report { path, source })
 }
 
-/// The file of a report, before there is one.
+/// The file of a report, checked before there is one.
 ///
 /// # Errors
-/// [`ProgramError::Report`] where it could not be written.
+/// [`ProgramError::Report`] if it could not be written.
 pub fn report_file(path: &Path) -> Result<ReportFile, ProgramError> {
     ReportFile::open(path).map_err(|source| ProgramError::Report { path: path.to_owned(), source })
 }

@@ -1,4 +1,4 @@
-//! What a run is told beside what decides its records.
+//! The options of a run, apart from what decides its records.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::registry::RegistryOptions;
 use crate::sink::kafka::topics::TopicConfig;
 use crate::sink::options::Acks;
 
-/// Which run is made.
+/// Which run to make.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// A new one.
@@ -21,20 +21,20 @@ pub enum Source {
     Resumed(PathBuf),
 }
 
-/// How a run is made.
+/// How to make a run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     /// Where its records go.
     pub sink: SinkOptions,
-    /// Its threads: by default one, and one a core where records go nowhere.
+    /// Its threads. Default: one, or one per core for the null sink.
     pub threads: Option<u32>,
-    /// What happens to slots that are due while the producer's queue is full.
+    /// What to do with slots that fall due while the producer's queue is full.
     pub on_backlog: OnBacklog,
-    /// How far threads may be apart in event time: by default some readings.
+    /// How far apart threads may be in event time. Default: a few readings.
     pub max_skew: Option<Duration>,
     /// How far off the rate may be before that is an error.
     pub max_rate_error: Option<Percent>,
-    /// How long a run that has sent all waits without any acknowledgement.
+    /// How long a run that has sent everything waits without an acknowledgement.
     pub give_up_after: Duration,
     /// How long an interrupted run may take to deliver what it has sent.
     pub shutdown_timeout: Duration,
@@ -51,7 +51,7 @@ pub enum SinkOptions {
     Kafka(Box<KafkaOptions>),
     /// To standard output, as JSON lines whose topics have this prefix.
     Stdout {
-        /// Put before every topic's name.
+        /// The prefix of topic names.
         topic_prefix: String,
     },
     /// Nowhere.
@@ -61,7 +61,7 @@ pub enum SinkOptions {
 /// How records are written to a cluster.
 #[derive(Debug, Clone)]
 pub struct KafkaOptions {
-    /// The brokers; without any, an embedded broker and registry start.
+    /// The brokers. Without any, an embedded broker and registry start.
     pub cluster: ClusterOptions,
     /// The registry.
     pub registry: RegistryOptions,
@@ -71,11 +71,11 @@ pub struct KafkaOptions {
     pub keep: bool,
     /// The address of the embedded registry.
     pub embedded_registry: SocketAddr,
-    /// What counts as delivered; all replicas unless given.
+    /// Which acknowledgements a record needs. Default: all in-sync replicas.
     pub acks: Option<Acks>,
-    /// Whose producer talks to the brokers.
+    /// The producer to use.
     pub transport: TransportChoice,
-    /// The producers that the threads share; one unless given.
+    /// How many producers the threads share. Default: one.
     pub producers: Option<u32>,
     /// The topics that are created.
     pub topics: TopicCreation,
@@ -94,7 +94,7 @@ pub struct TopicCreation {
     pub configs: Vec<TopicConfig>,
 }
 
-/// What happens to slots that are due while the producer's queue is full.
+/// What to do with slots that fall due while the producer's queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnBacklog {
     /// They wait, and are sent late.
@@ -104,12 +104,12 @@ pub enum OnBacklog {
     Drop,
 }
 
-/// Whose producer is to talk to the brokers.
+/// Which producer to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportChoice {
-    /// The direct one where that has all that is asked for, librdkafka's elsewhere.
+    /// The direct one if it supports all that is asked for, else librdkafka's.
     Auto,
-    /// Our own.
+    /// fleetstorm's own.
     Direct,
     /// librdkafka's.
     Librdkafka,

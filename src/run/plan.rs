@@ -10,12 +10,12 @@ use fleetstorm_model::schedule::Time;
 use crate::exit::ProgramError;
 use crate::sink::kafka::topics::TimestampRange;
 
-/// A run before it begins. Partitions and schema ids are still to come.
+/// A run before it begins. Partitions and schema ids are still open.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The run, with the partitions that topics are created with and no schema ids.
+    /// The run, with the partitions of topics to be created, and without schema ids.
     pub run: Run,
-    /// Whether the run was begun before: its topics and schemas are to be as they were.
+    /// Whether the run is resumed: its topics and schemas must be as they were.
     pub resumed: bool,
 }
 
@@ -25,12 +25,12 @@ impl Plan {
         Plan { run, resumed: false }
     }
 
-    /// The plan of a run that was begun and goes on.
+    /// The plan of a resumed run.
     pub fn resumed(manifest: Manifest) -> Plan {
         Plan { run: Run::of(manifest), resumed: true }
     }
 
-    /// The instants that the run's records will carry, as seen at `now_ms`.
+    /// The timestamps of the run's records, as seen at `now_ms`.
     pub fn stamps(&self, now_ms: i64) -> TimestampRange {
         let manifest = &self.run.manifest;
         let earliest = match self.run.start {
@@ -38,7 +38,7 @@ impl Plan {
             Start::WhenReady => now_ms,
         };
         let latest = match manifest.time {
-            // Never ahead of the instant of sending, which a future start only delays.
+            // Never ahead of the time of sending, which a future start only delays.
             Time::Live => Some(now_ms),
             // Announcements alone carry the start.
             Time::Simulated if manifest.grid().slots == 0 => Some(earliest),
@@ -51,8 +51,8 @@ impl Plan {
         TimestampRange { now: now_ms, earliest, latest }
     }
 
-    /// The manifest of a run whose records start now, or a moment from now, where the start
-    /// follows the clock: `now_ms` plus the time that everything may take to be ready.
+    /// The manifest of a run that starts now. If the start follows the clock, it is `now_ms` plus `lead`,
+    /// in which everything gets ready.
     pub fn begin(&mut self, now_ms: i64, lead: Duration) -> &Manifest {
         let lead = match self.run.manifest.time {
             Time::Live => lead.as_millis() as i64,
@@ -70,7 +70,7 @@ impl Plan {
     }
 }
 
-/// An error where something of a topic isn't as the run that is resumed had it.
+/// An error if something about a topic isn't as the resumed run had it.
 pub(super) fn unchanged<T: PartialEq + std::fmt::Debug>(
     what: &str,
     topic: &str,

@@ -1,4 +1,4 @@
-//! The producers of a run, by either transport.
+//! The producers of a run, of either transport.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use crate::sink::kafka::{Cluster, Kafka, KafkaSettings, KafkaSink, Needs, transa
 use crate::sink::tally::Tally;
 use crate::sink::throttled::Throttled;
 
-/// The producers of a run, one at least.
+/// The producers of a run, at least one.
 pub enum Producers {
-    /// Those of librdkafka.
+    /// librdkafka's.
     Librdkafka(Vec<Kafka>),
-    /// Our own.
+    /// fleetstorm's own.
     Direct(Vec<Direct>),
 }
 
 impl Producers {
-    /// Whose they will be by `choice` with such settings, before anything is asked of a cluster.
+    /// The transport for `choice` with such settings, before any request to a cluster.
     ///
     /// # Errors
-    /// [`ProgramError::Direct`] where the transport can't do what is asked.
+    /// [`ProgramError::Direct`] if the transport doesn't support what is asked.
     pub fn choose(
         choice: TransportChoice,
         settings: &KafkaSettings,
@@ -47,10 +47,10 @@ impl Producers {
         }
     }
 
-    /// Starts those that `manifest` needs.
+    /// Starts the producers that `manifest` needs.
     ///
     /// # Errors
-    /// [`ProgramError`] where settings or topics are refused, or no broker lets them write.
+    /// [`ProgramError`] if settings or topics are rejected, or no broker lets them write.
     pub fn start(
         transport: Transport,
         cluster: &Cluster,
@@ -83,7 +83,7 @@ impl Producers {
         })
     }
 
-    /// Whose they are.
+    /// Their transport.
     pub fn transport(&self) -> Transport {
         match self {
             Producers::Librdkafka(_) => Transport::Librdkafka,
@@ -91,7 +91,7 @@ impl Producers {
         }
     }
 
-    /// What the producers count.
+    /// Their tallies.
     pub fn tallies(&self) -> Box<dyn Iterator<Item = &Tally> + '_> {
         match self {
             Producers::Librdkafka(all) => Box::new(all.iter().map(Kafka::tally)),
@@ -99,7 +99,7 @@ impl Producers {
         }
     }
 
-    /// For how long brokers have held them back.
+    /// For how long brokers have throttled each.
     pub fn throttled(&self) -> Box<dyn Iterator<Item = &Throttled> + '_> {
         match self {
             Producers::Librdkafka(all) => Box::new(all.iter().map(Kafka::throttled)),
@@ -107,7 +107,7 @@ impl Producers {
         }
     }
 
-    /// How many records they hold that are neither acknowledged nor given up.
+    /// How many records they hold that are neither acknowledged nor failed.
     pub fn in_flight(&self) -> usize {
         match self {
             Producers::Librdkafka(all) => all.iter().map(Kafka::in_flight).sum(),
@@ -115,8 +115,8 @@ impl Producers {
         }
     }
 
-    /// Waits until every record has been acknowledged or given up, `patience` at most for each
-    /// producer; returns how many are still neither.
+    /// Waits until every record is acknowledged or has failed, for at most `patience` for each producer.
+    /// Returns how many are still neither.
     pub fn flush(&self, patience: Duration) -> usize {
         match self {
             Producers::Librdkafka(all) => all.iter().map(|one| one.flush(patience)).sum(),
@@ -124,22 +124,22 @@ impl Producers {
         }
     }
 
-    /// The fatal error that ended one of them, if one did.
-    pub fn fatal(&self) -> Option<String> {
+    /// The fatal error that ended one of them, if there was one.
+    pub fn fatal_error(&self) -> Option<String> {
         match self {
-            Producers::Librdkafka(all) => all.iter().find_map(Kafka::fatal),
-            Producers::Direct(all) => all.iter().find_map(Direct::fatal),
+            Producers::Librdkafka(all) => all.iter().find_map(Kafka::fatal_error),
+            Producers::Direct(all) => all.iter().find_map(Direct::fatal_error),
         }
     }
 }
 
-/// The sink of thread `thread`, of librdkafka's producers: threads are dealt to them in turn, so that
-/// a machine's records go through one.
+/// The sink of thread `thread`, of librdkafka's producers. Threads take producers in turn, so a machine's
+/// records go through one.
 pub fn kafka_sink(producers: &[Kafka], thread: u32, stop: &StopFlag) -> KafkaSink {
     producers[thread as usize % producers.len()].sink(stop.clone())
 }
 
-/// The same of our own.
+/// The same of the direct producers.
 pub fn direct_sink(producers: &[Direct], thread: u32, stop: &StopFlag) -> DirectSink {
     producers[thread as usize % producers.len()].sink(stop.clone())
 }

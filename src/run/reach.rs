@@ -6,12 +6,12 @@ use fleetstorm_model::fleet::Fleet;
 use fleetstorm_model::manifest::{JobKey, Manifest};
 use fleetstorm_model::record::{KeyHash, Topic};
 
-/// What to say of topics with partitions that get no record, since no machine's key falls there: a line
-/// for those with as many partitions. Of all shards' machines, which share the topics.
+/// Warnings about partitions that get no record, since no machine's key falls there: one for all topics
+/// with as many partitions. All shards' machines count, since they share the topics.
 pub(super) fn warnings(manifest: &Manifest) -> Vec<String> {
     let mut by_count: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
     for entry in &manifest.topics {
-        // Jobs come without end, and so do keys of their own.
+        // Jobs never end, and neither do their keys.
         if entry.topic != Topic::Jobs || manifest.job_key == JobKey::MachineId {
             by_count.entry(entry.partitions).or_default().push(&entry.name);
         }
@@ -41,7 +41,7 @@ fn reached(fleet: &Fleet, partitions: u32) -> u32 {
             && !std::mem::replace(seen, true)
         {
             reached += 1;
-            // Of a large fleet the first few thousand are enough.
+            // The first few thousand machines of a large fleet are enough.
             if reached == partitions {
                 break;
             }

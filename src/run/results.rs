@@ -1,4 +1,4 @@
-//! From what was counted to the results of a run.
+//! Computes the results of a run from its counts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,44 +19,44 @@ use crate::sink::Transport;
 use crate::sink::latency::Latencies;
 use crate::sink::tally::Deliveries;
 
-/// What was counted in a run.
+/// The counts of a run.
 pub struct Counts<'a> {
     /// The run.
     pub manifest: &'a Manifest,
     /// How it ended.
     pub ended: Ending,
-    /// By each thread: what it handed over.
+    /// What each thread handed over.
     pub sent: &'a [&'a Sent],
-    /// By the producers: what became of it; none where the sink confirms nothing.
+    /// The outcomes, from the producers; `None` if the sink doesn't acknowledge any.
     pub deliveries: Option<&'a Deliveries>,
-    /// Where the topics end now.
+    /// The current end offsets.
     pub end_offsets: &'a BTreeMap<String, Vec<i64>>,
-    /// Topics that changed while it lasted.
+    /// Topics that changed during the run.
     pub changed_topics: &'a [ChangedTopic],
-    /// Whose producers sent; none where there were none.
+    /// The transport; `None` without producers.
     pub transport: Option<Transport>,
-    /// For how long brokers held the producers back.
+    /// For how long brokers throttled the producers.
     pub throttled: Duration,
-    /// Records of the run that were there before, where it was resumed.
+    /// If the run was resumed: its records that were there before.
     pub already_there: u64,
-    /// How long the deliveries took.
+    /// The latencies.
     pub latencies: &'a Latencies,
-    /// How far its threads may be apart in event time, in milliseconds; none where it has one.
+    /// How far apart its threads may be in event time, in milliseconds; `None` with one thread.
     pub max_skew_ms: Option<i64>,
     /// When the run was ready to send, in seconds from the schedule's zero.
     pub began_s: f64,
     /// When measuring began.
     pub from_s: f64,
-    /// When the work was over; `from_s` at least.
+    /// When the work was done; at least `from_s`.
     pub to_s: f64,
-    /// How long it took until all was delivered, in seconds.
+    /// How long it took until everything was delivered, in seconds.
     pub elapsed_s: f64,
     /// What was dropped before the run was resumed.
     pub dropped_before: &'a [DroppedSpan],
 }
 
 impl Counts<'_> {
-    /// The results that they make.
+    /// Computes the results.
     pub fn results(&self) -> Results {
         let mut sent = Sent::default();
         for worker in self.sent {
@@ -125,7 +125,7 @@ impl Counts<'_> {
         let (acked, acked_bytes) = match self.deliveries {
             None => (sent.measured.sent, sent.measured.bytes),
             Some(deliveries) if paced => (deliveries.measured.records, deliveries.measured.bytes),
-            // Of announcements that were made again nobody asked for a rate.
+            // Repeated announcements are not part of the requested rate.
             Some(deliveries) => Topic::ALL
                 .iter()
                 .filter(|&&topic| topic != Topic::Machines)

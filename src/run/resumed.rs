@@ -1,4 +1,4 @@
-//! The records of a resumed run that are in its topics already, as a worker passes them.
+//! The records of a resumed run that are in its topics already. Workers skip them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use fleetstorm_model::stream::KeyedRecord;
 use crate::verify::position::Position;
 use crate::verify::runs::Dropped;
 
-/// What a worker has still to pass.
+/// What a worker still has to skip.
 pub struct Resumed {
     position: Arc<Position>,
     dropped: Dropped,
-    /// By place of the machine: records of its name.
+    /// By the machine's place: records keyed by its name.
     machines: Vec<[u64; Topic::COUNT]>,
-    /// Records of jobs by name, where those are keys.
+    /// Records of jobs by name, if those are keys.
     jobs: HashMap<Box<str>, u64>,
 }
 
 impl Resumed {
-    /// What the worker of `share`, whose machines have these names, has to pass.
+    /// What the worker of `share` has to skip. Its machines have these names.
     pub fn new<'a>(
         position: &Arc<Position>,
         share: Share,
@@ -35,19 +35,19 @@ impl Resumed {
         }
     }
 
-    /// Whether a slot was dropped: nothing of it is there, and nothing is to come.
+    /// Whether a slot was dropped: it sent nothing, and stays that way.
     #[inline]
     pub fn dropped(&self, slot: u64) -> bool {
         self.dropped.hold(slot)
     }
 
-    /// Whether the next record, of the machine at a place, is there already.
+    /// Whether the next record, of the machine at this place, is there already.
     pub fn holds(&mut self, at: usize, keyed: &KeyedRecord<'_>) -> bool {
         let topic = keyed.record.topic();
         let left = if keyed.by_machine {
             &mut self.machines[at][topic.index()]
         } else {
-            // Looked up twice where it is new, so that no other record costs an allocation.
+            // A new key is looked up twice, so that no other record costs an allocation.
             if !self.jobs.contains_key(keyed.key) {
                 self.jobs.insert(keyed.key.into(), self.position.count(topic, keyed.key));
             }

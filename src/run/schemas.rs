@@ -1,16 +1,16 @@
-//! The ids under which the registry has the run's schemas.
+//! The schema ids of the run.
 
 use super::options::KafkaOptions;
 use super::plan::{Plan, unchanged};
 use crate::exit::ProgramError;
 use crate::registry::{Registry, RegistryError};
 
-/// Completes the plan's manifest by the schema ids of its topics, registering what is missing unless
-/// `options` say otherwise.
+/// Fills in the schema ids of the plan's topics. Registers missing schemas unless `options` say
+/// otherwise.
 ///
 /// # Errors
-/// [`ProgramError`] where the registry refuses, lacks a schema that may not be registered, or has
-/// another id than the run that is resumed.
+/// [`ProgramError`] if the registry rejects a schema, lacks one that may not be registered, or has
+/// another id than the resumed run.
 pub(super) fn take(
     client: &Registry,
     options: &KafkaOptions,

@@ -1,4 +1,4 @@
-//! What a worker has handed over, and how well it kept to the schedule.
+//! What a worker has handed over, and how well it held the schedule.
 
 use fleetstorm_model::record::Topic;
 use hdrhistogram::Histogram;
@@ -10,37 +10,36 @@ use crate::sink::latency;
 /// What a worker has handed to its sink.
 #[derive(Debug, Clone)]
 pub struct Sent {
-    /// Records a topic, in the order of [`Topic::ALL`].
+    /// Records by topic, in the order of [`Topic::ALL`].
     pub records: [u64; Topic::COUNT],
-    /// Bytes of keys and values a topic.
+    /// Bytes of keys and values by topic.
     pub bytes: [u64; Topic::COUNT],
-    /// Records a topic that were dropped while the sink was full.
+    /// Records by topic that were dropped while the sink was full.
     pub dropped: [u64; Topic::COUNT],
-    /// Where slots were dropped.
+    /// The spans of dropped slots.
     pub spans: Vec<DroppedSlots>,
-    /// Stories that lack a part, since their last state changes still waited when the run ended.
+    /// Stories that lack a part: their last state changes still waited when the run ended.
     pub torn: u64,
-    /// What became of the slots that were due while the run was measured; where nothing is paced, of
-    /// all.
+    /// The slots that were due while the run was measured; all slots if nothing is paced.
     pub measured: SlotCounts,
-    /// What became of the slots that were due before.
+    /// The slots that were due before.
     pub past: SlotCounts,
-    /// When the last of those was worked off, in nanoseconds from the schedule's zero.
+    /// When the last of those was done, in nanoseconds from the schedule's zero.
     pub past_until_ns: i64,
     /// When measuring began, in nanoseconds from the schedule's zero.
     pub measured_from_ns: u64,
-    /// Records that were due and that were handed over in each second of the schedule, from that
-    /// on in which measuring began; the first [`MOST_SECONDS`] are kept.
+    /// Records due and handed over in each second of the schedule, from the second in which measuring
+    /// began; the first [`MOST_SECONDS`] are kept.
     pub seconds: Vec<Second>,
-    /// From the instant at which a record was due to its hand-over, in microseconds.
+    /// From when a record was due until it was handed over, in microseconds.
     pub late_us: Histogram<u64>,
     /// When records were behind the schedule.
     pub behind: Behind,
-    /// The most records, as a fraction of all that were due by then, that were due and not worked
-    /// off; two forgiven.
+    /// The most records that were due and not done at any moment, as a fraction of all that were due by
+    /// then; two are forgiven.
     pub max_drift: f64,
-    /// The most by which another worker's record may have been sent behind a later one of this, in
-    /// milliseconds of their timestamps.
+    /// How far at most another worker's record may have been sent behind an earlier one of this worker,
+    /// in milliseconds of timestamps.
     pub max_backstep_ms: i64,
     dropping: bool,
 }
@@ -54,20 +53,20 @@ pub struct Second {
     pub sent: u32,
 }
 
-/// What became of a slot.
+/// The outcome of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Became {
-    /// Its record was handed over: so many bytes of key and value.
+pub enum SlotOutcome {
+    /// Its record was handed over.
     Sent {
         /// The record's topic.
         topic: Topic,
         /// The bytes.
         bytes: usize,
     },
-    /// It had nothing to say.
+    /// It had nothing to send.
     Silent,
-    /// Its record is in the topic since before the run was resumed.
-    There,
+    /// Its record was in the topic before the run was resumed.
+    AlreadyThere,
     /// Its record was dropped.
     Dropped(Topic),
     /// It was dropped, and its state change waits for a later slot.
@@ -77,7 +76,7 @@ pub enum Became {
 /// A span of slots of one worker, of which none sent anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DroppedSlots {
-    /// The number of the first over the whole fleet.
+    /// The number of the first slot, over the whole fleet.
     pub first: u64,
     /// The number of the last.
     pub last: u64,
@@ -91,8 +90,8 @@ pub struct DroppedSlots {
 
 /// A day.
 pub const MOST_SECONDS: usize = 86_400;
-/// After each so many spans the shortest is twice as long, from [`SHORT_NS`] on: so spans stay few,
-/// some 10,000 in a day, and exact, as whoever makes the run's records again needs them.
+/// After every this many spans, the shortest span doubles, from [`SHORT_NS`] on. So spans stay few, some
+/// 10,000 a day, and exact, as is needed to regenerate the run's records.
 const SPANS_OF_A_LENGTH: usize = 1000;
 const SHORT_NS: u64 = 100_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -131,7 +130,7 @@ impl Sent {
         self.measured = self.measured.plus(&other.measured);
         self.past = self.past.plus(&other.past);
         self.past_until_ns = self.past_until_ns.max(other.past_until_ns);
-        // One instant for all workers of a run.
+        // The same for all workers of a run.
         self.measured_from_ns = self.measured_from_ns.max(other.measured_from_ns);
         self.behind.add(&other.behind);
         self.max_drift = self.max_drift.max(other.max_drift);
@@ -157,18 +156,18 @@ impl Sent {
         self.measured.silent + self.past.silent
     }
 
-    /// Counts a record that the sink has taken.
+    /// Counts a record that the sink has accepted.
     #[inline]
     pub fn count(&mut self, topic: Topic, bytes: usize) {
         self.records[topic.index()] += 1;
         self.bytes[topic.index()] += bytes as u64;
     }
 
-    /// Notes what became of slot `number`, due at `due_ns` and worked off at `now_ns` of the schedule,
-    /// where it is paced.
+    /// Notes the outcome of slot `number`. If it is paced, it was due at `due_ns` and done at `now_ns` of
+    /// the schedule.
     #[inline]
-    pub fn note(&mut self, number: u64, became: Became, times: Option<(u64, i64)>) {
-        if let Became::Sent { topic, bytes } = became {
+    pub fn note(&mut self, number: u64, became: SlotOutcome, times: Option<(u64, i64)>) {
+        if let SlotOutcome::Sent { topic, bytes } = became {
             self.count(topic, bytes);
         }
         let Some((due_ns, now_ns)) = times else {
@@ -182,22 +181,22 @@ impl Sent {
         }
         self.measured.count(became);
         match became {
-            Became::Sent { .. } => {
+            SlotOutcome::Sent { .. } => {
                 let from_ns = self.measured_from_ns;
                 self.clock(due_ns - from_ns, Some((now_ns as u64).saturating_sub(from_ns)));
                 self.dropping = false;
             }
-            Became::Dropped(topic) => {
+            SlotOutcome::Dropped(topic) => {
                 self.dropped[topic.index()] += 1;
                 self.drop_slot(number, due_ns);
             }
-            Became::Deferred => self.drop_slot(number, due_ns),
-            Became::Silent | Became::There => {}
+            SlotOutcome::Deferred => self.drop_slot(number, due_ns),
+            SlotOutcome::Silent | SlotOutcome::AlreadyThere => {}
         }
     }
 
-    /// Whether a slot that is due at `due_ns` belongs to the span that is being dropped, whether or
-    /// not there is room again.
+    /// Whether a slot that is due at `due_ns` belongs to the span that is being dropped, even if there is
+    /// room again.
     #[inline]
     pub fn keeps_dropping(&self, due_ns: u64) -> bool {
         let doubled = (self.spans.len() / SPANS_OF_A_LENGTH) as u32;
@@ -227,8 +226,8 @@ impl Sent {
         self.dropping = true;
     }
 
-    /// Notes a record that was due at `due_ns` of the measured time and handed over at `now_ns`, or
-    /// not at all.
+    /// Notes a record that was due at `due_ns` of the measured time, and handed over at `now_ns` or not
+    /// at all.
     #[inline]
     fn clock(&mut self, due_ns: u64, now_ns: Option<u64>) {
         let into_second = self.measured_from_ns % SECOND_NS;
@@ -252,7 +251,7 @@ impl Sent {
         }
     }
 
-    /// Notes that of `due` records due so far, `overdue` were not worked off.
+    /// Notes that of `due` records due so far, `overdue` were not done.
     #[inline]
     pub fn drift(&mut self, due: f64, overdue: f64) {
         if overdue > 2.0 {
@@ -270,16 +269,16 @@ impl Sent {
 impl SlotCounts {
     /// Counts a slot.
     #[inline]
-    fn count(&mut self, became: Became) {
+    fn count(&mut self, became: SlotOutcome) {
         match became {
-            Became::Sent { bytes, .. } => {
+            SlotOutcome::Sent { bytes, .. } => {
                 self.sent += 1;
                 self.bytes += bytes as u64;
             }
-            Became::Silent => self.silent += 1,
-            Became::There => self.already_there += 1,
-            Became::Dropped(_) => self.dropped += 1,
-            Became::Deferred => self.deferred += 1,
+            SlotOutcome::Silent => self.silent += 1,
+            SlotOutcome::AlreadyThere => self.already_there += 1,
+            SlotOutcome::Dropped(_) => self.dropped += 1,
+            SlotOutcome::Deferred => self.deferred += 1,
         }
     }
 }
@@ -288,7 +287,7 @@ impl SlotCounts {
 mod tests {
     use super::*;
 
-    const RECORD: Became = Became::Sent { topic: Topic::Usage, bytes: 10 };
+    const RECORD: SlotOutcome = SlotOutcome::Sent { topic: Topic::Usage, bytes: 10 };
 
     impl Sent {
         fn at(&mut self, due_ns: u64, now_ns: u64) {
@@ -342,9 +341,9 @@ mod tests {
         let mut sent = Sent::default();
         for number in 0..10 {
             let became = match number {
-                3 | 5 | 8 => Became::Dropped(Topic::Usage),
-                4 => Became::Deferred,
-                6 => Became::Silent,
+                3 | 5 | 8 => SlotOutcome::Dropped(Topic::Usage),
+                4 => SlotOutcome::Deferred,
+                6 => SlotOutcome::Silent,
                 _ => RECORD,
             };
             let due = number * SECOND_NS;
@@ -388,7 +387,7 @@ mod tests {
         for ms in 0..900_000u64 {
             let due = ms * 1_000_000;
             let room = ms % 2 == 0 && !sent.keeps_dropping(due);
-            let became = if room { RECORD } else { Became::Dropped(Topic::Jobs) };
+            let became = if room { RECORD } else { SlotOutcome::Dropped(Topic::Jobs) };
             sent.note(number, became, Some((due, due as i64)));
             number += 1;
         }

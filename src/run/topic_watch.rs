@@ -1,4 +1,4 @@
-//! Topics that change under a run: looked for now and then, and told once each.
+//! Watches a run's topics for changes, and reports each once.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -12,19 +12,19 @@ use crate::report::results::ChangedTopic;
 use crate::sink::kafka::Cluster;
 use crate::sink::kafka::topic_state::{self, TopicChange, TopicState};
 
-/// How often the topics are looked at.
+/// How often the topics are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// How long the cluster may take to tell.
+/// The timeout of the cluster.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How many looks in a row must not find a topic before it counts as deleted: a broker that has just
-/// started does not know all topics yet.
+/// How many checks in a row must miss a topic before it counts as deleted: a broker that has just started
+/// doesn't know all topics yet.
 const LOOKS_UNTIL_DELETED: u32 = 2;
-/// How long the last looks are apart.
+/// The time between the last checks.
 const LAST_LOOKS: Duration = Duration::from_secs(1);
 
-/// Looks at a run's topics, on a thread of its own, until it is finished or dropped.
+/// Checks a run's topics, on a thread of its own, until it is finished or dropped.
 pub struct TopicWatch {
-    /// Dropped, it ends the thread.
+    /// Dropping it ends the thread.
     go_on: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     seen: Arc<Mutex<Seen>>,
@@ -41,20 +41,20 @@ struct Seen {
 /// What is known of a topic.
 #[derive(Debug)]
 struct SeenTopic {
-    /// What it was like when it was last there.
+    /// Its state when it last existed.
     last: TopicState,
-    /// How many looks in a row have not found it.
+    /// How many checks in a row have missed it.
     missing: u32,
 }
 
 impl Seen {
-    /// Topics that are like `states`.
+    /// Topics in these states.
     fn new(states: BTreeMap<String, TopicState>) -> Seen {
         let seen = |(name, last)| (name, SeenTopic { last, missing: 0 });
         Seen { topics: states.into_iter().map(seen).collect(), changes: Vec::new() }
     }
 
-    /// What has changed, by what there is now.
+    /// What has changed, by the current state.
     fn changed(&mut self, mut now: BTreeMap<String, TopicState>) -> Vec<(String, TopicChange)> {
         let mut changed = Vec::new();
         for (name, topic) in &mut self.topics {
@@ -67,7 +67,7 @@ impl Seen {
         changed
     }
 
-    /// Whether a topic was not found, and does not count as deleted yet.
+    /// Whether a topic was missed, and doesn't count as deleted yet.
     fn in_doubt(&self) -> bool {
         self.topics.values().any(|topic| (1..LOOKS_UNTIL_DELETED).contains(&topic.missing))
     }
@@ -78,12 +78,12 @@ impl SeenTopic {
         let was_deleted = self.missing >= LOOKS_UNTIL_DELETED;
         self.missing = 0;
         let mut changes = self.last.changes(&now);
-        // Without ids only its absence tells.
+        // Without topic ids only its absence tells.
         if was_deleted && now.id.is_none() {
-            changes = vec![TopicChange::MadeAnew];
+            changes = vec![TopicChange::Recreated];
         }
-        if !changes.contains(&TopicChange::MadeAnew) {
-            // What was not told this time is as it was.
+        if !changes.contains(&TopicChange::Recreated) {
+            // What wasn't reported this time is as it was.
             now.id = now.id.or(self.last.id.take());
             now.cleanup_policy = now.cleanup_policy.or(self.last.cleanup_policy.take());
         }
@@ -98,7 +98,7 @@ impl SeenTopic {
 }
 
 impl TopicWatch {
-    /// Watches topics that were like `states` when the run began.
+    /// Watches topics that were in `states` when the run began.
     pub fn start(cluster: Arc<Cluster>, states: BTreeMap<String, TopicState>) -> TopicWatch {
         let seen = Arc::new(Mutex::new(Seen::new(states)));
         let (go_on, ended) = mpsc::channel();
@@ -108,12 +108,12 @@ impl TopicWatch {
                 look(&asked, &of_thread);
             }
         };
-        // Without the thread there is the look at the end.
+        // Without the thread there is still the check at the end.
         let thread = thread::Builder::new().name("topics".to_owned()).spawn(watch).ok();
         TopicWatch { go_on: Some(go_on), thread, seen, cluster }
     }
 
-    /// Looks a last time, and returns all that has changed since the start.
+    /// Checks a last time, and returns all changes since the start.
     pub fn finish(&mut self) -> Vec<ChangedTopic> {
         self.end();
         look(&self.cluster, &self.seen);
@@ -128,7 +128,7 @@ impl TopicWatch {
     fn end(&mut self) {
         self.go_on = None;
         if let Some(thread) = self.thread.take() {
-            // It can only have panicked, and then has nothing more to say.
+            // It can only have panicked, and has nothing more to say.
             let _ended = thread.join();
         }
     }
@@ -140,14 +140,14 @@ impl Drop for TopicWatch {
     }
 }
 
-/// Looks at the topics and tells what has changed.
+/// Checks the topics, and reports what has changed.
 fn look(cluster: &Cluster, seen: &Mutex<Seen>) {
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     let names: Vec<String> = seen.topics.keys().cloned().collect();
     let asked: Vec<&str> = names.iter().map(String::as_str).collect();
     let now = match topic_state::states(cluster, &asked, PATIENCE) {
         Ok(now) => now,
-        Err(error) => return tracing::debug!("the topics were not looked at: {error}"),
+        Err(error) => return tracing::debug!("the topics could not be checked: {error}"),
     };
     for (topic, change) in seen.changed(now) {
         tracing::warn!("{}", words(&topic, &change));
@@ -158,8 +158,10 @@ fn look(cluster: &Cluster, seen: &Mutex<Seen>) {
 /// What a change means to the run.
 fn words(topic: &str, change: &TopicChange) -> String {
     match change {
-        TopicChange::MadeAnew => {
-            format!("topic `{topic}` was made anew: what the run wrote to it before is gone")
+        TopicChange::Recreated => {
+            format!(
+                "topic `{topic}` was deleted and recreated: what the run wrote to it before is gone"
+            )
         }
         TopicChange::Deleted => {
             format!("topic `{topic}` was deleted: what the run wrote to it is gone")
@@ -170,7 +172,7 @@ fn words(topic: &str, change: &TopicChange) -> String {
         ),
         TopicChange::CleanupPolicy { before, now } => format!(
             "topic `{topic}` has cleanup.policy={now}, and had {before} before: records \
-             may go that the run was to keep, or stay that it was not"
+             may be deleted that the run was to keep, or kept that it was not"
         ),
     }
 }
@@ -205,12 +207,12 @@ mod tests {
     #[test]
     fn another_topic_of_the_name_is_told_by_its_id_or_by_its_absence() {
         let mut seen = Seen::new(state(Some("a"), None));
-        assert_eq!(changes(&mut seen, state(Some("b"), None)), [TopicChange::MadeAnew]);
+        assert_eq!(changes(&mut seen, state(Some("b"), None)), [TopicChange::Recreated]);
         assert_eq!(changes(&mut seen, state(Some("b"), None)), []);
         let mut seen = Seen::new(state(None, None));
         changes(&mut seen, BTreeMap::new());
         assert_eq!(changes(&mut seen, BTreeMap::new()), [TopicChange::Deleted]);
-        assert_eq!(changes(&mut seen, state(None, None)), [TopicChange::MadeAnew]);
+        assert_eq!(changes(&mut seen, state(None, None)), [TopicChange::Recreated]);
     }
 
     #[test]
@@ -220,6 +222,6 @@ mod tests {
         let (before, now) = ("delete".to_owned(), "compact".to_owned());
         let expected = [TopicChange::CleanupPolicy { before, now }];
         assert_eq!(changes(&mut seen, state(Some("a"), Some("compact"))), expected);
-        assert_eq!(changes(&mut seen, state(Some("b"), None)), [TopicChange::MadeAnew]);
+        assert_eq!(changes(&mut seen, state(Some("b"), None)), [TopicChange::Recreated]);
     }
 }

@@ -12,10 +12,10 @@ use fleetstorm_model::record::Topic;
 use fleetstorm_model::schedule::{Pace, SlotKind};
 use fleetstorm_model::stream::{Announcement, End, KeyedRecord, Slot, Step, Stream};
 
+use super::deferred_changes::DeferredChanges;
 use super::front::Front;
 use super::resumed::Resumed;
-use super::sent::{Became, Sent};
-use super::stories::Stories;
+use super::sent::{Sent, SlotOutcome};
 use crate::pacing::{Pacer, StopFlag, Turn};
 use crate::sink::{Message, Sink, SinkError};
 use crate::verify::position::Position;
@@ -29,28 +29,27 @@ pub struct Worker<S> {
     sink: S,
     buffer: Vec<u8>,
     sent: Sent,
-    /// The end on the clock of the pace: by intended instants, or by the clock itself where
-    /// nothing is paced.
+    /// The end of the run, by intended times, or by the clock if nothing is paced.
     end_ns: u64,
     paced: bool,
     on_full: OnFull,
-    /// Of a resumed run: what is there already.
+    /// Of a resumed run: the records that are there already.
     resumed: Option<Resumed>,
-    stories: Stories,
-    /// Its place beside the other threads.
+    deferred: DeferredChanges,
+    /// Its position in event time beside the other threads.
     front: Option<Front>,
 }
 
-/// What a worker does with a slot that is due while its sink is full.
+/// What a worker does with a slot that falls due while its sink is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFull {
     /// It waits.
     Wait,
-    /// It drops the slot, and those after it until the sink has room for many; state changes wait.
+    /// It drops the slot, and those after it until the sink has room for many. State changes wait.
     Drop,
 }
 
-/// A worker's counts as others see them while it runs.
+/// A worker's counts, which others read while it runs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Progress {
@@ -87,24 +86,24 @@ impl<S: Sink> Worker<S> {
             on_full: OnFull::Wait,
             resumed: None,
             share,
-            stories: Stories::default(),
+            deferred: DeferredChanges::default(),
             front: None,
         }
     }
 
-    /// The worker with another way to meet a full sink.
+    /// Sets what it does when its sink is full.
     pub fn on_full(self, on_full: OnFull) -> Worker<S> {
         Worker { on_full, ..self }
     }
 
-    /// The worker of a run that goes on behind what is there already.
+    /// Makes it the worker of a resumed run, which skips what is there already.
     pub fn behind(mut self, position: Option<&Arc<Position>>) -> Worker<S> {
         let names = (0..self.stream.machines()).map(|at| self.stream.machine_id(at));
         self.resumed = position.map(|position| Resumed::new(position, self.share, names));
         self
     }
 
-    /// The worker that keeps together with others in event time.
+    /// Keeps it together with other workers in event time.
     pub fn beside(self, front: Front) -> Worker<S> {
         Worker { front: Some(front), ..self }
     }
@@ -122,7 +121,7 @@ impl<S: Sink> Worker<S> {
     /// Announces its machines: one record each, unpaced, stamped with the start.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Errors of the sink.
     pub fn announce(&mut self, stop: &StopFlag) -> Result<Ended, SinkError> {
         let mut ended = Ended::Finished;
         while let Some(announcement) = self.stream.next_opening() {
@@ -149,12 +148,12 @@ impl<S: Sink> Worker<S> {
         })
     }
 
-    /// Of a resumed run: passes the slots whose records are there already, and those that had nothing to
-    /// say, up to the first whose record isn't, without waiting for any. Returns when that one is due,
-    /// in nanoseconds from the schedule's zero; none where nothing is left, or nothing is paced.
+    /// Of a resumed run: skips the slots whose records are there already, and silent ones, up to the
+    /// first whose record is missing, without waiting. Returns when that one is due, in nanoseconds from
+    /// the schedule's zero; `None` if nothing is left, or nothing is paced.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Errors of the sink.
     pub fn pass(&mut self, stop: &StopFlag) -> Result<Option<u64>, SinkError> {
         if self.resumed.is_none() {
             return Ok(None);
@@ -173,7 +172,7 @@ impl<S: Sink> Worker<S> {
         Ok(None)
     }
 
-    /// Whether nothing is left to be sent of a slot.
+    /// Whether a slot is to be skipped.
     fn passes(&mut self, slot: &Slot) -> bool {
         let Worker { stream, resumed, .. } = self;
         let Some(resumed) = resumed else { return false };
@@ -184,12 +183,11 @@ impl<S: Sink> Worker<S> {
         dropped || stream.offer(slot, passes) == Ok(true)
     }
 
-    /// Works off its slots until the end of the run or until it is stopped. Latency and rate count
-    /// from `measured_ns` of the schedule on: what was due before the process started can't be on
-    /// time.
+    /// Sends its slots until the end of the run, or until it is stopped. Latency and rate count from
+    /// `measured_ns` of the schedule on: what was due before the process started can't be on time.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Errors of the sink.
     pub fn run(
         &mut self,
         pacer: &Pacer,
@@ -197,10 +195,10 @@ impl<S: Sink> Worker<S> {
         progress: &Progress,
     ) -> Result<Ended, SinkError> {
         self.sent.measured_from_ns = measured_ns;
-        // Given up at the end, however that comes.
+        // Dropped at the end, however that comes.
         let mut front = self.front.take();
         let ended = self.steps(pacer, progress, front.as_mut());
-        self.sent.torn = self.stories.torn(&self.stream);
+        self.sent.torn = self.deferred.torn(&self.stream);
         self.sink.flush()?;
         self.sent.max_backstep_ms = front.map_or(0, |mut front| front.max_backstep_ms());
         match ended {
@@ -239,7 +237,7 @@ impl<S: Sink> Worker<S> {
         }
     }
 
-    /// Works off a slot in its time; returns why the worker ended, where the run is stopped meanwhile.
+    /// Sends a slot when it is due. Returns why the worker ended, if the run is stopped meanwhile.
     #[inline]
     fn slot(
         &mut self,
@@ -260,8 +258,8 @@ impl<S: Sink> Worker<S> {
         }
         let mut times = None;
         if let Some(due) = slot.due_ns {
-            if self.sink.wants_rest() {
-                self.rest(pacer, due)?;
+            if self.sink.wants_before_pause() {
+                self.before_pause(pacer, due)?;
             }
             let Turn::Send { now_ns } = pacer.wait(due) else {
                 return Ok(Some(Ended::Stopped));
@@ -280,8 +278,8 @@ impl<S: Sink> Worker<S> {
         Ok(None)
     }
 
-    /// Waits until the other threads are near enough for the reading of this timestamp; false where the
-    /// run is stopped meanwhile.
+    /// Waits until the other threads are near enough for the reading of this timestamp. Returns false if
+    /// the run is stopped meanwhile.
     #[inline]
     fn keep_together(
         &mut self,
@@ -300,9 +298,9 @@ impl<S: Sink> Worker<S> {
         Ok(true)
     }
 
-    /// Waits for the end of a run that ends by time, where its last slots have been before.
+    /// Waits for the end of a run that ends by time, after its last slots.
     fn last_until_the_end(&self, pacer: &Pacer) -> Ended {
-        // Where the rate falls to nothing for ever, nothing is left to wait for.
+        // If the rate falls to zero forever, there is nothing to wait for.
         if self.stream.end() != Some(End::Time) || self.end_ns == u64::MAX {
             return Ended::Finished;
         }
@@ -313,59 +311,59 @@ impl<S: Sink> Worker<S> {
     }
 
     /// Lets the sink finish what can't wait until the next record, due at `due_ns`.
-    fn rest(&mut self, pacer: &Pacer, due_ns: u64) -> Result<(), SinkError> {
+    fn before_pause(&mut self, pacer: &Pacer, due_ns: u64) -> Result<(), SinkError> {
         match u64::try_from(due_ns as i64 - pacer.now_ns()) {
-            Ok(left) if left > 0 => self.sink.rest(Duration::from_nanos(left)),
+            Ok(left) if left > 0 => self.sink.before_pause(Duration::from_nanos(left)),
             _ => Ok(()),
         }
     }
 
-    /// Fills a slot and hands its record over; says what became of it.
+    /// Fills a slot and hands its record over. Returns its outcome.
     #[inline]
-    fn fill(&mut self, slot: &Slot) -> Result<Became, SinkError> {
-        let Worker { stream, encoder, sink, buffer, sent, on_full, resumed, stories, .. } = self;
+    fn fill(&mut self, slot: &Slot) -> Result<SlotOutcome, SinkError> {
+        let Worker { stream, encoder, sink, buffer, sent, on_full, resumed, deferred, .. } = self;
         let Slot { at, kind, .. } = *slot;
         let measured = slot.due_ns.filter(|&due| due >= sent.measured_from_ns);
         let drops = *on_full == OnFull::Drop && measured.is_some();
         let refused = drops && measured.is_some_and(|due| sent.keeps_dropping(due));
-        let mut became = Became::Silent;
+        let mut became = SlotOutcome::Silent;
         let taken = stream.offer(slot, |keyed| {
             let Some(keyed) = keyed else { return Ok(true) };
             if resumed.as_mut().is_some_and(|resumed| resumed.holds(at, &keyed)) {
-                became = Became::There;
+                became = SlotOutcome::AlreadyThere;
                 return Ok(true);
             }
             let topic = keyed.record.topic();
             if refused {
-                became = Became::Dropped(topic);
+                became = SlotOutcome::Dropped(topic);
                 return Ok(false);
             }
             let value = encoder.encode(keyed.record, buffer);
             let message = message(&keyed, measured, value);
-            if drops && !sink.offer(&message)? {
-                became = Became::Dropped(topic);
+            if drops && !sink.try_send(&message)? {
+                became = SlotOutcome::Dropped(topic);
                 return Ok(false);
             }
             if !drops {
                 sink.send(&message)?;
             }
-            became = Became::Sent { topic, bytes: keyed.key.len() + value.len() };
+            became = SlotOutcome::Sent { topic, bytes: keyed.key.len() + value.len() };
             Ok::<_, SinkError>(true)
         })?;
         if *on_full == OnFull::Drop && kind == SlotKind::Event {
             if !taken && stream.waiting(at).next().is_some() {
-                stories.wait(at);
-                became = Became::Deferred;
+                deferred.wait(at);
+                became = SlotOutcome::Deferred;
             } else if taken && stream.waiting(at).next().is_none() {
-                stories.caught_up(at);
+                deferred.caught_up(at);
             }
         }
         Ok(became)
     }
 
-    /// Notes what became of slot `number`, and when it was due and worked off.
+    /// Notes the outcome of slot `number`, and when it was due and done.
     #[inline]
-    fn note(&mut self, number: u64, became: Became, times: Option<(u64, i64)>) {
+    fn note(&mut self, number: u64, became: SlotOutcome, times: Option<(u64, i64)>) {
         self.sent.note(number, became, times);
         let Some((due_ns, now_ns)) = times else { return };
         let schedule = self.stream.schedule();
@@ -376,7 +374,7 @@ impl<S: Sink> Worker<S> {
         }
     }
 
-    /// Whether an unpaced run has lasted its time; asked of the clock once in a while.
+    /// Whether an unpaced run has lasted its time. Reads the clock once in a while.
     #[inline]
     fn over(&self, pacer: &Pacer, readings: u64) -> bool {
         !self.paced

@@ -1,5 +1,5 @@
-//! The threads of a run: they announce the machines, work the schedule off, and are looked after
-//! meanwhile.
+//! The threads of a run: they announce the machines and work the schedule off. The main thread looks
+//! after them.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,40 +25,40 @@ use crate::pacing::pacer::wake_in_time;
 use crate::pacing::{Pacer, StopFlag, now_ms};
 use crate::report::hdr_log::HdrLog;
 use crate::report::latency::LatencyRecorder;
-use crate::report::live::{Glance, LiveLine, P99};
+use crate::report::live::{LiveFigures, LiveLine, P99};
 use crate::report::results::{Ending, Results};
 use crate::sink::tally::Deliveries;
 use crate::sink::throttled::Throttled;
 use crate::sink::{Sink, SinkError};
 use crate::verify::position::Position;
 
-/// How far threads may be apart in event time by default: as far as so many records of the fleet, which
-/// leaves batches their size, within these numbers of intervals.
+/// How far apart threads may be in event time by default: as far as this many records of the fleet take,
+/// so that batches keep their size, within these numbers of intervals.
 const SKEW_RECORDS: u64 = 30_000;
 const SKEW_READINGS: (u64, u64) = (10, 60);
-/// How often the live line is drawn and the producer looked after.
+/// How often the live line is drawn and the producer checked.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The threads of a run and what they share.
 pub struct Workers<'a> {
     /// The run.
     pub manifest: &'a Manifest,
-    /// Its options, for what decides no record.
+    /// Its options, which decide no record.
     pub options: &'a RunOptions,
     /// Where the records go.
     pub destination: &'a Destination,
-    /// Of a resumed run: what is there already.
+    /// Of a resumed run: the records that are there already.
     pub position: Option<Arc<Position>>,
     /// Ends the run early.
     pub stop: &'a StopFlag,
     /// Whether a live line is shown.
     pub verbosity: Verbosity,
-    /// Of live time: when the run is to be ready, in nanoseconds from the schedule's zero, where its
-    /// start lay in the past when it was begun; else 0, since the whole run can be on time.
+    /// In live time: when the run is to be ready, in nanoseconds from the schedule's zero, if its start
+    /// lay in the past when it began. Else 0, since the whole run can be on time.
     pub ready_ns: i64,
 }
 
-/// What became of a run, and why it could not go on, if it could not.
+/// The results of a run, and why it could not go on, if it could not.
 pub struct Outcome {
     /// The figures.
     pub results: Results,
@@ -67,11 +67,11 @@ pub struct Outcome {
 }
 
 impl Workers<'_> {
-    /// Works the run off, with the sink that `sink` gives each thread, and adds up what became of it.
-    /// Latencies go to `log` as well.
+    /// Makes the run, with the sink that `sink` gives each thread, and adds up the results. Latencies go
+    /// to `log` as well.
     ///
     /// # Errors
-    /// [`ProgramError`] where the machines could not be announced, so that nothing else was sent.
+    /// [`ProgramError`] if the machines could not be announced. Nothing else was sent then.
     pub fn work<S: Sink>(
         &self,
         sink: impl Fn(u32) -> S,
@@ -82,8 +82,8 @@ impl Workers<'_> {
             self.announce(&mut workers)?;
         }
         let resumes_ns = self.pass(&mut workers)?;
-        // Live time counts from the start that the manifest names, simulated time from now: from its
-        // first slot, or of a resumed run from the first that is not there.
+        // Live time counts from the start in the manifest. Simulated time counts from now: from its first
+        // slot, or in a resumed run from the first that is missing.
         let elapsed_ns = match self.manifest.time {
             Time::Live => {
                 (now_ms() - self.manifest.start.timestamp_millis()).saturating_mul(1_000_000)
@@ -97,8 +97,8 @@ impl Workers<'_> {
         self.destination.tallies().for_each(|tally| tally.begin(elapsed_ns, paced));
         let mut latency = LatencyRecorder::new(log);
         let began_ns = elapsed_ns;
-        // What could not be on time, however quick the run was to be ready, is not measured; what is
-        // late since it was slow is.
+        // What could not be on time, however fast the run got ready, is not measured. What is late
+        // because it was slow, is.
         let from_ns = match self.manifest.time {
             Time::Live => self.ready_ns,
             Time::Simulated => resumes_ns,
@@ -112,11 +112,11 @@ impl Workers<'_> {
         let duration_ns =
             self.manifest.end_ns().map_or(0, |ns| i64::try_from(ns).unwrap_or(i64::MAX));
         let to_ns = match ended {
-            // The time after the last slot belongs to a run that was given a duration.
+            // If the run has a duration, the time after its last slot belongs to it.
             Ending::Complete => worked_ns.max(duration_ns.min(done_ns)),
             _ => worked_ns,
         };
-        // A future start is waited for, not worked.
+        // The time until a future start is waiting, not work.
         let zero_ns = began_ns.max(0);
         let sent: Vec<&Sent> = workers.iter().map(Worker::sent).collect();
         let deliveries = self.destination.deliveries();
@@ -145,13 +145,13 @@ impl Workers<'_> {
         Ok(Outcome { results: counts.results(), failure })
     }
 
-    /// Waits for the last records; returns how many are neither confirmed nor given up.
+    /// Waits for the last records. Returns how many are neither acknowledged nor failed.
     fn flush(&self, patience: Duration) -> usize {
         self.destination.flush(patience, self.shutdown(), self.stop)
     }
 
-    /// How long a run that came to its end waits without an acknowledgement: no shorter than its
-    /// producers wait for a record themselves, so that they decide what becomes of it.
+    /// How long a complete run waits without an acknowledgement: at least as long as its producers wait
+    /// for a record themselves, so that they decide its outcome.
     fn give_up(&self) -> Duration {
         let patience = self.options.give_up_after;
         let timeout = match self.destination {
@@ -161,7 +161,7 @@ impl Workers<'_> {
         timeout.map_or(patience, |timeout| patience.max(timeout + DECIDING))
     }
 
-    /// How long a run that was stopped may take to deliver what it has sent.
+    /// How long a stopped run may take to deliver what it has sent.
     fn shutdown(&self) -> Duration {
         self.options.shutdown_timeout
     }
@@ -175,7 +175,7 @@ impl Workers<'_> {
             OnBacklog::Wait => OnFull::Wait,
             OnBacklog::Drop => OnFull::Drop,
         };
-        // Built side by side, since a large fleet takes a moment.
+        // Built in parallel, since a large fleet takes a moment.
         thread::scope(|scope| {
             let building: Vec<ScopedJoinHandle<'_, Worker<S>>> = shares
                 .map(|share| {
@@ -191,16 +191,16 @@ impl Workers<'_> {
         })
     }
 
-    /// The places of so many threads beside each other.
+    /// The fronts of this many threads.
     fn fronts(&self, threads: u32) -> Vec<Front> {
         let start_ms = self.manifest.start.timestamp_millis();
         let machines = f64::from(self.manifest.config.n_machines);
-        // The slots of a reading share what lies between it and the next machine's.
+        // The slots of a reading share the time until the next machine's.
         let reading_ms = (self.manifest.schedule().spacing_ms() / machines).ceil() as i64 + 1;
         Front::all(threads as usize, start_ms, self.max_skew_ms(), reading_ms)
     }
 
-    /// How far threads may be apart in event time, in milliseconds.
+    /// How far apart threads may be in event time, in milliseconds.
     fn max_skew_ms(&self) -> i64 {
         let skew = match self.options.max_skew {
             Some(skew) => skew,
@@ -221,8 +221,8 @@ impl Workers<'_> {
         let before = self.position.as_ref().and_then(|position| position.threads());
         let wanted = before.or(producers).or(self.options.threads).unwrap_or_else(|| {
             match self.destination {
-                // One thread makes records several times as fast as a producer takes them, and keeps
-                // the lines of a seed in one order.
+                // One thread makes records several times as fast as a producer takes them, and keeps the
+                // lines of a seed in the same order.
                 Destination::Kafka(_) | Destination::Stdout(_) => 1,
                 Destination::Null => thread::available_parallelism().map_or(1, |n| n.get() as u32),
             }
@@ -230,19 +230,19 @@ impl Workers<'_> {
         wanted.clamp(1, groups.max(1))
     }
 
-    /// Announces the machines and waits until every record of it is acknowledged.
+    /// Announces the machines, and waits until all these records are acknowledged.
     fn announce<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<(), ProgramError> {
         let stop = self.stop;
         let announced = thread::scope(|scope| {
             let handles: Vec<_> =
                 workers.iter_mut().map(|w| scope.spawn(move || w.announce(stop))).collect();
             handles.into_iter().try_for_each(|handle| match join(handle)? {
-                // A reader that has gone is met again, and reported, when the run goes on.
+                // A reader that has gone is noticed again, and reported, when the run goes on.
                 Ok(_) | Err(SinkError::Stopped | SinkError::Closed) => Ok(()),
                 Err(error) => Err(ProgramError::Sink(error)),
             })
         });
-        // Whatever happened, what was taken is delivered before the producer goes.
+        // Whatever happened, the records that were taken are delivered before the producer goes.
         let left =
             self.flush(if announced.is_ok() { self.give_up() } else { self.shutdown() }) as u64;
         announced?;
@@ -263,8 +263,8 @@ impl Workers<'_> {
         Ok(())
     }
 
-    /// Of a resumed run: lets the workers pass what is there, and returns when the first slot is due whose
-    /// record isn't, in nanoseconds from the schedule's zero; 0 of any other run.
+    /// Of a resumed run: lets the workers skip what is there, and returns when the first slot whose
+    /// record is missing is due, in nanoseconds from the schedule's zero; 0 for any other run.
     fn pass<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<i64, ProgramError> {
         if self.position.is_none() {
             return Ok(0);
@@ -280,12 +280,12 @@ impl Workers<'_> {
             });
             passed.collect::<Result<_, _>>()
         })?;
-        // Where everything is there, nothing is waited for up to the end.
+        // If everything is there, there is nothing to wait for.
         let due_ns = passed.into_iter().flatten().min().or_else(|| self.manifest.end_ns());
         Ok(due_ns.map_or(0, |ns| i64::try_from(ns).unwrap_or(i64::MAX)))
     }
 
-    /// Lets the workers work while this thread looks after them.
+    /// Runs the workers. This thread looks after them.
     fn run<S: Sink>(
         &self,
         workers: &mut [Worker<S>],
@@ -295,15 +295,15 @@ impl Workers<'_> {
     ) -> (Ending, Option<ProgramError>) {
         let measured_ns = u64::try_from(from_ns).unwrap_or(0);
         let progress: Vec<Progress> = workers.iter().map(|_| Progress::default()).collect();
-        // Beside lines on the same terminal it would only disturb.
+        // It would disturb lines on the same terminal.
         let hidden = self.verbosity == Verbosity::Quiet
             || matches!(self.destination, Destination::Stdout(_));
         let mut line = LiveLine::new(hidden);
         let mut ended = Ending::Complete;
         let mut failure = None;
         thread::scope(|scope| {
-            // Each thread holds an end of the channel, which nothing is sent through: it closes when
-            // the last of them has ended.
+            // Each thread holds an end of the channel, and nothing is sent through it. It closes when the
+            // last of them has ended.
             let (working, all_ended) = mpsc::channel::<Infallible>();
             let handles: Vec<_> = workers
                 .iter_mut()
@@ -320,8 +320,8 @@ impl Workers<'_> {
             drop(working);
             while all_ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
                 latency.look(self.destination.tallies());
-                line.show(&self.glance(&progress, latency.p99()));
-                if let Some(reason) = self.destination.fatal() {
+                line.show(&self.figures(&progress, latency.p99()));
+                if let Some(reason) = self.destination.fatal_error() {
                     failure = Some(ProgramError::Sink(SinkError::Fatal(reason)));
                     self.stop.stop();
                 }
@@ -340,28 +340,28 @@ impl Workers<'_> {
         if failure.is_some() { (Ending::Failed, failure) } else { (ended, None) }
     }
 
-    fn glance(&self, progress: &[Progress], p99: Option<P99>) -> Glance {
+    fn figures(&self, progress: &[Progress], p99: Option<P99>) -> LiveFigures {
         let sent = progress.iter().map(Progress::sent).sum();
         match self.destination {
             Destination::Kafka(kafka) => {
-                let mut glance = Glance { sent, p99, ..Glance::default() };
+                let mut figures = LiveFigures { sent, p99, ..LiveFigures::default() };
                 for tally in kafka.producers.tallies() {
                     let (acked, failed) = tally.progress();
-                    glance.acked += acked;
-                    glance.failed += failed;
+                    figures.acked += acked;
+                    figures.failed += failed;
                 }
-                glance.in_flight = kafka.producers.in_flight() as u64;
-                glance.throttled = kafka.producers.throttled().any(Throttled::is_on);
-                glance
+                figures.in_flight = kafka.producers.in_flight() as u64;
+                figures.throttled = kafka.producers.throttled().any(Throttled::is_on);
+                figures
             }
             Destination::Stdout(_) | Destination::Null => {
-                Glance { sent, acked: sent, ..Glance::default() }
+                LiveFigures { sent, acked: sent, ..LiveFigures::default() }
             }
         }
     }
 }
 
-/// What a producer may take beyond its own timeout to give a record up.
+/// How much longer than its own timeout a producer may take to fail a record.
 const DECIDING: Duration = Duration::from_secs(5);
 
 fn seconds(ns: i64) -> f64 {

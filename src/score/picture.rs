@@ -126,12 +126,7 @@ struct Panel<'a> {
 }
 
 impl<'a> Panel<'a> {
-    fn new(
-        score: &'a Score,
-        kind: IncidentKind,
-        figures: &'a Figures,
-        area: Area,
-    ) -> Panel<'a> {
+    fn new(score: &'a Score, kind: IncidentKind, figures: &'a Figures, area: Area) -> Panel<'a> {
         let plot = Area {
             x: area.x + LEFT,
             y: area.y + ABOVE,

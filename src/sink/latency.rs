@@ -1,4 +1,4 @@
-//! Histograms of latency, a topic at a time.
+//! Histograms of latency, by topic.
 
 use std::time::Duration;
 
@@ -6,8 +6,7 @@ use hdrhistogram::Histogram;
 
 use fleetstorm_model::record::Topic;
 
-/// Latencies of the records of each topic. Histograms are made when the first record of their topic
-/// is counted.
+/// Latencies of the records of each topic. A topic's histograms are created with its first record.
 #[derive(Debug, Clone, Default)]
 pub struct Latencies {
     topics: [Option<Box<TopicLatency>>; Topic::COUNT],
@@ -19,31 +18,31 @@ pub struct Latencies {
 pub struct TopicLatency {
     /// From the intended instant to the acknowledgement.
     pub intended: Histogram<u64>,
-    /// From the hand-over to the producer to the acknowledgement.
+    /// From when it was enqueued to the acknowledgement.
     pub enqueued: Histogram<u64>,
 }
 
-/// The longest time that is distinguished; longer ones count as this long.
+/// The longest time that is told apart. Longer ones count as this.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// An empty histogram of microseconds: three digits, up to an hour.
 pub fn histogram() -> Histogram<u64> {
-    // Can only fail for bounds that aren't these.
+    // Can only fail for other bounds.
     Histogram::new_with_max(LONGEST.as_micros() as u64, 3)
         .unwrap_or_else(|_| unreachable!("the bounds are constant"))
 }
 
-/// Adds the counts of one histogram of [`histogram`] to another.
+/// Adds the counts of one [`histogram`] to another.
 pub fn add(sum: &mut Histogram<u64>, other: &Histogram<u64>) {
     if !other.is_empty() {
-        // Can only fail where `other` reaches further.
+        // Can only fail if `other` has wider bounds.
         sum.add(other).unwrap_or_else(|_| unreachable!("all histograms have the same bounds"));
     }
 }
 
 impl Latencies {
-    /// Counts a record of `topic`: acknowledged `enqueued` after its hand-over and, where it was
-    /// paced, `intended` after it was due.
+    /// Counts a record of `topic`: acknowledged `enqueued` after it was enqueued and, if it was paced,
+    /// `intended` after it was due.
     #[inline]
     pub fn record(&mut self, topic: Topic, enqueued: Duration, intended: Option<Duration>) {
         let latency = self.topic(topic);
@@ -53,14 +52,13 @@ impl Latencies {
         }
     }
 
-    /// Counts a record of a paced run's past part, acknowledged `enqueued` after its hand-over.
+    /// Counts a record of a paced run's past part, acknowledged `enqueued` after it was enqueued.
     #[inline]
     pub fn record_past(&mut self, enqueued: Duration) {
         self.past_mut().saturating_record(enqueued.as_micros() as u64);
     }
 
-    /// The latencies of the past part, from hand-over to acknowledgement, of all topics; none where
-    /// there are none.
+    /// The latencies of the past part, of all topics; `None` if there are none.
     pub fn past(&self) -> Option<&Histogram<u64>> {
         self.past.as_deref().filter(|past| !past.is_empty())
     }
@@ -87,7 +85,7 @@ impl Latencies {
         }
     }
 
-    /// Forgets all records, and keeps the room.
+    /// Clears all counts, and keeps the memory.
     pub fn clear(&mut self) {
         for latency in self.topics.iter_mut().flatten() {
             latency.intended.reset();

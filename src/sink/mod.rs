@@ -17,18 +17,18 @@ use serde::{Deserialize, Serialize};
 
 use fleetstorm_model::record::Topic;
 
-/// Whose producer talks to the brokers.
+/// The producer that talks to the brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
-    /// Our own.
+    /// fleetstorm's own.
     Direct,
     /// librdkafka's.
     Librdkafka,
 }
 
 impl Transport {
-    /// As options and reports name it.
+    /// Its name in options and reports.
     pub fn name(self) -> &'static str {
         match self {
             Transport::Direct => "direct",
@@ -37,7 +37,7 @@ impl Transport {
     }
 }
 
-/// A record on its way out.
+/// A record to send.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
     /// Its topic.
@@ -50,45 +50,43 @@ pub struct Message<'a> {
     pub timestamp_ms: i64,
     /// Its encoded value.
     pub value: &'a [u8],
-    /// The instant at which it was due, in nanoseconds from the schedule's zero, where latency
-    /// from it is to be measured.
+    /// When it was due, in nanoseconds from the schedule's zero, if its latency from then is measured.
     pub intended_ns: Option<u64>,
 }
 
-/// A place that takes records, owned by one thread.
+/// A destination of records, owned by one thread.
 pub trait Sink: Send {
-    /// Takes a record. Returns once the sink holds it; a full sink makes the caller wait.
+    /// Takes a record. Returns once the sink holds it. A full sink blocks.
     ///
     /// # Errors
-    /// Where the sink will take no more records at all. The failure of one record is counted in
-    /// the run's [`tally::Tally`] instead.
+    /// If the sink takes no more records at all. A record that fails is counted in the run's
+    /// [`tally::Tally`] instead.
     fn send(&mut self, message: &Message<'_>) -> Result<(), SinkError>;
 
-    /// Takes a record where there is room, and says whether it did. A sink that was full takes none
+    /// Takes a record if there is room, and returns whether it did. Once a sink was full, it takes none
     /// until it has room for many.
     ///
     /// # Errors
     /// As [`Sink::send`].
-    fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
+    fn try_send(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
         self.send(message).map(|()| true)
     }
 
-    /// Whether [`Sink::rest`] is to be called before every wait.
+    /// Whether [`Sink::before_pause`] must be called before every wait.
     #[inline]
-    fn wants_rest(&self) -> bool {
+    fn wants_before_pause(&self) -> bool {
         false
     }
 
-    /// Tells the sink that its next record is so far off.
+    /// Tells the sink that its next record comes in `until_next`.
     ///
     /// # Errors
     /// As [`Sink::send`].
-    fn rest(&mut self, _until_next: Duration) -> Result<(), SinkError> {
+    fn before_pause(&mut self, _until_next: Duration) -> Result<(), SinkError> {
         Ok(())
     }
 
-    /// Hands on what only this sink holds of what it took, so that it comes before what other sinks take
-    /// from now on.
+    /// Passes on what only this sink holds, so that it comes before what other sinks take from now on.
     ///
     /// # Errors
     /// As [`Sink::send`].
@@ -96,7 +94,7 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    /// Passes on what the sink itself holds back.
+    /// Passes on all that the sink holds.
     ///
     /// # Errors
     /// As [`Sink::send`].
@@ -111,13 +109,13 @@ pub enum SinkError {
     /// The run was stopped while the sink was full.
     #[error("the run was stopped")]
     Stopped,
-    /// Who reads the output has gone.
+    /// The reader of the output has gone.
     #[error("standard output was closed")]
     Closed,
     /// Writing the output failed.
     #[error("failed to write the output: {0}")]
     Write(#[from] std::io::Error),
-    /// The producer can't go on.
+    /// The producer had a fatal error.
     #[error("the producer can't go on: {0}")]
     Fatal(String),
 }

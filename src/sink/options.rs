@@ -1,7 +1,7 @@
-//! How records are sent, read once from the user's properties for both transports.
+//! How records are sent, by the user's properties, read once for both transports.
 //!
-//! What only librdkafka has stays a property, and so does a value that can't be read: librdkafka says
-//! what is wrong with it, and the direct transport refuses it by its name.
+//! Properties that only librdkafka has stay as they are, and so do values that can't be parsed:
+//! librdkafka reports what is wrong with them, and the direct transport names them as not supported.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,95 +14,95 @@ use super::property::{Property, canonical};
 /// How records are sent.
 #[derive(Debug, Clone)]
 pub struct ProducerOptions {
-    /// What counts as delivered.
+    /// Which acknowledgements a record needs.
     pub acks: Acks,
-    /// Whether a retry neither duplicates nor reorders records; only where all replicas acknowledge.
+    /// Whether retries are idempotent: they neither duplicate nor reorder records. Needs acks=all.
     pub idempotence: bool,
-    /// The name that brokers know the producer by.
+    /// The client id.
     pub client_id: String,
-    /// How long a batch waits to be filled.
+    /// How long a batch waits for more records.
     pub linger: Duration,
-    /// The most bytes of a batch, where that was asked for.
+    /// The most bytes of a batch, if set.
     pub batch_bytes: Option<usize>,
-    /// How batches are compressed.
+    /// The compression of batches.
     pub codec: Codec,
-    /// How hard the codec tries; none for its own level.
+    /// The compression level; `None` for the codec's own.
     pub compression_level: Option<i32>,
-    /// The most bytes that a producer holds, where that was asked for.
+    /// The most bytes that a producer buffers, if set.
     pub queued_bytes: Option<usize>,
-    /// The most records that a producer holds, where that was asked for; 0 is without a bound.
+    /// The most records that a producer buffers, if set; 0 for no limit.
     pub queued_records: Option<u64>,
-    /// Requests that one broker is sent before it answers the first, where that was asked for.
+    /// The most requests in flight to a broker, if set.
     pub max_in_flight: Option<usize>,
-    /// After how long a record is given up; none where it never is.
+    /// The delivery timeout; `None` for no timeout.
     pub delivery_timeout: Option<Duration>,
-    /// After how long a request is given up, where that was asked for.
+    /// The timeout of a request, if set.
     pub socket_timeout: Option<Duration>,
-    /// What a broker may wait for its replicas, where that was asked for.
+    /// How long a broker may wait for its replicas, if set.
     pub request_timeout: Option<Duration>,
-    /// How long a retry waits, where that was asked for.
+    /// How long to wait before a retry, if set.
     pub retry_backoff: Option<Duration>,
-    /// How long the first attempt to connect again waits, where that was asked for.
+    /// How long to wait before the first attempt to reconnect, if set.
     pub reconnect_backoff: Option<Duration>,
-    /// The longest that such an attempt comes to wait.
+    /// The longest wait before an attempt to reconnect.
     pub reconnect_backoff_max: Duration,
-    /// Whether the system looks after connections on which nothing happens, where that was asked for.
+    /// Whether to use TCP keepalive, if set.
     pub keepalive: Option<bool>,
-    /// Whether connections are encrypted.
+    /// Whether to use TLS.
     pub tls: bool,
-    /// What only librdkafka can be told, in the user's order.
+    /// Properties for librdkafka alone, in the user's order.
     pub raw: Vec<RawProperty>,
-    /// The user's properties as they are.
+    /// The user's properties, unchanged.
     pub properties: Vec<Property>,
 }
 
-/// Which acknowledgement a record is delivered by.
+/// Which acknowledgements a record needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 pub enum Acks {
-    /// By all in-sync replicas; the producer is idempotent.
+    /// From all in-sync replicas; the producer is idempotent.
     #[value(name = "all", alias = "-1")]
     All,
-    /// By the leader alone.
+    /// From the leader alone.
     #[value(name = "1")]
     Leader,
-    /// By none.
+    /// None.
     #[value(name = "0")]
     None,
 }
 
-/// A property that no option is for.
+/// A property that no field stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawProperty {
-    /// Its name, as the user has it.
+    /// Its name, as the user wrote it.
     pub key: String,
-    /// Why no option is for it.
+    /// Why no field stands for it.
     pub reason: RawReason,
 }
 
-/// Why no option is for a property.
+/// Why no field stands for a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RawReason {
     /// Only librdkafka may know it.
     Unknown,
-    /// Its value can't be read, or only librdkafka may know it.
+    /// Its value can't be parsed, or only librdkafka may know it.
     Value,
-    /// It is SASL's.
+    /// It is about SASL.
     Sasl,
 }
 
-/// What all producers of a paced run may hold: a part of the program's promise of memory. librdkafka's
-/// own default would be 1 GiB.
+/// The most bytes that all producers of a paced run buffer together: a part of the program's promise
+/// about memory. librdkafka's own default would be 1 GiB.
 pub const QUEUED_BYTES: usize = 64 << 20;
 
-/// What a batch waits for, as Java's clients do from version 4 on.
+/// The linger of Java clients from version 4 on.
 const LINGER: Duration = Duration::from_millis(5);
-/// As Java's: a broker that is back is found within a second rather than librdkafka's ten.
+/// As in Java: a broker that is back is found within a second rather than librdkafka's ten.
 const RECONNECT_BACKOFF_MAX: Duration = Duration::from_secs(1);
-/// Beyond as many, brokers no longer know which batches of a sequence they have.
+/// Brokers keep only this many batches of a sequence.
 const MAX_IDEMPOTENT_IN_FLIGHT: usize = 5;
 
 impl Acks {
-    /// As properties name them.
+    /// The value of `acks`.
     pub fn property(self) -> &'static str {
         match self {
             Acks::All => "all",
@@ -111,7 +111,7 @@ impl Acks {
         }
     }
 
-    /// What is given up with these acknowledgements, to be told to the user; none for `all`.
+    /// A warning about what these acks don't guarantee; `None` for `all`.
     fn forfeits(self) -> Option<&'static str> {
         match self {
             Acks::All => None,
@@ -127,7 +127,7 @@ impl Acks {
     }
 }
 
-/// As the options and properties name them.
+/// As options and properties name them.
 impl fmt::Display for Acks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.property())
@@ -135,7 +135,7 @@ impl fmt::Display for Acks {
 }
 
 impl ProducerOptions {
-    /// Reads the user's properties; the last of a name counts.
+    /// Reads the user's properties. The last value of a name counts.
     pub fn read(acks: Acks, idempotence: bool, properties: Vec<Property>) -> ProducerOptions {
         let mut options = ProducerOptions {
             acks,
@@ -148,7 +148,7 @@ impl ProducerOptions {
             queued_bytes: None,
             queued_records: None,
             max_in_flight: None,
-            // No record is given up while a run goes on, however long an outage lasts.
+            // No record fails for its age while a run lasts, however long an outage takes.
             delivery_timeout: None,
             socket_timeout: None,
             request_timeout: None,
@@ -174,7 +174,7 @@ impl ProducerOptions {
         self.idempotence && self.acks == Acks::All
     }
 
-    /// What is given up by how records are acknowledged, to be told to the user.
+    /// A warning about what the acknowledgements don't guarantee.
     pub fn forfeits(&self) -> Option<&'static str> {
         match self.acks {
             Acks::All if !self.idempotence => Some(
@@ -212,7 +212,7 @@ impl ProducerOptions {
                 self.max_in_flight = Some(requests);
             }
             "message.timeout.ms" => {
-                // 0 is without an end.
+                // 0 means no timeout.
                 self.delivery_timeout = Some(milliseconds(value)?).filter(|time| !time.is_zero());
             }
             "request.timeout.ms" => self.request_timeout = Some(milliseconds(value)?),
@@ -230,12 +230,12 @@ impl ProducerOptions {
                 _ => return Err(RawReason::Value),
             },
             key if key.starts_with("sasl.") => return Err(RawReason::Sasl),
-            // Whom is trusted is read where connections are made.
+            // Trust settings are read when connections are made.
             key if key.starts_with("ssl.") || key == "enable.ssl.certificate.verification" => {}
-            // What both do anyway.
+            // Both do this anyway.
             "socket.nagle.disable" if truth(value) == Some(true) => {}
             "allow.auto.create.topics" if truth(value) == Some(false) => {}
-            // librdkafka's client, which looks the cluster up, takes it.
+            // It is for librdkafka's client, which looks the cluster up.
             "log_level" => {}
             _ => return Err(RawReason::Unknown),
         }
@@ -243,7 +243,7 @@ impl ProducerOptions {
     }
 }
 
-/// What a value of a yes or no means, as librdkafka reads it.
+/// A boolean value, as librdkafka parses it.
 pub fn truth(value: &str) -> Option<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "true" | "t" | "1" => Some(true),

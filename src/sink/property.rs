@@ -23,25 +23,25 @@ impl Property {
         is_secret(&self.key)
     }
 
-    /// Whether it sets what `other` sets, under the same name or another.
+    /// Whether it sets the same as `other`, perhaps under another name.
     pub fn replaces(&self, other: &Property) -> bool {
         let (own, others) = (canonical(&self.key), canonical(&other.key));
         own == others || RIVALS.iter().any(|group| group.contains(&own) && group.contains(&others))
     }
 }
 
-/// A text that sets no property.
+/// A text that is not KEY=VALUE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("write it as KEY=VALUE, as in linger.ms=20")]
-pub struct NoProperty;
+pub struct PropertyError;
 
 impl FromStr for Property {
-    type Err = NoProperty;
+    type Err = PropertyError;
 
-    fn from_str(text: &str) -> Result<Property, NoProperty> {
+    fn from_str(text: &str) -> Result<Property, PropertyError> {
         match text.split_once('=') {
             Some((key, value)) if !key.trim().is_empty() => Ok(Property::new(key.trim(), value)),
-            _ => Err(NoProperty),
+            _ => Err(PropertyError),
         }
     }
 }
@@ -53,7 +53,7 @@ impl fmt::Debug for Property {
     }
 }
 
-/// Whether the value of `key` must not be shown. Names that nobody knows yet count by their words.
+/// Whether the value of `key` must not be shown. Unknown names are judged by the words in them.
 fn is_secret(key: &str) -> bool {
     const WORDS: [&str; 9] = [
         "password",
@@ -70,7 +70,7 @@ fn is_secret(key: &str) -> bool {
     WORDS.iter().any(|word| key.contains(word))
 }
 
-/// One name of those that librdkafka has for the same property.
+/// One name for all of librdkafka's aliases of a property.
 pub fn canonical(key: &str) -> &str {
     match key {
         "bootstrap.servers" => "metadata.broker.list",
@@ -87,7 +87,7 @@ pub fn canonical(key: &str) -> &str {
     }
 }
 
-/// Properties that say the same thing in different ways.
+/// Properties that set the same in different ways.
 const RIVALS: [&[&str]; 3] = [
     &["ssl.ca.location", "ssl.ca.pem"],
     &["ssl.certificate.location", "ssl.certificate.pem", "ssl.keystore.location"],

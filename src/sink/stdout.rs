@@ -1,4 +1,4 @@
-//! A JSON line a record on standard output, for pipes and for a look.
+//! One JSON line per record on standard output, for pipes and for a look.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -9,18 +9,18 @@ use serde_json::value::RawValue;
 use super::{Message, Sink, SinkError};
 use crate::output::Stdout;
 
-/// Writes `{"topic":..,"partition":..,"key":..,"timestamp":..,"value":{..}}` a record. Values must
-/// be encoded as JSON. Only whole lines are written at once, so that the sinks of several threads
-/// can share an output.
+/// Writes `{"topic":..,"partition":..,"key":..,"timestamp":..,"value":{..}}` for each record. Values must
+/// be encoded as JSON. Each write holds whole lines, so that the sinks of several threads can share an
+/// output.
 #[derive(Debug)]
 pub struct LineSink<W: Write> {
     names: [String; Topic::COUNT],
     output: W,
     /// Whole lines that are not written yet.
     lines: Vec<u8>,
-    /// The most bytes that are written at once, unless a single line has more.
+    /// The most bytes of a write, unless a single line has more.
     block: usize,
-    /// Whether each line is passed on at once, for who watches a paced run.
+    /// Whether each line is written at once, for somebody who watches a paced run.
     line_by_line: bool,
 }
 
@@ -42,7 +42,7 @@ impl LineSink<Stdout> {
 }
 
 impl<W: Write> LineSink<W> {
-    /// A sink to `output`, which is given `block` bytes at most at once.
+    /// A sink to `output`, with at most `block` bytes in a write.
     pub fn new(
         output: W,
         block: usize,
@@ -69,7 +69,7 @@ impl<W: Write> LineSink<W> {
         if self.line_by_line { self.pass_on(self.lines.len()) } else { Ok(()) }
     }
 
-    /// Writes the first `length` bytes of what is held back.
+    /// Writes the first `length` bytes of the lines.
     fn pass_on(&mut self, length: usize) -> io::Result<()> {
         let (now, _) = self.lines.split_at(length);
         self.output.write_all(now)?;
@@ -92,10 +92,10 @@ impl<W: Write + Send> Sink for LineSink<W> {
     }
 }
 
-/// Prints a text; a reader that has read enough is no error.
+/// Prints a text. A reader that closes the pipe early is not an error.
 ///
 /// # Errors
-/// [`SinkError::Write`] where it can't be written.
+/// [`SinkError::Write`] if it can't be written.
 pub fn print(text: &str) -> Result<(), SinkError> {
     match Stdout.write_all(text.as_bytes()).map_err(closed_or_failed) {
         Err(SinkError::Closed) => Ok(()),

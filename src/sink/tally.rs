@@ -1,4 +1,4 @@
-//! What became of the records: counts a topic, errors by kind, latency.
+//! The outcomes of the records: counts by topic, errors by kind, latencies.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,8 +10,8 @@ use fleetstorm_model::record::Topic;
 use super::latency::Latencies;
 use crate::pacing::Behind;
 
-/// Counts what was delivered and what failed, of one producer: taken by the one thread that gets its
-/// delivery reports, for a few nanoseconds a record, and looked into now and then.
+/// Counts the delivered and the failed records of one producer. The thread that gets its delivery reports
+/// holds it, for a few nanoseconds per record; others look now and then.
 #[derive(Debug)]
 pub struct Tally {
     base: Instant,
@@ -22,18 +22,18 @@ pub struct Tally {
 #[derive(Debug, Default)]
 struct Inner {
     deliveries: Deliveries,
-    /// Those since they were last taken.
+    /// The latencies since they were last taken.
     latencies: Latencies,
     paced: bool,
 }
 
-/// A tally held by whoever counts the records of one moment.
+/// A locked tally.
 pub struct Counting<'a> {
     now_ns: u64,
     inner: MutexGuard<'a, Inner>,
 }
 
-/// What became of the records so far.
+/// The outcomes so far.
 #[derive(Debug, Clone, Default)]
 pub struct Deliveries {
     /// A topic's counts, in the order of [`Topic::ALL`].
@@ -42,13 +42,13 @@ pub struct Deliveries {
     pub errors: BTreeMap<String, u64>,
     /// When acknowledgements were behind the schedule.
     pub behind: Behind,
-    /// Those acknowledged that were due while the run was measured.
+    /// Acknowledged records that were due while the run was measured.
     pub measured: Measured,
-    /// When the last was acknowledged, in nanoseconds from the schedule's zero; 0 where none was.
+    /// When the last record was acknowledged, in nanoseconds from the schedule's zero; 0 if none was.
     pub last_ns: u64,
 }
 
-/// Records acknowledged that had an instant to be measured by.
+/// Acknowledged records that are measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Measured {
     /// How many.
@@ -57,12 +57,12 @@ pub struct Measured {
     pub bytes: u64,
 }
 
-/// What became of one topic's records so far.
+/// The outcomes of one topic's records so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TopicCounts {
     /// Records acknowledged.
     pub acked: u64,
-    /// Records given up.
+    /// Records failed.
     pub failed: u64,
     /// Bytes of keys and values acknowledged.
     pub bytes: u64,
@@ -75,14 +75,14 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// A tally of nothing yet.
+    /// An empty tally.
     pub fn new() -> Tally {
         Tally { base: Instant::now(), zero_ns: AtomicI64::new(0), inner: Mutex::default() }
     }
 
     /// Begins to measure latency: the schedule's zero was `elapsed_ns` nanoseconds ago. What was
-    /// delivered before counts as delivered, its latency no more. Where the run is `paced`, records
-    /// without an instant are those of its past part, whose latencies are kept apart.
+    /// delivered before counts as delivered, but not in the latencies. If the run is `paced`, records
+    /// without an intended time belong to its past part, whose latencies are kept apart.
     pub fn begin(&self, elapsed_ns: i64, paced: bool) {
         let zero = self.base.elapsed().as_nanos() as i64 - elapsed_ns;
         self.zero_ns.store(zero, Ordering::Relaxed);
@@ -92,19 +92,19 @@ impl Tally {
         inner.paced = paced;
     }
 
-    /// Counts records that were heard of just now.
+    /// Locks the tally, to count records whose outcome came just now.
     pub fn counting(&self) -> Counting<'_> {
         let now = self.base.elapsed().as_nanos() as i64 - self.zero_ns.load(Ordering::Relaxed);
         Counting { now_ns: u64::try_from(now).unwrap_or(0), inner: self.lock() }
     }
 
-    /// Counts a record of `topic` as given up for an error of this kind.
+    /// Counts a record of `topic` as failed, with this kind of error.
     pub fn fail(&self, topic: Topic, error: &str) {
         self.counting().fail(topic, error);
     }
 
-    /// Counts what was acknowledged beyond these counts, by topic, as given up for an error of this
-    /// kind: its transaction was aborted.
+    /// Counts what was acknowledged beyond these counts, by topic, as failed with this kind of error: its
+    /// transaction was aborted.
     pub fn revoke(&self, acked: &[u64; Topic::COUNT], error: &str) {
         let deliveries = &mut self.lock().deliveries;
         let mut revoked = 0;
@@ -121,31 +121,31 @@ impl Tally {
         }
     }
 
-    /// What became of the records so far.
+    /// The outcomes so far.
     pub fn deliveries(&self) -> Deliveries {
         self.lock().deliveries.clone()
     }
 
-    /// Records acknowledged and given up so far, over all topics.
+    /// Records acknowledged and failed so far, over all topics.
     pub fn progress(&self) -> (u64, u64) {
         let topics = &self.lock().deliveries.topics;
         (topics.iter().map(|t| t.acked).sum(), topics.iter().map(|t| t.failed).sum())
     }
 
-    /// Exchanges the latencies since this was last called for `empty` ones.
+    /// Takes the latencies since the last call, in exchange for `empty` ones.
     pub fn take_latencies(&self, empty: &mut Latencies) {
         std::mem::swap(&mut self.lock().latencies, empty);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Counts stay usable whatever happened to a thread that held them.
+        // The counts stay usable whatever happened to a thread that held them.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Counting<'_> {
-    /// Counts a record of `topic` as acknowledged: `bytes` of key and value, `enqueued` after its
-    /// hand-over, due at `intended_ns` from the schedule's zero where it was paced.
+    /// Counts a record of `topic` as acknowledged: `bytes` of key and value, `enqueued` after it was
+    /// enqueued, due at `intended_ns` from the schedule's zero if it was paced.
     #[inline]
     pub fn acknowledge(
         &mut self,
@@ -165,7 +165,7 @@ impl Counting<'_> {
             deliveries.behind.note(due_ns, self.now_ns);
             Duration::from_nanos(self.now_ns.saturating_sub(due_ns))
         });
-        // Announcements are no slots, so never past.
+        // Announcements are not slots, so they are never past.
         if *paced && since_due.is_none() && topic != Topic::Machines {
             latencies.record_past(enqueued);
         } else {
@@ -173,7 +173,7 @@ impl Counting<'_> {
         }
     }
 
-    /// Counts a record of `topic` as given up for an error of this kind.
+    /// Counts a record of `topic` as failed, with this kind of error.
     pub fn fail(&mut self, topic: Topic, error: &str) {
         let deliveries = &mut self.inner.deliveries;
         deliveries.topics[topic.index()].failed += 1;
@@ -182,7 +182,7 @@ impl Counting<'_> {
 }
 
 impl Deliveries {
-    /// Adds what became of the records of another producer.
+    /// Adds the outcomes of another producer.
     pub fn add(&mut self, other: &Deliveries) {
         for (sum, counts) in self.topics.iter_mut().zip(&other.topics) {
             sum.acked += counts.acked;

@@ -1,18 +1,18 @@
-//! For how long brokers have held a producer back, since a quota was used up.
+//! For how long brokers have throttled a producer: a quota was exceeded.
 //!
-//! A broker that throttles answers at once, tells for how long it will read nothing more from the
-//! connection, and does so (KIP-219).
+//! A broker that throttles answers at once, with the time for which it will not read from the connection,
+//! and then doesn't (KIP-219).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// For how long brokers have held a producer back. Added to by one thread, read by any.
+/// For how long brokers have throttled a producer. One thread adds to it, any may read it.
 #[derive(Debug)]
 pub struct Throttled {
     base: Instant,
-    /// In all, where pauses of several brokers overlap once.
+    /// The total. Overlapping pauses of several brokers count once.
     total_ns: AtomicU64,
-    /// Until when the last pause lasts, since the base.
+    /// The end of the last pause, from the base.
     until_ns: AtomicU64,
 }
 
@@ -23,7 +23,7 @@ impl Default for Throttled {
 }
 
 impl Throttled {
-    /// Not yet.
+    /// No pause yet.
     pub fn new() -> Throttled {
         let (total_ns, until_ns) = (AtomicU64::new(0), AtomicU64::new(0));
         Throttled { base: Instant::now(), total_ns, until_ns }
@@ -39,7 +39,7 @@ impl Throttled {
         self.total_at(self.now_ns())
     }
 
-    /// Whether one lasts.
+    /// Whether a pause lasts now.
     pub fn is_on(&self) -> bool {
         self.until_ns.load(Ordering::Relaxed) > self.now_ns()
     }

@@ -1,5 +1,5 @@
-//! The first comparison: of each topic and key, how many records arrived and whether they are the
-//! run's first so many, in order.
+//! The first comparison: for each topic and key, how many records arrived, and whether they are the run's
+//! first records, in order.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -13,33 +13,33 @@ use super::ledger::{Chain, Ledger};
 use super::runs::Run;
 use super::walk::{Due, Walk};
 
-/// What a share's records came to.
+/// The result for a share.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Of the keys that are as they should be, by topic: records that arrived.
+    /// Of the keys without differences, by topic: records that arrived.
     pub fine: [u64; Topic::COUNT],
     /// Keys that differ.
     pub suspects: Vec<Suspect>,
-    /// How many readings of the share were made again.
+    /// How many readings of the share were regenerated.
     pub readings: u64,
 }
 
-/// A topic's key of which more, fewer or other records arrived.
+/// A key of a topic for which more, fewer or other records arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspect {
     /// The topic.
     pub topic: Topic,
     /// The key.
     pub key: Box<str>,
-    /// Records that were expected and that arrived: what a closer look has to hold.
+    /// Records expected plus records that arrived: what a closer look has to hold.
     pub weight: u64,
 }
 
-/// The records of one topic and key that are expected.
+/// The expected records of one topic and key.
 #[derive(Debug, Clone, Copy, Default)]
 struct Expected {
     total: u64,
-    /// The first, as many as arrived.
+    /// The first records, as many as arrived.
     chain: Chain,
 }
 
@@ -53,11 +53,10 @@ impl Expected {
     }
 }
 
-/// How many rounds beyond any that could have filled the longest key a walk goes on whose end is
-/// known by nothing else.
+/// How many rounds a walk without a known end goes on beyond any that could have filled the longest key.
 const BEYOND: u64 = 1000;
 
-/// Makes the records of `share` again and holds them against the ledger; marks its keys as `known`.
+/// Regenerates the records of `share` and compares them with the ledger. Marks its keys as `known`.
 pub fn check(run: &Run, share: Share, ledger: &Ledger, known: &[AtomicBool]) -> Checked {
     let walk = Walk::new(&run.manifest, share, run.dropped(share));
     let names: Vec<Box<str>> = (0..walk.machines()).map(|at| walk.name(at).into()).collect();
@@ -72,14 +71,14 @@ pub fn check(run: &Run, share: Share, ledger: &Ledger, known: &[AtomicBool]) -> 
     let open = rows.iter().map(|&row| {
         keyed_by_machine.clone().filter(|&&topic| arrived(row, topic) > 0).count() as u64
     });
-    // Keys of which more arrived than was made again so far.
+    // Keys for which more arrived than was regenerated so far.
     let open = Cell::new(open.sum::<u64>());
     let last_ms = ledger.last_ms.unwrap_or(i64::MIN);
     let last_round = ledger.longest().saturating_mul(4).saturating_add(BEYOND);
     let readings = Cell::new(0u64);
     walk.run(
         |round, timestamp_ms| {
-            // An open end: everything that arrived was stamped by then, or has been made again.
+            // An open end: all that arrived was stamped by then, or has been regenerated.
             let goes_on =
                 run.whole || timestamp_ms <= last_ms || (open.get() > 0 && round < last_round);
             readings.set(readings.get() + u64::from(goes_on));

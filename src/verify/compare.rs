@@ -1,5 +1,4 @@
-//! The second comparison, of the keys that differ: record by record, a bounded number of keys at a
-//! time.
+//! The second comparison, for the keys that differ: record by record, a limited number of keys at a time.
 
 use std::collections::HashMap;
 
@@ -10,51 +9,52 @@ use super::read_back::{ConsumedRecord, Topics};
 use super::verdict::{Counts, Example, Finding};
 use super::{Part, VerifyError};
 
-/// Records, expected and arrived, of the keys that are looked at together: some hundred megabytes.
+/// The most records, expected and arrived, of the keys that are compared at once: a few hundred
+/// megabytes.
 const MOST_AT_ONCE: u64 = 4_000_000;
-/// Examples of each finding that are kept; more than anybody reads.
+/// How many examples of each finding are kept; nobody reads more.
 const MOST_EXAMPLES: usize = 5;
 
-/// What topics may do with records.
+/// What a topic does with records.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Keeping {
-    /// Whether the topic is compacted, so that earlier records of a key may be gone.
+pub struct TopicRules {
+    /// Whether the topic is compacted: earlier records of a key may be gone.
     pub compacted: bool,
-    /// Whether the broker stamps records with its own time.
+    /// Whether the broker replaces timestamps with its own (LogAppendTime).
     pub restamped: bool,
 }
 
-/// Keys that differ, and what is known of their topics.
+/// The comparison of keys that differ.
 pub struct Comparison<'a> {
     /// The parts of the runs.
     pub parts: &'a [Part<'a>],
     /// Their topics.
     pub topics: &'a Topics<'a>,
     /// By topic.
-    pub keeping: [Keeping; Topic::COUNT],
+    pub keeping: [TopicRules; Topic::COUNT],
     /// By topic: its number of partitions.
     pub partitions: [u32; Topic::COUNT],
 }
 
-/// What was found of the keys that differ.
+/// The findings for the keys that differ.
 #[derive(Debug, Default)]
 pub struct Found {
     /// By topic.
     pub counts: [Counts; Topic::COUNT],
     /// A few of each kind and topic.
     pub examples: Vec<Example>,
-    /// Of each key: how many of its first records are there.
+    /// For each key: how many of its first records are there.
     pub leading: Vec<(Suspect, u64)>,
 }
 
-/// A record that is expected.
+/// An expected record.
 #[derive(Debug, Clone, Copy)]
 struct Wanted {
     hash: u64,
     timestamp_ms: i64,
 }
 
-/// A record that arrived and is none of those expected.
+/// A record that arrived and is not expected.
 #[derive(Debug, Clone, Copy)]
 struct Stranger {
     offset: i64,
@@ -66,7 +66,7 @@ struct Stranger {
 struct Case {
     whole: bool,
     wanted: Vec<Wanted>,
-    /// Places in `wanted` by their hash, in order.
+    /// Indexes in `wanted` by hash, in order.
     by_hash: Vec<(u64, u32)>,
     found: Vec<bool>,
     arrived: u64,
@@ -82,7 +82,7 @@ impl Case {
         self.wanted.push(wanted);
     }
 
-    /// All that is expected is known.
+    /// All expected records are known now.
     fn sort(&mut self) {
         self.by_hash = self.wanted.iter().enumerate().map(|(at, w)| (w.hash, at as u32)).collect();
         self.by_hash.sort_unstable();
@@ -115,15 +115,14 @@ impl Case {
         }
     }
 
-    /// What became of the records, where the topic keeps them so and some of the first may have aged
-    /// out.
-    fn judge(mut self, keeping: Keeping, aged_out: bool) -> Judgement {
-        // What a later record of a compacted topic has replaced was there.
+    /// The findings for the key, for a topic with these rules, whose first records may have aged out.
+    fn judge(mut self, keeping: TopicRules, aged_out: bool) -> Judgement {
+        // A record that compaction replaced with a later one was there.
         let leading = match keeping.compacted {
             true => self.highest.map_or(0, |highest| highest as u64 + 1),
             false => self.found.iter().take_while(|&&found| found).count() as u64,
         };
-        // An altered record stands where its timestamp, or its turn, says that another should.
+        // An altered record is where its timestamp, or its turn, says that another should be.
         let mut altered = Vec::new();
         let mut missing: Vec<usize> =
             (0..self.wanted.len()).filter(|&at| !self.found[at]).collect();
@@ -190,25 +189,25 @@ impl Case {
     }
 }
 
-/// What became of one key, with the first record of each finding.
+/// The findings for one key, with the first record of each.
 struct Judgement {
     counts: Counts,
     /// How many of the first records are there.
     leading: u64,
-    /// Which of the key's records, and its timestamp.
+    /// The index of the key's record, and its timestamp.
     lost: Option<(usize, i64)>,
     duplicated: Option<i64>,
     out_of_order: Option<i64>,
     unexpected: Option<i64>,
-    /// Which of the key's records, and the offset of what stands for it.
+    /// The index of the key's record, and the offset of the record in its place.
     altered: Option<(usize, i64)>,
 }
 
 impl Comparison<'_> {
-    /// Looks closely at `suspects`, each with the part that expects it.
+    /// Compares `suspects`, each with the part that expects it.
     ///
     /// # Errors
-    /// [`VerifyError`] where the topics can't be read again.
+    /// [`VerifyError`] if the topics can't be read again.
     pub fn compare(&self, mut suspects: &[(usize, Suspect)]) -> Result<Found, VerifyError> {
         let mut found = Found::default();
         while !suspects.is_empty() {
@@ -246,7 +245,7 @@ impl Comparison<'_> {
         let partition = |topic: Topic, key: &str| {
             KeyHash::of(key.as_bytes()).partition(self.partitions[topic.index()])
         };
-        // All of a topic's partitions: a record in the wrong one is to be found there.
+        // All partitions of a topic: a record may be in the wrong one.
         let concerned: [bool; Topic::COUNT] = std::array::from_fn(|at| !cases[at].is_empty());
         self.topics.read(
             |span| concerned[span.topic.index()],
@@ -272,7 +271,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Makes again what a part expects of the cases' keys.
+    /// Regenerates the records of the cases' keys in a part.
     fn expect(&self, part: &Part<'_>, cases: &mut [HashMap<&str, Case>; Topic::COUNT]) {
         part.walk(|due| {
             if let Some(case) = cases[due.topic.index()].get_mut(due.key) {
@@ -330,7 +329,7 @@ mod tests {
     fn judged(
         expected: usize,
         arrived: &[i64],
-        keeping: Keeping,
+        keeping: TopicRules,
         aged: bool,
         whole: bool,
     ) -> Counts {
@@ -346,7 +345,7 @@ mod tests {
         case.judge(keeping, aged).counts
     }
 
-    const PLAIN: Keeping = Keeping { compacted: false, restamped: false };
+    const PLAIN: TopicRules = TopicRules { compacted: false, restamped: false };
 
     #[test]
     fn each_kind_of_difference_is_counted_as_itself() {
@@ -384,7 +383,7 @@ mod tests {
         assert_eq!((aged.aged, aged.lost), (2, 0));
         let hole = judged(5, &[2, 4], PLAIN, true, true);
         assert_eq!((hole.aged, hole.lost), (2, 1));
-        let compacting = Keeping { compacted: true, ..PLAIN };
+        let compacting = TopicRules { compacted: true, ..PLAIN };
         let last = judged(5, &[1, 4], compacting, false, true);
         assert_eq!((last.compacted, last.lost), (3, 0));
         assert_eq!(
@@ -405,7 +404,7 @@ mod tests {
             arrived.iter().for_each(|&at| case.arrive(at as u64, at as i64, at as i64));
             case.judge(keeping, false).leading
         };
-        let compacting = Keeping { compacted: true, ..PLAIN };
+        let compacting = TopicRules { compacted: true, ..PLAIN };
         assert_eq!(leading(&[0, 1, 2], PLAIN), 3);
         assert_eq!(leading(&[0, 2], PLAIN), 1, "behind a hole it is sent again");
         assert_eq!(leading(&[3], compacting), 4, "three were replaced by the fourth");
@@ -414,7 +413,7 @@ mod tests {
 
     #[test]
     fn restamped_records_are_told_apart_by_their_turn() {
-        let restamped = Keeping { restamped: true, ..PLAIN };
+        let restamped = TopicRules { restamped: true, ..PLAIN };
         let counts = judged(3, &[0, -77, 2], restamped, false, true);
         assert_eq!((counts.altered, counts.lost, counts.unexpected), (1, 0, 0));
     }

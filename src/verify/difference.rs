@@ -1,4 +1,4 @@
-//! Field by field: how a record that arrived differs from the one that was sent.
+//! Compares a record that arrived with the one that was sent, field by field.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::ledger::Content;
 
-/// The longest text or list that a record may claim to hold; ours are far shorter.
+/// The longest string or list that a record may claim to hold. Ours are far shorter.
 const MOST_BYTES: usize = 1 << 20;
-/// Beyond this a value is no record of ours, and is shown by its length.
+/// A longer value is not a record of ours, and is shown by its length.
 const MOST_SHOWN: usize = 64 << 10;
 
 static READERS: LazyLock<[Option<Schema>; Topic::COUNT]> = LazyLock::new(|| {
@@ -22,8 +22,8 @@ static READERS: LazyLock<[Option<Schema>; Topic::COUNT]> = LazyLock::new(|| {
     SCHEMAS.map(|schema| Schema::parse_str(schema.text).ok())
 });
 
-/// The fields, and what else is compared, in which a record of `topic` differs: what was sent, and
-/// what is there. A record that can't be decoded differs in its `value`.
+/// The fields, and other parts, in which a record of `topic` differs: what was sent, and what arrived. If
+/// the record can't be decoded, its `value` differs.
 pub fn fields(
     topic: Topic,
     format: Format,
@@ -53,26 +53,26 @@ pub fn fields(
         }
         _ => note("value", shown(sent.value), shown(found.value)),
     }
-    // Other bytes that mean the same, as JSON in another order.
+    // Other bytes with the same meaning, such as JSON in another order.
     if differing.is_empty() {
         differing.insert("value".to_owned(), (shown(sent.value), shown(found.value)));
     }
     differing
 }
 
-/// The fields of a record of `topic`, in whichever format it is; none where it is no such record.
+/// The fields of a record of `topic`, in either format; `None` if it isn't one.
 pub(super) fn value_fields(topic: Topic, bytes: &[u8]) -> Option<serde_json::Map<String, Value>> {
     let decoded = [Format::Avro, Format::Json].into_iter().find_map(|f| decode(topic, f, bytes));
     decoded.map(|decoded| decoded.fields)
 }
 
 struct Decoded {
-    /// The schema's id; none for JSON.
+    /// The schema id; `None` for JSON.
     id: Option<u32>,
     fields: serde_json::Map<String, Value>,
 }
 
-/// The fields of a record of `topic`; none where `bytes` are no such record.
+/// The fields of a record of `topic`; `None` if `bytes` aren't one.
 fn decode(topic: Topic, format: Format, bytes: &[u8]) -> Option<Decoded> {
     if bytes.len() > MOST_SHOWN {
         return None;
@@ -99,7 +99,7 @@ fn decode(topic: Topic, format: Format, bytes: &[u8]) -> Option<Decoded> {
     }
 }
 
-/// Bytes as a person may look at them.
+/// Bytes in a readable form.
 fn shown(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         _ if bytes.len() > MOST_SHOWN => json!(format!("{} bytes", bytes.len())),

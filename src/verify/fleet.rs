@@ -1,5 +1,5 @@
-//! Whether the topics of a run that is to begin hold another fleet: the last records of its `machines`
-//! topic, held against what the run will say of the same machines.
+//! Checks whether the topics of a run that is about to begin hold another fleet: compares the last
+//! records of its `machines` topic with what the run will say of the same machines.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,19 +18,19 @@ use super::difference::value_fields;
 use crate::consume::{self, ConsumeError, ConsumerLog};
 use crate::sink::kafka::Cluster;
 
-/// How many records of a partition are looked at, of how many partitions, and for how long at most.
+/// The limits: records of a partition, partitions, and time.
 const RECORDS: i64 = 20;
 const PARTITIONS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The most bytes that the broker is asked for of a partition, and that are kept.
+/// The most bytes that are fetched of a partition, and that are kept.
 const BYTES: &str = "65536";
 const KEPT_KIB: &str = "1024";
 
-/// What is said of a machine.
+/// The fields of a machine that are compared.
 const FIELDS: [&str; 5] = ["machine_type", "cores", "memory_gb", "zone", "region"];
 
-/// What to tell of another fleet in the topics of the run that `manifest` describes, whose topics have
-/// their start offsets; none where there is none, or where the topic can't be read.
+/// A warning about another fleet in the topics of the run of `manifest`, whose start offsets are known;
+/// `None` if there is none, or the topic can't be read.
 pub fn another(cluster: &Cluster, manifest: &Manifest) -> Option<String> {
     match look(cluster, manifest) {
         Ok(found) => found,
@@ -46,7 +46,7 @@ fn look(cluster: &Cluster, manifest: &Manifest) -> Result<Option<String>, Verify
     let ends = entry.and_then(|entry| Some((entry, entry.start_offsets.as_deref()?)));
     let Some((entry, ends)) = ends else { return Ok(None) };
     let mut list = TopicPartitionList::new();
-    // Where each partition ends that is still read.
+    // The end offset of each partition that is still read.
     let mut left: Vec<i64> = vec![0; ends.len()];
     let held = (0..).zip(ends).filter(|(_, end)| **end > 0).take(PARTITIONS);
     for (partition, &end) in held {
@@ -68,7 +68,7 @@ fn look(cluster: &Cluster, manifest: &Manifest) -> Result<Option<String>, Verify
         ],
     )?;
     consumer.assign(&list).map_err(|error| ConsumeError::Client(error.to_string()))?;
-    // Of each machine only the last counts: runs of one fleet may follow another's.
+    // Only the last record of each machine counts: runs of one fleet may follow another's.
     let mut last: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     let deadline = Instant::now() + PATIENCE;
     while left.iter().any(|&end| end > 0) && Instant::now() < deadline {

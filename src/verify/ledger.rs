@@ -1,12 +1,12 @@
-//! What arrived of each key: a count and an ordered hash by topic, so that memory grows with keys
-//! and not with records.
+//! What arrived for each key: a count and an ordered hash by topic, so that memory grows with keys, not
+//! with records.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use fleetstorm_model::record::Topic;
 
-/// The records of one topic and key so far: how many, and a hash of what they are, in order.
+/// The records of one topic and key so far: their number, and an ordered hash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Chain {
     /// How many.
@@ -15,7 +15,7 @@ pub struct Chain {
     times: u64,
 }
 
-/// What is compared of a record.
+/// The part of a record that is compared.
 #[derive(Debug, Clone, Copy)]
 pub struct Content<'a> {
     /// Its partition.
@@ -31,16 +31,16 @@ pub struct Content<'a> {
 pub struct Ledger {
     rows: HashMap<Box<[u8]>, u32>,
     chains: Vec<[Chain; Topic::COUNT]>,
-    /// Records a topic, in the order of [`Topic::ALL`].
+    /// Records by topic, in the order of [`Topic::ALL`].
     pub records: [u64; Topic::COUNT],
-    /// Whether the broker stamped records of a topic with its own time, so that theirs is lost.
+    /// Whether the broker replaced the timestamps of a topic's records with its own.
     pub restamped: [bool; Topic::COUNT],
     /// The latest timestamp that a producer gave.
     pub last_ms: Option<i64>,
 }
 
 impl Content<'_> {
-    /// The hash of the record alone; without its timestamp where the broker gave it.
+    /// The hash of the record; without its timestamp if the broker gave it.
     pub fn hash(&self, restamped: bool) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.partition.hash(&mut hasher);
@@ -67,7 +67,7 @@ impl Chain {
         self.count += 1;
     }
 
-    /// Whether both hold the same records, timestamps left out where the broker gave them.
+    /// Whether both hold the same records, apart from timestamps that the broker gave.
     pub fn is_same(&self, other: &Chain, restamped: bool) -> bool {
         self.count == other.count
             && self.values == other.values
@@ -76,7 +76,7 @@ impl Chain {
 }
 
 impl Ledger {
-    /// Adds a record that arrived, stamped by the broker or by its producer.
+    /// Adds a record that arrived; `restamped` if the broker gave its timestamp.
     pub fn add(&mut self, topic: Topic, key: &[u8], content: &Content<'_>, restamped: bool) {
         let row = match self.rows.get(key) {
             Some(&row) => row,
@@ -96,12 +96,12 @@ impl Ledger {
         }
     }
 
-    /// The row of a key, where any record of it arrived.
+    /// The row of a key, if any of its records arrived.
     pub fn row(&self, key: &[u8]) -> Option<u32> {
         self.rows.get(key).copied()
     }
 
-    /// The chain of a row's topic.
+    /// The chain of a row and a topic.
     #[inline]
     pub fn chain(&self, row: u32, topic: Topic) -> Chain {
         self.chains[row as usize][topic.index()]
@@ -117,7 +117,7 @@ impl Ledger {
         self.rows.iter().map(|(key, &row)| (&**key, row))
     }
 
-    /// The most records that any topic and key has.
+    /// The most records of any topic and key.
     pub fn longest(&self) -> u64 {
         self.chains.iter().flatten().map(|chain| chain.count).max().unwrap_or(0)
     }

@@ -1,9 +1,8 @@
-//! Proof of what a run delivered: its topics are read back, its records made again from the
-//! manifest, and both compared a key at a time.
+//! Proves what a run delivered: reads its topics back, regenerates its records from the manifest, and
+//! compares both key by key.
 //!
-//! The first pass keeps a count and an ordered hash for each topic and key, so that its memory grows
-//! with machines and not with records. Only keys that differ are read a second time, a bounded number
-//! at once.
+//! The first pass keeps a count and an ordered hash for each topic and key, so its memory grows with
+//! machines, not with records. Only keys that differ are read a second time, a limited number at once.
 
 mod check;
 mod compare;
@@ -35,7 +34,7 @@ use crate::report::read::ReadError;
 use crate::sink::kafka::{Cluster, KafkaError, KafkaSettings, topic_state, topics};
 
 use check::{Checked, Suspect};
-use compare::{Comparison, Found, Keeping};
+use compare::{Comparison, Found, TopicRules};
 use ledger::{Content, Ledger};
 use read_back::Topics;
 use runs::{Run, Runs};
@@ -49,7 +48,7 @@ pub enum VerifyError {
     /// A report can't be read.
     #[error(transparent)]
     Report(#[from] ReadError),
-    /// Reports are of several runs.
+    /// The reports are of several runs.
     #[error("{} and {} are not of one run: verify them one by one", first.display(), second.display())]
     NotOneRun {
         /// A report.
@@ -57,7 +56,7 @@ pub enum VerifyError {
         /// Another.
         second: PathBuf,
     },
-    /// A shard was given twice.
+    /// A shard is there twice.
     #[error("{} holds shard {shard}, which another report holds as well", file.display())]
     Twice {
         /// The report.
@@ -74,7 +73,7 @@ pub enum VerifyError {
     /// The registry can't be used.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The registry has another schema under an id that the run's records name.
+    /// The registry has another schema under an id in the run's records.
     #[error(
         "the registry has another schema under id {id} than topic `{topic}` was written with: is it the run's registry?"
     )]
@@ -91,15 +90,15 @@ pub enum VerifyError {
     Topic {
         /// The topic.
         topic: String,
-        /// The partitions that the run saw.
+        /// The number of partitions that the run saw.
         partitions: u32,
     },
-    /// A topic is another than the run wrote to.
+    /// A topic was recreated, or this is another cluster.
     #[error("topic `{topic}` {}", anew(*noticed))]
-    MadeAnew {
+    Recreated {
         /// The topic.
         topic: String,
-        /// When the run noticed that; none where it was after the run.
+        /// When the run noticed that; `None` if it was after the run.
         noticed: Option<DateTime<Utc>>,
     },
     /// Records of a run that is to be resumed have aged out.
@@ -115,21 +114,21 @@ pub enum VerifyError {
     /// The topics can't be read.
     #[error(transparent)]
     Consume(#[from] ConsumeError),
-    /// A thread ended by a mistake in this program.
+    /// A thread panicked: a bug in this program.
     #[error("internal error: a thread that makes the records again panicked")]
     Panicked,
 }
 
-/// A part of a run that one thread makes again.
+/// A part of a run that one thread regenerates.
 pub struct Part<'a> {
     run: &'a Run,
     share: Share,
-    /// How many of its readings are to be made again.
+    /// How many of its readings to regenerate.
     readings: u64,
 }
 
 impl Part<'_> {
-    /// Makes its records again.
+    /// Regenerates its records.
     fn walk(&self, each: impl FnMut(&Due<'_>)) {
         let mut left = self.readings;
         let goes_on = |_, _| {
@@ -142,10 +141,10 @@ impl Part<'_> {
     }
 }
 
-/// What the first reading of the topics has shown.
+/// What the first pass has found.
 struct Evidence<'a> {
     ledger: Ledger,
-    /// Whether a key of the ledger is one of the runs'.
+    /// Whether a key of the ledger belongs to the runs.
     known: Vec<AtomicBool>,
     parts: Vec<Part<'a>>,
     checked: Vec<Checked>,
@@ -154,7 +153,7 @@ struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    /// Reads `topics`, and holds what arrived against what `runs` are to have sent.
+    /// Reads `topics`, and compares what arrived with what `runs` sent.
     fn gather(runs: &'a Runs, topics: &Topics<'_>, threads: u32) -> Result<Self, VerifyError> {
         let began = Instant::now();
         let mut ledger = Ledger::default();
@@ -168,13 +167,13 @@ impl<'a> Evidence<'a> {
         Ok(Evidence { ledger, known, parts, checked, reading_s })
     }
 
-    /// Keys that differ, with the number of the part that expects each.
+    /// The keys that differ, with the number of the part that expects each.
     fn suspects(&self) -> Vec<(usize, Suspect)> {
         let of_parts = self.checked.iter().enumerate();
         of_parts.flat_map(|(part, c)| c.suspects.iter().map(move |s| (part, s.clone()))).collect()
     }
 
-    /// What those keys are looked at by.
+    /// The comparison of those keys.
     fn comparison<'b>(
         &'b self,
         cluster: &Cluster,
@@ -190,20 +189,20 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// What is verified, and how.
+/// What to verify, and how.
 #[derive(Debug, Clone)]
 pub struct VerifyOptions {
-    /// What `run --report` has written; of several shards, all their files.
+    /// The reports of `run --report`; of several shards, all their files.
     pub reports: Vec<PathBuf>,
-    /// Threads that make the records again; one a core unless given.
+    /// How many threads regenerate the records. Default: one per core.
     pub threads: Option<u32>,
 }
 
-/// Verifies the run whose reports `options` name, on the cluster of `settings`; schemas against `registry`, where
-/// there is one.
+/// Verifies the run of the reports in `options`, on the cluster of `settings`. Compares schemas with
+/// `registry`, if there is one.
 ///
 /// # Errors
-/// [`VerifyError`]. What is wrong with the records is no error but the verdict.
+/// [`VerifyError`]. What is wrong with the records is in the verdict.
 pub fn verify(
     options: &VerifyOptions,
     settings: KafkaSettings,
@@ -252,13 +251,13 @@ pub fn verify(
     })
 }
 
-/// Refuses topics that are others than those that the run wrote to, which would look like records lost.
+/// Rejects topics that the run didn't write to: their records would look lost.
 fn check_ids(cluster: &Cluster, runs: &Runs) -> Result<(), VerifyError> {
     let manifest = runs.manifest();
     let names: Vec<&str> = manifest.topics.iter().map(|entry| entry.name.as_str()).collect();
     let states = match topic_state::states(cluster, &names, cluster.settings().patience) {
         Ok(states) => states,
-        // Not everybody may ask. Then records that are gone look lost.
+        // Not every user may ask. Then records that are gone look lost.
         Err(error) => {
             tracing::debug!("whether the topics are the run's is not known: {error}");
             return Ok(());
@@ -269,13 +268,13 @@ fn check_ids(cluster: &Cluster, runs: &Runs) -> Result<(), VerifyError> {
         let noticed = runs.made_anew(&entry.name);
         let another = entry.id.as_ref().zip(now).is_some_and(|(before, now)| before != now);
         if another || (now.is_some() && noticed.is_some()) {
-            return Err(VerifyError::MadeAnew { topic: entry.name.clone(), noticed });
+            return Err(VerifyError::Recreated { topic: entry.name.clone(), noticed });
         }
     }
     Ok(())
 }
 
-/// What is known of a topic that is another than the run wrote to.
+/// What is known of a topic that was recreated.
 fn anew(noticed: Option<DateTime<Utc>>) -> String {
     match noticed {
         Some(at) => format!(
@@ -292,8 +291,7 @@ fn threads(options: &VerifyOptions) -> u32 {
     options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get() as u32))
 }
 
-/// Makes all runs' records again, each share on a thread of its own, and holds them against the
-/// ledger.
+/// Regenerates all runs' records, each share on its own thread, and compares them with the ledger.
 fn check_all<'a>(
     runs: &'a Runs,
     ledger: &Ledger,
@@ -319,19 +317,23 @@ fn check_all<'a>(
     Ok((parts, checked))
 }
 
-/// What the topics do with records.
-fn keeping(cluster: &Cluster, entries: &[TopicEntry], ledger: &Ledger) -> [Keeping; Topic::COUNT] {
-    let mut keeping = [Keeping::default(); Topic::COUNT];
+/// What each topic does with records.
+fn keeping(
+    cluster: &Cluster,
+    entries: &[TopicEntry],
+    ledger: &Ledger,
+) -> [TopicRules; Topic::COUNT] {
+    let mut keeping = [TopicRules::default(); Topic::COUNT];
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let policies = topics::cleanup_policies(cluster, &names);
     for entry in entries {
-        // Where a topic doesn't tell, it is taken for what it was created as.
+        // A topic that doesn't report its policy is assumed to have the one it was created with.
         let compacted = match policies.get(&entry.name) {
             Some(policy) => policy.contains("compact"),
             None => entry.topic.is_compacted(),
         };
         let restamped = ledger.restamped[entry.topic.index()];
-        keeping[entry.topic.index()] = Keeping { compacted, restamped };
+        keeping[entry.topic.index()] = TopicRules { compacted, restamped };
     }
     keeping
 }
@@ -371,8 +373,7 @@ fn count_strangers(runs: &Runs, evidence: &Evidence<'_>, found: &mut Found) {
     }
 }
 
-/// Whether a key is that of a machine of the fleet, or of one of its jobs, that none of the given
-/// shards holds.
+/// Whether a key belongs to a machine of the fleet, or to one of its jobs, outside of the given shards.
 fn belongs_to_another_shard(runs: &Runs, key: &[u8]) -> bool {
     let manifest = &runs.runs[0].manifest;
     let machines = manifest.config.n_machines;
@@ -387,10 +388,10 @@ fn belongs_to_another_shard(runs: &Runs, key: &[u8]) -> bool {
     !runs.runs.iter().any(holds)
 }
 
-/// Counts as lost what reports of runs with an open end say was acknowledged and isn't there.
+/// Counts as lost what the reports of runs with an open end count as acknowledged and isn't there.
 fn count_unseen_ends(
     runs: &Runs,
-    keeping: &[Keeping; Topic::COUNT],
+    keeping: &[TopicRules; Topic::COUNT],
     topics: &Topics<'_>,
     counts: &mut [Counts; Topic::COUNT],
 ) {
@@ -414,7 +415,7 @@ fn count_unseen_ends(
     }
 }
 
-/// Fills in the fields of examples of altered records: both are fetched once more.
+/// Fills in the fields of altered examples: both records are fetched once more.
 fn explain_altered(
     comparison: &Comparison<'_>,
     manifest: &Manifest,
@@ -481,7 +482,7 @@ fn explain_altered(
     Ok(())
 }
 
-/// Holds the registry's schemas against those that the records are written with.
+/// Compares the registry's schemas with those of the records.
 fn schemas(manifest: &Manifest, registry: Option<&Registry>) -> Result<Schemas, VerifyError> {
     let ids = || manifest.topics.iter().filter_map(|entry| Some((entry, entry.schema_id?)));
     if manifest.format == fleetstorm_model::encoding::Format::Json {

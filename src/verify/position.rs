@@ -1,4 +1,4 @@
-//! How far a run got: of each topic and key, how many of its first records are there.
+//! How far a run got: for each topic and key, how many of its first records are there.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -20,18 +20,18 @@ use crate::sink::kafka::Cluster;
 pub struct Position {
     run: Option<Run>,
     keys: HashMap<Box<[u8]>, [u64; Topic::COUNT]>,
-    /// How many they are: those of the run's own part of the fleet, not of its other shards.
+    /// How many there are, of the run's own shard.
     pub records: u64,
-    /// Records that are there beside them: duplicates, behind a hole, or of no shard of the run.
+    /// Other records: duplicates, records after a missing one, or of other shards.
     pub others: u64,
 }
 
 impl Position {
-    /// The position of the run of `report`, read back from its topics. A key's records count up to
-    /// the first that is missing.
+    /// The position of the run of `report`, read back from its topics. A key's records count up to the
+    /// first that is missing.
     ///
     /// # Errors
-    /// [`VerifyError`] where the topics can't be read.
+    /// [`VerifyError`] if the topics can't be read.
     pub fn read(
         cluster: &Cluster,
         report: ReadReport,
@@ -74,17 +74,17 @@ impl Position {
         Ok(position)
     }
 
-    /// What the run dropped before: it stays dropped.
+    /// What the run dropped before. It stays dropped.
     pub fn dropped(&self) -> &[DroppedSpan] {
         self.run.as_ref().map_or(&[], |run| &run.dropped)
     }
 
-    /// The slots of a share that it dropped; its threads are those that it had.
+    /// The dropped slots of a share. Its threads are those that it had.
     pub fn dropped_of(&self, share: Share) -> Dropped {
         self.run.as_ref().map(|run| run.dropped(share)).unwrap_or_default()
     }
 
-    /// How many threads go on with the run: as many as it had, where they dropped slots.
+    /// How many threads the run must go on with: as many as it had, if they dropped slots.
     pub fn threads(&self) -> Option<u32> {
         self.dropped().first().map(|span| span.thread.count())
     }

@@ -1,4 +1,4 @@
-//! What is to be verified: the runs that reports tell of, a shard each.
+//! What to verify: the runs of reports, shard by shard.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -21,49 +21,49 @@ use crate::sink::kafka::topic_state::TopicChange;
 /// One shard of a run.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// The manifest of its report, which may be that of several shards.
+    /// The manifest of its report, which may be of several shards.
     pub manifest: Arc<Manifest>,
-    /// Which of them it is.
+    /// Which shard it is.
     pub shard: Shard,
-    /// Whether its end is known from the manifest, and it came to it: every record up to there was
-    /// sent. Otherwise what arrived is to be the first of each key.
+    /// Whether its end is known from the manifest, and was reached: all records up to there were sent.
+    /// Otherwise what arrived must be the first records of each key.
     pub whole: bool,
-    /// What of it was dropped.
+    /// Its dropped slots.
     pub dropped: Vec<DroppedSpan>,
 }
 
 /// The runs of several reports.
 #[derive(Debug, Clone)]
 pub struct Runs {
-    /// The shards, one at least.
+    /// The shards, at least one.
     pub runs: Vec<Run>,
-    /// What the reports say was delivered; none where one of them has no results.
+    /// The results in the reports; `None` if one of them has none.
     pub results: Option<Vec<Results>>,
     /// The reports.
-    pub told: Vec<Told>,
+    pub told: Vec<ReportSummary>,
 }
 
 /// A report, as the verdict names it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Told {
+pub struct ReportSummary {
     /// The file.
     pub file: PathBuf,
     /// The shards that it holds.
     pub shards: Vec<Shard>,
-    /// How the run ended; none where it was killed, or still goes on.
+    /// How the run ended; `None` if it was killed, or still goes on.
     pub ended: Option<Ending>,
-    /// Records that it counts as given up.
+    /// Records that it counts as failed.
     pub failed: u64,
-    /// Records that it never heard of again.
+    /// Records with an unknown outcome.
     pub unconfirmed: u64,
 }
 
-/// Spans of slots of a share that were dropped rather than sent late.
+/// The spans of a share's dropped slots.
 #[derive(Debug, Clone, Default)]
 pub struct Dropped(Vec<(u64, u64)>);
 
 impl Dropped {
-    /// The spans, first and last slot by their numbers, in order.
+    /// The spans by first and last slot, in order.
     pub fn spans(&self) -> &[(u64, u64)] {
         &self.0
     }
@@ -71,7 +71,7 @@ impl Dropped {
     /// Whether a slot is in one of them.
     #[inline]
     pub fn hold(&self, slot: u64) -> bool {
-        // Slots come in order, but a few spans are looked through as quickly.
+        // Slots come in order, but a few spans are searched as quickly.
         !self.0.is_empty() && {
             let next = self.0.partition_point(|&(_, last)| last < slot);
             self.0.get(next).is_some_and(|&(first, _)| first <= slot)
@@ -80,8 +80,8 @@ impl Dropped {
 }
 
 impl Run {
-    /// The parts that the shard is verified in: as many as `threads`, or as the run itself had where
-    /// slots of its threads were dropped.
+    /// The parts in which the shard is verified: as many as `threads`, or as the run itself had if its
+    /// threads dropped slots.
     pub fn shares(&self, threads: u32) -> Vec<Share> {
         let threads = self.dropped.first().map_or(threads, |span| span.thread.count());
         let shard = (self.shard.index(), self.shard.count());
@@ -104,7 +104,7 @@ impl Runs {
     /// The runs of the reports in `files`: one run's, or its shards'.
     ///
     /// # Errors
-    /// [`VerifyError`] where a report can't be read, or they are not of one run.
+    /// [`VerifyError`] if a report can't be read, or they are not of one run.
     pub fn read(files: &[PathBuf]) -> Result<Runs, VerifyError> {
         let reports = files
             .iter()
@@ -150,7 +150,7 @@ impl Runs {
             let dropped = spans.remove(&shard).unwrap_or_default();
             self.runs.push(Run { manifest: Arc::clone(&manifest), shard, whole, dropped });
         }
-        self.told.push(Told {
+        self.told.push(ReportSummary {
             file: file.to_owned(),
             shards,
             ended: report.results.as_ref().map(|results| results.ended),
@@ -164,7 +164,7 @@ impl Runs {
         Ok(())
     }
 
-    /// A manifest that stands for all: topics from where the first of the shards found them.
+    /// A manifest for all: each topic from the first offset that any shard found.
     pub fn manifest(&self) -> Manifest {
         let mut manifest = Manifest::clone(&self.runs[0].manifest);
         for run in &self.runs[1..] {
@@ -178,8 +178,8 @@ impl Runs {
         manifest
     }
 
-    /// Where the partitions of a topic ended when the last of the runs did; none where one of them
-    /// doesn't tell.
+    /// The end offsets of a topic when the last of the runs ended; `None` if one of them doesn't report
+    /// them.
     pub fn end_offsets(&self, topic: Topic) -> Option<Vec<i64>> {
         let all = self.results.as_ref()?;
         let of = |results: &Results| results.end_offsets.get(topic.name()).cloned();
@@ -188,14 +188,14 @@ impl Runs {
         })?
     }
 
-    /// When a report says that a topic was noticed to be made anew; none where none does.
+    /// When a run noticed that a topic was recreated; `None` if none did.
     pub fn made_anew(&self, topic: &str) -> Option<DateTime<Utc>> {
         let changed = self.results.iter().flatten().flat_map(|results| &results.changed_topics);
         let of_topic = changed.filter(|changed| changed.topic == topic);
-        of_topic.filter(|c| c.change == TopicChange::MadeAnew).map(|c| c.noticed).min()
+        of_topic.filter(|c| c.change == TopicChange::Recreated).map(|c| c.noticed).min()
     }
 
-    /// The records of a topic that the reports count as acknowledged, where they tell.
+    /// The records of a topic that the reports count as acknowledged, if they all have results.
     pub fn acknowledged(&self, topic: Topic) -> Option<u64> {
         let all = self.results.as_ref()?;
         let of_topic = all.iter().filter_map(|results| results.records.get(topic.name()));
@@ -219,7 +219,7 @@ impl Runs {
     }
 }
 
-/// Whether the manifest says which slot is the run's last, rather than a clock.
+/// Whether the manifest, rather than a clock, decides the run's last slot.
 fn has_known_end(manifest: &Manifest) -> bool {
     match manifest.pace {
         Pace::Max => manifest.end_slot().is_some() && manifest.duration.is_none(),

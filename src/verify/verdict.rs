@@ -1,4 +1,4 @@
-//! What a verification came to: in JSON, and for a person.
+//! The verdict of a verification, in JSON and for a person.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -7,16 +7,16 @@ use fleetstorm_model::record::Topic;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::runs::Told;
+use super::runs::ReportSummary;
 
 /// The verdict over a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
-    /// Whether everything is as it should be.
+    /// Whether nothing is wrong.
     pub matches: bool,
     /// The reports that it is about.
-    pub runs: Vec<Told>,
-    /// Whether the run's end was known, so that what is missing there is known too.
+    pub runs: Vec<ReportSummary>,
+    /// Whether the run's end is known, so that records missing there are known too.
     pub whole: bool,
     /// Counts by topic name, without prefix.
     pub topics: BTreeMap<String, Counts>,
@@ -24,37 +24,37 @@ pub struct Verdict {
     pub total: Counts,
     /// A few of each kind of finding.
     pub examples: Vec<Example>,
-    /// What was found of the schemas in the registry.
+    /// The finding about the registry's schemas.
     pub schemas: Schemas,
     /// How long the verification took, in seconds.
     pub elapsed_s: f64,
-    /// Records read back a second, the first time.
+    /// Records read back per second, in the first pass.
     pub records_per_second: f64,
 }
 
-/// What became of the records of a topic.
+/// The counts of a topic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Records that the run is to have sent. Where its end isn't known, those up to the last that
-    /// arrived of each key, and what the report counts as acknowledged beyond.
+    /// Records that the run sent. If its end isn't known: those up to the last that arrived of each key,
+    /// and those that the report counts as acknowledged beyond.
     pub expected: u64,
     /// Records read back.
     pub arrived: u64,
-    /// Expected, and not there.
+    /// Expected and missing.
     pub lost: u64,
-    /// There once more.
+    /// There again.
     pub duplicated: u64,
-    /// There, behind a later record of their key.
+    /// There, after a later record of their key.
     pub out_of_order: u64,
     /// There with other bytes, timestamp or partition.
     pub altered: u64,
-    /// There, and none of the run's.
+    /// There, and not expected.
     pub unexpected: u64,
-    /// Not there, since they aged out of the topic.
+    /// Missing, since they aged out of the topic.
     pub aged: u64,
-    /// Not there, since a later record of their key replaced them in a compacted topic.
+    /// Missing, since a later record of their key replaced them in a compacted topic.
     pub compacted: u64,
-    /// Of machines that belong to shards whose reports weren't given.
+    /// Of machines in shards whose reports weren't given.
     pub of_other_shards: u64,
 }
 
@@ -66,15 +66,15 @@ pub enum Finding {
     Lost,
     /// It is there again.
     Duplicated,
-    /// It is behind a later one.
+    /// It is after a later one.
     OutOfOrder,
-    /// It isn't what was sent.
+    /// It differs from what was sent.
     Altered,
     /// It was never sent.
     Unexpected,
 }
 
-/// One record with which something is wrong.
+/// A record with a finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Example {
     /// What is wrong.
@@ -85,16 +85,16 @@ pub struct Example {
     pub key: String,
     /// The partition.
     pub partition: i32,
-    /// Its offset, where it is there.
+    /// Its offset, if it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<i64>,
-    /// Which of the expected records of its key it is, from 0.
+    /// Its index among the expected records of its key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nth: Option<usize>,
-    /// The timestamp that is expected, in milliseconds since the epoch.
+    /// Its expected timestamp, in milliseconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp_ms: Option<i64>,
-    /// The fields that differ: what is expected, and what is there.
+    /// The fields that differ: expected and actual.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<BTreeMap<String, (Value, Value)>>,
     /// The part that expects it.
@@ -102,15 +102,15 @@ pub struct Example {
     pub part: usize,
 }
 
-/// What was found of the schemas.
+/// The finding about the schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schemas {
-    /// The registry has them under the ids that the records name.
+    /// The registry has them under the ids in the records.
     Match,
-    /// No registry was named.
+    /// No registry was given.
     NotAsked,
-    /// The records have none: JSON.
+    /// The records are JSON, without schemas.
     None,
 }
 
@@ -129,12 +129,12 @@ impl Counts {
         self.of_other_shards += other.of_other_shards;
     }
 
-    /// Whether no record is other than it should be.
+    /// Whether no record is lost, duplicated, out of order, altered or unexpected.
     pub fn is_clean(&self) -> bool {
         self.lost + self.duplicated + self.out_of_order + self.altered + self.unexpected == 0
     }
 
-    /// What is to be said of, with its name; nothing that there is none of.
+    /// The counts to print, with their names; none that is zero.
     fn named(&self) -> Vec<String> {
         [
             (self.lost, "lost"),
@@ -157,7 +157,7 @@ impl Verdict {
     /// Writes the verdict for a person.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// Errors of the writer.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         for (topic, counts) in &self.topics {
             let named = counts.named();

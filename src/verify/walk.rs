@@ -1,4 +1,4 @@
-//! The records of a share of a run, made again in the order in which its thread sent them.
+//! Regenerates the records of a share of a run, in the order in which its thread sent them.
 
 use fleetstorm_model::encoding::Encoder;
 use fleetstorm_model::fleet::Share;
@@ -9,7 +9,7 @@ use fleetstorm_model::stream::{KeyedRecord, Step, Stream};
 use super::ledger::Content;
 use super::runs::Dropped;
 
-/// A record that the run is to have sent.
+/// A record that the run sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Due<'a> {
     /// Its machine's place in the share.
@@ -29,7 +29,7 @@ pub struct Due<'a> {
 }
 
 impl<'a> Due<'a> {
-    /// What of it is compared.
+    /// The part that is compared.
     #[inline]
     pub fn content(&self) -> Content<'a> {
         Content { partition: self.partition, timestamp_ms: self.timestamp_ms, value: self.value }
@@ -45,8 +45,8 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// The records of `share` of the run that `manifest` describes, of which these slots were dropped:
-    /// the state changes that they would have carried waited for later ones.
+    /// The records of `share` of the run of `manifest`, of which these slots were dropped: their state
+    /// changes waited for later slots.
     pub fn new(manifest: &Manifest, share: Share, dropped: Dropped) -> Walk {
         Walk {
             dropped,
@@ -66,8 +66,8 @@ impl Walk {
         self.stream.machine_id(at)
     }
 
-    /// Hands every record to `each`, in order, up to the run's end or to the first reading, of this
-    /// round and timestamp, before which `goes_on` says no.
+    /// Passes every record to `each`, in order, up to the run's end, or to the first reading for whose
+    /// round and timestamp `goes_on` returns false.
     pub fn run(
         mut self,
         mut goes_on: impl FnMut(u64, i64) -> bool,

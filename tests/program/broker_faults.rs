@@ -106,7 +106,7 @@ const UNKNOWN: [ResponseError; 12] = [
 #[test]
 fn a_code_that_leaves_the_outcome_unknown_loses_and_repeats_nothing() {
     for code in UNKNOWN {
-        for action in [Action::Refuse(code), Action::DoAndRefuse(code)] {
+        for action in [Action::Fail(code), Action::ApplyThenFail(code)] {
             let broker = broker(Settings::new());
             let fault = broker.fault(in_the_midst(action).times(3));
             let ended = start(&broker, &PACED).finish(SOON);
@@ -128,14 +128,14 @@ fn a_code_by_which_a_batch_waits_or_its_sequence_begins_anew_loses_and_repeats_n
         E::DuplicateSequenceNumber,
     ] {
         let broker = broker(Settings::new());
-        let fault = broker.fault(in_the_midst(Action::Refuse(code)).times(2));
+        let fault = broker.fault(in_the_midst(Action::Fail(code)).times(2));
         let ended = start(&broker, &PACED).finish(SOON);
         assert_eq!(fault.hits(), 2, "{code:?}");
         assert_exact(&broker, &ended, &format!("{code:?}"));
     }
     // Stored by a request whose answer was lost: told as a duplicate, and there.
     let broker = broker(Settings::new());
-    broker.fault(in_the_midst(Action::DoAndRefuse(E::DuplicateSequenceNumber)).times(2));
+    broker.fault(in_the_midst(Action::ApplyThenFail(E::DuplicateSequenceNumber)).times(2));
     let ended = start(&broker, &PACED).finish(SOON);
     assert_exact(&broker, &ended, "a duplicate that is stored");
 }
@@ -156,7 +156,7 @@ fn a_code_that_refuses_a_batch_costs_its_records_and_no_others() {
         (E::InvalidRecord, "InvalidRecord"),
     ] {
         let broker = broker(Settings::new());
-        broker.fault(in_the_midst(Action::Refuse(code)).times(2));
+        broker.fault(in_the_midst(Action::Fail(code)).times(2));
         let report = start(&broker, &PACED).finish(SOON).exits(30).report();
         let failed = total(&report, "failed");
         assert!(failed > 0, "{code:?}");
@@ -172,7 +172,7 @@ fn a_code_that_refuses_a_batch_costs_its_records_and_no_others() {
 
 #[test]
 fn a_lost_answer_loses_and_repeats_nothing_whatever_the_broker_remembers() {
-    for action in [Action::Drop, Action::DoAndDrop] {
+    for action in [Action::Disconnect, Action::ApplyThenDisconnect] {
         for forgets in [false, true] {
             let broker = broker(Settings::new());
             let running = start(&broker, &["--rate", "max", "--records", "60000"]);
@@ -189,7 +189,7 @@ fn a_lost_answer_loses_and_repeats_nothing_whatever_the_broker_remembers() {
                 if forgets {
                     for topic in TOPICS {
                         for at in 0..PARTITIONS {
-                            broker.forget_producers(topic, at).expect("it is there");
+                            broker.forget_producer_state(topic, at).expect("it is there");
                         }
                     }
                 }
@@ -237,11 +237,11 @@ fn leaders_that_move_while_answers_are_lost_cost_nothing() {
     for turn in 0..12 {
         std::thread::sleep(Duration::from_millis(150));
         let (topic, at) = (TOPICS[turn % 4], (turn % 2) as i32);
-        broker.fault(Fault::on(ApiKey::Produce, Action::DoAndDrop).partition(topic, at));
+        broker.fault(Fault::on(ApiKey::Produce, Action::ApplyThenDisconnect).partition(topic, at));
         let node = (turn % 3) as i32 + 1;
         broker.move_leader(topic, at, node).expect("it is a node");
         if turn % 3 == 0 {
-            broker.forget_producers(topic, at).expect("it is there");
+            broker.forget_producer_state(topic, at).expect("it is there");
         }
     }
     assert_exact(&broker, &running.finish(SOON), "leaders moved");
@@ -250,7 +250,7 @@ fn leaders_that_move_while_answers_are_lost_cost_nothing() {
 #[test]
 fn a_broker_that_falls_silent_is_left_and_its_batches_are_searched_for() {
     let broker = broker(Settings::new());
-    broker.fault(Fault::on(ApiKey::Produce, Action::Silence).skip(30));
+    broker.fault(Fault::on(ApiKey::Produce, Action::NeverRespond).skip(30));
     let ended = start(
         &broker,
         &[&PACED[..], &["-X", "request.timeout.ms=500"], &["-X", "socket.timeout.ms=1000"]]
@@ -284,7 +284,7 @@ fn every_code_of_a_producer_id_is_waited_for_or_ends_the_run() {
         E::Unknown(20_000),
     ] {
         let broker = broker(Settings::new());
-        let fault = broker.fault(Fault::on(ApiKey::InitProducerId, Action::Refuse(code)).times(3));
+        let fault = broker.fault(Fault::on(ApiKey::InitProducerId, Action::Fail(code)).times(3));
         let ended = start(&broker, &["--rate", "max", "--records", "300"]).finish(SOON);
         assert_eq!(fault.hits(), 3);
         assert_exact(&broker, &ended, &format!("{code:?}"));
@@ -298,7 +298,7 @@ fn every_code_of_a_producer_id_is_waited_for_or_ends_the_run() {
         E::SaslAuthenticationFailed,
     ] {
         let broker = broker(Settings::new());
-        broker.fault(Fault::on(ApiKey::InitProducerId, Action::Refuse(code)).always());
+        broker.fault(Fault::on(ApiKey::InitProducerId, Action::Fail(code)).always());
         let ended = start(&broker, &["--rate", "max", "--records", "300"]).finish(SOON);
         assert_eq!(ended.status.code(), Some(13), "{code:?}: {}", ended.stderr);
     }
@@ -308,7 +308,7 @@ fn every_code_of_a_producer_id_is_waited_for_or_ends_the_run() {
 #[test]
 fn what_no_broker_takes_any_more_is_told_and_given_up() {
     let broker = broker(Settings::new());
-    broker.fault(in_the_midst(Action::AnswerLate(Duration::from_secs(600))));
+    broker.fault(in_the_midst(Action::DelayResponse(Duration::from_secs(600))));
     let options = [&PACED[..], &["--give-up-after", "12s"]].concat();
     let ended = start(&broker, &options).finish(SOON);
     let report = ended.exits(30).report();

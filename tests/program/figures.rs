@@ -354,7 +354,7 @@ fn a_slow_announcement_makes_no_rate_that_nobody_asked_for() {
     // One partition, since each is asked where it ends.
     let broker = Broker::with_partitions(1);
     // The announcement is answered when all is due: for so many machines, the start is put off by 1.3 s.
-    broker.0.fault(Fault::on(ApiKey::Produce, Action::AnswerLate(Duration::from_secs(5))));
+    broker.0.fault(Fault::on(ApiKey::Produce, Action::DelayResponse(Duration::from_secs(5))));
     let running =
         Running::start(&broker.options(
             "--seed 1 --rate 2000 --duration 1s --topics usage,machines --machines 200000",

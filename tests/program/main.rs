@@ -4,6 +4,7 @@
 mod answers;
 mod bad_input;
 mod broker_faults;
+mod check;
 mod command_line;
 mod determinism;
 mod doctor;
@@ -13,6 +14,7 @@ mod output;
 mod preview;
 mod report;
 mod schedule;
+mod score;
 mod texts;
 
 #[path = "../support/mutation.rs"]

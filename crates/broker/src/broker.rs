@@ -1,4 +1,4 @@
-//! The broker as its owner holds it.
+//! The broker's handle.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -15,33 +15,34 @@ use tokio::task::AbortHandle;
 use crate::config::{self, Values};
 use crate::faults::{ActiveFault, Fault};
 use crate::listener;
-use crate::log::batch::{Batch, HEADER};
+use crate::log::batch::Batch;
+use crate::log::header::HEADER;
 use crate::log::producers::ProducerState;
 use crate::log::records;
 use crate::settings::Settings;
 use crate::state::{Node, Shared};
 use crate::topics;
 
-/// How often the broker looks whether a member is silent, a transaction overdue, something grown old.
+/// How often the broker looks for expired members, transactions and records.
 const TICK: Duration = Duration::from_millis(200);
 
-/// A running broker, in threads of its own; it ends when dropped, and forgets all.
+/// A running broker, on threads of its own. Dropping it stops it and deletes everything.
 pub struct Broker {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
     open: Mutex<Vec<Option<Open>>>,
-    /// None only while the broker is dropped.
+    /// `None` only while the broker is dropped.
     runtime: Option<Runtime>,
 }
 
 /// A node's listener.
 struct Open {
     task: AbortHandle,
-    /// Says when its port is closed.
+    /// Closes once its port is closed.
     closed: mpsc::Receiver<()>,
 }
 
-/// Why a broker can't do what it was asked.
+/// Why a broker can't do what was asked of it.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// It can't listen.
@@ -49,23 +50,23 @@ pub enum BrokerError {
         "the broker can't listen on {address}: {cause}; choose another address, or port 0 for any free one"
     )]
     Listen {
-        /// Where it should have.
+        /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
     /// Its threads can't be started.
-    #[error("the broker's threads can't be started: {0}")]
+    #[error("the broker can't start its threads: {0}")]
     Threads(io::Error),
-    /// A setting, a topic or its configuration can't be.
+    /// A setting, a topic or its configuration is invalid.
     #[error("{0}")]
-    Refused(String),
+    Invalid(String),
     /// There is no such topic, partition or node.
     #[error("{0} does not exist")]
-    Missing(String),
+    NotFound(String),
 }
 
-/// A batch as it lies in a partition.
+/// A batch in a partition's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredBatch {
@@ -75,7 +76,7 @@ pub struct StoredBatch {
     pub last_offset: i64,
     /// The epoch of the leader that stored it.
     pub leader_epoch: i32,
-    /// Who wrote it, -1 for a producer without a sequence.
+    /// Its producer id; -1 without idempotence.
     pub producer_id: i64,
     /// The producer's epoch.
     pub producer_epoch: i16,
@@ -85,7 +86,7 @@ pub struct StoredBatch {
     pub count: i32,
     /// Whether it belongs to a transaction.
     pub transactional: bool,
-    /// Whether it is a marker of the broker's own.
+    /// Whether it is a control batch, the marker of a transaction.
     pub control: bool,
     /// The codec's number: none, gzip, snappy, lz4, zstd.
     pub codec: i16,
@@ -93,11 +94,11 @@ pub struct StoredBatch {
     pub max_timestamp: i64,
     /// The whole batch.
     pub bytes: Bytes,
-    /// Its records; empty where it can't be opened.
+    /// Its records; empty if they can't be decompressed.
     pub records: Vec<StoredRecord>,
 }
 
-/// A record as it lies in a partition.
+/// A record in a partition's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredRecord {
@@ -107,32 +108,32 @@ pub struct StoredRecord {
     pub timestamp: i64,
     /// Its key.
     pub key: Option<Bytes>,
-    /// Its value; none is a tombstone.
+    /// Its value; `None` for a tombstone.
     pub value: Option<Bytes>,
     /// Its headers.
     pub headers: Vec<(Bytes, Option<Bytes>)>,
 }
 
-/// How a node comes back.
+/// How a node restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
-    /// In good order, as after a shutdown: of each producer the last batch is known, and those that
-    /// have expired aren't.
+    /// As after a clean shutdown: the last batch of each producer is known, unless the producer has
+    /// expired.
     Clean,
-    /// With nothing known of producers, as where their state was lost.
-    WithoutProducers,
+    /// Without producer state, as if it were lost.
+    WithoutProducerState,
 }
 
 impl Broker {
-    /// Starts a broker; it answers from when this returns.
+    /// Starts a broker. It answers from when this returns.
     ///
     /// # Errors
-    /// [`BrokerError`] where it can't listen, or a setting can't be.
+    /// [`BrokerError`] if it can't listen, or a setting is invalid.
     pub fn start(settings: Settings) -> Result<Broker, BrokerError> {
         for (name, value) in &settings.config {
             let setting = config::find(config::BROKER, name)
-                .ok_or_else(|| BrokerError::Refused(format!("the broker has no setting {name}")))?;
-            setting.check(value).map_err(|e| BrokerError::Refused(e.to_string()))?;
+                .ok_or_else(|| BrokerError::Invalid(format!("the broker has no setting {name}")))?;
+            setting.check(value).map_err(|e| BrokerError::Invalid(e.to_string()))?;
         }
         let mut listeners = Vec::new();
         let mut nodes = Vec::new();
@@ -168,46 +169,46 @@ impl Broker {
         Ok(Broker { shared, addresses, open: Mutex::new(open), runtime: Some(runtime) })
     }
 
-    /// Where clients reach it: host:port of every node, with commas between.
+    /// The bootstrap servers: host:port of every node, separated by commas.
     #[must_use]
     pub fn bootstrap(&self) -> String {
         let all: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
         all.join(",")
     }
 
-    /// Where one node listens. Nodes are counted from 1.
+    /// The address of a node. Nodes are numbered from 1.
     #[must_use]
     pub fn address(&self, node: i32) -> Option<SocketAddr> {
         self.addresses.get(usize::try_from(node).ok()?.checked_sub(1)?).copied()
     }
 
-    /// Creates a topic on all nodes, with settings by Kafka's names.
+    /// Creates a topic on all nodes, with topic settings by Kafka's names.
     ///
     /// # Errors
-    /// [`BrokerError::Refused`] where the name can't be a topic's or is taken, the count isn't 1 or
-    /// more, or a setting can't be.
+    /// [`BrokerError::Invalid`] if the name or a setting is invalid, the topic exists, or the count is
+    /// below 1.
     pub fn create_topic(
         &self,
         name: &str,
         partitions: i32,
         settings: &[(&str, &str)],
     ) -> Result<(), BrokerError> {
-        topics::check_name(name).map_err(|e| BrokerError::Refused(e.to_string()))?;
-        if !(1..=topics::MOST_PARTITIONS).contains(&partitions) {
-            return Err(BrokerError::Refused(format!(
+        topics::check_name(name).map_err(|e| BrokerError::Invalid(e.to_string()))?;
+        if !(1..=topics::MAX_PARTITIONS).contains(&partitions) {
+            return Err(BrokerError::Invalid(format!(
                 "a topic can't have {partitions} partitions"
             )));
         }
         let mut values = Values::new();
         for &(key, value) in settings {
             let setting = config::find(config::TOPIC, key)
-                .ok_or_else(|| BrokerError::Refused(format!("a topic has no setting {key}")))?;
-            setting.check(value).map_err(|e| BrokerError::Refused(e.to_string()))?;
+                .ok_or_else(|| BrokerError::Invalid(format!("a topic has no setting {key}")))?;
+            setting.check(value).map_err(|e| BrokerError::Invalid(e.to_string()))?;
             values.insert(key.to_owned(), value.to_owned());
         }
         let mut state = self.shared.state();
         if state.topics.get(name).is_some() {
-            return Err(BrokerError::Refused(format!("topic {name} exists already")));
+            return Err(BrokerError::Invalid(format!("topic {name} already exists")));
         }
         let nodes = state.nodes.len();
         state.create_topic(name, usize::try_from(partitions).unwrap_or(1), nodes, values);
@@ -217,35 +218,34 @@ impl Broker {
     /// The batches of a partition, oldest first.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
+    /// [`BrokerError::NotFound`] if there is no such partition.
     pub fn batches(&self, topic: &str, partition: i32) -> Result<Vec<StoredBatch>, BrokerError> {
         let batches: Vec<Batch> =
             self.look(topic, partition, |p| p.log.batches().cloned().collect())?;
         Ok(batches.into_iter().map(stored).collect())
     }
 
-    /// The records of a partition that producers wrote, oldest first, whatever became of their
-    /// transactions.
+    /// The records of a partition that producers wrote, oldest first, those of aborted transactions too.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
+    /// [`BrokerError::NotFound`] if there is no such partition.
     pub fn records(&self, topic: &str, partition: i32) -> Result<Vec<StoredRecord>, BrokerError> {
         let batches = self.batches(topic, partition)?;
         Ok(batches.into_iter().filter(|b| !b.control).flat_map(|b| b.records).collect())
     }
 
-    /// The first and the next offset of a partition.
+    /// The log start offset and the end offset of a partition.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
+    /// [`BrokerError::NotFound`] if there is no such partition.
     pub fn offsets(&self, topic: &str, partition: i32) -> Result<(i64, i64), BrokerError> {
         self.look(topic, partition, |p| (p.log.start(), p.log.end()))
     }
 
-    /// What a partition remembers of producers, by id.
+    /// A partition's producer state, by producer id.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
+    /// [`BrokerError::NotFound`] if there is no such partition.
     pub fn producers(
         &self,
         topic: &str,
@@ -254,21 +254,21 @@ impl Broker {
         self.look(topic, partition, |p| p.log.producers.states())
     }
 
-    /// The node that leads a partition and its epoch; -1 where none lives.
+    /// The leader of a partition and its epoch; -1 if no replica is live.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
+    /// [`BrokerError::NotFound`] if there is no such partition.
     pub fn leader(&self, topic: &str, partition: i32) -> Result<(i32, i32), BrokerError> {
         self.look(topic, partition, |p| (p.leader, p.epoch))
     }
 
-    /// How many requests of a kind came, to one node or to all.
+    /// How many requests of an API came, to one node or to all.
     #[must_use]
     pub fn requests(&self, node: Option<i32>, api: ApiKey) -> u64 {
         self.shared.seen(node, api)
     }
 
-    /// Puts a fault in force, behind those that are: of several that fit a request, the first applies.
+    /// Injects a fault, after those that are active: the first that matches a request applies.
     pub fn fault(&self, fault: Fault) -> ActiveFault {
         self.shared.faults.lock().add(fault)
     }
@@ -278,10 +278,10 @@ impl Broker {
         self.shared.faults.lock().clear();
     }
 
-    /// Has another node lead a partition, in a new epoch. What is known of producers goes along.
+    /// Moves a partition's leadership to another node, with a new epoch. Producer state moves along.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition or live node.
+    /// [`BrokerError::NotFound`] if there is no such partition or live node.
     pub fn move_leader(&self, topic: &str, partition: i32, node: i32) -> Result<(), BrokerError> {
         self.check_live(node)?;
         self.change(topic, partition, |p| {
@@ -292,18 +292,18 @@ impl Broker {
         })
     }
 
-    /// Forgets what a partition knows of producers: any sequence is taken of each one's next batch.
+    /// Deletes a partition's producer state: the next batch of each producer may have any sequence.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such partition.
-    pub fn forget_producers(&self, topic: &str, partition: i32) -> Result<(), BrokerError> {
+    /// [`BrokerError::NotFound`] if there is no such partition.
+    pub fn forget_producer_state(&self, topic: &str, partition: i32) -> Result<(), BrokerError> {
         self.change(topic, partition, |p| p.log.producers.forget())
     }
 
     /// Drops all connections to a node.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such node.
+    /// [`BrokerError::NotFound`] if there is no such node.
     pub fn drop_connections(&self, node: i32) -> Result<(), BrokerError> {
         let state = self.shared.state();
         let found = state.node(node).ok_or_else(|| no_node(node))?;
@@ -311,10 +311,10 @@ impl Broker {
         Ok(())
     }
 
-    /// Restarts a node: connections are dropped, the logs stay, its partitions have a new epoch.
+    /// Restarts a node: its connections are dropped, its logs stay, its partitions get a new epoch.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such node.
+    /// [`BrokerError::NotFound`] if there is no such node.
     pub fn restart(&self, node: i32, how: Restart) -> Result<(), BrokerError> {
         let now = self.shared.now_ms();
         {
@@ -325,7 +325,7 @@ impl Broker {
                     partition.lead(node);
                     match how {
                         Restart::Clean => partition.log.producers.reload(now, expiry),
-                        Restart::WithoutProducers => partition.log.producers.forget(),
+                        Restart::WithoutProducerState => partition.log.producers.forget(),
                     }
                 }
             }
@@ -333,11 +333,11 @@ impl Broker {
         self.drop_connections(node)
     }
 
-    /// Stops a node: its port is closed, its connections dropped, its partitions led by the next of
-    /// their replicas that lives, or by none.
+    /// Stops a node: its port closes, its connections are dropped, and the next live replica leads its
+    /// partitions, if there is one.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] where there is no such node.
+    /// [`BrokerError::NotFound`] if there is no such node.
     pub fn stop_node(&self, node: i32) -> Result<(), BrokerError> {
         let place = self.place(node)?;
         {
@@ -360,10 +360,10 @@ impl Broker {
         self.drop_connections(node)
     }
 
-    /// Starts a stopped node on its port; it leads what nobody leads.
+    /// Starts a stopped node on its port. It leads its partitions without a leader.
     ///
     /// # Errors
-    /// [`BrokerError`] where there is no such node or its port is taken.
+    /// [`BrokerError`] if there is no such node, or its port is taken.
     pub fn start_node(&self, node: i32) -> Result<(), BrokerError> {
         let place = self.place(node)?;
         let mut open = self.open.lock();
@@ -388,8 +388,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Sets the broker's clock forward, and does what is due by then: producers' state and records
-    /// grow old by it.
+    /// Sets the broker's clock forward, and does what is due by then: producer state and records expire
+    /// by it.
     pub fn advance_clock(&self, by: Duration) {
         self.shared.advance(by);
         self.shared.age();
@@ -401,7 +401,7 @@ impl Broker {
         self.shared.now_ms()
     }
 
-    /// Looks at a partition.
+    /// Reads from a partition.
     fn look<T>(
         &self,
         topic: &str,
@@ -410,7 +410,7 @@ impl Broker {
     ) -> Result<T, BrokerError> {
         let state = self.shared.state();
         let found = state.topics.partition(topic, partition);
-        found.map(look).ok_or_else(|| BrokerError::Missing(format!("{topic}-{partition}")))
+        found.map(look).ok_or_else(|| BrokerError::NotFound(format!("{topic}-{partition}")))
     }
 
     fn change(
@@ -421,7 +421,7 @@ impl Broker {
     ) -> Result<(), BrokerError> {
         let mut state = self.shared.state();
         let found = state.topics.partition_mut(topic, partition);
-        found.map(change).ok_or_else(|| BrokerError::Missing(format!("{topic}-{partition}")))
+        found.map(change).ok_or_else(|| BrokerError::NotFound(format!("{topic}-{partition}")))
     }
 
     fn check_live(&self, node: i32) -> Result<(), BrokerError> {
@@ -444,7 +444,7 @@ impl Drop for Broker {
 }
 
 fn no_node(node: i32) -> BrokerError {
-    BrokerError::Missing(format!("live node {node}"))
+    BrokerError::NotFound(format!("live node {node}"))
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, BrokerError> {
@@ -464,7 +464,7 @@ fn listen(
     let listener = tokio::net::TcpListener::from_std(listener).map_err(BrokerError::Threads)?;
     let (done, closed) = mpsc::channel();
     let shared = shared.clone();
-    // The port is closed before the channel is.
+    // The port closes before the channel does.
     let held = (listener, done);
     let task = runtime.spawn(async move {
         let held = held;

@@ -3,19 +3,19 @@
 
 use std::collections::BTreeMap;
 
-/// What kind of value a setting has.
+/// The type of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Boolean,
     Int,
     Long,
     Double,
-    /// One of a few words; several, separated by commas, where the flag is set.
+    /// One of a few words, or a comma-separated list of them if the flag is set.
     Word(&'static [&'static str], bool),
     Text,
 }
 
-/// A setting, its default and its kind.
+/// A setting, its default and its type.
 pub(crate) struct Setting {
     pub(crate) name: &'static str,
     pub(crate) default: &'static str,
@@ -30,7 +30,7 @@ const POLICIES: &[&str] = &["delete", "compact"];
 const TIMES: &[&str] = &["CreateTime", "LogAppendTime"];
 const CODECS: &[&str] = &["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"];
 
-/// Every setting that a topic may have. Those that speak of files are kept and told, and do nothing.
+/// The topic settings. Those about files are kept and described, and do nothing.
 pub(crate) const TOPIC: &[Setting] = &[
     setting("cleanup.policy", "delete", Kind::Word(POLICIES, true)),
     setting("compression.gzip.level", "-1", Kind::Int),
@@ -65,7 +65,7 @@ pub(crate) const TOPIC: &[Setting] = &[
     setting("unclean.leader.election.enable", "false", Kind::Boolean),
 ];
 
-/// The settings of the broker.
+/// The broker settings.
 pub(crate) const BROKER: &[Setting] = &[
     setting("auto.create.topics.enable", "true", Kind::Boolean),
     setting("compression.type", "producer", Kind::Word(CODECS, false)),
@@ -86,7 +86,7 @@ pub(crate) const BROKER: &[Setting] = &[
     setting("transaction.max.timeout.ms", "900000", Kind::Int),
 ];
 
-/// Which of the broker's settings a topic's default comes from.
+/// The broker setting that a topic setting defaults to.
 pub(crate) fn inherited(topic_setting: &str) -> Option<&'static str> {
     Some(match topic_setting {
         "cleanup.policy" => "log.cleanup.policy",
@@ -105,7 +105,7 @@ pub(crate) fn find<'a>(among: &'a [Setting], name: &str) -> Option<&'a Setting> 
     among.iter().find(|s| s.name == name)
 }
 
-/// A value that a setting can't have, in Kafka's words.
+/// An invalid value, in Kafka's words.
 #[derive(Debug, thiserror::Error)]
 #[error("Invalid value {value} for configuration {name}")]
 pub(crate) struct InvalidValue {
@@ -114,10 +114,10 @@ pub(crate) struct InvalidValue {
 }
 
 impl Setting {
-    /// Says why a value can't be the setting's.
+    /// Checks a value of the setting.
     ///
     /// # Errors
-    /// The reason, as a sentence for people.
+    /// The reason, as a sentence.
     pub(crate) fn check(&self, value: &str) -> Result<(), InvalidValue> {
         let right = match self.kind {
             Kind::Boolean => matches!(value.to_ascii_lowercase().as_str(), "true" | "false"),
@@ -137,7 +137,7 @@ impl Setting {
         if right { Ok(()) } else { Err(InvalidValue { name: self.name, value: value.to_owned() }) }
     }
 
-    /// Kafka's number for the kind, as DescribeConfigs tells it.
+    /// Kafka's number for the type, as in DescribeConfigs.
     pub(crate) fn type_code(&self) -> i8 {
         match self.kind {
             Kind::Boolean => 1,
@@ -150,7 +150,7 @@ impl Setting {
     }
 }
 
-/// Values that were set, by name; what is not here has its default.
+/// The values that were set, by name. Others have their defaults.
 pub(crate) type Values = BTreeMap<String, String>;
 
 /// The broker's value of a setting.

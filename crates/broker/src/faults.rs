@@ -1,4 +1,4 @@
-//! Faults on request: what happens to which requests, as a test says beforehand.
+//! Fault injection: a test says beforehand what happens to which requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,26 +10,28 @@ use kafka_protocol::messages::{ApiKey, RequestKind};
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// It is answered with the code and nothing is done.
-    Refuse(ResponseError),
-    /// All that it asks is done, and it is answered with the code.
-    DoAndRefuse(ResponseError),
-    /// The connection is dropped and nothing is done.
-    Drop,
-    /// All that it asks is done, and the connection is dropped without an answer.
-    DoAndDrop,
-    /// Nothing is done before so long, then all.
-    Delay(Duration),
-    /// All is done at once and answered so much later.
-    AnswerLate(Duration),
-    /// It is done and never answered; the connection stays and answers nothing more.
-    Silence,
-    /// It is done and answered; the answer tells to wait so long, and the connection is not read in
-    /// that time, as Kafka's quotas do it.
+    /// The request is not processed, and the response has this code.
+    Fail(ResponseError),
+    /// The request is processed, and the response has this code all the same.
+    ApplyThenFail(ResponseError),
+    /// The request is not processed, and the connection is dropped.
+    Disconnect,
+    /// The request is processed, and the connection is dropped without a response.
+    ApplyThenDisconnect,
+    /// The request is processed after this delay.
+    DelayRequest(Duration),
+    /// The request is processed at once, and the response is sent after this delay.
+    DelayResponse(Duration),
+    /// The request is processed, and no response is ever sent. The connection stays open and answers
+    /// nothing more.
+    NeverRespond,
+    /// The request is processed and answered with this throttle time. The connection is not read
+    /// meanwhile, as under Kafka's quotas.
     Throttle(Duration),
 }
 
-/// Which requests, and what befalls them. It is in force from [`Broker::fault`](crate::Broker::fault) on.
+/// Which requests a fault hits, and what happens to them. Active from
+/// [`Broker::fault`](crate::Broker::fault) on.
 #[derive(Debug, Clone)]
 pub struct Fault {
     api: ApiKey,
@@ -41,49 +43,49 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Befalls the next request of a kind to any node.
+    /// A fault for the next request of an API to any node.
     #[must_use]
     pub fn on(api: ApiKey, action: Action) -> Fault {
         Fault { api, action, node: None, partition: None, skip: 0, times: 1 }
     }
 
-    /// Only requests to this node.
+    /// Only for requests to this node.
     #[must_use]
     pub fn node(mut self, node: i32) -> Fault {
         self.node = Some(node);
         self
     }
 
-    /// Only Produce and Fetch requests that have this partition. A code then is that of this
-    /// partition alone: all others of the request are done and answered as ever.
+    /// Only for Produce and Fetch requests with this partition. An error code is then for this partition
+    /// alone: the others are processed as usual.
     #[must_use]
     pub fn partition(mut self, topic: &str, index: i32) -> Fault {
         self.partition = Some((topic.to_owned(), index));
         self
     }
 
-    /// Lets so many pass before.
+    /// Skips this many requests first.
     #[must_use]
     pub fn skip(mut self, count: u64) -> Fault {
         self.skip = count;
         self
     }
 
-    /// So many in a row: 1 unless said.
+    /// Hits this many requests in a row. Default 1.
     #[must_use]
     pub fn times(mut self, count: u64) -> Fault {
         self.times = count;
         self
     }
 
-    /// All that come.
+    /// Hits all requests.
     #[must_use]
     pub fn always(self) -> Fault {
         self.times(u64::MAX)
     }
 }
 
-/// A fault in force: it counts, and is over when told.
+/// An active fault. It counts its hits, and can be ended.
 #[derive(Debug, Clone)]
 pub struct ActiveFault {
     hits: Arc<AtomicU64>,
@@ -91,26 +93,26 @@ pub struct ActiveFault {
 }
 
 impl ActiveFault {
-    /// How many requests it has befallen.
+    /// How many requests it has hit.
     #[must_use]
     pub fn hits(&self) -> u64 {
         self.hits.load(Ordering::Relaxed)
     }
 
-    /// Lets all requests pass from here on.
+    /// Ends the fault.
     pub fn end(&self) {
         self.left.store(0, Ordering::Relaxed);
     }
 }
 
-/// What befalls a request, and which of its partitions.
+/// What happens to a request, and to which of its partitions.
 #[derive(Debug, Clone)]
 pub(crate) struct Hit {
     pub(crate) action: Action,
     pub(crate) partition: Option<(String, i32)>,
 }
 
-/// All faults in force.
+/// All active faults.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     rules: Vec<Rule>,
@@ -135,7 +137,7 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// What befalls a request, by the first rule that fits it. `name_of` knows topics by their ids.
+    /// What happens to a request, by the first rule that matches. `name_of` maps topic ids to names.
     pub(crate) fn take(
         &mut self,
         node: i32,
@@ -169,7 +171,7 @@ impl Faults {
     }
 }
 
-/// Whether a request has a partition; `name_of` knows topics by their ids.
+/// Whether a request has a partition. `name_of` maps topic ids to names.
 pub(crate) fn has_partition(
     request: &RequestKind,
     name_of: impl Fn(uuid::Uuid) -> Option<String>,

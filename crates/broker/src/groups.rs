@@ -1,5 +1,4 @@
-//! Consumer groups of the classic protocol: who is in them, who has which partitions, what they have
-//! committed.
+//! Consumer groups of the classic protocol: members, assignments and committed offsets.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -9,21 +8,23 @@ use kafka_protocol::error::ResponseError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::ids;
+
 /// All groups, by their ids.
 pub(crate) type Groups = BTreeMap<String, Group>;
 
 /// Topic and partition.
-pub(crate) type Place = (String, i32);
+pub(crate) type TopicPartition = (String, i32);
 
-/// What a group is doing, by Kafka's names.
+/// The state of a group, by Kafka's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Phase {
-    /// Nobody is in it.
+    /// It has no members.
     #[default]
     Empty,
-    /// Waits for its members to join again.
+    /// It waits for its members to rejoin.
     Preparing,
-    /// Waits for the leader to say who has what.
+    /// It waits for the leader's assignment.
     Completing,
     Stable,
 }
@@ -45,17 +46,17 @@ pub(crate) struct Group {
     pub(crate) phase: Phase,
     pub(crate) generation: i32,
     pub(crate) protocol_type: String,
-    /// The protocol that all members understand, once they have joined.
+    /// The protocol that all members support, once they have joined.
     pub(crate) protocol: Option<String>,
     pub(crate) leader: Option<String>,
     pub(crate) members: BTreeMap<String, Member>,
-    /// Ids given out to members who are to join with them, and until when they may.
+    /// Member ids that were handed out, and until when their members may join with them.
     pending: HashMap<String, Instant>,
-    /// When those who haven't joined again are left out.
+    /// When members that have not rejoined are removed.
     rebalance_deadline: Option<Instant>,
-    pub(crate) offsets: BTreeMap<Place, Committed>,
-    /// What transactions have committed that are not complete, by their producers.
-    pub(crate) uncertain: HashMap<i64, BTreeMap<Place, Committed>>,
+    pub(crate) offsets: BTreeMap<TopicPartition, Committed>,
+    /// Offsets of open transactions, by producer id.
+    pub(crate) pending_offsets: HashMap<i64, BTreeMap<TopicPartition, Committed>>,
 }
 
 /// An offset that a group has committed.
@@ -81,7 +82,7 @@ pub(crate) struct Member {
     syncing: Option<oneshot::Sender<Synced>>,
 }
 
-/// A wish to join.
+/// A JoinGroup request.
 #[derive(Debug, Clone)]
 pub(crate) struct Join {
     pub(crate) member: String,
@@ -92,13 +93,13 @@ pub(crate) struct Join {
     pub(crate) rebalance: Duration,
     pub(crate) protocol_type: String,
     pub(crate) protocols: Vec<(String, Bytes)>,
-    /// Whether a member without an id is to come again with the one that it is given.
+    /// Whether a member without an id must rejoin with the id that it gets.
     pub(crate) id_first: bool,
-    /// How long an empty group waits for others.
+    /// How long an empty group waits for more members.
     pub(crate) initial_delay: Duration,
 }
 
-/// What becomes of a wish to join.
+/// The response to a JoinGroup request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Joined {
     pub(crate) error: Option<ResponseError>,
@@ -107,11 +108,11 @@ pub(crate) struct Joined {
     pub(crate) protocol: Option<String>,
     pub(crate) leader: String,
     pub(crate) member: String,
-    /// For the leader: everyone's id, instance and metadata.
+    /// For the leader: id, instance id and metadata of every member.
     pub(crate) members: Vec<(String, Option<String>, Bytes)>,
 }
 
-/// What a member is to do.
+/// The response to a SyncGroup request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Synced {
     pub(crate) error: Option<ResponseError>,
@@ -137,16 +138,16 @@ impl Synced {
     }
 }
 
-/// An answer that is there, or will come.
-pub(crate) enum Soon<T> {
+/// A response that is ready, or will be.
+pub(crate) enum Reply<T> {
     Now(T),
     Later(oneshot::Receiver<T>),
 }
 
 impl Group {
-    /// Takes a member in, or back in.
-    pub(crate) fn join(&mut self, mut wish: Join) -> Soon<Joined> {
-        let refused = |error| Soon::Now(Joined::refused(&wish.member, error));
+    /// Adds a member, or lets it rejoin.
+    pub(crate) fn join(&mut self, mut wish: Join) -> Reply<Joined> {
+        let refused = |error| Reply::Now(Joined::refused(&wish.member, error));
         if !self.fits(&wish) {
             return refused(ResponseError::InconsistentGroupProtocol);
         }
@@ -159,7 +160,7 @@ impl Group {
             if wish.instance.is_none() && wish.id_first {
                 self.pending.insert(wish.member.clone(), Instant::now() + wish.session);
                 let id = wish.member;
-                return Soon::Now(Joined::refused(&id, ResponseError::MemberIdRequired));
+                return Reply::Now(Joined::refused(&id, ResponseError::MemberIdRequired));
             }
             return self.add(wish);
         }
@@ -176,14 +177,14 @@ impl Group {
         let same = member.protocols == wish.protocols;
         let leads = self.leader.as_ref() == Some(&wish.member);
         match self.phase {
-            // The answer to its last wish was lost.
-            Phase::Completing if same => Soon::Now(self.joined(&wish.member)),
-            Phase::Stable if same && !leads => Soon::Now(self.joined(&wish.member)),
+            // The response to its last request was lost.
+            Phase::Completing if same => Reply::Now(self.joined(&wish.member)),
+            Phase::Stable if same && !leads => Reply::Now(self.joined(&wish.member)),
             _ => self.rejoin(wish),
         }
     }
 
-    /// Whether a wish's protocols go with those of the others.
+    /// Whether a member's protocols are consistent with those of the others.
     fn fits(&self, wish: &Join) -> bool {
         if wish.protocols.is_empty() || wish.protocol_type.is_empty() {
             return false;
@@ -201,7 +202,7 @@ impl Group {
         self.members.iter().find(|(_, m)| has(m)).map(|(id, _)| id.clone())
     }
 
-    fn add(&mut self, wish: Join) -> Soon<Joined> {
+    fn add(&mut self, wish: Join) -> Reply<Joined> {
         self.protocol_type.clone_from(&wish.protocol_type);
         let (sender, receiver) = oneshot::channel();
         let delay = if self.phase == Phase::Empty { wish.initial_delay } else { Duration::ZERO };
@@ -211,10 +212,10 @@ impl Group {
             self.leader = Some(wish.member);
         }
         self.prepare(delay);
-        Soon::Later(receiver)
+        Reply::Later(receiver)
     }
 
-    fn rejoin(&mut self, wish: Join) -> Soon<Joined> {
+    fn rejoin(&mut self, wish: Join) -> Reply<Joined> {
         let (sender, receiver) = oneshot::channel();
         if let Some(member) = self.members.get_mut(&wish.member) {
             let assignment = std::mem::take(&mut member.assignment);
@@ -222,11 +223,11 @@ impl Group {
             member.assignment = assignment;
         }
         self.prepare(Duration::ZERO);
-        Soon::Later(receiver)
+        Reply::Later(receiver)
     }
 
-    /// A static member that came again without its id takes the place of the one it was.
-    fn replace(&mut self, old: &str, wish: Join) -> Soon<Joined> {
+    /// A static member that rejoins without its id replaces the member that it was.
+    fn replace(&mut self, old: &str, wish: Join) -> Reply<Joined> {
         let Some(mut was) = self.members.remove(old) else { return self.add(wish) };
         if let Some(waits) = was.joining.take() {
             let _ = waits.send(Joined::refused(old, ResponseError::FencedInstanceId));
@@ -244,12 +245,12 @@ impl Group {
         member.assignment = was.assignment;
         self.members.insert(id.clone(), member);
         if self.phase == Phase::Stable && same && !led {
-            return Soon::Now(self.joined(&id));
+            return Reply::Now(self.joined(&id));
         }
         self.rejoin(wish)
     }
 
-    /// Begins a rebalance, or goes on with one, and ends it where everyone is there.
+    /// Begins or continues a rebalance, and completes it once everyone has joined.
     fn prepare(&mut self, delay: Duration) {
         if self.phase == Phase::Completing {
             for member in self.members.values_mut() {
@@ -278,10 +279,10 @@ impl Group {
         }
     }
 
-    /// Ends the joining: everyone who has joined is in the next generation.
+    /// Completes the join phase: everyone who has joined is in the next generation.
     fn complete(&mut self) {
         self.rebalance_deadline = None;
-        // A static member keeps its place until its session is over.
+        // A static member stays until its session times out.
         self.members.retain(|_, m| m.joining.is_some() || m.instance.is_some());
         self.generation += 1;
         if self.members.is_empty() {
@@ -310,7 +311,7 @@ impl Group {
         }
     }
 
-    /// The protocol that most members put first, of those that all understand.
+    /// The protocol that most members prefer, of those that all support.
     fn vote(&self) -> Option<String> {
         let understood =
             |name: &str| self.members.values().all(|m| m.protocols.iter().any(|(n, _)| n == name));
@@ -346,22 +347,22 @@ impl Group {
         }
     }
 
-    /// Takes the leader's word on who has what, or tells a member.
+    /// Takes the leader's assignments, or answers a member with its own.
     pub(crate) fn sync(
         &mut self,
         id: &str,
         instance: Option<&str>,
         generation: i32,
         assignments: Vec<(String, Bytes)>,
-    ) -> Soon<Synced> {
+    ) -> Reply<Synced> {
         if let Err(error) = self.check(id, instance, generation) {
-            return Soon::Now(Synced::refused(error));
+            return Reply::Now(Synced::refused(error));
         }
         self.saw(id);
         match self.phase {
-            Phase::Empty => Soon::Now(Synced::refused(ResponseError::UnknownMemberId)),
-            Phase::Preparing => Soon::Now(Synced::refused(ResponseError::RebalanceInProgress)),
-            Phase::Stable => Soon::Now(self.synced(id)),
+            Phase::Empty => Reply::Now(Synced::refused(ResponseError::UnknownMemberId)),
+            Phase::Preparing => Reply::Now(Synced::refused(ResponseError::RebalanceInProgress)),
+            Phase::Stable => Reply::Now(self.synced(id)),
             Phase::Completing => {
                 let (sender, receiver) = oneshot::channel();
                 if let Some(member) = self.members.get_mut(id) {
@@ -373,7 +374,7 @@ impl Group {
                     }
                     for (id, assignment) in assignments {
                         if let Some(member) = self.members.get_mut(&id) {
-                            // A copy: it would hold the request in memory.
+                            // A copy, since it would keep the whole request in memory.
                             member.assignment = Bytes::copy_from_slice(&assignment);
                         }
                     }
@@ -387,7 +388,7 @@ impl Group {
                         }
                     }
                 }
-                Soon::Later(receiver)
+                Reply::Later(receiver)
             }
         }
     }
@@ -416,7 +417,7 @@ impl Group {
         }
     }
 
-    /// Takes a member out, by its id or its instance.
+    /// Removes a member, by its id or instance id.
     pub(crate) fn leave(&mut self, id: &str, instance: Option<&str>) -> Result<(), ResponseError> {
         if self.pending.remove(id).is_some() {
             self.complete_if_all_joined();
@@ -467,7 +468,7 @@ impl Group {
         self.rebalance_deadline = None;
     }
 
-    /// Says whether a member is who it says, and of this generation.
+    /// Checks a member's ids and generation.
     fn check(
         &self,
         id: &str,
@@ -493,7 +494,7 @@ impl Group {
         }
     }
 
-    /// Says whether someone may commit: a member of this generation, or anyone where there are none.
+    /// Checks whether a client may commit: a member of this generation, or anyone if the group is empty.
     pub(crate) fn check_commit(
         &mut self,
         id: &str,
@@ -516,16 +517,16 @@ impl Group {
         Ok(())
     }
 
-    /// Makes what a transaction committed certain, or forgets it.
+    /// Commits or drops the offsets of a transaction.
     pub(crate) fn settle(&mut self, producer_id: i64, commit: bool) {
-        if let Some(offsets) = self.uncertain.remove(&producer_id)
+        if let Some(offsets) = self.pending_offsets.remove(&producer_id)
             && commit
         {
             self.offsets.extend(offsets);
         }
     }
 
-    /// Does what is due: members without a sign of life go, joining comes to its end.
+    /// Expires members without heartbeats, and completes a rebalance whose time is up.
     pub(crate) fn age(&mut self, now: Instant) {
         let waiting = self.pending.len();
         self.pending.retain(|_, until| *until > now);
@@ -543,11 +544,11 @@ impl Group {
         }
     }
 
-    /// Whether nothing would be lost without it.
-    pub(crate) fn is_nothing(&self) -> bool {
+    /// Whether it can be deleted without losing anything.
+    pub(crate) fn is_unused(&self) -> bool {
         self.phase == Phase::Empty
             && self.offsets.is_empty()
-            && self.uncertain.is_empty()
+            && self.pending_offsets.is_empty()
             && self.pending.is_empty()
     }
 }
@@ -570,12 +571,12 @@ impl Member {
     }
 }
 
-/// Topics that a group's members are subscribed to can't be told from their metadata here; whoever is
-/// in a group counts as subscribed to all.
+/// The broker doesn't decode members' subscriptions, so a group with members counts as subscribed to all
+/// topics.
 pub(crate) fn subscribed(group: &Group) -> bool {
     group.phase != Phase::Empty
 }
 
 fn new_id(stem: &str) -> String {
-    format!("{stem}-{}", uuid::Uuid::from_u128(crate::state::random_id()))
+    format!("{stem}-{}", ids::random())
 }

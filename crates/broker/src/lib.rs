@@ -1,16 +1,16 @@
-//! An in-memory Kafka broker for tests and demos. It speaks the protocol of Kafka's clients, keeps every
-//! batch as it came, within bounds, and forgets all when it ends. It checks producers' sequences as
-//! Kafka does, and does on request what a real one does at bad moments: drops connections before or
-//! after storing, answers with a code or late, moves leaders, forgets. It isn't for data that matters:
-//! nothing is replicated, written to disk or secured. Begin reading at [`Broker`], then [`Fault`];
-//! inside, `listener` takes frames, `requests` has a file for each family of requests, `log` is a
-//! partition.
+//! An in-memory Kafka broker for tests and demos. It speaks Kafka's protocol, keeps every batch as it
+//! came, within limits, and deletes everything when it ends. It checks producers' sequences as Kafka
+//! does. On request it injects faults: it drops connections before or after an append, answers with an
+//! error or late, moves leaders, loses producer state. It is not for data that matters: it replicates,
+//! persists and secures nothing. Begin reading at [`Broker`], then [`Fault`]. Inside, `listener` reads
+//! frames, `requests` has a file for each family of requests, and `log` is a partition's log.
 
+mod bounded_reader;
 mod broker;
-mod careful;
 mod config;
 mod faults;
 mod groups;
+mod ids;
 mod listener;
 mod log;
 mod requests;

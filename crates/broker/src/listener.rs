@@ -1,5 +1,5 @@
-//! Connections: frames read, handled one after another as Kafka does it, and answered; and what a test
-//! asked to befall them.
+//! Connections: frames are read, handled one after another as in Kafka, and answered. Injected faults act
+//! here.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,21 +14,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::careful;
 use crate::faults::{self, Action, Hit};
 use crate::requests::{self, Context};
 use crate::state::Shared;
 
-/// How long a connection may be without a whole request, as Kafka's `connections.max.idle.ms`.
+/// How long a connection may be idle, as Kafka's `connections.max.idle.ms`.
 const IDLE: Duration = Duration::from_secs(600);
-/// The most bytes of a request that brings no records.
+/// The most bytes of a request without records.
 const SMALL: usize = 16 << 20;
-/// The room of a frame at first: what a client claims is not believed before it comes.
+/// The initial buffer of a frame: a client's claimed length is not trusted.
 const FIRST_ROOM: usize = 64 << 10;
-/// The key, version and correlation id that every request begins with.
+/// API key, version and correlation id, with which every request begins.
 const START: usize = 8;
 
-/// Takes connections for a node until it is aborted.
+/// Accepts connections for a node until it is aborted.
 pub(crate) async fn accept(listener: &TcpListener, shared: Arc<Shared>, node: i32) {
     loop {
         match listener.accept().await {
@@ -40,7 +39,7 @@ pub(crate) async fn accept(listener: &TcpListener, shared: Arc<Shared>, node: i3
             }
             // Out of file descriptors, most likely: others will be closed.
             Err(e) => {
-                tracing::warn!("a connection can't be taken: {e}");
+                tracing::warn!("can't accept a connection: {e}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -65,11 +64,11 @@ async fn serve(
     }
 }
 
-/// Why a connection is over.
+/// Why a connection ended.
 enum Ended {
-    /// The client went, or a test asked for it.
+    /// The client closed it, or a test asked for it.
     Quietly,
-    /// The client sent what isn't a request.
+    /// The client sent an invalid request.
     Bad(String),
 }
 
@@ -126,7 +125,7 @@ impl Connection {
         let api = ApiKey::try_from(key).map_err(|()| Ended::Bad(format!("API {key}")))?;
         let supported = requests::versions(api);
         if matches!(api, ApiKey::ApiVersions) && supported.is_some_and(|(_, max)| version > max) {
-            // A client of a version yet to come learns the right one by the oldest answer.
+            // A client that is newer than the broker learns its versions from the oldest response.
             self.shared.saw(self.node, api);
             let answer = requests::versions_answer(Some(ResponseError::UnsupportedVersion));
             return self.send(api, 0, correlation, &answer.into()).await;
@@ -137,7 +136,8 @@ impl Connection {
         let mut body = frame;
         let header = RequestHeader::decode(&mut body, api.request_header_version(version))
             .map_err(|e| Ended::Bad(e.to_string()))?;
-        let request = careful::decode(api, version, body).map_err(|e| Ended::Bad(e.to_string()))?;
+        let request =
+            requests::decode(api, version, body).map_err(|e| Ended::Bad(e.to_string()))?;
         self.shared.saw(self.node, api);
         let cx = Context {
             shared: self.shared.clone(),
@@ -160,23 +160,23 @@ impl Connection {
         let action = hit.as_ref().map(|h| h.action);
         let whole = hit.as_ref().is_some_and(|h| h.partition.is_none());
         match action {
-            Some(Action::Drop) => return Err(Ended::Quietly),
-            Some(Action::Delay(time)) => tokio::time::sleep(time).await,
+            Some(Action::Disconnect) => return Err(Ended::Quietly),
+            Some(Action::DelayRequest(time)) => tokio::time::sleep(time).await,
             _ => {}
         }
         let mut answer = match action {
-            Some(Action::Refuse(error)) if whole => requests::refuse(cx, &request, error),
-            Some(Action::DoAndRefuse(error)) if whole => {
-                let refusal = requests::refuse(cx, &request, error);
+            Some(Action::Fail(error)) if whole => requests::error_response(cx, &request, error),
+            Some(Action::ApplyThenFail(error)) if whole => {
+                let refusal = requests::error_response(cx, &request, error);
                 done(cx, request, None).await?;
                 refusal
             }
             _ => done(cx, request, hit.as_ref()).await?,
         };
         match action {
-            Some(Action::DoAndDrop) => return Err(Ended::Quietly),
-            Some(Action::Silence) => std::future::pending().await,
-            Some(Action::AnswerLate(time)) => tokio::time::sleep(time).await,
+            Some(Action::ApplyThenDisconnect) => return Err(Ended::Quietly),
+            Some(Action::NeverRespond) => std::future::pending().await,
+            Some(Action::DelayResponse(time)) => tokio::time::sleep(time).await,
             Some(Action::Throttle(time)) => {
                 if let Some(answer) = &mut answer {
                     requests::throttle(answer, i32::try_from(time.as_millis()).unwrap_or(i32::MAX));
@@ -193,7 +193,7 @@ impl Connection {
         Ok(())
     }
 
-    /// What a test asked to befall this request.
+    /// The fault that a test injected for this request.
     fn hit(&self, api: ApiKey, request: &RequestKind) -> Option<Hit> {
         let mut faults = self.shared.faults.lock();
         if !faults.any() {

@@ -1,26 +1,26 @@
-//! How a broker is started.
+//! The broker's settings.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// How a broker is started; all has a default.
+/// The settings of a broker. All have defaults.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where node 1 listens; the others listen on the ports that follow, or where the port is 0, on
-    /// ports of the system's choice. Loopback with port 0 unless set.
+    /// The address of node 1. The other nodes take the ports that follow, or any free ports if the port
+    /// is 0. Default: loopback, port 0.
     pub listen: SocketAddr,
-    /// The host and port that clients are told for node 1 (the others: the ports that follow), where
-    /// it isn't what they listen on.
+    /// The advertised host and port of node 1, if they differ from `listen`. The other nodes advertise
+    /// the ports that follow.
     pub advertise: Option<(String, u16)>,
-    /// How many nodes: 1 unless set, at least 1.
+    /// How many nodes, at least 1. Default 1.
     pub nodes: i32,
-    /// The most bytes of batches that a partition keeps: 256 MiB unless set. The oldest go first.
+    /// The most bytes of batches that a partition keeps. The oldest are deleted first. Default 256 MiB.
     pub partition_bytes: usize,
-    /// The most bytes of batches that all partitions keep: 1 GiB unless set.
+    /// The most bytes of batches that all partitions keep. Default 1 GiB.
     pub total_bytes: usize,
-    /// The most bytes of a request: 100 MiB unless set, as Kafka's `socket.request.max.bytes`.
+    /// The most bytes of a request, as Kafka's `socket.request.max.bytes`. Default 100 MiB.
     pub request_bytes: usize,
-    /// Settings of the broker by Kafka's names, as `producer.id.expiration.ms`.
+    /// Broker settings by Kafka's names, as `producer.id.expiration.ms`.
     pub config: Vec<(String, String)>,
 }
 
@@ -45,14 +45,14 @@ impl Settings {
         Settings::default()
     }
 
-    /// With so many nodes.
+    /// With this many nodes.
     #[must_use]
     pub fn nodes(mut self, nodes: i32) -> Settings {
         self.nodes = nodes;
         self
     }
 
-    /// With a setting of the broker, by Kafka's name.
+    /// With a broker setting, by Kafka's name.
     #[must_use]
     pub fn set(mut self, name: &str, value: impl ToString) -> Settings {
         self.config.push((name.to_owned(), value.to_string()));

@@ -1,4 +1,6 @@
-//! All that the nodes of the cluster share, behind one lock that is never held while waiting.
+//! What the nodes of the cluster share, behind one lock that is never held across a wait.
+
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,37 +10,37 @@ use kafka_protocol::messages::ApiKey;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::config::{self, Values};
 use crate::faults::Faults;
 use crate::groups::Groups;
+use crate::ids;
 use crate::settings::Settings;
 use crate::topics::{Topic, Topics};
 use crate::transactions::Transactions;
 
-/// The name of the cluster, by which it can be told from a real one.
+/// The cluster id, by which it can be told from a real cluster.
 pub const CLUSTER_ID: &str = "fleetstorm-broker-0000";
 
-/// A cluster's state and what wakes those who wait for it.
+/// A cluster's state, and what wakes requests that wait for it.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     state: Mutex<State>,
-    /// Wakes whoever waits for records.
+    /// Wakes requests that wait for records.
     pub(crate) appended: Notify,
     pub(crate) faults: Mutex<Faults>,
-    /// When the partitions were last looked at for what has grown old.
+    /// When retention and producer expiration last ran.
     aged_ms: AtomicI64,
     /// How far the broker's clock is ahead of the machine's, in milliseconds.
     ahead_ms: AtomicI64,
     seen: Mutex<BTreeMap<(i32, i16), u64>>,
 }
 
-/// What is behind the lock.
+/// The state behind the lock.
 pub(crate) struct State {
     pub(crate) nodes: Vec<Node>,
     pub(crate) topics: Topics,
-    /// The broker's settings that were set.
+    /// The broker settings that were set.
     pub(crate) config: Values,
     pub(crate) groups: Groups,
     pub(crate) transactions: Transactions,
@@ -97,15 +99,15 @@ impl Shared {
         self.ahead_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
-    /// How often producers' state is looked at for what has expired.
+    /// How often producer state is checked for expiration.
     pub(crate) fn check_interval(&self) -> Duration {
         let ms =
             config::broker_number(&self.state().config, "producer.id.expiration.check.interval.ms");
         Duration::from_millis(u64::try_from(ms).unwrap_or(1).max(1))
     }
 
-    /// Does what time does: to groups and transactions each time, to producers' state and records where
-    /// the interval between two such looks is over.
+    /// Expires what is due: group members and transactions each time, producer state and records at the
+    /// check interval.
     pub(crate) fn age(&self) {
         let now = self.now_ms();
         let aborted = {
@@ -113,7 +115,7 @@ impl Shared {
             for group in state.groups.values_mut() {
                 group.age(Instant::now());
             }
-            state.groups.retain(|_, group| !group.is_nothing());
+            state.groups.retain(|_, group| !group.is_unused());
             state.compact(now, &self.settings);
             state.abort_overdue(now)
         };
@@ -132,7 +134,7 @@ impl Shared {
         *self.seen.lock().entry((node, api as i16)).or_default() += 1;
     }
 
-    /// How many requests of a kind came, to one node or to all.
+    /// How many requests of an API came, to one node or to all.
     pub(crate) fn seen(&self, node: Option<i32>, api: ApiKey) -> u64 {
         self.seen
             .lock()
@@ -144,7 +146,7 @@ impl Shared {
 }
 
 impl State {
-    /// The ids of the nodes that live.
+    /// The ids of the live nodes.
     pub(crate) fn live(&self) -> Vec<i32> {
         self.nodes.iter().filter(|n| n.live).map(|n| n.id).collect()
     }
@@ -153,24 +155,24 @@ impl State {
         self.nodes.iter().find(|n| n.id == id)
     }
 
-    /// The node that coordinates groups and transactions and controls the cluster.
+    /// The coordinator of groups and transactions, which is the controller too.
     pub(crate) fn coordinator(&self) -> Option<&Node> {
         self.nodes.iter().find(|n| n.live)
     }
 
-    /// An id that no producer has had.
+    /// A new producer id.
     pub(crate) fn producer_id(&mut self) -> i64 {
         self.next_producer_id += 1;
         self.next_producer_id - 1
     }
 
-    /// The replicas of the next partition of a topic: all nodes in turn, up to the factor.
+    /// The replicas for the next partition of a topic: nodes in turn, up to the replication factor.
     pub(crate) fn replicas(&self, partition: usize, factor: usize) -> Vec<i32> {
         let all = self.nodes.len();
         (0..factor.min(all)).map(|i| self.nodes[(partition + i) % all].id).collect()
     }
 
-    /// Creates a topic. The name must be free and a topic's, the numbers at least 1.
+    /// Creates a topic. The name must be valid and free, the numbers at least 1.
     pub(crate) fn create_topic(
         &mut self,
         name: &str,
@@ -179,15 +181,15 @@ impl State {
         config: Values,
     ) {
         let live = self.live();
-        let mut topic = Topic { id: Uuid::from_u128(random_id()), partitions: Vec::new(), config };
+        let mut topic = Topic { id: ids::random(), partitions: Vec::new(), config };
         for index in 0..partitions {
             topic.add_partition(self.replicas(index, factor), &live);
         }
         self.topics.insert(name, topic);
     }
 
-    /// Creates a topic that a client merely named, where the broker may.
-    pub(crate) fn create_if_named(&mut self, name: &str) {
+    /// Creates a topic that a client named, if auto.create.topics.enable is on.
+    pub(crate) fn auto_create_topic(&mut self, name: &str) {
         if config::broker_value(&self.config, "auto.create.topics.enable") != "true" {
             return;
         }
@@ -197,8 +199,8 @@ impl State {
         self.create_topic(name, partitions, factor, Values::new());
     }
 
-    /// Drops the oldest batches of partitions that keep more than they may.
-    pub(crate) fn hold_bounds(&mut self, settings: &Settings, topic: &str, partition: i32) {
+    /// Deletes the oldest batches of partitions that exceed their limits.
+    pub(crate) fn enforce_retention(&mut self, settings: &Settings, topic: &str, partition: i32) {
         let own = self
             .topics
             .get(topic)
@@ -229,8 +231,8 @@ impl State {
         }
     }
 
-    /// Compacts what is as large as a segment, since Kafka leaves the one that is written to alone; and
-    /// before bounds would have the oldest of a table dropped.
+    /// Compacts logs of at least a segment, since Kafka doesn't compact the active segment; and earlier
+    /// if the limits would otherwise delete records of a compacted topic.
     fn compact(&mut self, now_ms: i64, settings: &Settings) {
         let bound = (settings.partition_bytes / 2).min(settings.total_bytes / 64);
         let State { topics, config, bytes, .. } = self;
@@ -250,7 +252,7 @@ impl State {
         }
     }
 
-    /// What time does to all partitions: producers are forgotten, old batches dropped.
+    /// Expires producers and deletes old batches in all partitions.
     pub(crate) fn age(&mut self, now_ms: i64) {
         let expiry = config::broker_number(&self.config, "producer.id.expiration.ms");
         let State { topics, config, bytes, .. } = self;
@@ -267,11 +269,4 @@ impl State {
             }
         }
     }
-}
-
-/// 128 bits that no other topic has.
-pub(crate) fn random_id() -> u128 {
-    use std::hash::{BuildHasher, RandomState};
-    let half = || u128::from(RandomState::new().hash_one(0_u8));
-    half() << 64 | half()
 }

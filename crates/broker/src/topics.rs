@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::config::{self, Values};
 use crate::log::Log;
 
-/// The most partitions that a topic may have here.
-pub(crate) const MOST_PARTITIONS: i32 = 10_000;
+/// The most partitions of a topic.
+pub(crate) const MAX_PARTITIONS: i32 = 10_000;
 
 /// All topics of the cluster.
 #[derive(Debug, Default)]
@@ -23,29 +23,29 @@ pub(crate) struct Topics {
 pub(crate) struct Topic {
     pub(crate) id: Uuid,
     pub(crate) partitions: Vec<Partition>,
-    /// The settings of its own.
+    /// Its topic settings.
     pub(crate) config: Values,
 }
 
 /// One partition.
 #[derive(Debug)]
 pub(crate) struct Partition {
-    /// The node that leads; -1 where none lives.
+    /// Its leader; -1 for none.
     pub(crate) leader: i32,
     pub(crate) epoch: i32,
-    /// The nodes that may lead.
+    /// Its replicas.
     pub(crate) replicas: Vec<i32>,
     pub(crate) log: Log,
 }
 
-/// What a batch is checked against before it is stored.
+/// The limits that a batch is checked against.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) max_message_bytes: usize,
     pub(crate) compacted: bool,
     pub(crate) log_append_time: bool,
     pub(crate) min_in_sync: usize,
-    /// How far before and after the broker's time a record's may lie, in milliseconds.
+    /// How far a record's timestamp may lie before and after the broker's time, in milliseconds.
     pub(crate) before_ms: i64,
     pub(crate) after_ms: i64,
 }
@@ -86,7 +86,7 @@ impl Topic {
         }
     }
 
-    /// Adds a partition, led by the first of its replicas.
+    /// Adds a partition. Its first replica leads it.
     pub(crate) fn add_partition(&mut self, replicas: Vec<i32>, live: &[i32]) {
         let leader = replicas.iter().copied().find(|r| live.contains(r)).unwrap_or(-1);
         let mut log = Log::default();
@@ -137,14 +137,14 @@ impl Topics {
 }
 
 impl Partition {
-    /// Gives the partition another leader, in a new epoch.
+    /// Changes the leader, with a new epoch.
     pub(crate) fn lead(&mut self, node: i32) {
         self.leader = node;
         self.epoch += 1;
         self.log.begin_epoch(self.epoch);
     }
 
-    /// Says whether `node` may answer for the partition to a client who believes in an epoch (-1: none).
+    /// Checks that `node` leads the partition, and the leader epoch that a client expects (-1: any).
     pub(crate) fn led_by(&self, node: i32, believed_epoch: i32) -> Result<(), ResponseError> {
         if self.leader != node {
             return Err(ResponseError::NotLeaderOrFollower);
@@ -159,15 +159,15 @@ impl Partition {
     }
 }
 
-/// A text that can't be a topic's name, in Kafka's words.
+/// An invalid topic name, in Kafka's words.
 #[derive(Debug, thiserror::Error)]
 #[error("Topic name is invalid: {0}")]
 pub(crate) struct InvalidName(String);
 
-/// Says why a text can't be a topic's name: Kafka's rules.
+/// Checks a topic name by Kafka's rules.
 ///
 /// # Errors
-/// The reason, as a sentence for people.
+/// The reason, as a sentence.
 pub(crate) fn check_name(name: &str) -> Result<(), InvalidName> {
     let why = if name.is_empty() {
         "the empty string is not allowed".to_owned()

@@ -1,15 +1,13 @@
-//! Transactions: who may write under a name, and which partitions wait for the end.
+//! Transactions: the current producer of each transactional id, and the partitions that wait for the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::error::ResponseError;
 
-use crate::state::State;
-
-/// All transactions, by the ids of their producers' choice.
+/// All transactions, by transactional id.
 pub(crate) type Transactions = BTreeMap<String, Transaction>;
 
-/// What the last transaction under a name came to.
+/// The state of a transactional id's last transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Empty,
@@ -18,23 +16,23 @@ pub(crate) enum Phase {
     Aborted,
 }
 
-/// What is known under one transactional id.
+/// The state of one transactional id.
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) producer_id: i64,
     pub(crate) epoch: i16,
-    /// The epoch before, where its producer asked for the new one itself: it may ask again.
-    last_epoch: i16,
+    /// The previous epoch, if the producer itself asked for the new one: it may retry that.
+    pub(crate) last_epoch: i16,
     pub(crate) timeout_ms: i64,
     pub(crate) phase: Phase,
     pub(crate) partitions: BTreeSet<(String, i32)>,
     pub(crate) groups: BTreeSet<String>,
-    /// When the transaction that is ongoing began, on the broker's clock.
-    started_ms: i64,
+    /// When the ongoing transaction began, on the broker's clock.
+    pub(crate) started_ms: i64,
 }
 
 impl Transaction {
-    /// Says whether a producer is the one who may write.
+    /// Checks that a producer is the current one.
     pub(crate) fn check(&self, producer_id: i64, epoch: i16) -> Result<(), ResponseError> {
         if self.producer_id != producer_id {
             Err(ResponseError::InvalidProducerIdMapping)
@@ -45,134 +43,11 @@ impl Transaction {
         }
     }
 
-    /// Begins the transaction, unless it is ongoing.
+    /// Begins a transaction, unless one is ongoing.
     pub(crate) fn begin(&mut self, now_ms: i64) {
         if self.phase != Phase::Ongoing {
             self.phase = Phase::Ongoing;
             self.started_ms = now_ms;
-        }
-    }
-}
-
-impl State {
-    /// Gives a producer its id and the next epoch; the one before may write no more.
-    ///
-    /// # Errors
-    /// As Kafka: while a transaction is ongoing, it is aborted and the producer is to ask again.
-    pub(crate) fn init_transactional(
-        &mut self,
-        name: &str,
-        timeout_ms: i64,
-        expected: Option<(i64, i16)>,
-        now_ms: i64,
-    ) -> Result<(i64, i16), ResponseError> {
-        if !self.transactions.contains_key(name) {
-            let producer_id = self.producer_id();
-            self.transactions.insert(
-                name.to_owned(),
-                Transaction {
-                    producer_id,
-                    epoch: 0,
-                    last_epoch: -1,
-                    timeout_ms,
-                    phase: Phase::Empty,
-                    partitions: BTreeSet::new(),
-                    groups: BTreeSet::new(),
-                    started_ms: now_ms,
-                },
-            );
-            return Ok((producer_id, 0));
-        }
-        let fresh = self.producer_id();
-        let Some(known) = self.transactions.get_mut(name) else {
-            return Err(ResponseError::UnknownServerError);
-        };
-        if expected.is_some_and(|(id, _)| id != known.producer_id) {
-            return Err(ResponseError::ProducerFenced);
-        }
-        if known.phase == Phase::Ongoing {
-            known.epoch = known.epoch.saturating_add(1);
-            self.end_transaction(name, false, now_ms);
-            return Err(ResponseError::ConcurrentTransactions);
-        }
-        match expected {
-            Some((_, epoch)) if epoch == known.last_epoch => {
-                return Ok((known.producer_id, known.epoch));
-            }
-            Some((_, epoch)) if epoch != known.epoch => return Err(ResponseError::ProducerFenced),
-            _ => {}
-        }
-        known.timeout_ms = timeout_ms;
-        known.phase = Phase::Empty;
-        if known.epoch >= i16::MAX - 1 {
-            known.producer_id = fresh;
-            known.epoch = 0;
-            known.last_epoch = -1;
-        } else {
-            known.last_epoch = if expected.is_some() { known.epoch } else { -1 };
-            known.epoch += 1;
-        }
-        Ok((known.producer_id, known.epoch))
-    }
-
-    /// Ends an ongoing transaction: markers in its partitions, the offsets of its groups settled.
-    pub(crate) fn end_transaction(&mut self, name: &str, commit: bool, now_ms: i64) {
-        let State { transactions, topics, groups, bytes, .. } = self;
-        let Some(known) = transactions.get_mut(name) else { return };
-        let producer = (known.producer_id, known.epoch);
-        for (topic, index) in std::mem::take(&mut known.partitions) {
-            if let Some(p) = topics.partition_mut(&topic, index) {
-                let before = p.log.bytes();
-                p.log.end_transaction(producer, commit, p.epoch, now_ms);
-                *bytes += p.log.bytes() - before;
-            }
-        }
-        for group in std::mem::take(&mut known.groups) {
-            if let Some(group) = groups.get_mut(&group) {
-                group.settle(known.producer_id, commit);
-            }
-        }
-        known.phase = if commit { Phase::Committed } else { Phase::Aborted };
-    }
-
-    /// Aborts what has been ongoing for longer than its producer said. Whether anything was.
-    pub(crate) fn abort_overdue(&mut self, now_ms: i64) -> bool {
-        let overdue: Vec<String> = self
-            .transactions
-            .iter()
-            .filter(|(_, t)| t.phase == Phase::Ongoing && now_ms - t.started_ms > t.timeout_ms)
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in &overdue {
-            if let Some(known) = self.transactions.get_mut(name) {
-                known.epoch = known.epoch.saturating_add(1);
-            }
-            self.end_transaction(name, false, now_ms);
-        }
-        !overdue.is_empty()
-    }
-
-    /// Says whether a batch of a transaction may go to a partition: only one that was added to it.
-    pub(crate) fn check_transactional(
-        &self,
-        name: Option<&str>,
-        producer: (i64, i16),
-        topic: &str,
-        index: i32,
-    ) -> Result<(), ResponseError> {
-        let known = name.and_then(|n| self.transactions.get(n));
-        let known = known.ok_or(ResponseError::InvalidTxnState)?;
-        if known.producer_id != producer.0 {
-            return Err(ResponseError::InvalidProducerIdMapping);
-        }
-        if known.epoch > producer.1 {
-            return Err(ResponseError::InvalidProducerEpoch);
-        }
-        let place = (topic.to_owned(), index);
-        if known.phase == Phase::Ongoing && known.partitions.contains(&place) {
-            Ok(())
-        } else {
-            Err(ResponseError::InvalidTxnState)
         }
     }
 }

@@ -93,8 +93,8 @@ impl Generator {
         Generator::reporting(reported, manifest, share)
     }
 
-    /// The same share for who reads `wanted` alone: where that has no topic of state changes, none are
-    /// told, so that none wait for an event slot that nobody fills. What happens is the same.
+    /// The same share for a reader of `wanted` alone. If that has no topic of state changes, none are
+    /// queued, so that none wait for an event slot that nobody fills. What happens is the same.
     pub fn of_topics(manifest: &Manifest, share: Share, wanted: TopicSet) -> Generator {
         let told = [Topic::Status, Topic::Jobs, Topic::Incidents];
         if told.into_iter().any(|topic| wanted.contains(topic)) {
@@ -104,8 +104,8 @@ impl Generator {
         Generator::reporting(reported, manifest, share)
     }
 
-    /// The same share, of which incidents are the only state changes to be told, whether their topic is
-    /// selected or not: what happens is the same.
+    /// The same share, with incidents as the only state changes that are queued, whether their topic is
+    /// selected or not. What happens is the same.
     pub fn of_incidents(manifest: &Manifest, share: Share) -> Generator {
         let reported = Reported { status: false, jobs: false, incidents: true };
         Generator::reporting(reported, manifest, share)
@@ -333,7 +333,7 @@ impl Generator {
     }
 
     /// Takes the incident's change that waits longest on machine `at`, and hands it to `take` with its
-    /// kind; none where none waits.
+    /// kind; `None` if none waits.
     pub fn next_incident<T>(
         &mut self,
         at: usize,

@@ -1,5 +1,5 @@
-//! The manifest: the resolved run. Everything that decides a record is in it, so that whoever has
-//! it can make the run's records again.
+//! The manifest: the resolved run. It holds everything that decides a record, so the run's records can be
+//! regenerated from it.
 
 mod check;
 
@@ -16,10 +16,9 @@ use crate::record::{Topic, TopicSet};
 use crate::schedule::{Course, Grid, Pace, Schedule, Slots, Time, offered};
 use crate::simulation::temporal::Curve;
 
-pub use check::{Unfit, Unwritten};
+pub use check::{Infeasible, ManifestError};
 
-/// The version of the record stream: it changes whenever the bytes of a given manifest would.
-/// Golden hashes in the tests guard it.
+/// The version of the record stream. It changes whenever the bytes of a given manifest would.
 pub const STREAM_VERSION: u32 = 3;
 
 /// The resolved run.
@@ -38,7 +37,7 @@ pub struct Manifest {
     pub time: Time,
     /// How fast slots are worked off.
     pub pace: Pace,
-    /// The bytes that the pace was made of, where it was.
+    /// The byte rate that the pace was computed from, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<BytesPace>,
     /// Fleet time between two readings of a machine.
@@ -55,7 +54,7 @@ pub struct Manifest {
     pub format: Format,
     /// The key of the jobs topic.
     pub job_key: JobKey,
-    /// The transactions that records are sent in, where they are.
+    /// The transactions that records are sent in, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transactions: Option<Transactions>,
     /// The selected topics, in order.
@@ -64,11 +63,11 @@ pub struct Manifest {
     pub config: Config,
 }
 
-/// A rate in bytes, which became one in records before the run.
+/// A byte rate, which became a rate of records before the run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BytesPace {
-    /// The bytes a second of keys and values that were asked for.
+    /// The requested bytes of keys and values per second.
     pub per_second: ByteRate,
     /// The bytes of key and value of a slot, on average over the first readings of the run.
     pub mean_slot_bytes: f64,
@@ -78,14 +77,14 @@ pub struct BytesPace {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transactions {
-    /// The id of the first producer is this, a hyphen, the shard's index, a hyphen and 0: a resumed
-    /// run has the same, and so fences the one before.
+    /// The prefix of transactional ids. The first producer's is this, a hyphen, the shard's index, a
+    /// hyphen and 0. A resumed run has the same ids, and so fences the previous one.
     pub id: String,
-    /// The producers, each of a thread of its own; at least one.
+    /// The number of producers, one per thread; at least one.
     pub producers: u32,
     /// The most records of a transaction.
     pub records: u64,
-    /// The longest that a transaction stays open.
+    /// The longest time that a transaction stays open.
     pub time: Span,
 }
 
@@ -101,12 +100,12 @@ pub struct TopicEntry {
     pub partitions: u32,
     /// The id of its values' schema; none for JSON.
     pub schema_id: Option<SchemaId>,
-    /// The id by which its cluster knows it, which a topic that is made anew doesn't have. None where no
-    /// broker was asked, or has ids.
+    /// Its topic id in its cluster, which changes if the topic is recreated. `None` if no broker was
+    /// asked, or has topic ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Where each of its partitions ended when the run began: offsets of the first record that may be
-    /// the run's. None where no broker was asked.
+    /// The end offset of each partition when the run began: the offset of the first record that may be
+    /// the run's. `None` if no broker was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_offsets: Option<Vec<i64>>,
 }
@@ -167,7 +166,7 @@ impl Manifest {
         Schedule::new(self.grid(), start_ms, self.time, &self.pace, offered)
     }
 
-    /// What the fleet's temporal curve makes of the rate `peak`.
+    /// The course that the fleet's temporal curve makes of the rate `peak`.
     fn offered(&self, peak: Rate, start_ms: i64) -> Course {
         match Curve::new(&self.config, &Fleet::new(&self.config, self.seed)) {
             Some(mut curve) => offered::course(peak, &mut curve, start_ms, self.time, self.grid()),
@@ -191,8 +190,8 @@ impl Manifest {
         }
     }
 
-    /// The number of slots after which the run ends, by `records` and `n_readings`; none where it
-    /// ends otherwise.
+    /// The number of slots after which the run ends, by `records` and `n_readings`; `None` if it ends
+    /// otherwise.
     pub fn end_slot(&self) -> Option<u64> {
         let by_readings = self.config.n_readings.map(|n| self.schedule().slots_in(n));
         match (self.records, by_readings) {
@@ -222,8 +221,8 @@ impl Manifest {
         seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
     }
 
-    /// How long the run lasts on the clock of its pace, in seconds: by `duration`, or by the end of
-    /// the profile; none where neither ends it.
+    /// How long the run lasts on the clock of its pace, in seconds: by `duration`, or by the end of the
+    /// profile; `None` if neither ends it.
     pub fn ends_after(&self) -> Option<f64> {
         let by_duration = self.duration.map(|duration| duration.duration().as_secs_f64());
         match (by_duration, self.schedule().end()) {

@@ -41,13 +41,13 @@ pub enum Purpose {
 
 /// One deterministic stream of random draws.
 #[derive(Debug, Clone)]
-pub struct Stream(Xoshiro256PlusPlus);
+pub struct RandomStream(Xoshiro256PlusPlus);
 
-impl Stream {
+impl RandomStream {
     /// The stream of `subject` (a machine or group index) for `purpose`, under the run's `seed`.
-    pub fn new(seed: u64, subject: u64, purpose: Purpose) -> Stream {
+    pub fn new(seed: u64, subject: u64, purpose: Purpose) -> RandomStream {
         let key = mix(mix(mix(seed) ^ subject) ^ purpose as u64);
-        Stream(Xoshiro256PlusPlus::seed_from_u64(key))
+        RandomStream(Xoshiro256PlusPlus::seed_from_u64(key))
     }
 
     /// 64 random bits.
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn normals_have_mean_zero_variance_one_and_are_uncorrelated() {
         let n = 1_000_000;
-        let mut stream = Stream::new(1, 2, Purpose::Signals);
+        let mut stream = RandomStream::new(1, 2, Purpose::Signals);
         let (mut sum, mut squares, mut product, mut fourth) = (0.0, 0.0, 0.0, 0.0);
         for _ in 0..n {
             let (a, b) = stream.normals();
@@ -236,7 +236,7 @@ mod tests {
     fn poisson_has_its_mean_and_variance_on_both_sides_of_the_switch() {
         let n = 400_000;
         for mean in [0.01, 0.7, 5.0, 29.9, 30.1, 400.0] {
-            let mut stream = Stream::new(3, 0, Purpose::Signals);
+            let mut stream = RandomStream::new(3, 0, Purpose::Signals);
             let draws: Vec<f64> = (0..n).map(|_| stream.poisson(mean) as f64).collect();
             let average = draws.iter().sum::<f64>() / n as f64;
             let variance =
@@ -258,7 +258,7 @@ mod tests {
         for seed in 0..3 {
             for subject in 0..200 {
                 for purpose in [Purpose::Character, Purpose::Signals, Purpose::Jobs] {
-                    let mut stream = Stream::new(seed, subject, purpose);
+                    let mut stream = RandomStream::new(seed, subject, purpose);
                     for _ in 0..20 {
                         assert!(seen.insert(stream.bits()), "a draw was seen twice");
                     }
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn certain_and_impossible_chances() {
-        let mut stream = Stream::new(5, 0, Purpose::Jobs);
+        let mut stream = RandomStream::new(5, 0, Purpose::Jobs);
         assert!((0..10_000).all(|_| stream.chance(1.0) && !stream.chance(0.0)));
     }
 }

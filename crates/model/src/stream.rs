@@ -1,5 +1,5 @@
-//! The stream: what is due of a share of the fleet, in order. A run sends it, `verify` makes it
-//! again, a preview draws it.
+//! The stream: what is due of a share of the fleet, in order. A run sends it, `verify` regenerates it, a
+//! preview draws it.
 //!
 //! Machines are announced first. Then rounds follow one another: in each round every machine has one
 //! reading, and each reading has the same [`Slots`]. A slot may stay silent: the machine is down, or
@@ -83,7 +83,7 @@ pub struct Slot {
     pub index: usize,
     /// What it carries.
     pub kind: SlotKind,
-    /// When it is due, in nanoseconds from the schedule's zero; none where nothing is paced.
+    /// When it is due, in nanoseconds from the schedule's zero; `None` if nothing is paced.
     pub due_ns: Option<u64>,
     /// The timestamp of its record, in milliseconds since the epoch.
     pub timestamp_ms: i64,
@@ -106,13 +106,13 @@ impl Stream {
         Stream::from_generator(manifest, Generator::new(manifest, share))
     }
 
-    /// The stream for who reads the topics of `wanted` alone, and fills no slot that carries none of
+    /// The stream for a reader of the topics in `wanted` alone. It fills no slot that carries none of
     /// them. Its steps and those topics' records are the same.
     pub fn of_topics(manifest: &Manifest, share: Share, wanted: TopicSet) -> Stream {
         Stream::from_generator(manifest, Generator::of_topics(manifest, share, wanted))
     }
 
-    /// The stream for who reads incidents alone, by [`Stream::next_incident`], whether their topic is
+    /// The stream for a reader of incidents alone, by [`Stream::next_incident`], whether their topic is
     /// selected or not.
     pub fn of_incidents(manifest: &Manifest, share: Share) -> Stream {
         Stream::from_generator(manifest, Generator::of_incidents(manifest, share))
@@ -225,7 +225,7 @@ impl Stream {
     }
 
     /// Takes the incident's change that waits longest on the machine at a place in the share, and hands
-    /// it to `take` with its kind; none where none waits.
+    /// it to `take` with its kind; `None` if none waits.
     pub fn next_incident<T>(
         &mut self,
         at: usize,

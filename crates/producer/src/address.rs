@@ -5,24 +5,24 @@ use std::fmt;
 /// A broker's host and port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ServerAddress {
-    /// A name or a number.
+    /// A name or an IP address.
     pub host: String,
     /// The port.
     pub port: u16,
 }
 
-/// Why a text is no list of addresses.
+/// Why a text is not a list of addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// There is none in it.
+    /// It has no address.
     #[error("no broker is named")]
     Empty,
-    /// One has no host.
+    /// An address has no host.
     #[error("{0:?} has no host")]
     NoHost(String),
-    /// One has a port that is none.
-    #[error("{port:?} in {address:?} is no port")]
+    /// A port is not a number from 1 to 65535.
+    #[error("{port:?} in {address:?} is not a port")]
     BadPort {
         /// The port.
         port: String,
@@ -35,8 +35,8 @@ pub enum AddressError {
 const DEFAULT_PORT: u16 = 9092;
 
 impl ServerAddress {
-    /// The addresses in a list separated by commas, as in `a:9092,b:9092`. A port may be left out, and a
-    /// protocol stand before, as in Kafka's listeners; IPv6 numbers with a port stand in brackets.
+    /// The addresses in a comma-separated list, as in `a:9092,b:9092`. The port may be left out. A
+    /// protocol may come first, as in Kafka's listeners. An IPv6 address with a port needs brackets.
     ///
     /// # Errors
     /// [`AddressError`].

@@ -1,4 +1,4 @@
-//! What a cluster tells of itself to who asks: its time, and the quotas on producing.
+//! What a cluster reports of itself: its time, and its quotas on producing.
 
 mod cluster_time;
 mod quotas;
@@ -14,25 +14,25 @@ use crate::error_code::ErrorCode;
 pub use cluster_time::ClusterTime;
 pub use quotas::Quota;
 
-/// Why something isn't told.
+/// Why a cluster doesn't report something.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
-    /// The system gives nothing that can wait for the network.
+    /// The system has no event loop left to wait for the network with.
     #[error(transparent)]
     Runtime(#[from] io::Error),
-    /// The broker can't be asked.
+    /// The broker can't be reached.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
-    /// The broker refuses to tell, by this code.
+    /// The broker refused the request with this code.
     #[error("{0}")]
     Refused(ErrorCode),
-    /// The broker's answer has no time.
-    #[error("its controller doesn't tell the time")]
+    /// The controller's answer holds no time.
+    #[error("its controller doesn't report its time")]
     NoTime,
 }
 
-/// What a question comes to within a time, on this thread.
+/// Waits for an answer on this thread, until a timeout.
 fn answer_within<T>(
     patience: Duration,
     question: impl Future<Output = Result<T, AdminError>>,

@@ -1,5 +1,5 @@
-//! One thread's way to the producer: records into open batches, batches to the thread that talks to
-//! the brokers.
+//! A thread's handle on the producer: it writes records into open batches, and hands full batches to the
+//! sender thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::settings::ProducerSettings;
 use crate::shared::{Buffered, Shared};
 use crate::topic::PartitionTable;
 
-/// A record on its way.
+/// A record to send.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
     /// The index of its topic in the list that the producer was given.
@@ -29,13 +29,14 @@ pub struct Record<'a> {
     pub value: &'a [u8],
     /// Its timestamp, in milliseconds since the epoch.
     pub timestamp_ms: i64,
-    /// A number that comes back with its delivery report. The clock is read for each record that has
-    /// one; others may share a reading with up to seven before them.
+    /// A number that comes back in the delivery report. The clock is read for each record that has one;
+    /// up to eight others share a reading.
     pub opaque: Option<u64>,
 }
 
-/// One thread's way to the producer. Records of one partition stay in the order in which an appender
-/// takes them. It has to be flushed before it is dropped: what its open batches hold is lost otherwise.
+/// A thread's handle on the producer. Records of a partition stay in the order in which an appender took
+/// them. Call [`Appender::close_batches`] before you drop it: otherwise the records in its open batches
+/// are lost.
 pub struct Appender {
     shared: Arc<Shared>,
     events: UnboundedSender<Event>,
@@ -45,7 +46,7 @@ pub struct Appender {
     open: Vec<Option<OpenBatch>>,
     /// The partitions that have an open batch.
     open_partitions: Vec<usize>,
-    /// The records and their bytes in open batches, which count as held like those handed over.
+    /// Records and bytes in open batches. They count towards what the producer may hold.
     buffered: Buffered,
     /// When the oldest open batch was begun.
     oldest_ns: u64,
@@ -57,22 +58,22 @@ pub struct Appender {
     refusing: bool,
 }
 
-/// Which open batches are handed over.
+/// Which open batches are closed and handed over.
 #[derive(Debug, Clone, Copy)]
 enum Which {
     All,
-    /// Those that can be sent: where others wait already, a batch is better filled meanwhile.
+    /// Those that can be sent now. Behind batches that wait, a batch had better fill up.
     Sendable,
-    /// Those and that of a partition.
+    /// Those, and the batch of this partition.
     SendableAnd(usize),
 }
 
-/// How many records without an opaque share a reading of the clock: a thread that never waits makes them
-/// within a few microseconds.
+/// How many records without an opaque share a reading of the clock. A thread that never waits makes them
+/// within microseconds.
 const CLOCK_EVERY: u32 = 8;
-/// How long a thread waits before it looks again whether a full producer has room.
+/// How long a thread sleeps before it checks again whether a full producer has room.
 const FULL_PAUSE: Duration = Duration::from_micros(500);
-/// A pause in which a batch that can't be sent yet would wait for too long.
+/// From this length on, a pause closes all batches, even those that can't be sent yet.
 const LONG_PAUSE: Duration = Duration::from_millis(50);
 
 impl Appender {
@@ -104,17 +105,18 @@ impl Appender {
         }
     }
 
-    /// Ends waits for room in a full producer once the flag is set.
+    /// Stops waiting for room in a full producer once the flag is set.
     #[must_use]
-    pub fn stopped_by(mut self, flag: Arc<AtomicBool>) -> Appender {
+    pub fn with_stop_flag(mut self, flag: Arc<AtomicBool>) -> Appender {
         self.stop = Some(flag);
         self
     }
 
-    /// Takes a record; waits where the producer is full.
+    /// Adds a record to its partition's batch. Waits while the producer is full.
     ///
     /// # Errors
-    /// [`SendError`] where no more records are taken. The failure of one record is reported instead.
+    /// [`SendError`] if the producer takes no more records. A failed record is not an error here: its
+    /// delivery report says so.
     #[inline]
     pub fn send(&mut self, record: &Record<'_>) -> Result<(), SendError> {
         while self.shared.is_full(1, self.buffered) {
@@ -127,12 +129,12 @@ impl Appender {
         self.append(record)
     }
 
-    /// Takes a record where there is room, and says whether it did. Where the producer was full, none is
-    /// taken until half of it is gone.
+    /// Adds a record if there is room, and returns whether it did. Once the producer was full, it takes
+    /// none until half of it is free.
     ///
     /// # Errors
     /// As [`Appender::send`].
-    pub fn offer(&mut self, record: &Record<'_>) -> Result<bool, SendError> {
+    pub fn try_send(&mut self, record: &Record<'_>) -> Result<bool, SendError> {
         self.refusing = self.shared.is_full(if self.refusing { 2 } else { 1 }, self.buffered);
         if self.refusing {
             self.hand_over(Which::Sendable)?;
@@ -141,15 +143,15 @@ impl Appender {
         self.append(record).map(|()| true)
     }
 
-    /// Whether it holds records that are not handed over.
+    /// Whether it has open batches.
     #[inline]
     #[must_use]
     pub fn has_open_batches(&self) -> bool {
         !self.open_partitions.is_empty()
     }
 
-    /// Hands over what would wait for longer than its linger where the next record is so far off. A thread
-    /// that pauses between records calls it before each pause.
+    /// Closes the batches whose linger ends before the next record, which is due in `until_next`. Call it
+    /// before each pause between records.
     ///
     /// # Errors
     /// As [`Appender::send`].
@@ -162,16 +164,16 @@ impl Appender {
         if next_ns <= self.oldest_ns + self.linger_ns {
             return Ok(());
         }
-        // Nobody comes by in a long pause when it can be sent.
+        // Nothing would close a batch during a long pause.
         self.hand_over(if until_next >= LONG_PAUSE { Which::All } else { Which::Sendable })
     }
 
-    /// Hands over all that it took. It doesn't wait for acknowledgements, as
+    /// Closes all open batches and hands them to the sender thread. Doesn't wait for acknowledgements:
     /// [`Producer::flush`](crate::Producer::flush) does.
     ///
     /// # Errors
     /// As [`Appender::send`].
-    pub fn flush(&mut self) -> Result<(), SendError> {
+    pub fn close_batches(&mut self) -> Result<(), SendError> {
         self.hand_over(Which::All)
     }
 
@@ -217,7 +219,7 @@ impl Appender {
         Ok(())
     }
 
-    /// Hands open batches over: together, since they then share a request.
+    /// Closes batches and hands them over together, so that they share a request.
     fn hand_over(&mut self, which: Which) -> Result<(), SendError> {
         let mut batches = Vec::with_capacity(self.open_partitions.len());
         let mut handed_over = Buffered::default();
@@ -245,7 +247,7 @@ impl Appender {
             batches.push(batch);
         }
         self.open_partitions.drain(..count);
-        // What stays open is looked at again after a linger.
+        // What stays open is checked again after a linger.
         self.oldest_ns = self.now_ns;
         if batches.is_empty() {
             return Ok(());

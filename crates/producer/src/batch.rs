@@ -1,5 +1,5 @@
-//! Records of one partition in Kafka's format 2: appended one by one, closed into a batch, stamped
-//! with its place in the producer's sequence.
+//! A record batch in Kafka's format 2: records are appended one by one, then the batch is closed and
+//! stamped with its producer id, epoch and sequence.
 //!
 //! The layout is that of Kafka's `DefaultRecordBatch`: 61 bytes of header, then the records, which
 //! may be compressed as a whole.
@@ -11,71 +11,71 @@ use crate::note::RecordNote;
 
 /// The bytes of a batch before its records.
 pub(crate) const HEADER: usize = 61;
-/// Where the bytes begin that the checksum covers.
+/// The first byte that the checksum covers.
 pub(crate) const CHECKED: usize = 21;
-/// The most bytes that a record's framing takes: eight varints and its attributes.
+/// The most bytes that a record's framing takes: eight varints, and its attributes.
 const FRAMING: usize = 40;
-/// The first size of a batch's buffer: doubled, it comes to the size of whole ones.
+/// The initial size of a batch's buffer, which doubles as it grows.
 const FIRST_ROOM: usize = 1 << 10;
-/// A batch that takes less than one in so many bytes of its buffer is copied out of it: what is in flight
-/// would hold many times the bytes that it is counted_bytes by.
+/// A batch that fills less than this part of its buffer is copied out of it. Otherwise batches in flight
+/// would hold many times the memory that they are counted by.
 const SPARSE: usize = 4;
 
-/// Buffer for a batch, which another has left.
+/// A buffer that a finished batch left for the next one.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     data: BytesMut,
     notes: Vec<RecordNote>,
 }
 
-/// A batch that records are still added to.
+/// A batch that still takes records.
 #[derive(Debug)]
 pub(crate) struct OpenBatch {
-    /// The records, behind room for the header.
+    /// The records, after room for the header.
     data: BytesMut,
     notes: Vec<RecordNote>,
     first_ms: i64,
     latest_ms: i64,
 }
 
-/// A batch on its way.
+/// A closed batch.
 #[derive(Debug)]
 pub(crate) struct Batch {
     /// The partition's number among those of the producer.
     pub(crate) partition: usize,
-    /// What is remembered of its records.
+    /// What its delivery report needs of each record.
     pub(crate) notes: Vec<RecordNote>,
-    /// Its number among those of its partition, in their order.
+    /// Its number in its partition, in order.
     pub(crate) number: u64,
-    /// How many numbers from its own on belong to it, and to its parts where it is split.
+    /// How many numbers, from its own on, belong to it and to its parts if it is split.
     pub(crate) number_span: u64,
-    /// When its first record was handed over, on the producer's clock.
+    /// When its first record was enqueued, on the producer's clock.
     pub(crate) created_ns: u64,
-    /// Where it stood in the producer's sequence when it was last sent; none until it is.
+    /// Its base sequence when it was last sent; `None` before it is sent.
     pub(crate) sequence: Option<i32>,
-    /// Whether it is given a place in the sequence when it is next sent.
+    /// Whether it gets a new sequence when it is next sent.
     pub(crate) needs_sequence: bool,
-    /// Whether it was sent and may have been stored.
+    /// Whether it was sent and may have been appended.
     pub(crate) in_doubt: bool,
-    /// The bytes that it counts as towards what the producer may hold.
+    /// The bytes by which it counts towards what the producer may hold.
     pub(crate) counted_bytes: usize,
     data: Bytes,
-    /// Whether it is where it was made, rather than in a buffer of its own size.
+    /// Whether it is still in the buffer that it was written into, rather than in one of its own size.
     in_buffer: bool,
 }
 
-/// The producer in whose sequence a batch stands.
+/// A producer id and its epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProducerId {
     pub(crate) id: i64,
     pub(crate) epoch: i16,
 }
 
-/// No producer, of batches without a sequence.
+/// No producer id, for batches without a sequence.
 const NOBODY: ProducerId = ProducerId { id: -1, epoch: -1 };
 
 impl OpenBatch {
-    /// A batch of no record yet, in the buffer of one that has been acknowledged, if there is some.
+    /// An empty batch, in a reused buffer if there is one.
     pub(crate) fn new(buffer: Option<Buffer>) -> OpenBatch {
         let first = || Buffer { data: BytesMut::with_capacity(FIRST_ROOM), notes: Vec::new() };
         let Buffer { mut data, mut notes } = buffer.unwrap_or_else(first);
@@ -85,7 +85,7 @@ impl OpenBatch {
         OpenBatch { data, notes, first_ms: 0, latest_ms: 0 }
     }
 
-    /// Whether a record of so many bytes would make it larger than `most_bytes`.
+    /// Whether a record of this size would make it larger than `most_bytes`.
     #[inline]
     pub(crate) fn is_full(&self, bytes: usize, most_bytes: usize) -> bool {
         !self.notes.is_empty() && self.data.len() + bytes + FRAMING > most_bytes
@@ -135,11 +135,11 @@ impl OpenBatch {
         self.data.len() - HEADER
     }
 
-    /// The batch of what it holds, which is at least one record, and its buffer, where the batch has left
-    /// it.
+    /// Closes the batch, which has at least one record. Returns its buffer as well, if the batch was
+    /// copied out of it.
     ///
     /// # Errors
-    /// Those of the compression.
+    /// Errors of the codec.
     pub(crate) fn close(
         self,
         partition: usize,
@@ -201,15 +201,15 @@ impl OpenBatch {
 }
 
 impl Batch {
-    /// The batch as it is sent: in the sequence of `producer`, where it stands in one.
+    /// The bytes to send, stamped with the producer id, epoch and sequence if it has them.
     pub(crate) fn stamped(&mut self, producer: Option<ProducerId>) -> Bytes {
-        // Nobody else holds it: a request that did has been written or given up.
+        // Nobody else holds the bytes: a request that did was written, or failed.
         let mut data = BytesMut::from(std::mem::take(&mut self.data));
         let producer = producer.unwrap_or(NOBODY);
         (&mut data[43..51]).put_i64(producer.id);
         (&mut data[51..53]).put_i16(producer.epoch);
         (&mut data[53..57]).put_i32(self.sequence.unwrap_or(-1));
-        // Combining it from the records' own would cost more than to go over them.
+        // To combine it from the records' own checksums would cost more.
         let crc = crc32c::crc32c(&data[CHECKED..]);
         (&mut data[17..CHECKED]).put_u32(crc);
         self.data = data.freeze();
@@ -221,7 +221,7 @@ impl Batch {
         self.notes.len()
     }
 
-    /// The bytes that it takes of a request.
+    /// Its size in a request, in bytes.
     pub(crate) fn len(&self) -> usize {
         self.data.len()
     }
@@ -231,20 +231,20 @@ impl Batch {
         &self.data
     }
 
-    /// Its buffer, for another, where it is still there.
+    /// Its buffer, for reuse, if it still has it.
     pub(crate) fn into_buffer(self) -> Option<Buffer> {
         self.in_buffer.then(|| Buffer { data: BytesMut::from(self.data), notes: self.notes })
     }
 }
 
 impl Buffer {
-    /// How many bytes of records it has room for.
+    /// Its capacity, in bytes of records.
     pub(crate) fn bytes(&self) -> usize {
         self.data.capacity()
     }
 }
 
-/// Some numbers in Kafka's variable length: zigzag, seven bits a byte.
+/// Numbers as Kafka's varints: zigzag, seven bits a byte.
 struct Varints {
     bytes: [u8; FRAMING],
     len: usize,

@@ -1,4 +1,4 @@
-//! A broker, the connection to it, and the requests that it has not answered yet.
+//! A broker, its connection, and its requests in flight.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,37 +12,37 @@ use crate::partition::LogQuery;
 pub(crate) struct Broker {
     pub(crate) address: ServerAddress,
     pub(crate) connection: Option<Connection>,
-    /// The number of the last connection to it that was begun.
+    /// The number of the last connection attempt.
     pub(crate) attempt: u64,
     pub(crate) connecting: bool,
-    /// Failures to connect since it last worked.
+    /// Failed connection attempts since the last that worked.
     pub(crate) failures: u32,
     pub(crate) connect_at_ns: u64,
-    /// Until when it reads no more from the connection, since a quota is used up.
+    /// Until when it throttles this connection: a quota is exceeded.
     pub(crate) throttled_until_ns: u64,
-    /// In the order in which they were sent, which is that of the responses.
+    /// In the order in which they were sent. Responses come in the same order.
     pub(crate) requests: VecDeque<InFlightRequest>,
-    /// The partition that its next request begins with, so that none waits for ever.
+    /// The partition that its next request begins with, so that every partition gets its turn.
     pub(crate) first_partition: usize,
     correlation: i32,
 }
 
-/// A request that was sent.
+/// A request in flight.
 pub(crate) struct InFlightRequest {
     pub(crate) correlation: i32,
     pub(crate) sent_ns: u64,
     pub(crate) content: RequestContent,
 }
 
-/// What a request is about. Partitions go by their numbers.
+/// What a request asks for. Partitions are named by their numbers.
 pub(crate) enum RequestContent {
-    /// Batches to be stored.
+    /// Batches to append.
     Produce(Vec<InFlightBatch>),
     /// A producer id.
     InitProducerId,
-    /// Where logs begin or end.
+    /// Start or end offsets of logs.
     ListOffsets(Vec<OffsetQuery>),
-    /// What stands in logs.
+    /// Records of logs.
     Fetch(Vec<usize>),
 }
 
@@ -50,11 +50,11 @@ pub(crate) enum RequestContent {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InFlightBatch {
     pub(crate) partition: usize,
-    /// Its number among those of the partition.
+    /// Its number in its partition.
     pub(crate) number: u64,
 }
 
-/// What of a partition's log was asked for.
+/// An offset query for a partition's log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OffsetQuery {
     pub(crate) partition: usize,
@@ -62,19 +62,19 @@ pub(crate) struct OffsetQuery {
 }
 
 impl Broker {
-    /// Whether it can be connected to now.
+    /// Whether a connection attempt may start now.
     pub(crate) fn is_idle(&self) -> bool {
         self.connection.is_none() && !self.connecting
     }
 
-    /// The number of its next request.
+    /// The correlation id of its next request.
     pub(crate) fn next_correlation(&mut self) -> i32 {
         self.correlation = self.correlation.wrapping_add(1) & i32::MAX;
         self.correlation
     }
 
-    /// Notes that it reads nothing for `pause` from `now_ns` on. Requests that it has not read yet are
-    /// not late for that.
+    /// Notes that it throttles the connection for `pause` from `now_ns` on. Requests in flight get that
+    /// much more time.
     pub(crate) fn throttle(&mut self, pause: Duration, now_ns: u64) {
         let until_ns = now_ns + pause.as_nanos() as u64;
         self.throttled_until_ns = self.throttled_until_ns.max(until_ns);

@@ -1,11 +1,11 @@
-//! Buffers that batches and requests have left, for others.
+//! Buffers of finished batches and requests, for reuse.
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
 
 use crate::batch::Buffer;
 
-/// Buffers of batches whose outcome is final.
+/// Buffers of finished batches.
 #[derive(Debug, Default)]
 pub(crate) struct BatchBuffers(Mutex<Kept>);
 
@@ -19,12 +19,12 @@ struct Kept {
 #[derive(Debug, Default)]
 pub(crate) struct FrameBuffers(Mutex<Vec<BytesMut>>);
 
-/// How many bytes of buffers are kept for batches to come.
+/// How many bytes of buffers are kept for reuse.
 const MAX_KEPT_BYTES: usize = 8 << 20;
 const MAX_KEPT_FRAMES: usize = 8;
 
 impl BatchBuffers {
-    /// Keeps a batch's buffer for another.
+    /// Keeps a finished batch's buffer.
     pub(crate) fn put(&self, buffer: Buffer) {
         let mut kept = self.0.lock();
         if kept.bytes < MAX_KEPT_BYTES {
@@ -33,7 +33,7 @@ impl BatchBuffers {
         }
     }
 
-    /// A buffer that a batch has left, if there is one.
+    /// A kept buffer, if there is one.
     pub(crate) fn take(&self) -> Option<Buffer> {
         let mut kept = self.0.lock();
         let buffer = kept.all.pop()?;
@@ -48,7 +48,7 @@ impl FrameBuffers {
         self.0.lock().pop().unwrap_or_default()
     }
 
-    /// Keeps the buffer of a request that was written.
+    /// Keeps the buffer of a written request.
     pub(crate) fn put(&self, frame: BytesMut) {
         let mut frames = self.0.lock();
         if frames.len() < MAX_KEPT_FRAMES {

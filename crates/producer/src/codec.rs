@@ -1,9 +1,9 @@
-//! Compression of a batch's records, by the codecs that brokers know.
+//! Compression of a batch's records, by Kafka's codecs.
 
 use std::fmt;
 use std::io::{self, Read, Write};
 
-/// How a batch is compressed, by the codec's number in a batch's attributes.
+/// How a batch is compressed. The numbers are those in a batch's attributes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Codec {
@@ -19,7 +19,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The codec that Kafka's `compression.type` calls so; none where there is no such codec here.
+    /// The codec of this name, as in Kafka's `compression.type`; `None` if it is not supported.
     #[must_use]
     pub fn named(name: &str) -> Option<Codec> {
         match name {
@@ -31,14 +31,14 @@ impl Codec {
         }
     }
 
-    /// The codec that a batch's attributes name in their lowest bits.
+    /// The codec in a batch's attributes: their lowest bits.
     pub(crate) fn of_attributes(attributes: u8) -> Option<Codec> {
         let all = [Codec::None, Codec::Gzip, Codec::Lz4, Codec::Zstd];
         all.into_iter().find(|codec| *codec as u8 == attributes & 7)
     }
 }
 
-/// The records of a batch as they were before `codec` compressed them.
+/// Decompresses the records of a batch.
 ///
 /// # Errors
 /// Those of the codec.
@@ -57,17 +57,17 @@ pub(crate) fn decompress(codec: Codec, records: &[u8]) -> io::Result<Vec<u8>> {
     Ok(plain)
 }
 
-/// A codec with what it needs from one batch to the next.
+/// A codec with the state that it keeps from one batch to the next.
 pub(crate) struct Compressor {
     codec: Codec,
     level: Option<i32>,
     zstd: Option<zstd::bulk::Compressor<'static>>,
-    /// What the last batch became.
+    /// The last batch, compressed.
     made: Vec<u8>,
 }
 
 impl Compressor {
-    /// A compressor at a level, or the codec's own.
+    /// A compressor at this level, or at the codec's default.
     pub(crate) fn new(codec: Codec, level: Option<i32>) -> Compressor {
         Compressor { codec, level, zstd: None, made: Vec::new() }
     }
@@ -76,7 +76,7 @@ impl Compressor {
         self.codec
     }
 
-    /// The `records`, compressed.
+    /// Compresses `records`.
     ///
     /// # Errors
     /// Those of the codec.

@@ -1,4 +1,4 @@
-//! A connection to one broker: opened within a time, then frames out and responses in.
+//! A connection to one broker: opened within a timeout, then frames out and responses in.
 
 mod connect;
 mod dial;
@@ -23,14 +23,14 @@ pub use dial::connect_any;
 pub use error::ConnectionError;
 pub(crate) use exchange::Exchange;
 
-/// A connection that is open. Dropped, it ends.
+/// An open connection. Dropping it closes it.
 pub(crate) struct Connection {
     pub(crate) versions: Versions,
     frames: UnboundedSender<BytesMut>,
     tasks: [JoinHandle<()>; 2],
 }
 
-/// What becomes of a connection.
+/// What happens on a connection.
 pub(crate) enum ConnectionEvent {
     /// It was opened.
     Opened(Connection),
@@ -38,21 +38,21 @@ pub(crate) enum ConnectionEvent {
     Closed(ConnectionError),
     /// The broker answered.
     Response(Bytes),
-    /// A request that isn't answered was written.
+    /// A request without a response was written.
     Written,
 }
 
 /// How a connection is used.
 #[derive(Clone)]
-pub(crate) struct ConnectionUse {
-    /// Whether requests are not answered, so that each is told of when it was written.
+pub(crate) struct ConnectionOptions {
+    /// Whether requests get no response (acks=0): then each one is reported once it is written.
     pub(crate) unanswered: bool,
     /// Where written frames go.
     pub(crate) frame_buffers: Arc<FrameBuffers>,
 }
 
 impl Connection {
-    /// Sends a frame; one that can't be sent any more ends the connection, which its event tells.
+    /// Sends a frame. If that fails, the connection closes, and its event says why.
     pub(crate) fn send(&self, frame: BytesMut) {
         let _ended = self.frames.send(frame);
     }
@@ -64,12 +64,12 @@ impl Drop for Connection {
     }
 }
 
-/// Connects to a broker, and tells `listener` of the connection, or of why there is none, and of what
-/// becomes of it. The listener returns whether anybody listens still.
+/// Connects to a broker and passes its events to `listener`: opened or failed, then responses. The
+/// listener returns whether it wants more.
 pub(crate) async fn open(
     address: ServerAddress,
     settings: Rc<ConnectionSettings>,
-    used: ConnectionUse,
+    used: ConnectionOptions,
     listener: impl Fn(ConnectionEvent) -> bool + Clone + 'static,
 ) {
     let event = match connect(&address, &settings).await {
@@ -103,7 +103,7 @@ async fn read(stream: impl AsyncRead + Unpin, listener: impl Fn(ConnectionEvent)
 async fn write(
     mut stream: impl AsyncWrite + Unpin,
     mut frames: UnboundedReceiver<BytesMut>,
-    used: ConnectionUse,
+    used: ConnectionOptions,
     listener: impl Fn(ConnectionEvent) -> bool,
 ) {
     while let Some(frame) = frames.recv().await {

@@ -1,4 +1,4 @@
-//! What goes wrong, as the caller is told.
+//! Errors that the caller sees.
 
 use std::io;
 
@@ -6,28 +6,28 @@ use crate::address::AddressError;
 use crate::connection::ConnectionError;
 use crate::error_code::ErrorCode;
 
-/// Why there is no producer, or no more.
+/// Why a producer can't start, or has stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProducerError {
-    /// The bootstrap servers are no addresses.
+    /// The bootstrap servers can't be parsed.
     #[error("bad bootstrap servers: {0}")]
     Bootstrap(#[from] AddressError),
-    /// The system gives no thread, or none that can wait for the network.
+    /// The system has no thread, or no event loop, left.
     #[error(transparent)]
     Thread(#[from] io::Error),
-    /// The brokers refuse a producer id, without which no producer is idempotent.
+    /// The brokers refuse to allocate a producer id, which idempotence needs.
     #[error("no broker gives it a producer id: {0}")]
     NoProducerId(ErrorCode),
-    /// Not all leaders could be reached in time: what came of the last attempt, where there was one.
+    /// Not all leaders were reached in time. Holds the last failed connection, if there was one.
     #[error("{}", unreached(.0.as_ref()))]
     NotReady(Option<BrokerDisconnected>),
-    /// The thread that talks to the brokers has ended by a mistake in this crate.
-    #[error("its thread has ended by a mistake in this program")]
+    /// The sender thread ended: a bug in this crate.
+    #[error("its sender thread has ended: a bug in this program")]
     ThreadEnded,
 }
 
-/// A broker that was not reached, or is no longer.
+/// A broker that was not reached, or that disconnected.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection to {host}:{port} ended: {cause}")]
 pub struct BrokerDisconnected {
@@ -41,7 +41,7 @@ pub struct BrokerDisconnected {
 
 fn unreached(last: Option<&BrokerDisconnected>) -> String {
     last.map_or_else(
-        || "the partitions' leaders can't be reached".to_owned(),
+        || "the leaders of the partitions can't be reached".to_owned(),
         BrokerDisconnected::to_string,
     )
 }
@@ -53,7 +53,7 @@ pub enum SendError {
     /// The caller's flag was set while the producer was full.
     #[error("it was stopped while the producer was full")]
     Stopped,
-    /// The producer was given no such partition.
+    /// The producer was not given this partition.
     #[error("topic {topic} has no partition {partition}")]
     NoSuchPartition {
         /// The topic's index.
@@ -61,29 +61,29 @@ pub enum SendError {
         /// The partition.
         partition: i32,
     },
-    /// The codec fails.
+    /// The codec failed.
     #[error("a batch can't be compressed: {0}")]
     Compression(#[from] io::Error),
-    /// The producer's thread has ended.
-    #[error("its thread has ended")]
+    /// The sender thread ended.
+    #[error("its sender thread has ended")]
     ThreadEnded,
 }
 
-/// Why a record was given up.
+/// Why a record failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ErrorKind {
+pub enum DeliveryError {
     /// It was not acknowledged within the delivery timeout.
     DeliveryTimeout,
-    /// A broker refused it, by this code.
+    /// A broker rejected it with this code.
     Broker(ErrorCode),
 }
 
-impl std::fmt::Display for ErrorKind {
+impl std::fmt::Display for DeliveryError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ErrorKind::DeliveryTimeout => f.write_str("the delivery timeout has passed"),
-            ErrorKind::Broker(code) => code.fmt(f),
+            DeliveryError::DeliveryTimeout => f.write_str("the delivery timeout has passed"),
+            DeliveryError::Broker(code) => code.fmt(f),
         }
     }
 }

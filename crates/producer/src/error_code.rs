@@ -1,10 +1,10 @@
-//! Kafka's error codes, by the names that its protocol has for them.
+//! Kafka's error codes, by their names in the protocol.
 
 use std::fmt;
 
 macro_rules! codes {
     ($(($code:literal, $variant:ident, $name:literal),)*) => {
-        /// An error code of Kafka's protocol. It is shown as the protocol names it, for example
+        /// An error code of Kafka's protocol. Its `Display` is the protocol's name, for example
         /// `NOT_LEADER_OR_FOLLOWER`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -13,12 +13,12 @@ macro_rules! codes {
                 #[doc = concat!("`", $name, "`, ", $code, ".")]
                 $variant,
             )*
-            /// One that this crate has no name for yet.
+            /// A code that this crate has no name for.
             Other(i16),
         }
 
         impl ErrorCode {
-            /// The error of a code; none where the code, 0, says that there is none.
+            /// The error of a code; `None` for 0, which means no error.
             #[must_use]
             pub fn from_code(code: i16) -> Option<ErrorCode> {
                 match code {
@@ -37,7 +37,7 @@ macro_rules! codes {
                 }
             }
 
-            /// Its name; none where this crate knows none.
+            /// Its name; `None` if this crate has none.
             #[must_use]
             pub fn name(self) -> Option<&'static str> {
                 match self {

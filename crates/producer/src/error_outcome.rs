@@ -1,43 +1,43 @@
-//! What an error code of a broker says about a batch, and about a producer id that was asked for.
+//! What an error code says about a batch, and about a request for a producer id.
 //!
-//! One table for each. A code that isn't in the table leaves the outcome unknown: the batch may have
-//! been stored.
+//! One table for each. A code that is not in the table leaves the outcome unknown: the batch may have
+//! been appended.
 
 use crate::error_code::ErrorCode;
 
-/// What became of a batch that was sent.
+/// The outcome of a batch that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BatchOutcome {
-    /// The broker stored it.
+    /// The broker appended it.
     Appended {
-        /// The offset of its first record, where the broker tells it.
+        /// The offset of its first record, if the broker reports it.
         base_offset: Option<i64>,
     },
-    /// The broker has not stored it, and will not.
+    /// The broker did not append it, and never will.
     Rejected,
-    /// The broker has not stored it, and may take it later.
+    /// The broker did not append it. A retry may succeed.
     NotAppended,
-    /// The broker has not stored it, since it is larger than the topic takes.
+    /// The broker did not append it: it is larger than the topic's max.message.bytes.
     TooLarge,
-    /// The broker may have stored it.
+    /// The broker may have appended it.
     Unknown,
-    /// The broker has a later batch of the sequence, so it may have stored this one.
+    /// The broker has a later batch of the sequence, so it may have appended this one.
     DuplicateSequence,
-    /// The broker has not stored it, since it lacks what comes before it in the sequence.
+    /// The broker did not append it: batches before it in the sequence are missing.
     OutOfOrderSequence,
 }
 
-/// What became of a request for a producer id.
+/// The outcome of a request for a producer id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProducerIdOutcome {
-    /// The broker may give one later.
+    /// The broker may allocate one later.
     Deferred,
-    /// The broker will not give one.
+    /// The broker will not allocate one.
     Refused,
 }
 
-/// What an error code says about a batch, by Kafka's `ReplicaManager`, `UnifiedLog` and
-/// `ProducerAppendInfo`: whether they answer with it before the batch is appended.
+/// What an error code says about a batch: whether Kafka's `ReplicaManager`, `UnifiedLog` and
+/// `ProducerAppendInfo` return it before the append.
 pub(crate) fn of_batch(error: ErrorCode, idempotent: bool) -> BatchOutcome {
     use ErrorCode as E;
     match error {
@@ -52,7 +52,7 @@ pub(crate) fn of_batch(error: ErrorCode, idempotent: bool) -> BatchOutcome {
         | E::PolicyViolation
         | E::UnsupportedCompressionType
         | E::InvalidRecord => BatchOutcome::Rejected,
-        // Asked before anything is appended.
+        // Checked before the append.
         E::NotEnoughReplicas => BatchOutcome::NotAppended,
         E::DuplicateSequenceNumber if idempotent => BatchOutcome::DuplicateSequence,
         E::DuplicateSequenceNumber => BatchOutcome::Appended { base_offset: None },

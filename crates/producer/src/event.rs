@@ -1,19 +1,19 @@
-//! What the thread that talks to the brokers is told.
+//! Events of the sender thread.
 
 use crate::batch::Batch;
 use crate::connection::ConnectionEvent;
 use crate::error::BrokerDisconnected;
 use crate::metadata::ClusterMetadata;
 
-/// What the thread is told.
+/// An event of the sender thread.
 pub(crate) enum Event {
-    /// Batches to send, in their order.
+    /// Batches to send, in order.
     Batches(Vec<Batch>),
-    /// Something of a connection.
+    /// An event on a connection.
     Connection(ConnectionId, ConnectionEvent),
-    /// Which brokers there are and what they lead, or why that isn't known.
+    /// The cluster's metadata, or why it could not be fetched.
     Metadata(Result<ClusterMetadata, BrokerDisconnected>),
-    /// Nobody will send any more, nor ask what became of what was sent.
+    /// The producer was dropped.
     Stop,
 }
 
@@ -22,6 +22,6 @@ pub(crate) enum Event {
 pub(crate) struct ConnectionId {
     /// The broker.
     pub(crate) broker: i32,
-    /// Its number among all that the producer has begun.
+    /// Its number among all connection attempts of the producer.
     pub(crate) attempt: u64,
 }

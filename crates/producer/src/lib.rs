@@ -1,28 +1,29 @@
-//! The direct Kafka producer. Knows topics, partitions, records, acknowledgements; no fleets.
+//! The direct Kafka producer. It knows topics, partitions, records and acknowledgements, and no fleets.
 //!
-//! It is made for load: the threads that make records write them straight into record batches, and one
-//! thread owns everything from there on. Nothing is allocated, locked or looked up for a record; that is
-//! done for a batch. Records name their partition, since who simulates load knows it. Metadata, producer
-//! ids and the connections are the crate's own, by plain TCP or TLS (feature `tls`).
+//! It is made for load. The threads that make records write them straight into record batches, and one
+//! sender thread does the rest. Allocations, locks and lookups cost once per batch, not once per record.
+//! Records name their partition, since a load generator knows it. The crate fetches metadata, allocates
+//! producer ids and opens connections itself, over plain TCP or TLS (feature `tls`).
 //!
-//! It isn't a client for everything: it has no SASL, no transactions, no headers, no partitioner, and
-//! doesn't create topics. What is in memory when the process ends is lost.
+//! It is not a general client: no SASL, no transactions, no headers, no partitioner, no topic creation.
+//! Records still in memory when the process ends are lost.
 //!
 //! # What it guarantees
 //!
-//! *Order*: the records of a partition are stored in the order in which an [`Appender`] took them,
-//! whatever is sent again, and whoever leads meanwhile; with [`Acks::Leader`] and [`Acks::None`] too.
+//! *Order*: the records of a partition are appended in the order in which an [`Appender`] took them,
+//! through retries and leader changes, also with [`Acks::Leader`] and [`Acks::None`].
 //!
-//! *Once*: with [`Acks::All`] and idempotence, the default, a record that is acknowledged is stored once.
-//! A batch whose outcome is unknown (an answer was lost, a leader moved) is not sent again before the
-//! partition's log was searched for it, since brokers forget the sequences of producers whose records are
-//! old. Where this user may not read the topic the search is left out, which is logged, and such a batch
-//! may stand twice if the broker had forgotten. Without idempotence a retry may duplicate records.
+//! *Once*: with [`Acks::All`] and idempotence, the default, an acknowledged record is appended exactly
+//! once. A batch is in doubt if its response was lost or its leader moved. Brokers forget the sequences
+//! of producers whose records are old, so the producer searches the partition's log for such a batch
+//! before it retries. If the user may not READ the topic, it retries without the search and logs that:
+//! the batch may then be appended twice, if the broker had forgotten the producer. Without idempotence a
+//! retry may duplicate records.
 //!
-//! *What is lost*: nothing that is acknowledged by all replicas, while one of them lives. A record is
-//! given up, and reported as failed, when a broker refuses it, when its delivery timeout has passed, if
-//! there is one, or when its topic was missing for 30 seconds. With [`Acks::None`] a record counts as
-//! acknowledged once it is written to the network.
+//! *Loss*: no record that all in-sync replicas acknowledged, while one of them lives. A record fails, and
+//! is reported as failed, when a broker rejects it, when its delivery timeout passes, if there is one, or
+//! when its topic was missing for 30 seconds. With [`Acks::None`] a record counts as acknowledged once it
+//! is written to the network.
 //!
 //! # An example
 //!
@@ -32,7 +33,7 @@
 //! use std::time::Duration;
 //!
 //! use fleetstorm_producer::{
-//!     Codec, Delivery, DeliveryReports, ErrorKind, Producer, ProducerSettings, Record, Topic,
+//!     Codec, Delivery, DeliveryReports, DeliveryError, Producer, ProducerSettings, Record, Topic,
 //! };
 //!
 //! #[derive(Default)]
@@ -43,8 +44,8 @@
 //!         self.0.fetch_add(batch.records().len() as u64, Ordering::Relaxed);
 //!     }
 //!
-//!     fn failed(&self, batch: Delivery<'_>, kind: ErrorKind) {
-//!         eprintln!("{} records were given up: {kind}", batch.records().len());
+//!     fn failed(&self, batch: Delivery<'_>, error: DeliveryError) {
+//!         eprintln!("{} records failed: {error}", batch.records().len());
 //!     }
 //! }
 //!
@@ -62,7 +63,7 @@
 //!     timestamp_ms: 1_700_000_000_000,
 //!     opaque: None,
 //! })?;
-//! appender.flush()?;
+//! appender.close_batches()?;
 //! assert_eq!(producer.flush(Duration::from_secs(10)), 0);
 //! # Ok(())
 //! # }
@@ -70,11 +71,11 @@
 //!
 //! # Where to begin reading
 //!
-//! [`Producer`] starts it, [`Appender`] takes records, [`DeliveryReports`] is told of them. Inside:
-//! `appender` writes open batches (`batch`); `sender` is the thread, with a file each for connections,
-//! requests, responses and deadlines; `partition` keeps a partition's order and its place in the
-//! sequence, and `log_search` looks for batches in doubt; `error_outcome` says what an error code means for a
-//! batch; `metadata` finds leaders; `protocol` has the bytes of requests and responses.
+//! [`Producer`] starts it, [`Appender`] takes records, [`DeliveryReports`] receives the outcomes. Inside:
+//! `appender` writes open batches (`batch`). `sender` is the sender thread, with a file each for
+//! connections, requests, responses and deadlines. `partition` keeps a partition's order and sequence,
+//! and `log_search` looks for batches in doubt. `error_outcome` says what an error code means for a
+//! batch. `metadata` finds leaders. `protocol` encodes requests and decodes responses.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -110,7 +111,7 @@ pub use admin::{AdminError, ClusterTime, Quota};
 pub use appender::{Appender, Record};
 pub use codec::Codec;
 pub use connection::{ConnectionError, connect_any};
-pub use error::{BrokerDisconnected, ErrorKind, ProducerError, SendError};
+pub use error::{BrokerDisconnected, DeliveryError, ProducerError, SendError};
 pub use error_code::ErrorCode;
 pub use producer::Producer;
 pub use protocol::ProtocolError;

@@ -1,41 +1,41 @@
-//! The search of a partition's log for batches in doubt: those of the producer's sequence that stand
-//! behind the last record that is known to be stored.
+//! The search of a partition's log for batches in doubt: those of the producer's sequence after the last
+//! record that is known to be appended.
 //!
-//! A broker writes the producer id, epoch and base sequence of a batch into the log, as it got them.
-//! The log is searched up to the end that it had when all requests of ours had come back, so the
-//! records of other writers can't make the search go on for ever.
+//! A broker writes a batch's producer id, epoch and base sequence into the log as it received them. The
+//! search ends where the log ended when all our requests had come back, so other writers can't make it go
+//! on forever.
 
 use bytes::{Buf, Bytes};
 
 use crate::batch::ProducerId;
 
-/// A search that is under way.
+/// A search in progress.
 #[derive(Debug)]
 pub(crate) struct LogSearch {
     /// The offset to go on from.
     pub(crate) next: i64,
-    /// Whether the log has no such offset.
+    /// Whether that offset is out of range.
     pub(crate) is_outside: bool,
-    /// The offset at which it is over.
+    /// The offset at which it ends.
     end: i64,
     /// The batches of the sequence that were found.
     pub(crate) found: Vec<LogBatch>,
 }
 
-/// A batch as it stands in a log.
+/// A batch in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LogBatch {
-    /// Whose it is.
+    /// Its producer.
     pub(crate) producer: ProducerId,
-    /// The number of its first record in the producer's sequence.
+    /// Its base sequence.
     pub(crate) sequence: i32,
     /// How many records it was sent with.
     pub(crate) count: usize,
-    /// The offset behind its last record.
+    /// The offset after its last record.
     pub(crate) end: i64,
 }
 
-/// The header of a batch in Kafka's format 2, and the part of it before what its length counts.
+/// The size of a batch header in Kafka's format 2, and of the part before what its length counts.
 const HEADER: usize = 61;
 const BEFORE_LENGTH: usize = 12;
 
@@ -45,7 +45,7 @@ impl LogSearch {
         LogSearch { next: known, is_outside: false, end, found: Vec::new() }
     }
 
-    /// Takes what stands in the log from `next` on. Returns whether it got any further.
+    /// Takes a fetched part of the log, from `next` on. Returns whether the search got any further.
     pub(crate) fn take(
         &mut self,
         batches: impl Iterator<Item = LogBatch>,
@@ -61,13 +61,13 @@ impl LogSearch {
         self.next > before
     }
 
-    /// Whether all was seen.
+    /// Whether the search has seen everything.
     pub(crate) fn is_over(&self) -> bool {
         self.next >= self.end
     }
 }
 
-/// The batches of a fetched part of a log. What is cut off at its end is left out.
+/// The batches of a fetched part of a log. A batch that is cut off at its end is left out.
 pub(crate) fn batches(mut records: Bytes) -> impl Iterator<Item = LogBatch> {
     std::iter::from_fn(move || {
         if records.len() < HEADER {

@@ -11,49 +11,49 @@ use crate::topic::TopicPartition;
 
 pub(crate) use client::MetadataClient;
 
-/// What is known of a cluster.
+/// A cluster's metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ClusterMetadata {
-    /// The brokers that live.
+    /// The live brokers.
     pub(crate) brokers: Vec<BrokerAddress>,
-    /// The brokers that lead each topic's partitions, by topic; -1 where none does.
+    /// The leader of each partition, by topic; -1 for none.
     leaders: BTreeMap<String, Vec<i32>>,
 }
 
-/// A broker, and where its clients connect to it.
+/// A broker and its address for clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BrokerAddress {
     pub(crate) id: i32,
     pub(crate) address: ServerAddress,
 }
 
-/// The partitions by their numbers, and who leads them.
+/// The partitions by their numbers, and their leaders.
 pub(crate) struct Metadata {
     partitions: Vec<TopicPartition>,
     numbers: BTreeMap<String, BTreeMap<i32, usize>>,
-    /// The broker that leads each partition, where one does.
+    /// The leader of each partition, if it has one.
     leaders: Vec<Option<i32>>,
     /// Since when a partition's topic is missing.
     missing_since_ns: Vec<Option<u64>>,
-    /// Whether a request is out.
+    /// Whether a request is in flight.
     refreshing: bool,
-    /// Not before this the next one follows.
+    /// The next request is not sent before this.
     refresh_not_before_ns: u64,
-    /// When the last answer came.
+    /// When the last response came.
     refreshed_ns: u64,
 }
 
 /// How long after one request the next may follow.
 const REFRESH_BACKOFF: Duration = Duration::from_millis(200);
-/// How old an answer may grow, as Java's metadata.max.age.ms and librdkafka's
+/// How old metadata may get, as Java's metadata.max.age.ms and librdkafka's
 /// topic.metadata.refresh.interval.ms.
 const MAX_AGE: Duration = Duration::from_secs(300);
-/// How long a topic may be missing before its records are given up, as librdkafka's
+/// How long a topic may be missing before its records fail, as librdkafka's
 /// topic.metadata.propagation.max.ms.
 const MISSING_MAX: Duration = Duration::from_secs(30);
 
 impl ClusterMetadata {
-    /// What a broker says of its cluster.
+    /// The metadata in a broker's response.
     fn from_response(response: MetadataResponse) -> ClusterMetadata {
         let brokers = response.brokers.into_iter().map(|ResponseBroker { id, host, port }| {
             BrokerAddress { id, address: ServerAddress { host, port } }
@@ -63,7 +63,7 @@ impl ClusterMetadata {
 }
 
 impl Metadata {
-    /// Of these partitions, whose leaders are not known yet.
+    /// Metadata of these partitions, with no leader known yet.
     pub(crate) fn new(partitions: Vec<TopicPartition>) -> Metadata {
         let mut numbers: BTreeMap<String, BTreeMap<i32, usize>> = BTreeMap::new();
         for (number, partition) in partitions.iter().enumerate() {
@@ -81,7 +81,7 @@ impl Metadata {
         }
     }
 
-    /// The partition of a number.
+    /// The partition with this number.
     pub(crate) fn partition(&self, number: usize) -> &TopicPartition {
         &self.partitions[number]
     }
@@ -91,35 +91,35 @@ impl Metadata {
         self.numbers.get(topic)?.get(&index).copied()
     }
 
-    /// The broker that leads a partition, where one does.
+    /// The leader of a partition, if it has one.
     pub(crate) fn leader(&self, number: usize) -> Option<i32> {
         self.leaders[number]
     }
 
-    /// Whether a broker leads any.
+    /// Whether a broker leads any partition.
     pub(crate) fn is_leader(&self, broker: i32) -> bool {
         self.leaders.contains(&Some(broker))
     }
 
-    /// Whether the topic of a partition has been missing for long.
+    /// Whether the topic of a partition has been missing for too long.
     pub(crate) fn is_deleted(&self, number: usize, now_ns: u64) -> bool {
         let deleted_ns = now_ns.saturating_sub(MISSING_MAX.as_nanos() as u64);
         self.missing_since_ns[number].is_some_and(|since_ns| since_ns < deleted_ns)
     }
 
-    /// Whether what is known is old.
+    /// Whether the metadata is older than its maximum age.
     pub(crate) fn is_old(&self, now_ns: u64) -> bool {
         now_ns >= self.refreshed_ns + MAX_AGE.as_nanos() as u64
     }
 
-    /// Whether to ask now, which is noted: not where that is being done, or was just now.
+    /// Whether to send a request now, and notes it if so. Not while one is in flight or just was.
     pub(crate) fn begin_refresh(&mut self, now_ns: u64) -> bool {
         let begins = !self.refreshing && now_ns >= self.refresh_not_before_ns;
         self.refreshing |= begins;
         begins
     }
 
-    /// Takes the answer, or that there is none.
+    /// Takes the response, or `None` if the request failed.
     pub(crate) fn update(&mut self, cluster: Option<&ClusterMetadata>, now_ns: u64) {
         self.refreshing = false;
         self.refresh_not_before_ns = now_ns + REFRESH_BACKOFF.as_nanos() as u64;

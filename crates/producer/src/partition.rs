@@ -1,18 +1,17 @@
-//! The batches of one partition, in the order in which they must arrive.
+//! The batches of one partition, in the order in which they must be appended.
 //!
-//! Up to some requests are in flight at once. Where one of their batches comes back to be sent
-//! again, nothing more is sent until the others have come back too; then all that came back is sent
-//! again in order. Nor is anything sent to a new leader before the old one has answered. So no batch
-//! overtakes another, with a sequence or without.
+//! Several requests may be in flight at once. If a batch has to be retried, nothing more is sent until
+//! the others have come back too. Then all that came back is sent again in order. Nothing is sent to a
+//! new leader before the old one has answered. So no batch overtakes another, with a sequence or without.
 //!
-//! With a sequence, its first batch goes alone, and so does the first to a new leader: a broker that
-//! knows nothing of a sequence takes any batch as its first, and calls the true first a duplicate.
-//! After that brokers refuse a batch whose predecessor they lack. Where a batch is refused, what was
-//! sent behind it has been refused too, and takes its place in the sequence.
+//! With a sequence, its first batch is sent alone, and so is the first to a new leader: a broker that
+//! knows nothing of a sequence accepts any batch as its first, and then calls the real first one a
+//! duplicate. After that, brokers reject a batch whose predecessor is missing. If a batch is rejected,
+//! those sent after it are rejected too and move up in the sequence.
 //!
-//! A batch whose outcome is unknown is in doubt. Brokers forget sequences (by the timestamps of the
-//! records: `producer.id.expiration.ms`), so a batch in doubt is not sent again before the log was
-//! searched for it, from the end of what is known to be stored. See `log_search`.
+//! A batch with an unknown outcome is in doubt. Brokers forget sequences (by the timestamps of the
+//! records: `producer.id.expiration.ms`), so the log is searched for a batch in doubt before it is sent
+//! again, from the end of what is known to be appended. See `log_search`.
 
 mod in_doubt;
 
@@ -31,37 +30,37 @@ pub(crate) struct Partition {
     waiting: VecDeque<Batch>,
     /// In the order of their numbers.
     in_flight: VecDeque<Batch>,
-    /// The number of the next batch that is added.
+    /// The number of the next batch.
     next_number: u64,
-    /// Nothing is sent until all that is in flight has come back.
+    /// Nothing is sent until all batches in flight have come back.
     draining: bool,
-    /// The broker that has what is in flight.
+    /// The broker that has the batches in flight.
     sent_to: i32,
     /// Nothing is sent before this, on the producer's clock.
     not_before_ns: u64,
     producer_id: Option<ProducerId>,
-    /// The producer before, whose sequence has ended here.
+    /// The previous producer id, whose sequence has ended here.
     ended_producer_id: Option<ProducerId>,
     next_sequence: i32,
-    /// Whether the leader has stored a batch of the sequence.
+    /// Whether the leader has appended a batch of the sequence.
     sequence_known: bool,
-    /// The sequence ends as soon as nothing of it is in doubt.
+    /// The sequence ends once none of its batches is in doubt.
     ending: bool,
-    /// The offset behind the last record that is known to be stored, or the end of the log when the
-    /// producer began; none until that was asked.
+    /// The offset after the last record that is known to be appended, or the end of the log when the
+    /// producer started; `None` before that was queried.
     known_end_offset: Option<i64>,
     /// The search for batches in doubt.
     search: Option<LogSearch>,
-    /// Whether a question about the log is with the broker.
+    /// Whether a query about the log is in flight.
     querying: bool,
 }
 
 /// A batch with a final outcome.
 #[derive(Debug)]
 pub(crate) enum Completed {
-    /// It was stored.
+    /// It was appended.
     Acknowledged(Batch),
-    /// It was given up.
+    /// It failed.
     Failed(Batch),
 }
 
@@ -69,29 +68,29 @@ pub(crate) enum Completed {
 pub(crate) struct Sent {
     /// Its bytes.
     pub(crate) bytes: Bytes,
-    /// By what its answer finds it.
+    /// Its number, by which the response finds it.
     pub(crate) number: u64,
 }
 
-/// What has to be asked about a partition's log before more can be sent.
+/// What must be known about a partition's log before more can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogQuery {
-    /// Where it ends.
+    /// Its end offset.
     EndOffset,
-    /// Where it begins: what was to be read has been deleted.
+    /// Its start offset: the offset to search from has been deleted.
     StartOffset,
-    /// Which batches stand in it from an offset on.
+    /// Its batches from an offset on.
     Batches {
         /// The offset.
         from: i64,
     },
 }
 
-/// How far apart the numbers of batches are, so that the parts of one that is split find room.
+/// The distance between numbers of batches, so that the parts of a split batch fit between.
 const NUMBER_STEP: u64 = 1 << 32;
 
 impl Partition {
-    /// Adds a batch behind the others.
+    /// Adds a batch after the others.
     pub(crate) fn push(&mut self, mut batch: Batch) {
         batch.number = self.next_number;
         batch.number_span = NUMBER_STEP;
@@ -104,13 +103,13 @@ impl Partition {
         self.waiting.len()
     }
 
-    /// Whether it holds nothing.
+    /// Whether it has no batches.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Whether a batch may be sent to a broker at `now_ns`, beside at most `most` others; one that was
-    /// begun before `late_ns` is to be given up instead.
+    /// Whether a batch may be sent to a broker at `now_ns`, beside at most `most` others. A batch begun
+    /// before `late_ns` is to fail instead.
     pub(crate) fn is_ready(&self, to: i32, now_ns: u64, late_ns: u64, most: usize) -> bool {
         self.waiting.front().is_some_and(|next| next.created_ns >= late_ns)
             && !self.draining
@@ -118,7 +117,7 @@ impl Partition {
             && self.in_flight.len() < self.max_in_flight(to, most)
             && now_ns >= self.not_before_ns
             && (self.producer_id.is_none()
-                || (self.known_end_offset.is_some() && !self.has_doubt()))
+                || (self.known_end_offset.is_some() && !self.has_batches_in_doubt()))
     }
 
     fn max_in_flight(&self, to: i32, most: usize) -> usize {
@@ -132,24 +131,24 @@ impl Partition {
         waits.then_some(self.not_before_ns)
     }
 
-    /// The bytes of the batch that is sent next.
+    /// The size of the next batch, in bytes.
     pub(crate) fn next_bytes(&self) -> usize {
         self.waiting.front().map_or(0, Batch::len)
     }
 
-    /// Whether it has a producer to stand in the sequence of.
+    /// Whether it has a producer id.
     pub(crate) fn has_producer_id(&self) -> bool {
         self.producer_id.is_some()
     }
 
-    /// Whether it needs a producer now: not while answers to an earlier one's batches are out, which
-    /// may send them back.
+    /// Whether it needs a producer id now: not while batches of an earlier one are in flight, which may
+    /// come back.
     pub(crate) fn needs_producer_id(&self) -> bool {
         self.producer_id.is_none() && self.in_flight.is_empty() && !self.waiting.is_empty()
     }
 
-    /// Begins a sequence, that of `producer`, with what waits. Returns whether it could: not where
-    /// that producer's has ended here.
+    /// Begins a sequence of `producer` with the waiting batches. Returns whether it could: not if that
+    /// producer's sequence has ended here.
     pub(crate) fn begin_sequence(&mut self, producer: ProducerId) -> bool {
         if self.ended_producer_id == Some(producer) {
             return false;
@@ -160,7 +159,7 @@ impl Partition {
         true
     }
 
-    /// The next batch, which is in flight to a broker from now on.
+    /// The next batch, in flight to a broker from now on.
     pub(crate) fn send(&mut self, to: i32) -> Option<Sent> {
         let mut batch = self.waiting.pop_front()?;
         self.sequence_known &= self.sent_to == to;
@@ -175,8 +174,7 @@ impl Partition {
         Some(sent)
     }
 
-    /// Takes the outcome of the batch of this number; what is to be sent again waits until
-    /// `retry_ns`.
+    /// Takes the outcome of a batch. A retry waits until `retry_ns`.
     pub(crate) fn complete(
         &mut self,
         number: u64,
@@ -189,8 +187,8 @@ impl Partition {
             BatchOutcome::Appended { base_offset } => {
                 self.sequence_known = true;
                 let end = base_offset.map(|base| base + batch.count() as i64);
-                // The search for one in doubt begins before where it would stand.
-                if !(self.draining && self.has_doubt()) {
+                // The search for a batch in doubt must begin before its place.
+                if !(self.draining && self.has_batches_in_doubt()) {
                     self.known_end_offset = self.known_end_offset.max(end);
                 }
                 Some(Completed::Acknowledged(batch))
@@ -219,7 +217,7 @@ impl Partition {
                 None
             }
             BatchOutcome::DuplicateSequence => {
-                // Stored by an earlier request, or its place in the sequence was another's.
+                // Appended by an earlier request, or its sequence number was another batch's.
                 batch.in_doubt = true;
                 self.ending = true;
                 self.requeue(batch, retry_ns);
@@ -229,9 +227,9 @@ impl Partition {
                 let before = |other: &Batch| other.number < number;
                 let is_first = !self.waiting.front().is_some_and(before)
                     && !self.in_flight.front().is_some_and(before);
-                // Without a place, it has been given that of one that was refused.
+                // Without a sequence it has moved up to that of a rejected batch.
                 if is_first && !batch.needs_sequence {
-                    // Nothing of ours is before it: the broker has lost what it had confirmed.
+                    // Nothing of ours is before it: the broker has lost what it had acknowledged.
                     self.ending = true;
                 }
                 self.requeue(batch, retry_ns);
@@ -245,10 +243,10 @@ impl Partition {
         completed
     }
 
-    /// Gives up what has waited since before `before_ns`, and with it what was sent behind it.
+    /// Fails what has waited since before `before_ns`, and what was sent after it.
     pub(crate) fn expire(&mut self, before_ns: u64) -> Vec<Batch> {
         let mut expired = Vec::new();
-        // What is in flight is answered, or its connection given up.
+        // What is in flight gets a response, or its connection closes.
         if !self.in_flight.is_empty() {
             return expired;
         }
@@ -267,20 +265,20 @@ impl Partition {
         expired
     }
 
-    /// Gives up all that waits, where nothing is in flight.
+    /// Fails all waiting batches, if none is in flight.
     pub(crate) fn fail_all(&mut self) -> Vec<Batch> {
         self.expire(u64::MAX)
     }
 
-    /// Lets `lost_ns` in which this process did not run pass without making anything late.
+    /// Postpones deadlines by `lost_ns`, in which this process did not run.
     pub(crate) fn postpone_deadlines(&mut self, lost_ns: u64) {
         let batches = self.waiting.iter_mut().chain(&mut self.in_flight);
         batches.for_each(|batch| batch.created_ns += lost_ns);
     }
 
-    /// Ends a sequence that is to end, once nothing of it is in flight or in doubt.
+    /// Ends the sequence, if it is to end, once none of its batches is in flight or in doubt.
     fn end_sequence_if_certain(&mut self) {
-        if self.ending && self.in_flight.is_empty() && !self.has_doubt() {
+        if self.ending && self.in_flight.is_empty() && !self.has_batches_in_doubt() {
             self.end_sequence();
         }
     }
@@ -290,7 +288,7 @@ impl Partition {
         self.ended_producer_id = self.producer_id.take().or(self.ended_producer_id);
     }
 
-    /// Puts a batch that was sent back in its order.
+    /// Puts a batch that came back into its place.
     fn requeue(&mut self, batch: Batch, retry_ns: u64) {
         let at = self.waiting.partition_point(|other| other.number < batch.number);
         self.waiting.insert(at, batch);
@@ -298,7 +296,7 @@ impl Partition {
         self.draining = true;
     }
 
-    /// Lets what was sent behind a batch that the broker refused, and so was refused too, move up.
+    /// Moves up the batches that were sent after a rejected one, and so were rejected too.
     fn reuse_sequence_of(&mut self, refused: &Batch) {
         let Some(sequence) = refused.sequence else { return };
         self.next_sequence = sequence;
@@ -310,7 +308,7 @@ impl Partition {
     }
 }
 
-/// The sequence number behind a batch of `count` records that begins at `sequence`; they wrap.
+/// The sequence number after a batch of `count` records that begins at `sequence`. Sequence numbers wrap.
 fn after(sequence: i32, count: usize) -> i32 {
     (i64::from(sequence) + count as i64).rem_euclid(1 << 31) as i32
 }

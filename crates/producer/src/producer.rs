@@ -1,4 +1,4 @@
-//! A running producer: its one thread, and the ways to it.
+//! A running producer, and its sender thread.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -19,25 +19,26 @@ use crate::settings::ProducerSettings;
 use crate::shared::{Buffered, Shared};
 use crate::topic::{PartitionTable, Topic};
 
-/// A running producer, shared by the appenders of some threads. Dropped, it ends at once, and what it
-/// holds is lost: [`Producer::flush`] it before.
+/// A running producer, shared by the appenders of several threads. [`Producer::flush`] it before you drop
+/// it: dropping it stops it at once, and unsent records are lost.
 pub struct Producer {
     settings: ProducerSettings,
     shared: Arc<Shared>,
     events: UnboundedSender<Event>,
     partitions: PartitionTable,
-    /// Told once, when the producer can send.
+    /// Receives once: when the producer can send.
     ready: Mutex<Option<Receiver<Result<(), ProducerError>>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Producer {
-    /// A producer for these topics, each known by its index from here on, whose delivery reports go to
-    /// `reports`. It takes records at once, and sends them as soon as it has found the leaders of their
-    /// partitions; [`Producer::wait_ready`] waits for that.
+    /// Starts a producer for these topics. A topic's index here is its number in
+    /// [`Record::topic`](crate::Record::topic). Delivery reports go to `reports`. The producer takes
+    /// records at once, and sends them once it has found the leaders of their partitions;
+    /// [`Producer::wait_ready`] waits for that.
     ///
     /// # Errors
-    /// [`ProducerError`] where the bootstrap servers are no addresses, or the system gives no thread.
+    /// [`ProducerError`] if the bootstrap servers can't be parsed, or the system has no thread left.
     pub fn start(
         settings: ProducerSettings,
         topics: &[Topic],
@@ -61,14 +62,14 @@ impl Producer {
         Ok(Producer { settings, shared, events, partitions, ready, thread })
     }
 
-    /// Waits until records can be sent: all leaders are connected, and there is a producer id where one
+    /// Waits until records can be sent: all leaders are connected, and a producer id is allocated if one
     /// is needed. Returns whether that was so within `patience`.
     ///
     /// # Errors
-    /// [`ProducerError`] where it never will.
+    /// [`ProducerError`] if that can't happen any more.
     pub fn wait_ready(&self, patience: Duration) -> Result<bool, ProducerError> {
         let mut ready = self.ready.lock();
-        let Some(told) = &*ready else { return self.fatal().map_or(Ok(true), Err) };
+        let Some(told) = &*ready else { return self.fatal_error().map_or(Ok(true), Err) };
         let outcome = match told.recv_timeout(patience) {
             Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => return Ok(false),
@@ -78,8 +79,8 @@ impl Producer {
         outcome.map(|()| true)
     }
 
-    /// Why it is not ready yet: the last connection that failed, where one did. It is told once.
-    pub fn not_ready(&self) -> ProducerError {
+    /// Why it is not ready yet: the last failed connection, if there was one. Returns it once.
+    pub fn not_ready_error(&self) -> ProducerError {
         ProducerError::NotReady(self.shared.last_failure.lock().take())
     }
 
@@ -90,15 +91,15 @@ impl Producer {
         Appender::new(shared, events, self.partitions.clone(), &self.settings)
     }
 
-    /// How many records were handed over that are neither acknowledged nor given up.
+    /// How many records are enqueued or in flight: neither acknowledged nor failed.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.shared.in_flight() as usize
     }
 
-    /// Why it sends no more, where that is so.
+    /// Why it can't send any more, if it can't.
     #[must_use]
-    pub fn fatal(&self) -> Option<ProducerError> {
+    pub fn fatal_error(&self) -> Option<ProducerError> {
         if let Some(code) = *self.shared.producer_id_refused.lock() {
             return Some(ProducerError::NoProducerId(code));
         }
@@ -106,13 +107,13 @@ impl Producer {
         ended.then_some(ProducerError::ThreadEnded)
     }
 
-    /// Waits until every record that was handed over has been acknowledged or given up, `patience` at
-    /// most; returns how many are still neither. Appenders are to be flushed before.
+    /// Waits until every record that appenders handed over is acknowledged or has failed, for at most
+    /// `patience`. Returns how many are still neither. Call [`Appender::close_batches`] first.
     pub fn flush(&self, patience: Duration) -> usize {
         let deadline = Instant::now() + patience;
         loop {
             let left = self.in_flight();
-            if left == 0 || Instant::now() >= deadline || self.fatal().is_some() {
+            if left == 0 || Instant::now() >= deadline || self.fatal_error().is_some() {
                 return left;
             }
             std::thread::sleep(Duration::from_millis(1));

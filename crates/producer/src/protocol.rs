@@ -1,5 +1,5 @@
-//! Requests and responses of Kafka's protocol as bytes, by the `kafka-protocol` crate: their headers and
-//! versions here, a file for each family of them.
+//! Encodes requests and decodes responses with the `kafka-protocol` crate: headers and versions here, and
+//! a file for each family of requests.
 
 mod admin;
 mod logs;
@@ -25,22 +25,22 @@ pub(crate) use logs::{FetchedLog, ListedOffset, OffsetSpec};
 pub(crate) use metadata::{MetadataResponse, ResponseBroker};
 pub(crate) use produce::ProducedBatch;
 
-/// The newest version of producing that names topics by their names.
+/// The newest Produce version that names topics by name.
 const NEWEST_PRODUCE: i16 = 12;
-/// The newest version of fetching that names topics by their names.
+/// The newest Fetch version that names topics by name.
 const NEWEST_FETCH: i16 = 12;
-/// The newest version of asking for offsets that is needed.
+/// The newest ListOffsets version that is needed.
 const NEWEST_LIST_OFFSETS: i16 = 7;
-/// The newest version of asking for quotas.
+/// The newest DescribeClientQuotas version.
 const NEWEST_DESCRIBE_QUOTAS: i16 = 1;
-/// The newest version of asking for a producer id that is needed.
+/// The newest InitProducerId version that is needed.
 const NEWEST_INIT_PRODUCER_ID: i16 = 4;
-/// The version of asking for metadata that is the first to leave missing topics alone, and the newest.
+/// The first Metadata version that creates no missing topics, and the newest.
 const METADATA: (i16, i16) = (4, 12);
-/// The version of asking for the controllers that is the first to tell the time, and the newest.
+/// The first DescribeQuorum version that reports the time, and the newest.
 const DESCRIBE_QUORUM: (i16, i16) = (1, 2);
 
-/// The versions in which a broker is talked to.
+/// The API versions to use with a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Versions {
     produce: i16,
@@ -49,79 +49,79 @@ pub(crate) struct Versions {
     list_offsets: i16,
     metadata: Option<i16>,
     describe_quotas: Option<i16>,
-    /// None of brokers that have no controllers, or don't tell of them.
+    /// `None` if the broker has no controllers, or doesn't report them.
     describe_quorum: Option<i16>,
 }
 
-/// What a request's header says beside its kind and version.
+/// What a request header holds beside API key and version.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestId<'a> {
-    /// The number by which the response names it.
+    /// The correlation id.
     pub(crate) correlation: i32,
-    /// The client's name.
+    /// The client id.
     pub(crate) client_id: &'a str,
 }
 
 /// A response about some partitions.
 #[derive(Debug)]
 pub(crate) struct Response<T> {
-    /// How long the broker holds this connection back, since a quota is used up.
+    /// How long the broker throttles this connection: a quota is exceeded.
     pub(crate) throttle: Duration,
-    /// What it says of each partition.
+    /// The part for each partition.
     pub(crate) partitions: Vec<PartitionResponse<T>>,
 }
 
-/// What a response says of a partition.
+/// The part of a response for a partition.
 #[derive(Debug)]
 pub(crate) struct PartitionResponse<T> {
     /// The topic's name.
     pub(crate) topic: String,
-    /// The partition's number in the topic.
+    /// The partition's index in the topic.
     pub(crate) index: i32,
-    /// What is said.
+    /// The content.
     pub(crate) content: T,
 }
 
-/// What a request says of some partitions of a topic.
+/// The part of a request for a topic.
 #[derive(Debug)]
 pub(crate) struct TopicRequest<T> {
     /// The topic's name.
     pub(crate) topic: String,
-    /// The partitions' numbers in the topic, each with what is said.
+    /// The part for each partition.
     pub(crate) partitions: Vec<PartitionRequest<T>>,
 }
 
-/// What a request says of a partition.
+/// The part of a request for a partition.
 #[derive(Debug)]
 pub(crate) struct PartitionRequest<T> {
-    /// The partition's number in the topic.
+    /// The partition's index in the topic.
     pub(crate) index: i32,
-    /// What is said.
+    /// The content.
     pub(crate) content: T,
 }
 
-/// Why a request can't be written, or a response can't be read.
+/// Why a request can't be encoded, or a response can't be decoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// The broker knows no version of a request that this crate knows: what it can't do then.
+    /// The broker supports no version of an API that this crate supports. Says what it lacks.
     #[error("it {0}")]
     Unsupported(&'static str),
-    /// The broker tells no versions.
-    #[error("it does not tell its versions ({0})")]
+    /// The broker doesn't report its API versions.
+    #[error("it does not report its API versions ({0})")]
     NoVersions(ErrorCode),
-    /// The request can't be written in the broker's version.
-    #[error("a request could not be formed: {0}")]
+    /// The request can't be encoded in the broker's version.
+    #[error("a request could not be encoded: {0}")]
     Encode(#[source] Box<dyn Error + Send + Sync>),
-    /// The response is shorter than any.
+    /// The response is too short.
     #[error("its answer is too short")]
     TooShort,
     /// The response is malformed.
-    #[error("its answer can't be read: {0}")]
+    #[error("its answer can't be decoded: {0}")]
     Decode(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// A request for the versions that a broker knows.
+/// Encodes an ApiVersions request.
 pub(crate) fn encode_api_versions(
     frame: &mut BytesMut,
     client_id: &str,
@@ -131,7 +131,7 @@ pub(crate) fn encode_api_versions(
 }
 
 impl Versions {
-    /// The versions to use, by a response to [`encode_api_versions`].
+    /// The versions to use, by the response to [`encode_api_versions`].
     pub(crate) fn decode(mut response: Bytes) -> Result<Versions, ProtocolError> {
         let known: ApiVersionsResponse = decode(&mut response, 0)?;
         if let Some(error) = ErrorCode::from_code(known.error_code) {
@@ -146,7 +146,9 @@ impl Versions {
         };
         Ok(Versions {
             produce: within(ApiKey::Produce, (ProduceRequest::VERSIONS.min, NEWEST_PRODUCE))
-                .ok_or(ProtocolError::Unsupported("knows no version of producing that we know"))?,
+                .ok_or(ProtocolError::Unsupported(
+                    "supports no version of Produce that we support",
+                ))?,
             init_producer_id: newest(ApiKey::InitProducerId, NEWEST_INIT_PRODUCER_ID).unwrap_or(0),
             fetch: newest(ApiKey::Fetch, NEWEST_FETCH).unwrap_or(FetchRequest::VERSIONS.min),
             list_offsets: newest(ApiKey::ListOffsets, NEWEST_LIST_OFFSETS)
@@ -158,7 +160,7 @@ impl Versions {
     }
 }
 
-/// The number by which a response names its request.
+/// The correlation id of a response.
 pub(crate) fn correlation(response: &Bytes) -> Option<i32> {
     response.get(..4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes)
 }

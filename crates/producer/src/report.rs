@@ -1,24 +1,23 @@
-//! What became of records, as the caller is told: a batch at a time, since a batch has one outcome.
+//! Delivery reports, one per batch: the records of a batch share their outcome.
 
 use std::time::Duration;
 
-use crate::error::ErrorKind;
+use crate::error::DeliveryError;
 use crate::note::{NO_OPAQUE, RecordNote};
 
-/// Takes delivery reports. It is called by the producer's one thread, which sends nothing meanwhile, so
-/// it should be quick.
+/// Receives delivery reports, on the sender thread. Be quick: nothing is sent meanwhile.
 pub trait DeliveryReports: Send + Sync + 'static {
     /// The records of a batch were acknowledged.
     fn acknowledged(&self, batch: Delivery<'_>);
 
-    /// The records of a batch were given up.
-    fn failed(&self, batch: Delivery<'_>, kind: ErrorKind);
+    /// The records of a batch failed.
+    fn failed(&self, batch: Delivery<'_>, error: DeliveryError);
 
-    /// A broker holds the producer back for so long from now on, since a quota is used up (KIP-219).
+    /// A broker throttles the producer for this long from now on: a quota is exceeded (KIP-219).
     fn throttled(&self, _pause: Duration) {}
 }
 
-/// A batch whose outcome is final.
+/// A batch with a final outcome.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
     pub(crate) topic: usize,
@@ -32,9 +31,9 @@ pub struct Delivery<'a> {
 pub struct DeliveredRecord {
     /// The bytes of its key and value.
     pub bytes: usize,
-    /// How long ago it was handed over.
+    /// How long ago it was enqueued.
     pub since_enqueued: Duration,
-    /// The number that the caller gave it.
+    /// The opaque of the record.
     pub opaque: Option<u64>,
 }
 

@@ -1,5 +1,5 @@
-//! The thread that talks to the brokers: batches in, requests out, responses in, reports out. It alone
-//! knows what is in flight, so nothing of it is locked.
+//! The sender thread: batches and responses in, requests and delivery reports out. It alone knows what is
+//! in flight, so none of that is locked.
 
 mod connections;
 mod deadlines;
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::address::ServerAddress;
 use crate::batch::{Batch, ProducerId};
 use crate::broker::Broker;
-use crate::error::{ErrorKind, ProducerError};
+use crate::error::{DeliveryError, ProducerError};
 use crate::event::Event;
 use crate::metadata::{Metadata, MetadataClient};
 use crate::partition::Partition;
@@ -36,30 +36,30 @@ pub(crate) struct Sender {
     metadata_client: MetadataClient,
     partitions: Vec<Partition>,
     brokers: BTreeMap<i32, Broker>,
-    /// How many connections were begun.
+    /// How many connection attempts were made.
     connection_attempts: u64,
     producer_id: Option<ProducerId>,
-    /// Told once, when the producer can send, or why it never will.
+    /// Sends once: when the producer can send, or why it never will.
     ready: Option<ReadySender<Result<(), ProducerError>>>,
-    /// Not before this a producer id is asked for, on the producer's clock.
+    /// No producer id is requested before this, on the producer's clock.
     producer_id_not_before_ns: u64,
-    /// When what is late was last looked for.
+    /// When deadlines were last checked.
     expired_ns: u64,
     /// When the thread was last awake.
     awake_ns: u64,
-    /// When the process last went on after it had been stopped.
+    /// When the process last resumed after it had been stopped.
     resumed_ns: u64,
     /// Topics whose logs this user may not read.
     unreadable_topics: BTreeSet<String>,
     events: UnboundedSender<Event>,
 }
 
-/// How often what is late is looked for.
+/// How often deadlines are checked.
 const TICK: Duration = Duration::from_millis(500);
 
 impl Sender {
-    /// Of a producer for some topics, which tells `ready` when it can send; connections and metadata
-    /// come as `events`.
+    /// The sender of a producer for these topics. `ready` hears when it can send. Connections and
+    /// metadata come as `events`.
     pub(crate) fn new(
         settings: ProducerSettings,
         bootstrap: Vec<ServerAddress>,
@@ -113,7 +113,7 @@ impl Sender {
         }
     }
 
-    /// How long nothing need be done unless something happens.
+    /// How long nothing needs to be done unless an event comes.
     fn poll_timeout(&self) -> Duration {
         let now_ns = self.shared.now_ns();
         let retries = self.partitions.iter().filter_map(Partition::retry_at_ns);
@@ -129,7 +129,7 @@ impl Sender {
         match event {
             Event::Batches(batches) => {
                 for mut batch in batches {
-                    // It may have been open while the process was stopped.
+                    // The batch may have been open while the process was stopped.
                     batch.created_ns = batch.created_ns.max(self.resumed_ns);
                     self.partitions[batch.partition].push(batch);
                 }
@@ -140,13 +140,13 @@ impl Sender {
         }
     }
 
-    /// When what is tried again now is tried next, on the producer's clock.
+    /// When a retry that is decided now is sent, on the producer's clock.
     fn retry_ns(&self) -> u64 {
         self.shared.now_ns() + self.settings.retry_backoff.as_nanos() as u64
     }
 
-    /// Reports a batch as acknowledged, or as given up for an error.
-    fn report(&self, batch: Batch, error: Option<ErrorKind>) {
+    /// Reports a batch as acknowledged, or as failed.
+    fn report(&self, batch: Batch, error: Option<DeliveryError>) {
         let partition = self.metadata.partition(batch.partition);
         let delivery = Delivery {
             topic: partition.topic,
@@ -161,8 +161,8 @@ impl Sender {
         self.shared.release(batch);
     }
 
-    /// Tells once that records can be sent: all leaders are connected, and there is a producer id where
-    /// one is needed.
+    /// Reports once that records can be sent: all leaders are connected, and a producer id is allocated
+    /// if one is needed.
     fn tell_ready(&mut self) {
         if self.ready.is_none() || self.needs_producer_id() {
             return;
@@ -175,7 +175,7 @@ impl Sender {
         }
     }
 
-    /// Whether there is no producer id where one is needed.
+    /// Whether a producer id is still missing.
     fn needs_producer_id(&self) -> bool {
         self.settings.is_idempotent() && self.producer_id.is_none()
     }

@@ -5,93 +5,92 @@ use std::time::Duration;
 use crate::codec::Codec;
 use crate::tls::Tls;
 
-/// The settings of a producer: Kafka's defaults where they suit it, and what [`ProducerSettings::new`]
-/// says otherwise. Fields can be set, or chained by the methods of the same names.
+/// The settings of a producer. Defaults are Kafka's, except where [`ProducerSettings::new`] says
+/// otherwise. Set the fields, or chain the methods of the same names.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProducerSettings {
-    /// The brokers that are asked first where the partitions are, as in `a:9092,b:9092`.
+    /// The brokers to bootstrap from, as in `a:9092,b:9092`.
     pub bootstrap_servers: String,
-    /// How brokers are connected to.
+    /// How to connect to brokers.
     pub connection: ConnectionSettings,
-    /// What counts as delivered.
+    /// Which acknowledgements a record needs.
     pub acks: Acks,
-    /// Whether a retry neither duplicates nor reorders records; only had where all replicas acknowledge.
+    /// Whether retries are idempotent: they neither duplicate nor reorder records. Needs [`Acks::All`].
     pub idempotence: bool,
-    /// How long a batch waits to be filled. 5 ms unless set.
+    /// How long a batch waits for more records. Default 5 ms.
     pub linger: Duration,
-    /// The most bytes of a batch before it is compressed. Unless set, 256 KiB, and less where there are
-    /// more than 64 partitions.
+    /// The most bytes of a batch before compression. Default 256 KiB, less beyond 64 partitions.
     pub batch_bytes: Option<usize>,
-    /// How batches are compressed. Not at all unless set.
+    /// The compression of batches. Default none.
     pub codec: Codec,
-    /// How hard the codec tries; its own level unless set.
+    /// The compression level. Default: the codec's own.
     pub compression_level: Option<i32>,
-    /// The most bytes that the producer holds. 32 MiB unless set.
+    /// The most bytes that the producer buffers. Default 32 MiB.
     pub max_bytes: usize,
-    /// The most records that the producer holds. A million unless set; beyond, their books would take
-    /// more than they do themselves.
+    /// The most records that the producer buffers. Default a million: the bookkeeping for more small
+    /// records would take more memory than the records.
     pub max_records: u64,
-    /// Requests that one broker is sent before it answers the first; 5 unless set, and no more for an
-    /// idempotent producer.
+    /// The most requests in flight to a broker. Default 5, which is also the limit for an idempotent
+    /// producer.
     pub max_in_flight: usize,
-    /// After it a record is given up; none, as unless set, where it never is.
+    /// The delivery timeout, after which a record fails. Default `None`: never.
     pub delivery_timeout: Option<Duration>,
-    /// After it a request is given up, and its connection with it. At least two seconds longer than
+    /// The request timeout, after which the connection is closed. At least two seconds longer than
     /// `ack_timeout`.
     pub request_timeout: Duration,
-    /// What a broker may wait for its replicas.
+    /// How long a broker may wait for its replicas.
     pub ack_timeout: Duration,
-    /// How long a retry waits.
+    /// How long to wait before a retry.
     pub retry_backoff: Duration,
-    /// How long the first attempt to connect again waits; 10 ms at least.
+    /// How long to wait before the first attempt to reconnect. At least 10 ms.
     pub reconnect_backoff: Duration,
-    /// The longest that it comes to wait.
+    /// The longest wait before an attempt to reconnect.
     pub reconnect_backoff_max: Duration,
 }
 
-/// How brokers are connected to.
+/// How to connect to brokers.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectionSettings {
-    /// The name that brokers know this client by.
+    /// The client id.
     pub client_id: String,
-    /// How long a connection may take to be opened, encryption and the first answer included.
+    /// The connect timeout: for TCP, TLS and the first response together.
     pub connect_timeout: Duration,
-    /// Whether the system looks after connections on which nothing happens.
+    /// Whether to use TCP keepalive.
     pub keepalive: bool,
-    /// How connections are encrypted; none where they aren't.
+    /// TLS for connections; `None` for plain TCP.
     pub tls: Option<Tls>,
 }
 
-/// Which acknowledgement a record is delivered by.
+/// Which acknowledgements a record needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acks {
-    /// By all in-sync replicas.
+    /// From all in-sync replicas.
     All,
-    /// By the leader alone.
+    /// From the leader alone.
     Leader,
-    /// By none: a record counts as delivered once it is written to the network.
+    /// None: a record counts as delivered once it is written to the network.
     None,
 }
 
-/// The bytes of a batch unless more or less is asked for: some thousand records, which stay in the
-/// processor's caches until they are sent.
+/// The default batch size: thousands of records, which stay in the processor's caches until they are
+/// sent.
 const BATCH_BYTES: usize = 256 << 10;
-/// The bytes that batches of all partitions hold for each thread, and the least of one.
+/// The bytes that a thread's open batches of all partitions hold together, and the smallest batch size.
 const OPEN_BYTES: usize = 16 << 20;
 const MIN_BATCH_BYTES: usize = 16 << 10;
-/// The largest batch that may be asked for.
+/// The largest batch size.
 const MAX_BATCH_BYTES: usize = 16 << 20;
 const MAX_BYTES: usize = 32 << 20;
-/// Beyond as many their books would take more than they do themselves.
+/// The bookkeeping for more would take more memory than the records.
 const MAX_RECORDS: u64 = 1_000_000;
-/// What an answer may take beyond the time that the broker was given for its replicas.
+/// How long a response may take beyond the time that the broker had for its replicas.
 const ANSWER_MARGIN: Duration = Duration::from_secs(2);
-/// The shortest pause before a broker is connected to again, whatever was asked for: without one, a
-/// broker that is down would take a whole processor.
+/// The shortest wait before an attempt to reconnect. Without one, a broker that is down would keep a
+/// processor busy.
 const MIN_RECONNECT_BACKOFF: Duration = Duration::from_millis(10);
-/// Beyond as many, brokers no longer know which batches of a sequence they have.
+/// Brokers keep only this many batches of a sequence.
 const MAX_IDEMPOTENT_IN_FLIGHT: usize = 5;
 
 impl Default for ConnectionSettings {
@@ -105,7 +104,7 @@ impl Default for ConnectionSettings {
     }
 }
 
-/// Methods that set a field each.
+/// One setter per field.
 macro_rules! setters {
     ($($(#[$doc:meta])* $name:ident: $type:ty => $($field:ident).+;)*) => {
         $($(#[$doc])*
@@ -118,8 +117,8 @@ macro_rules! setters {
 }
 
 impl ProducerSettings {
-    /// Settings of an idempotent producer whose records all replicas acknowledge and that gives none up,
-    /// for brokers at these addresses.
+    /// Settings of an idempotent producer with acks=all and no delivery timeout, for brokers at these
+    /// addresses.
     pub fn new(bootstrap_servers: impl Into<String>) -> ProducerSettings {
         ProducerSettings {
             bootstrap_servers: bootstrap_servers.into(),
@@ -143,45 +142,45 @@ impl ProducerSettings {
     }
 
     setters! {
-        /// Sets all of how brokers are connected to.
+        /// Sets how to connect to brokers.
         connection: ConnectionSettings => connection;
-        /// Sets the name that brokers know this client by.
+        /// Sets the client id.
         client_id: String => connection.client_id;
-        /// Sets how long a connection may take to be opened.
+        /// Sets the connect timeout.
         connect_timeout: Duration => connection.connect_timeout;
-        /// Sets whether the system looks after idle connections.
+        /// Sets whether to use TCP keepalive.
         keepalive: bool => connection.keepalive;
-        /// Sets how connections are encrypted.
+        /// Sets TLS.
         tls: Option<Tls> => connection.tls;
-        /// Sets what counts as delivered.
+        /// Sets which acknowledgements a record needs.
         acks: Acks => acks;
-        /// Sets whether a retry neither duplicates nor reorders records.
+        /// Sets whether retries are idempotent.
         idempotence: bool => idempotence;
-        /// Sets how long a batch waits to be filled.
+        /// Sets how long a batch waits for more records.
         linger: Duration => linger;
-        /// Sets the most bytes of a batch before it is compressed.
+        /// Sets the most bytes of a batch before compression.
         batch_bytes: Option<usize> => batch_bytes;
-        /// Sets how batches are compressed.
+        /// Sets the compression of batches.
         codec: Codec => codec;
-        /// Sets how hard the codec tries.
+        /// Sets the compression level.
         compression_level: Option<i32> => compression_level;
-        /// Sets the most bytes that the producer holds.
+        /// Sets the most bytes that the producer buffers.
         max_bytes: usize => max_bytes;
-        /// Sets the most records that the producer holds.
+        /// Sets the most records that the producer buffers.
         max_records: u64 => max_records;
-        /// Sets how many requests one broker is sent before it answers the first.
+        /// Sets the most requests in flight to a broker.
         max_in_flight: usize => max_in_flight;
-        /// Sets when a record is given up.
+        /// Sets the delivery timeout.
         delivery_timeout: Option<Duration> => delivery_timeout;
-        /// Sets when a request is given up.
+        /// Sets the request timeout.
         request_timeout: Duration => request_timeout;
-        /// Sets what a broker may wait for its replicas.
+        /// Sets how long a broker may wait for its replicas.
         ack_timeout: Duration => ack_timeout;
-        /// Sets how long a retry waits.
+        /// Sets how long to wait before a retry.
         retry_backoff: Duration => retry_backoff;
-        /// Sets how long the first attempt to connect again waits.
+        /// Sets how long to wait before the first attempt to reconnect.
         reconnect_backoff: Duration => reconnect_backoff;
-        /// Sets the longest that an attempt to connect again comes to wait.
+        /// Sets the longest wait before an attempt to reconnect.
         reconnect_backoff_max: Duration => reconnect_backoff_max;
     }
 
@@ -191,13 +190,13 @@ impl ProducerSettings {
         self.idempotence && self.acks == Acks::All
     }
 
-    /// The bytes of a batch of a producer of so many partitions, unless more or less is asked for.
+    /// The default batch size of a producer of this many partitions.
     #[must_use]
     pub fn default_batch_bytes(partitions: usize) -> usize {
         (OPEN_BYTES / partitions.max(1)).clamp(MIN_BATCH_BYTES, BATCH_BYTES)
     }
 
-    /// The settings within their bounds, which agree with each other.
+    /// The settings, brought within their bounds and into agreement.
     pub(crate) fn bounded(mut self, partitions: usize) -> ProducerSettings {
         let bytes = self.batch_bytes.unwrap_or_else(|| Self::default_batch_bytes(partitions));
         self.batch_bytes = Some(bytes.clamp(1, MAX_BATCH_BYTES));
@@ -206,9 +205,9 @@ impl ProducerSettings {
         if self.is_idempotent() {
             self.max_in_flight = self.max_in_flight.min(MAX_IDEMPOTENT_IN_FLIGHT);
         }
-        // A broker may use all of the time that it is given for its replicas, and then has to answer.
+        // A broker may use all of the time that it has for its replicas, and then has to answer.
         self.request_timeout = self.request_timeout.max(self.ack_timeout + ANSWER_MARGIN);
-        // A record can't be given up while a request holds it.
+        // A record can't fail while a request holds it.
         if let Some(timeout) = self.delivery_timeout {
             self.request_timeout = self.request_timeout.min(timeout);
             self.ack_timeout = self.ack_timeout.min(timeout);
@@ -216,7 +215,7 @@ impl ProducerSettings {
         self
     }
 
-    /// How long to wait before a broker is connected to again that has failed so many times.
+    /// How long to wait before the next attempt to reconnect, after this many failures.
     pub(crate) fn reconnect_backoff_after(&self, failures: u32) -> Duration {
         let backoff = self.reconnect_backoff * (1 << failures.min(10));
         backoff.min(self.reconnect_backoff_max).max(MIN_RECONNECT_BACKOFF)
@@ -224,7 +223,7 @@ impl ProducerSettings {
 }
 
 impl Acks {
-    /// The acknowledgements as requests name them.
+    /// The value in Produce requests.
     pub(crate) fn code(self) -> i16 {
         match self {
             Acks::All => -1,

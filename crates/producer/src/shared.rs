@@ -1,4 +1,4 @@
-//! What the threads of a producer share: its clock, what it holds, and why it can't send.
+//! What the threads of a producer share: its clock, its buffered records, and why it can't send.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,23 +12,23 @@ use crate::error::BrokerDisconnected;
 use crate::error_code::ErrorCode;
 use crate::report::DeliveryReports;
 
-/// What appenders and the thread that talks to the brokers share.
+/// What appenders and the sender thread share.
 pub(crate) struct Shared {
     base: Instant,
     pub(crate) reports: Arc<dyn DeliveryReports>,
-    /// Records handed over and neither acknowledged nor given up.
+    /// Records in batches that were handed over, neither acknowledged nor failed.
     in_flight: AtomicU64,
     /// Their bytes.
     bytes: AtomicUsize,
-    /// How many records and bytes the producer may hold.
+    /// The most records and bytes that the producer may hold.
     max: Buffered,
-    /// Of each partition, how many batches were handed over that could not be sent yet.
+    /// How many batches of each partition wait to be sent.
     waiting: Box<[AtomicUsize]>,
     pub(crate) batch_buffers: BatchBuffers,
     pub(crate) frame_buffers: Arc<FrameBuffers>,
-    /// Why the last connection ended, until the producer can send.
+    /// Why the last connection closed, until the producer can send.
     pub(crate) last_failure: Mutex<Option<BrokerDisconnected>>,
-    /// The code by which the brokers refuse a producer id, after which nothing more can be sent.
+    /// The code with which the brokers refused a producer id. Nothing more can be sent then.
     pub(crate) producer_id_refused: Mutex<Option<ErrorCode>>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Buffered {
 }
 
 impl Shared {
-    /// Of a producer of so many partitions, which may hold so much.
+    /// For a producer of this many partitions, with this limit.
     pub(crate) fn new(
         partitions: usize,
         max: Buffered,
@@ -66,7 +66,7 @@ impl Shared {
         self.base.elapsed().as_nanos() as u64
     }
 
-    /// How many records it holds that were handed over and have no outcome.
+    /// How many records are neither acknowledged nor failed.
     pub(crate) fn in_flight(&self) -> u64 {
         self.in_flight.load(Ordering::Acquire)
     }
@@ -83,13 +83,13 @@ impl Shared {
         }
     }
 
-    /// Counts what is handed over.
+    /// Counts batches that are handed over.
     pub(crate) fn add(&self, handed_over: Buffered) {
         self.in_flight.fetch_add(handed_over.records, Ordering::AcqRel);
         self.bytes.fetch_add(handed_over.bytes, Ordering::AcqRel);
     }
 
-    /// Takes back a batch whose outcome is final.
+    /// Uncounts a batch with a final outcome.
     pub(crate) fn release(&self, batch: Batch) {
         self.in_flight.fetch_sub(batch.count() as u64, Ordering::Release);
         self.bytes.fetch_sub(batch.counted_bytes, Ordering::Release);
@@ -98,7 +98,7 @@ impl Shared {
         }
     }
 
-    /// Whether it holds `1 / part` of what it may, together with what an appender has not handed over.
+    /// Whether it holds `1 / part` of its limit, an appender's open batches included.
     #[inline]
     pub(crate) fn is_full(&self, part: u64, open: Buffered) -> bool {
         let (records, bytes) = (&self.in_flight, &self.bytes);

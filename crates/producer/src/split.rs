@@ -1,4 +1,4 @@
-//! A batch that is larger than its topic takes, made into two.
+//! Splits a batch that is larger than its topic's max.message.bytes.
 
 use std::io;
 
@@ -8,10 +8,10 @@ use crate::batch::{Batch, CHECKED, HEADER, OpenBatch};
 use crate::codec::{Codec, Compressor, decompress};
 
 impl Batch {
-    /// The two halves of a batch of several records, in their order, by the same codec.
+    /// Splits a batch of several records into two halves, in order, with the same codec.
     ///
     /// # Errors
-    /// The batch itself, where its own bytes can't be read.
+    /// The batch itself, if its own bytes can't be read.
     pub(crate) fn split(self) -> Result<[Batch; 2], Box<Batch>> {
         self.halves().map_err(|error| {
             tracing::error!("a batch that is too large could not be split: {error}");
@@ -50,13 +50,13 @@ impl Batch {
         for (half, number) in halves.iter_mut().zip([self.number, self.number + span]) {
             (half.number, half.number_span) = (number, span);
         }
-        // It waits since its first record was handed over.
+        // It has waited since its first record was enqueued.
         halves[0].created_ns = self.created_ns;
         Ok(halves)
     }
 }
 
-/// Reads a number in Kafka's variable length.
+/// Reads a varint.
 fn varint(bytes: &mut Bytes) -> io::Result<i64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {

@@ -5,27 +5,27 @@ use std::fmt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// How connections are encrypted. `Debug` shows no key.
+/// TLS for connections. `Debug` shows no key.
 #[derive(Clone)]
 pub struct Tls {
     #[cfg(feature = "tls")]
     connector: tokio_native_tls::TlsConnector,
 }
 
-/// What goes into [`Tls`]. Without any authority of its own it trusts those of the system.
+/// Builds [`Tls`]. Trusts the system's authorities unless given others.
 pub struct TlsBuilder {
     #[cfg(feature = "tls")]
     builder: native_tls::TlsConnectorBuilder,
 }
 
-/// Why TLS can't be had.
+/// Why TLS can't be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// A text holds no certificate.
+    /// The text holds no certificate.
     #[error("it holds no PEM certificate")]
     NoCertificate,
-    /// The TLS library refuses what it was given, or the connection.
+    /// The TLS library rejected its input, or the handshake failed.
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Library(#[from] native_tls::Error),
@@ -35,7 +35,7 @@ pub enum TlsError {
 }
 
 impl Tls {
-    /// TLS that is yet to be told whom to trust.
+    /// A builder with the defaults.
     #[must_use]
     pub fn builder() -> TlsBuilder {
         TlsBuilder {
@@ -44,7 +44,7 @@ impl Tls {
         }
     }
 
-    /// Encrypts a connection to `host`.
+    /// Makes a TLS handshake with `host`.
     #[cfg(feature = "tls")]
     pub(crate) async fn connect(
         &self,
@@ -62,11 +62,10 @@ impl Tls {
 
 #[cfg(feature = "tls")]
 impl TlsBuilder {
-    /// Trusts the authorities whose certificates stand in a PEM text, beside others given so, and no
-    /// longer the system's.
+    /// Trusts the authorities in a PEM text, beside others given so, and no longer the system's.
     ///
     /// # Errors
-    /// [`TlsError`] where the text holds no certificate, or one that can't be read.
+    /// [`TlsError`] if the text holds no certificate, or one that can't be read.
     pub fn trust_pem(&mut self, pem: &[u8]) -> Result<&mut TlsBuilder, TlsError> {
         self.builder.disable_built_in_roots(true);
         let authorities = native_tls::Certificate::stack_from_pem(pem)?;
@@ -79,11 +78,11 @@ impl TlsBuilder {
         Ok(self)
     }
 
-    /// Shows a certificate of our own: PEM texts of the certificate, which others of its chain may
-    /// follow, and of its key as plain PKCS #8.
+    /// Sets the client certificate: PEM texts of the certificate, which others of its chain may follow,
+    /// and of its key as plain PKCS #8.
     ///
     /// # Errors
-    /// [`TlsError`] where they can't be read.
+    /// [`TlsError`] if they can't be read.
     pub fn identity_pem(
         &mut self,
         certificate: &[u8],
@@ -93,10 +92,10 @@ impl TlsBuilder {
         Ok(self)
     }
 
-    /// Shows the certificate of a PKCS #12 store.
+    /// Sets the client certificate from a PKCS #12 store.
     ///
     /// # Errors
-    /// [`TlsError`] where it can't be read.
+    /// [`TlsError`] if it can't be read.
     pub fn identity_pkcs12(
         &mut self,
         store: &[u8],
@@ -106,19 +105,19 @@ impl TlsBuilder {
         Ok(self)
     }
 
-    /// Whether a broker's certificate has to be for its host, as it has unless set.
+    /// Whether a broker's certificate must be for its host. Default true.
     pub fn verify_hostname(&mut self, verify: bool) -> &mut TlsBuilder {
         self.builder.danger_accept_invalid_hostnames(!verify);
         self
     }
 
-    /// Whether a broker's certificate has to be valid at all, as it has unless set.
+    /// Whether a broker's certificate must be valid. Default true.
     pub fn verify_certificate(&mut self, verify: bool) -> &mut TlsBuilder {
         self.builder.danger_accept_invalid_certs(!verify);
         self
     }
 
-    /// TLS of what was told.
+    /// Builds it.
     ///
     /// # Errors
     /// [`TlsError::Library`].
@@ -129,7 +128,7 @@ impl TlsBuilder {
 
 #[cfg(not(feature = "tls"))]
 impl TlsBuilder {
-    /// Nothing is trusted by a crate that has no TLS.
+    /// Fails: this build has no TLS.
     ///
     /// # Errors
     /// [`TlsError::NotBuilt`].
@@ -137,7 +136,7 @@ impl TlsBuilder {
         Err(TlsError::NotBuilt)
     }
 
-    /// The same of a certificate of our own.
+    /// Fails: this build has no TLS.
     ///
     /// # Errors
     /// [`TlsError::NotBuilt`].
@@ -145,7 +144,7 @@ impl TlsBuilder {
         Err(TlsError::NotBuilt)
     }
 
-    /// The same of a store.
+    /// Fails: this build has no TLS.
     ///
     /// # Errors
     /// [`TlsError::NotBuilt`].
@@ -153,17 +152,17 @@ impl TlsBuilder {
         Err(TlsError::NotBuilt)
     }
 
-    /// Nothing to be set.
+    /// Does nothing: this build has no TLS.
     pub fn verify_hostname(&mut self, _: bool) -> &mut TlsBuilder {
         self
     }
 
-    /// Nothing to be set.
+    /// Does nothing: this build has no TLS.
     pub fn verify_certificate(&mut self, _: bool) -> &mut TlsBuilder {
         self
     }
 
-    /// There is none.
+    /// Fails: this build has no TLS.
     ///
     /// # Errors
     /// [`TlsError::NotBuilt`].
@@ -184,7 +183,7 @@ impl fmt::Debug for TlsBuilder {
     }
 }
 
-/// A connection's bytes, encrypted or not.
+/// A byte stream, encrypted or not.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}

@@ -1,6 +1,6 @@
-//! The topics of a producer, and the numbers that their partitions have among each other.
+//! The topics of a producer, and the numbers of their partitions among all.
 
-/// A topic that a producer writes to. It goes by its index in the list that the producer is given.
+/// A topic that a producer writes to. Records name it by its index in the list of topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
     /// Its name.
@@ -10,7 +10,7 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// A topic of so many partitions.
+    /// A topic with this many partitions.
     pub fn new(name: impl Into<String>, partitions: u32) -> Topic {
         Topic { name: name.into(), partitions }
     }
@@ -23,11 +23,11 @@ pub(crate) struct TopicPartition {
     pub(crate) topic: usize,
     /// The topic's name.
     pub(crate) name: String,
-    /// The partition's number in the topic.
+    /// The partition's index in the topic.
     pub(crate) index: i32,
 }
 
-/// Where the partitions of each topic are in a list of all of them.
+/// Where each topic's partitions begin in the list of all.
 #[derive(Debug, Clone)]
 pub(crate) struct PartitionTable(Box<[PartitionRange]>);
 
@@ -37,7 +37,7 @@ struct PartitionRange {
     count: usize,
 }
 
-/// All partitions of some topics, in their order.
+/// All partitions of some topics, in order.
 pub(crate) fn partitions_of(topics: &[Topic]) -> Vec<TopicPartition> {
     let partitions = topics.iter().enumerate().flat_map(|(topic, Topic { name, partitions })| {
         (0..*partitions as i32).map(move |index| TopicPartition {
@@ -50,7 +50,7 @@ pub(crate) fn partitions_of(topics: &[Topic]) -> Vec<TopicPartition> {
 }
 
 impl PartitionTable {
-    /// The table of some topics, whose partitions stand in the order of [`partitions_of`].
+    /// The table of some topics, whose partitions are in the order of [`partitions_of`].
     pub(crate) fn new(topics: &[Topic]) -> PartitionTable {
         let mut first = 0;
         let ranges = topics.iter().map(|topic| {
@@ -66,7 +66,7 @@ impl PartitionTable {
         self.0.last().map_or(0, |last| last.first + last.count)
     }
 
-    /// The number of a partition among all; none where there is no such partition.
+    /// The number of a partition among all; `None` if there is no such partition.
     #[inline]
     pub(crate) fn number(&self, topic: usize, index: i32) -> Option<usize> {
         let range = self.0.get(topic)?;

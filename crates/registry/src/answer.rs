@@ -1,4 +1,4 @@
-//! Answers and errors in the registry's own JSON.
+//! Responses and errors in the registry's own JSON.
 
 use std::fmt::Display;
 
@@ -19,7 +19,7 @@ impl IntoResponse for Answer {
     }
 }
 
-/// A schema's text by itself.
+/// A schema's text alone.
 pub(super) struct SchemaText(pub(super) String);
 
 impl IntoResponse for SchemaText {
@@ -28,9 +28,9 @@ impl IntoResponse for SchemaText {
     }
 }
 
-/// An error with one of Confluent's codes: an HTTP status, which two digits may follow.
+/// An error with one of Confluent's codes: an HTTP status, and perhaps two more digits.
 ///
-/// It goes with its response as an extension, from which another API makes its own form.
+/// It is an extension of its response, so that another API can give it its own form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ApiError {
     pub(super) code: u32,
@@ -90,7 +90,7 @@ impl ApiError {
         )
     }
 
-    /// Not one of Confluent's: there, what exists is found again.
+    /// Not a Confluent error: there, registering an existing schema returns it.
     pub(super) fn already_exists(subject: &str) -> ApiError {
         ApiError::new(40901, format!("An artifact '{subject}' already exists."))
     }
@@ -122,7 +122,7 @@ impl ApiError {
     }
 
     pub(super) fn full() -> ApiError {
-        ApiError::new(50001, "The embedded registry is full: it is meant for trying things out")
+        ApiError::new(50001, "The embedded registry is full: it is meant for tests and demos")
     }
 
     pub(super) fn status(&self) -> StatusCode {

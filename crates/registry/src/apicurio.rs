@@ -1,10 +1,10 @@
-//! Apicurio's own API, as far as its Kafka serializers and deserializers ask: versions 2 and 3.
+//! The part of Apicurio's own API that its Kafka serializers and deserializers use: versions 2 and 3.
 //!
-//! An artifact of the group `default` is the subject of its name, one of another group the subject
-//! `GROUP:ARTIFACT`, as Apicurio names it to Confluent's clients. A schema has one id, which is its
-//! content's, its global and Confluent's, so that clients of either API read what the other's wrote.
-//! Schemas that refer to others are made whole (`references`).
-//! A subject keeps a schema once: a new version with an earlier one's schema is that earlier one.
+//! An artifact of group `default` is the subject of its name. One of another group is the subject
+//! `GROUP:ARTIFACT`, as Apicurio names it to Confluent's clients. A schema has one id, which serves as
+//! content id, global id and Confluent's id, so clients of either API read what the other's wrote.
+//! Schemas with references are inlined (`references`). A subject keeps each schema once: registering an
+//! earlier version's schema again returns that version.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,26 +27,26 @@ use super::store::{Parsed, Registered, Store, VersionName};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The group whose artifacts are named by their id alone.
+/// The group whose artifacts are subjects by their id alone.
 const DEFAULT_GROUP: &str = "default";
 
 /// A version of Apicurio's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Api {
-    /// That of Apicurio Registry 2, which its later ones serve too.
+    /// The API of Apicurio Registry 2, which later releases serve too.
     V2,
-    /// That of Apicurio Registry 3.
+    /// The API of Apicurio Registry 3.
     V3,
 }
 
-/// What requests are answered from.
+/// The state that handlers share.
 #[derive(Clone)]
 struct Served {
     store: Arc<RwLock<Store>>,
     api: Api,
 }
 
-/// One version of the API, without the path under which it is served.
+/// One version of the API, without its base path.
 pub(super) fn router(store: &Arc<RwLock<Store>>, api: Api) -> Router {
     let router = Router::new()
         .route("/system/info", get(info))
@@ -81,7 +81,7 @@ fn artifact(api: Api) -> Router<Served> {
     }
 }
 
-/// An artifact, by the names that requests give it.
+/// An artifact, as requests name it.
 struct Artifact<'a> {
     group: &'a str,
     id: &'a str,
@@ -95,7 +95,7 @@ impl Artifact<'_> {
         }
     }
 
-    /// What the API tells of a version. The store keeps no authors and no times.
+    /// The API's description of a version. The store keeps no authors and no times.
     fn described(&self, api: Api, registered: Registered) -> Value {
         let mut described = json!({
             "version": registered.version.to_string(),
@@ -127,7 +127,7 @@ impl Artifact<'_> {
     }
 }
 
-/// A version by its number, or the latest. Versions have no other names here.
+/// A version number, or `latest`. Versions have no other names here.
 fn version_name(name: &str) -> Result<VersionName, ApiError> {
     match name {
         "latest" | "branch=latest" => Ok(VersionName::Latest),
@@ -139,7 +139,7 @@ fn version_name(name: &str) -> Result<VersionName, ApiError> {
 }
 
 async fn info(State(served): State<Served>) -> Answer {
-    // Clients may choose by the version what they ask.
+    // Clients may choose their requests by the version.
     let version = match served.api {
         Api::V2 => "2.6.0",
         Api::V3 => "3.0.0",
@@ -158,7 +158,7 @@ async fn content(
     Ok(SchemaText(store.text(id_in(&id)?)?.to_owned()))
 }
 
-/// Schemas are kept whole, so none that is there refers to others.
+/// Schemas are stored with their references inlined, so none has references.
 async fn no_references(State(served): State<Served>, Path(id): Path<String>) -> Answered {
     served.store.read().text(id_in(&id)?)?;
     Ok(Answer(json!([])))
@@ -203,14 +203,14 @@ async fn latest_content(
     version_content(served, Path((group, id, "latest".to_owned()))).await
 }
 
-/// A schema, as both APIs write it within a document.
+/// A schema within a JSON document, in both APIs.
 #[derive(Deserialize)]
 struct Content {
     content: Option<String>,
     references: Option<Vec<Reference>>,
 }
 
-/// A type that a schema mentions by its full name, and the artifact's version that defines it.
+/// A type that a schema refers to by full name, and the artifact version that defines it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Reference {
@@ -221,7 +221,7 @@ struct Reference {
 }
 
 impl Content {
-    /// The schema, whole.
+    /// The schema, with its references inlined.
     fn parse(self, store: &Store) -> Result<Parsed, ApiError> {
         let text = self.content.unwrap_or_default();
         let references = self.references.unwrap_or_default();
@@ -241,8 +241,8 @@ impl Content {
             }
             referred.insert(reference.name, parse(definition.as_bytes())?);
         }
-        // What isn't JSON is refused by its own words.
-        Parsed::parse(references::whole(&text, &referred).unwrap_or(text))
+        // Text that is not JSON gets the parser's own error.
+        Parsed::parse(references::inline(&text, &referred).unwrap_or(text))
     }
 }
 
@@ -260,7 +260,7 @@ struct CreateVersion {
     content: Option<Content>,
 }
 
-/// The document of version 3, made of the headers and body of version 2.
+/// The document of version 3, built from the headers and body of version 2.
 fn create_request_v2(headers: &HeaderMap, body: &[u8]) -> Result<CreateArtifact, ApiError> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(CreateArtifact {
@@ -273,7 +273,7 @@ fn create_request_v2(headers: &HeaderMap, body: &[u8]) -> Result<CreateArtifact,
     })
 }
 
-/// A body of version 2: a schema's text, or a document around it.
+/// A body of version 2: a schema's text, or a JSON document with it.
 fn content_v2(headers: &HeaderMap, body: &[u8]) -> Result<Content, ApiError> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if content_type.is_some_and(|content_type| content_type.contains(".extended+json")) {
@@ -299,7 +299,7 @@ async fn create(
         Api::V3 => parse(&body)?,
     };
     if let Some(other) = request.artifact_type.filter(|name| !name.is_empty() && name != "AVRO") {
-        let problem = format!("Invalid artifact type {other}: this registry keeps AVRO only");
+        let problem = format!("Invalid artifact type {other}: this registry supports AVRO only");
         return Err(ApiError::malformed(problem));
     }
     let id = request.artifact_id.ok_or_else(|| ApiError::malformed("An artifact needs an id"))?;
@@ -334,7 +334,7 @@ async fn create(
     }))
 }
 
-/// The version to answer with because the artifact is there, where the request says so.
+/// The version to return if the artifact exists, when the request says so.
 fn existing(
     store: &Store,
     artifact: &Artifact<'_>,
@@ -352,7 +352,7 @@ fn existing(
     }
 }
 
-/// Version 2's way to find a schema by its text.
+/// Finds a schema by its text, in version 2.
 async fn look_up(
     State(served): State<Served>,
     Path((group, id)): Path<(String, String)>,
@@ -367,7 +367,7 @@ async fn look_up(
     Ok(Answer(artifact.described(served.api, found)))
 }
 
-/// Version 3's way to find a schema by its text.
+/// Finds a schema by its text, in version 3.
 async fn search(
     State(served): State<Served>,
     Query(params): Query<Search>,
@@ -382,7 +382,7 @@ async fn search(
     Ok(Answer(json!({ "count": versions.len(), "versions": versions })))
 }
 
-/// What isn't a schema, such as one that refers to others without telling them, is not there.
+/// Text that is not a schema, such as one with undeclared references, is not found.
 fn found_by_content(
     store: &Store,
     artifact: &Artifact<'_>,
@@ -402,12 +402,12 @@ struct Search {
     artifact_id: String,
 }
 
-/// Gives an answer Apicurio's content type, and an error its form.
+/// Gives a response Apicurio's content type, and an error its form.
 fn as_apicurio(response: Response, api: Api) -> Response {
     let mut status = response.status();
     let (mut parts, mut body) = response.into_parts();
     if status.is_client_error() || status.is_server_error() {
-        // The framework's own errors are plain text, which says little.
+        // The framework's own errors are plain text, and say little.
         let error = parts.extensions.remove::<ApiError>();
         let code = error.as_ref().map_or(u32::from(status.as_u16()), |error| error.code);
         let message = error.map_or_else(|| format!("HTTP {status}"), |error| error.message);
@@ -418,7 +418,7 @@ fn as_apicurio(response: Response, api: Api) -> Response {
             40402 => "VersionNotFoundException",
             40403 => "ContentNotFoundException",
             40901 => "ArtifactAlreadyExistsException",
-            // What Apicurio answers where its rules of validity and of compatibility are on.
+            // Apicurio's errors when its validity and compatibility rules are on.
             409 | 42201 => "RuleViolationException",
             500.. if status.is_server_error() => "RegistryStorageException",
             _ => "BadRequestException",

@@ -1,4 +1,4 @@
-//! Compatibility levels and what they demand of a new schema.
+//! Compatibility levels, and what each requires of a new schema.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 
 use super::answer::ApiError;
 
-/// The longest reason that is given for an incompatibility.
+/// The longest reason in a message.
 const REASON_LIMIT: usize = 300;
 
 /// A subject's compatibility level, under Confluent's names.
@@ -35,8 +35,8 @@ const NAMES: [(Level, &str); 7] = [
 ];
 
 impl Level {
-    /// Why `new` may not follow `earlier`, given oldest first; `None` if it may.
-    pub(super) fn objection<'a>(
+    /// Why `new` is incompatible with `earlier`, given oldest first; `None` if it is compatible.
+    pub(super) fn incompatibility<'a>(
         self,
         new: &Schema,
         earlier: impl DoubleEndedIterator<Item = &'a Schema>,
@@ -60,8 +60,8 @@ impl Level {
 
 /// Why a reader can't read all that a writer may write.
 ///
-/// A named type that one schema defines where the other only refers to it counts as a mismatch,
-/// which is stricter than Confluent.
+/// A named type that one schema defines and the other only refers to counts as a mismatch, which is
+/// stricter than Confluent.
 fn unreadable(writer: &Schema, reader: &Schema) -> Option<String> {
     match SchemaCompatibility::can_read(writer, reader) {
         Ok(Compatibility::Full) => None,

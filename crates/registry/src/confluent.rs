@@ -16,8 +16,7 @@ use super::compatibility::Level;
 use super::request::{Answered, Params, Shared, flag, id_in, parse};
 use super::store::{Found, Parsed, Store, VersionName};
 
-/// Confluent's API.
-/// Its paths, of one store.
+/// The routes of Confluent's API, on one store.
 pub(super) fn router() -> Router<Arc<RwLock<Store>>> {
     Router::new()
         .route("/", get(async || Answer(json!({}))))
@@ -48,13 +47,13 @@ struct SchemaRequest {
     references: Option<Vec<Value>>,
 }
 
-/// The schema in a request's body, which is read whatever its content type says.
+/// The schema in a request's body, whatever its content type.
 fn schema_in(body: &[u8]) -> Result<Parsed, ApiError> {
     let request: SchemaRequest = parse(body)?;
     match request.schema_type.as_deref() {
         None | Some("" | "AVRO") => {}
         Some(other) => {
-            let problem = format!("Invalid schema type {other}: this registry keeps AVRO only");
+            let problem = format!("Invalid schema type {other}: this registry supports AVRO only");
             return Err(ApiError::invalid_schema(problem));
         }
     }
@@ -89,7 +88,7 @@ fn described(subject: &str, found: &Found<'_>) -> Value {
 
 async fn subjects(State(store): Shared, params: Params) -> Answer {
     let prefix = params.get("subjectPrefix").map_or("", String::as_str);
-    // Clients may send Confluent's default, which means the subjects of all contexts.
+    // Clients may send Confluent's default, which means all contexts.
     let prefix = prefix.strip_prefix(":*:").unwrap_or(prefix);
     Answer(json!(store.read().subjects(prefix)))
 }
@@ -136,7 +135,7 @@ async fn look_up(State(store): Shared, Path(subject): Path<String>, body: Bytes)
 async fn delete(State(store): Shared, Path(subject): Path<String>, params: Params) -> Answered {
     let mut store = store.write();
     let versions = if flag(&params, "permanent") {
-        store.forget(&subject)?
+        store.delete_permanently(&subject)?
     } else {
         store.delete(&subject)?
     };
@@ -156,14 +155,14 @@ async fn schema_text(State(store): Shared, Path(id): Path<String>) -> Result<Sch
 
 async fn schema_versions(State(store): Shared, Path(id): Path<String>) -> Answered {
     let store = store.read();
-    let users = store.users(id_in(&id)?)?.into_iter();
+    let users = store.subjects_with(id_in(&id)?)?.into_iter();
     let users = users.map(|(subject, version)| json!({ "subject": subject, "version": version }));
     Ok(Answer(users.collect()))
 }
 
 async fn schema_subjects(State(store): Shared, Path(id): Path<String>) -> Answered {
     let store = store.read();
-    let mut subjects: Vec<_> = store.users(id_in(&id)?)?;
+    let mut subjects: Vec<_> = store.subjects_with(id_in(&id)?)?;
     subjects.dedup_by_key(|(subject, _)| *subject);
     Ok(Answer(subjects.into_iter().map(|(subject, _)| subject).collect()))
 }
@@ -195,10 +194,10 @@ fn check(
     body: &[u8],
 ) -> Answered {
     let parsed = schema_in(body)?;
-    let objection = store.read().compatibility(subject, version, &parsed)?;
-    let mut answer = json!({ "is_compatible": objection.is_none() });
+    let incompatibility = store.read().compatibility(subject, version, &parsed)?;
+    let mut answer = json!({ "is_compatible": incompatibility.is_none() });
     if flag(params, "verbose") {
-        answer["messages"] = objection.into_iter().collect();
+        answer["messages"] = incompatibility.into_iter().collect();
     }
     Ok(Answer(answer))
 }

@@ -1,15 +1,15 @@
 //! A Confluent-compatible schema registry in memory, for tests and demos, served over HTTP.
 //!
-//! It keeps Avro schemas within bounds, and checks compatibility as the real one does by default
-//! (BACKWARD). It has no authentication, schema references, contexts, import mode or rules; requests
-//! for them are refused or ignored. It forgets everything when it ends.
+//! It keeps Avro schemas, within limits, and checks compatibility with Confluent's default level
+//! (BACKWARD). It has no authentication, schema references, contexts, import mode or rules: requests for
+//! them are refused or ignored. It forgets everything when it ends.
 //!
-//! Confluent's API is at the root and under `/apis/ccompat/v7`. What Apicurio's serializers ask, schemas
-//! that refer to others included, is answered under `/apis/registry/v2` and `/apis/registry/v3`. All serve
-//! the same schemas by the same ids.
+//! Confluent's API is at the root and under `/apis/ccompat/v7`. The requests of Apicurio's serializers,
+//! schemas with references included, are under `/apis/registry/v2` and `/apis/registry/v3`. All serve the
+//! same schemas with the same ids.
 //!
-//! Begin reading at [`SchemaRegistry`]; inside, `routes` has the requests, `apicurio` those of Apicurio's
-//! own API, `store` the subjects and schemas.
+//! Begin reading at [`SchemaRegistry`]. Inside, `routes` lists the routes, `apicurio` has Apicurio's own
+//! API, `store` the subjects and schemas.
 
 mod answer;
 mod apicurio;
@@ -29,10 +29,10 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::oneshot;
 
-/// For how long requests under way may finish when the registry stops.
+/// How long requests in progress may take when the registry stops.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// A registry that is being served; dropping it stops it, within about a second.
+/// A running registry. Dropping it stops it, within about a second.
 #[derive(Debug)]
 pub struct SchemaRegistry {
     address: SocketAddr,
@@ -44,35 +44,35 @@ pub struct SchemaRegistry {
 /// Why the registry could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// Another program listens there already.
-    #[error("the schema registry cannot listen on {address}: the port is taken")]
+    /// Another program listens on the address.
+    #[error("the schema registry can't listen on {address}: the port is taken")]
     PortTaken {
-        /// Where it should have listened.
+        /// The address.
         address: SocketAddr,
     },
 
-    /// The address can't be listened on.
-    #[error("the schema registry cannot listen on {address}: {cause}")]
+    /// It can't listen on the address.
+    #[error("the schema registry can't listen on {address}: {cause}")]
     Listen {
-        /// Where it should have listened.
+        /// The address.
         address: SocketAddr,
-        /// The system's reason.
+        /// The system's error.
         cause: io::Error,
     },
 
-    /// The system refused a thread or what it needs.
-    #[error("the schema registry cannot be started: {cause}")]
+    /// It can't start its thread.
+    #[error("the schema registry can't start: {cause}")]
     Start {
-        /// The system's reason.
+        /// The system's error.
         cause: io::Error,
     },
 }
 
 impl SchemaRegistry {
-    /// Listens on an address, port 0 for any free one, and serves from a thread of its own.
+    /// Listens on an address (port 0: any free one) and serves from a thread of its own.
     ///
     /// # Errors
-    /// [`RegistryError`] where it can't listen.
+    /// [`RegistryError`] if it can't listen.
     pub fn start(address: SocketAddr) -> Result<SchemaRegistry, RegistryError> {
         let start = |cause| RegistryError::Start { cause };
         let listener = TcpListener::bind(address).map_err(|cause| match cause.kind() {
@@ -94,7 +94,7 @@ impl SchemaRegistry {
         Ok(SchemaRegistry { address, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -122,7 +122,7 @@ impl Drop for SchemaRegistry {
     }
 }
 
-/// Serves until the other end of `stopped` is dropped, and a little longer for what is under way.
+/// Serves until the other end of `stopped` is dropped, and a little longer for requests in progress.
 async fn serve(listener: tokio::net::TcpListener, stopped: oneshot::Receiver<()>) {
     let (drain, draining) = oneshot::channel::<()>();
     let server = axum::serve(listener, routes::router()).with_graceful_shutdown(async {

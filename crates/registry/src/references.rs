@@ -1,15 +1,16 @@
-//! Whole schemas, of those that refer to others.
+//! Inlines the references of schemas.
 //!
-//! Apicurio's serializers register each named type of a record by itself, and a schema that names them.
-//! Kept are whole schemas, printed as Avro's Java library prints them, so that any client reads them.
+//! Apicurio's serializers register each named type of a record by itself, and then a schema that refers
+//! to them. The registry stores the inlined schema, printed as Avro's Java library prints it, so that any
+//! client can read it.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-/// A schema's text, with the definition of each type that it refers to at the first mention. The
-/// definitions are whole themselves. None where the text isn't JSON.
-pub(super) fn whole(text: &str, referred: &HashMap<String, Value>) -> Option<String> {
+/// A schema's text with the definition of each referenced type at its first mention. The definitions have
+/// no references of their own. `None` if the text is not JSON.
+pub(super) fn inline(text: &str, referred: &HashMap<String, Value>) -> Option<String> {
     let schema = serde_json::from_str(text).ok()?;
     let mut writer = Writer { referred, defined: HashSet::new() };
     Some(writer.schema(schema, "", true).to_string())
@@ -18,13 +19,13 @@ pub(super) fn whole(text: &str, referred: &HashMap<String, Value>) -> Option<Str
 struct Writer<'a> {
     /// Definitions, by full name.
     referred: &'a HashMap<String, Value>,
-    /// The full names of what was written: another definition of the same would be an error.
+    /// The full names that were written: to define one again would be an error.
     defined: HashSet<String>,
 }
 
 impl Writer<'_> {
-    /// A schema within a namespace. What is within a definition that was filled in refers to nothing
-    /// else, so it is filled no further, which also bounds how deep this goes.
+    /// A schema within a namespace. An inlined definition has no references, so nothing is filled in
+    /// there, which bounds the depth.
     fn schema(&mut self, schema: Value, namespace: &str, fill: bool) -> Value {
         match schema {
             Value::String(name) => self.mention(name, namespace, fill),
@@ -46,13 +47,13 @@ impl Writer<'_> {
             return shortest(&full, namespace).into();
         }
         match self.referred.get(&full) {
-            // It stood alone, so it is in no namespace but its own.
+            // It was a schema of its own, so its namespace is its own.
             Some(definition) => self.definition(definition.clone(), namespace),
             None => name.into(),
         }
     }
 
-    /// A definition that stood alone, now within a namespace.
+    /// A definition that was a schema of its own, now within a namespace.
     fn definition(&mut self, mut definition: Value, namespace: &str) -> Value {
         if let Value::Object(schema) = &mut definition
             && let Some(Value::String(name)) = schema.get("name")

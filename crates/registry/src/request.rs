@@ -1,4 +1,4 @@
-//! What requests of any API have in common: bodies, ids and flags.
+//! What requests of both APIs share: bodies, ids and flags.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::answer::{Answer, ApiError};
 use super::store::Store;
 
-/// The largest request.
+/// The largest body of a request, in bytes.
 pub(super) const BODY_LIMIT: usize = 1 << 20;
 
 pub(super) type Shared = State<Arc<RwLock<Store>>>;

@@ -9,8 +9,7 @@ use super::apicurio::{self, Api};
 use super::confluent;
 use super::request::BODY_LIMIT;
 
-/// All that the registry serves, of one store: Confluent's API, also where Apicurio has it, and
-/// Apicurio's own.
+/// All routes, on one store: Confluent's API, also at Apicurio's path for it, and Apicurio's own.
 pub(super) fn router() -> Router {
     let store = Arc::default();
     let apicurio = [(Api::V2, "/apis/registry/v2"), (Api::V3, "/apis/registry/v3")];

@@ -1,4 +1,4 @@
-//! What the registry knows: schemas by id, subjects and their versions.
+//! The registry's data: schemas by id, subjects and their versions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::catch_unwind;
@@ -9,18 +9,19 @@ use serde_json::Value;
 use super::answer::ApiError;
 use super::compatibility::Level;
 
-/// How many schemas, and how many versions of subjects, it keeps.
+/// The most schemas, and the most versions of subjects, that it keeps.
 const COUNT_LIMIT: usize = 10_000;
-/// How many bytes of schemas' text it keeps.
+/// The most bytes of schema text that it keeps.
 const BYTE_LIMIT: usize = 32 << 20;
-/// The longest name of a subject, in bytes.
+/// The longest subject name, in bytes.
 const SUBJECT_LIMIT: usize = 1024;
 
-/// A schema that was found valid.
+/// A valid schema.
 #[derive(Debug)]
 pub(super) struct Parsed {
     text: String,
-    /// The text whatever its whitespace and the order of its keys: schemas with the same are one.
+    /// The text without the differences of whitespace and key order: schemas with the same canonical text
+    /// are the same.
     canonical: String,
     schema: Schema,
 }
@@ -29,8 +30,8 @@ impl Parsed {
     pub(super) fn parse(text: String) -> Result<Parsed, ApiError> {
         let invalid = |error: String| ApiError::invalid_schema(format!("Invalid schema: {error}"));
         let value: Value = serde_json::from_str(&text).map_err(|e| invalid(e.to_string()))?;
-        // Some odd schemas make apache-avro 0.22 panic, such as a default that doesn't fit a fixed
-        // of size 2^63.
+        // Some odd schemas make apache-avro 0.22 panic, such as a default that doesn't fit a fixed of
+        // size 2^63.
         let schema = catch_unwind(|| Schema::parse(&value))
             .map_err(|_| invalid("it cannot be understood".to_owned()))?
             .map_err(|e| invalid(e.to_string()))?;
@@ -54,13 +55,13 @@ pub(super) struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// Where it is, without its text.
+    /// Its version and id, without the text.
     pub(super) fn registered(&self) -> Registered {
         Registered { version: self.version, id: self.id }
     }
 }
 
-/// Where a schema that was registered is found.
+/// The version and id of a registered schema.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Registered {
     pub(super) version: usize,
@@ -81,7 +82,7 @@ struct Version {
 }
 
 impl Subject {
-    /// The versions that aren't deleted, numbered, oldest first.
+    /// The versions that are not deleted, numbered, oldest first.
     fn live(&self) -> impl DoubleEndedIterator<Item = (usize, &Version)> {
         let numbered = self.versions.iter().enumerate();
         numbered
@@ -93,7 +94,7 @@ impl Subject {
 /// The registry's memory.
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    /// Schema n is at n - 1. Deleted versions leave their schemas, so that records stay readable.
+    /// Schema n is at n - 1. Deleted versions keep their schemas, so that records stay readable.
     schemas: Vec<Parsed>,
     ids: HashMap<String, u32>,
     subjects: BTreeMap<String, Subject>,
@@ -104,7 +105,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Registers a schema under a subject; what is there already is found again.
+    /// Registers a schema under a subject, unless it is there already.
     pub(super) fn register(
         &mut self,
         subject: &str,
@@ -114,7 +115,7 @@ impl Store {
         if let Some(found) = self.lookup(subject, &parsed)? {
             return Ok(found.registered());
         }
-        if let Some(reason) = self.objection(subject, &parsed.schema, None) {
+        if let Some(reason) = self.incompatibility(subject, &parsed.schema, None) {
             return Err(ApiError::incompatible(subject, &reason));
         }
         self.make_room(subject)?;
@@ -125,7 +126,7 @@ impl Store {
         Ok(Registered { version: entry.versions.len(), id })
     }
 
-    /// The id of a schema, a new one where it is new.
+    /// The id of a schema: a new one if the schema is new.
     fn intern(&mut self, parsed: Parsed) -> Result<u32, ApiError> {
         if let Some(id) = self.ids.get(&parsed.canonical) {
             return Ok(*id);
@@ -149,7 +150,7 @@ impl Store {
         Ok(())
     }
 
-    /// A subject's version with this very schema.
+    /// The version of a subject with exactly this schema.
     pub(super) fn lookup(
         &self,
         subject: &str,
@@ -200,8 +201,8 @@ impl Store {
         self.schema(id).map(|parsed| parsed.text.as_str())
     }
 
-    /// The subjects that have a schema, and its version in each.
-    pub(super) fn users(&self, id: u32) -> Result<Vec<(&str, usize)>, ApiError> {
+    /// The subjects with a schema, and its version in each.
+    pub(super) fn subjects_with(&self, id: u32) -> Result<Vec<(&str, usize)>, ApiError> {
         self.schema(id)?;
         let versions = self.subjects.iter().flat_map(|(name, subject)| {
             let live = subject.live();
@@ -213,7 +214,7 @@ impl Store {
             .collect())
     }
 
-    /// Deletes a subject's versions, softly: their numbers aren't used again.
+    /// Deletes a subject's versions, softly: their numbers are not reused.
     pub(super) fn delete(&mut self, subject: &str) -> Result<Vec<usize>, ApiError> {
         let deleted = self.versions(subject)?;
         if let Some(subject) = self.subjects.get_mut(subject) {
@@ -224,8 +225,8 @@ impl Store {
         Ok(deleted)
     }
 
-    /// Forgets a subject that was deleted.
-    pub(super) fn forget(&mut self, subject: &str) -> Result<Vec<usize>, ApiError> {
+    /// Deletes a subject permanently, after a soft delete.
+    pub(super) fn delete_permanently(&mut self, subject: &str) -> Result<Vec<usize>, ApiError> {
         match self.subjects.get(subject) {
             Some(found) if found.live().next().is_some() => {
                 Err(ApiError::not_deleted_first(subject))
@@ -268,7 +269,7 @@ impl Store {
         Ok(())
     }
 
-    /// Why a schema may not follow a subject's versions, or one of them.
+    /// Why a schema is incompatible with a subject's versions, or with one of them.
     pub(super) fn compatibility(
         &self,
         subject: &str,
@@ -277,21 +278,21 @@ impl Store {
     ) -> Result<Option<String>, ApiError> {
         let number = match version {
             None => None,
-            // Confluent holds any schema to be compatible with a subject that isn't there.
+            // Confluent calls any schema compatible with a missing subject.
             Some(VersionName::Latest) if self.versions(subject).is_err() => None,
             Some(version) => Some(self.version(subject, version)?.version),
         };
-        Ok(self.objection(subject, &parsed.schema, number))
+        Ok(self.incompatibility(subject, &parsed.schema, number))
     }
 
-    fn objection(&self, subject: &str, new: &Schema, only: Option<usize>) -> Option<String> {
+    fn incompatibility(&self, subject: &str, new: &Schema, only: Option<usize>) -> Option<String> {
         let subject = self.subjects.get(subject)?;
         let earlier = subject
             .live()
             .filter(|(number, _)| only.is_none_or(|only| only == *number))
             .filter_map(|(_, version)| self.schema(version.id).ok())
             .map(|parsed| &parsed.schema);
-        subject.level.unwrap_or(self.level).objection(new, earlier)
+        subject.level.unwrap_or(self.level).incompatibility(new, earlier)
     }
 
     fn live_subject(&self, name: &str) -> Result<&Subject, ApiError> {

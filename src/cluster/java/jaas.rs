@@ -11,10 +11,10 @@ pub(super) struct LoginModule {
 }
 
 impl LoginModule {
-    /// The module that a text names.
+    /// Parses a login module.
     ///
     /// # Errors
-    /// What is wrong with the text, without its words.
+    /// What is wrong with the text, without quoting it.
     pub(super) fn parse(text: &str) -> Result<LoginModule, &'static str> {
         let mut chars = text.chars().peekable();
         let Some(Token::Text(class)) = next(&mut chars)? else {
@@ -22,7 +22,7 @@ impl LoginModule {
         };
         match next(&mut chars)? {
             Some(Token::Text(flag)) if is_flag(&flag) => {}
-            _ => return Err("lacks `required` behind its login module"),
+            _ => return Err("lacks `required` after its login module"),
         }
         let mut options = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! Java's stores of keys and certificates: which kind a file is, and PEM as OpenSSL takes it.
+//! Java's key stores and trust stores: the kind of a file, and PEM in the layout that OpenSSL reads.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -21,11 +21,11 @@ const JKS: [[u8; 4]; 2] = [[0xfe, 0xed, 0xfe, 0xed], [0xce, 0xce, 0xce, 0xce]];
 const SEQUENCE: u8 = 0x30;
 
 impl Kind {
-    /// The kind of the file at `path`, by the `type` that was given where that is PEM, else by its
-    /// first bytes: Java tells JKS and PKCS #12 apart by those too.
+    /// The kind of the file at `path`: PEM if `type` says so, else by its first bytes. Java itself tells
+    /// JKS and PKCS #12 apart by those.
     ///
     /// # Errors
-    /// Where it can't be read.
+    /// If it can't be read.
     pub(super) fn of(path: &Path, given: Option<&str>) -> io::Result<Kind> {
         let mut start = Vec::new();
         File::open(path)?.take(4).read_to_end(&mut start)?;
@@ -40,8 +40,8 @@ impl Kind {
     }
 }
 
-/// PEM blocks laid out as OpenSSL reads them, each line of base64 at most 64 wide: in a properties
-/// file they mostly stand on one line. Text that has no such blocks is left as it is.
+/// PEM blocks in the layout that OpenSSL reads, with base64 lines of at most 64 characters: in a
+/// properties file a block is often on one line. Other text is left as it is.
 pub(super) fn pem(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -61,7 +61,7 @@ pub(super) fn pem(text: &str) -> String {
     if out.is_empty() { text.to_owned() } else { out }
 }
 
-/// The first PEM block: its label, what it holds, and the text behind it.
+/// The first PEM block: its label, its content, and the text after it.
 fn block(text: &str) -> Option<(&str, &str, &str)> {
     let (_, after) = text.split_once("-----BEGIN ")?;
     let (label, after) = after.split_once("-----")?;

@@ -1,4 +1,4 @@
-//! What a cluster is asked over a connection of the direct transport's.
+//! Admin requests over a connection of the direct transport.
 
 use std::time::Duration;
 
@@ -8,39 +8,39 @@ use super::error::DirectError;
 use super::settings::connection_settings;
 use crate::sink::kafka::{KafkaSettings, Node, error_kind};
 
-/// Why something isn't told.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
-    /// Nobody is asked with such settings.
+pub enum AdminRequestError {
+    /// The settings are not supported.
     #[error(transparent)]
     Settings(#[from] DirectError),
-    /// The broker doesn't tell.
+    /// The broker doesn't answer it.
     #[error("{}", words(.0))]
     Broker(#[from] AdminError),
 }
 
-/// The time of the cluster of `settings`, by one of its brokers, which is to answer within `patience`.
+/// The time of the cluster of `settings`, by this broker, which has until `patience` to answer.
 ///
 /// # Errors
-/// [`AskError`].
+/// [`AdminRequestError`].
 pub fn cluster_time(
     settings: &KafkaSettings,
     broker: &Node,
     patience: Duration,
-) -> Result<ClusterTime, AskError> {
+) -> Result<ClusterTime, AdminRequestError> {
     Ok(ClusterTime::ask(&connection_settings(settings)?, &address(broker), patience)?)
 }
 
-/// The quotas on producing that a client with `settings` meets, by a broker that is to answer within
-/// `patience`.
+/// The quotas that apply to a client with `settings`, by this broker, which has until `patience` to
+/// answer.
 ///
 /// # Errors
-/// [`AskError`].
+/// [`AdminRequestError`].
 pub fn quotas(
     settings: &KafkaSettings,
     broker: &Node,
     patience: Duration,
-) -> Result<Vec<Quota>, AskError> {
+) -> Result<Vec<Quota>, AdminRequestError> {
     Ok(Quota::ask(&connection_settings(settings)?, &address(broker), patience)?)
 }
 
@@ -48,7 +48,7 @@ fn address(broker: &Node) -> ServerAddress {
     ServerAddress { host: broker.host.clone(), port: broker.port }
 }
 
-/// Codes by the names that reports have for them.
+/// An error's text, with codes by their names in reports.
 fn words(error: &AdminError) -> String {
     match error {
         AdminError::Refused(code) => error_kind(code.code()),

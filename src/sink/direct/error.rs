@@ -1,31 +1,37 @@
-//! Why there is no direct producer.
+//! Why the direct transport can't be used.
 
 use crate::sink::kafka::KafkaError;
 
-/// Why there is no direct producer.
+/// Why the direct transport can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectError {
-    /// A property that it doesn't have.
+    /// A property that it doesn't support.
     #[error(
-        "--transport direct doesn't have the property {property}: leave one of them out, or use --transport librdkafka"
+        "--transport direct doesn't support the property {property}: leave one of them out, or use --transport librdkafka"
     )]
     Property {
         /// Its name.
         property: String,
     },
-    /// A value that it can't take.
-    #[error("--transport direct can't take this value of the property {property}")]
+    /// A value that it doesn't support.
+    #[error(
+        "--transport direct doesn't support this value of the property {property}: leave one of them out, or use --transport librdkafka"
+    )]
     Value {
         /// Its name.
         property: String,
     },
-    /// SASL.
-    #[error("--transport direct doesn't speak SASL: leave it out, or use --transport librdkafka")]
+    /// SASL is configured.
+    #[error(
+        "--transport direct doesn't support SASL: leave out --transport, or use --transport librdkafka"
+    )]
     Sasl,
-    /// Transactions.
-    #[error("--transport direct has no transactions: leave it out, or use --transport librdkafka")]
+    /// Transactions are configured.
+    #[error(
+        "--transport direct doesn't support transactions: leave out --transport, or use --transport librdkafka"
+    )]
     Transactions,
-    /// The properties of TLS can't be used.
+    /// The TLS properties can't be used.
     #[error("{property} can't be used: {problem}")]
     Tls {
         /// Its name.
@@ -33,10 +39,10 @@ pub enum DirectError {
         /// What is wrong.
         problem: String,
     },
-    /// The run was stopped meanwhile.
+    /// The run was stopped, or the cluster can't be used.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
-    /// The brokers can't be written to.
+    /// The producer can't start.
     #[error("the producer could not be started: {0}")]
     Start(String),
 }

@@ -1,6 +1,5 @@
-//! The direct transport: `fleetstorm-producer` as a sink of a run, beside librdkafka's producer. It
-//! speaks plain TCP and TLS, with every kind of acknowledgement and idempotence; SASL and transactions
-//! are librdkafka's.
+//! The direct transport: `fleetstorm-producer` as a sink, beside librdkafka's producer. It supports plain
+//! TCP and TLS, all acks and idempotence. SASL and transactions need librdkafka.
 
 mod admin;
 mod error;
@@ -24,37 +23,37 @@ use crate::pacing::StopFlag;
 use sink::TopicIndexes;
 use tally::TallyReports;
 
-pub use admin::{AskError, cluster_time, quotas};
+pub use admin::{AdminRequestError, cluster_time, quotas};
 pub use error::DirectError;
 pub use sink::DirectSink;
 
-/// A running producer, shared by the sinks of some threads.
+/// A running producer, shared by the sinks of several threads.
 pub struct Direct {
     producer: Producer,
     reports: Arc<TallyReports>,
     topics: TopicIndexes,
 }
 
-/// What a producer that is not paced may have in flight: what it sends while the first of it is
-/// acknowledged, and no more than stays in the processor's caches.
+/// How much a producer that is not paced may have in flight: what it sends until the first
+/// acknowledgement comes, and no more than fits the processor's caches.
 const UNPACED_BYTES: usize = 8 << 20;
-/// How long a wait for the first connections lasts between two looks at the run's end.
+/// How long a wait for the first connections lasts before the stop flag is checked.
 const READY_TURN: Duration = Duration::from_millis(100);
 
 impl Direct {
-    /// Whether it can be started with such settings.
+    /// Checks that such settings are supported.
     ///
     /// # Errors
-    /// [`DirectError`] where they ask for what it doesn't have.
+    /// [`DirectError`] if they are not.
     pub fn check(settings: &KafkaSettings) -> Result<(), DirectError> {
         settings::producer_settings(settings, None, 1).map(drop)
     }
 
-    /// One of a run's producers, for the topics named, with their partitions, in the order of
+    /// Starts one of a run's producers, for the topics named, with their partitions, in the order of
     /// [`Topic::ALL`].
     ///
     /// # Errors
-    /// [`DirectError`] where the settings ask for what it doesn't have, or no broker lets it write.
+    /// [`DirectError`] if the settings are not supported, or no broker lets it write.
     pub fn start(
         cluster: &Cluster,
         topics: &[Option<(String, u32)>; Topic::COUNT],
@@ -73,7 +72,7 @@ impl Direct {
         let mut producer_settings =
             settings::producer_settings(settings, needs.largest_batch, partitions)?;
         let most_bytes = if needs.paced { QUEUED_BYTES } else { UNPACED_BYTES };
-        // What is asked for holds for each, as it does for librdkafka's.
+        // A limit that the user gives holds for each producer, as with librdkafka.
         let share = most_bytes / needs.producers.max(1) as usize;
         producer_settings.max_bytes = settings.options.queued_bytes.unwrap_or(share);
         let reports = Arc::new(TallyReports::new(written));
@@ -84,51 +83,51 @@ impl Direct {
             match producer.wait_ready(READY_TURN) {
                 Ok(true) => return Ok(Direct { producer, reports, topics: indexes }),
                 Ok(false) => cluster.interrupted()?,
-                // As the code alone was told before there were others.
+                // Reported by the code alone, as before there were other errors.
                 Err(ProducerError::NoProducerId(code)) => {
                     return Err(DirectError::Start(error_kind(code.code())));
                 }
                 Err(error) => return Err(DirectError::Start(words(&error))),
             }
             if Instant::now() >= deadline {
-                return Err(DirectError::Start(words(&producer.not_ready())));
+                return Err(DirectError::Start(words(&producer.not_ready_error())));
             }
         }
     }
 
     /// A sink for one thread. A set `stop` ends its wait for room in a full producer.
     pub fn sink(&self, stop: StopFlag) -> DirectSink {
-        DirectSink::new(self.producer.appender().stopped_by(stop.atomic()), self.topics)
+        DirectSink::new(self.producer.appender().with_stop_flag(stop.atomic()), self.topics)
     }
 
-    /// Counts what becomes of its records.
+    /// The tally of its records.
     pub fn tally(&self) -> &Tally {
         self.reports.tally()
     }
 
-    /// How many records the producer holds that are neither acknowledged nor given up.
+    /// How many records the producer holds that are neither acknowledged nor failed.
     pub fn in_flight(&self) -> usize {
         self.producer.in_flight()
     }
 
-    /// Why it sends no more, where that is so.
-    pub fn fatal(&self) -> Option<String> {
-        self.producer.fatal().map(|error| words(&error))
+    /// Why it can't send any more, if it can't.
+    pub fn fatal_error(&self) -> Option<String> {
+        self.producer.fatal_error().map(|error| words(&error))
     }
 
-    /// For how long brokers have held it back.
+    /// For how long brokers have throttled it.
     pub fn throttled(&self) -> &Throttled {
         self.reports.throttled()
     }
 
-    /// Waits until every record has been acknowledged or given up, `patience` at most; returns how
-    /// many are still neither.
+    /// Waits until every record is acknowledged or has failed, for at most `patience`. Returns how many
+    /// are still neither.
     pub fn flush(&self, patience: Duration) -> usize {
         self.producer.flush(patience)
     }
 }
 
-/// What the producer says, with codes by the names that reports have for them.
+/// The text of a producer's error, with codes by their names in reports.
 fn words(error: &ProducerError) -> String {
     match error {
         ProducerError::NoProducerId(code) => {

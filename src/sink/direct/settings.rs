@@ -1,4 +1,4 @@
-//! What the direct transport takes of the options that both transports are given.
+//! Translates the options of both transports for the direct one.
 
 use fleetstorm_producer::{Acks as ProducerAcks, ConnectionSettings, ProducerSettings};
 
@@ -8,10 +8,11 @@ use crate::sink::kafka::KafkaSettings;
 use crate::sink::options::{Acks, RawProperty, RawReason};
 use crate::sink::property::canonical;
 
-/// The settings of a producer of so many partitions, whose batches are no larger than the topics take.
+/// The settings of a producer of this many partitions, whose batches are no larger than the topics
+/// accept.
 ///
 /// # Errors
-/// [`DirectError`] for what this transport doesn't have.
+/// [`DirectError`] for what this transport doesn't support.
 pub fn producer_settings(
     settings: &KafkaSettings,
     largest_batch: Option<u64>,
@@ -41,7 +42,7 @@ pub fn producer_settings(
         .compression_level(options.compression_level)
         .delivery_timeout(options.delivery_timeout)
         .reconnect_backoff_max(options.reconnect_backoff_max);
-    // 0 is without a bound for librdkafka; here the bound that there is otherwise holds.
+    // 0 means no limit for librdkafka. Here the default limit holds.
     if let Some(records) = options.queued_records.filter(|records| *records > 0) {
         producer.max_records = records;
     }
@@ -61,16 +62,16 @@ pub fn producer_settings(
     Ok(producer)
 }
 
-/// How brokers are connected to, for who only asks.
+/// How to connect to brokers, for admin requests.
 ///
 /// # Errors
-/// [`DirectError`] for SASL, and for TLS that can't be had.
+/// [`DirectError`] for SASL, and for TLS that can't be set up.
 pub fn connection_settings(settings: &KafkaSettings) -> Result<ConnectionSettings, DirectError> {
     let decides = |key: &str| ["security.", "sasl."].iter().any(|prefix| key.starts_with(prefix));
     connection(settings, |raw| decides(canonical(&raw.key)))
 }
 
-/// How brokers are connected to, where no property that `matters` is in the way.
+/// How to connect to brokers, unless an unsupported property that `matters` is set.
 fn connection(
     settings: &KafkaSettings,
     matters: impl Fn(&RawProperty) -> bool,

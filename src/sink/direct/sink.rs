@@ -1,4 +1,4 @@
-//! One thread's way to the producer.
+//! A thread's sink for the direct producer.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use fleetstorm_producer::{Appender, Record, SendError};
 
 use crate::sink::{Message, Sink, SinkError};
 
-/// One thread's way to the producer.
+/// A thread's sink for the direct producer.
 pub struct DirectSink {
     appender: Appender,
     topics: TopicIndexes,
 }
 
-/// The index that each topic has in the producer.
+/// The index of each topic in the producer.
 #[derive(Debug, Clone, Copy)]
 pub struct TopicIndexes([usize; Topic::COUNT]);
 
 impl Default for TopicIndexes {
     fn default() -> TopicIndexes {
-        // No producer has as many.
+        // No producer has this many topics.
         TopicIndexes([usize::MAX; Topic::COUNT])
     }
 }
@@ -30,7 +30,7 @@ impl TopicIndexes {
         self.0[topic.index()] = index;
     }
 
-    /// A message as the producer takes it.
+    /// Translates a message for the producer.
     #[inline]
     fn record<'a>(&self, message: &Message<'a>) -> Record<'a> {
         Record {
@@ -45,7 +45,7 @@ impl TopicIndexes {
 }
 
 impl DirectSink {
-    /// A sink over an appender, for topics that have these indexes.
+    /// A sink for an appender whose topics have these indexes.
     pub fn new(appender: Appender, topics: TopicIndexes) -> DirectSink {
         DirectSink { appender, topics }
     }
@@ -58,30 +58,30 @@ impl Sink for DirectSink {
         self.appender.send(&record).map_err(|error| failed(error, message.topic))
     }
 
-    fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
+    fn try_send(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
         let record = self.topics.record(message);
-        self.appender.offer(&record).map_err(|error| failed(error, message.topic))
+        self.appender.try_send(&record).map_err(|error| failed(error, message.topic))
     }
 
     #[inline]
-    fn wants_rest(&self) -> bool {
+    fn wants_before_pause(&self) -> bool {
         self.appender.has_open_batches()
     }
 
-    fn rest(&mut self, until_next: Duration) -> Result<(), SinkError> {
+    fn before_pause(&mut self, until_next: Duration) -> Result<(), SinkError> {
         self.appender.before_pause(until_next).map_err(SinkError::from)
     }
 
     fn pass_on(&mut self) -> Result<(), SinkError> {
-        self.appender.flush().map_err(SinkError::from)
+        self.appender.close_batches().map_err(SinkError::from)
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        self.appender.flush().map_err(SinkError::from)
+        self.appender.close_batches().map_err(SinkError::from)
     }
 }
 
-/// Why a record of a topic isn't taken.
+/// Why a record of a topic is not accepted.
 #[cold]
 fn failed(error: SendError, topic: Topic) -> SinkError {
     match error {

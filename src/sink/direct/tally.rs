@@ -1,9 +1,9 @@
-//! The producer's delivery reports, counted.
+//! Counts the producer's delivery reports.
 
 use std::time::Duration;
 
 use fleetstorm_model::record::Topic;
-use fleetstorm_producer::{Delivery, DeliveryReports, ErrorKind};
+use fleetstorm_producer::{Delivery, DeliveryError, DeliveryReports};
 
 use crate::sink::kafka::error_kind;
 use crate::sink::tally::Tally;
@@ -18,21 +18,21 @@ pub struct TallyReports {
     topics: Vec<Topic>,
 }
 
-/// What records are counted under that were given up for their age.
+/// The kind under which records that exceeded the delivery timeout are counted.
 const TIMED_OUT: &str = "MessageTimedOut";
 
 impl TallyReports {
-    /// Of a producer for these topics.
+    /// For a producer of these topics.
     pub fn new(topics: Vec<Topic>) -> TallyReports {
         TallyReports { tally: Tally::new(), throttled: Throttled::new(), topics }
     }
 
-    /// What became of the records.
+    /// The tally.
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// For how long brokers have held the producer back.
+    /// For how long brokers have throttled the producer.
     pub fn throttled(&self) -> &Throttled {
         &self.throttled
     }
@@ -47,10 +47,10 @@ impl DeliveryReports for TallyReports {
         }
     }
 
-    fn failed(&self, batch: Delivery<'_>, kind: ErrorKind) {
+    fn failed(&self, batch: Delivery<'_>, kind: DeliveryError) {
         let topic = self.topics[batch.topic()];
         let kind = match kind {
-            ErrorKind::Broker(code) => error_kind(code.code()),
+            DeliveryError::Broker(code) => error_kind(code.code()),
             _ => TIMED_OUT.to_owned(),
         };
         let mut counting = self.tally.counting();

@@ -1,4 +1,4 @@
-//! TLS to a broker, by the properties that librdkafka reads.
+//! TLS to brokers, by librdkafka's properties.
 
 use fleetstorm_producer::Tls;
 #[cfg(feature = "tls")]
@@ -11,16 +11,16 @@ use crate::cluster::pem;
 use crate::sink::options::truth;
 use crate::sink::property::Property;
 
-/// Reads the authorities, the certificate of our own and what is checked.
+/// Reads the authorities, the client certificate, and what is checked.
 ///
 /// # Errors
-/// [`DirectError::Tls`] where a file can't be used, [`DirectError::Property`] for a property that this
-/// transport doesn't have.
+/// [`DirectError::Tls`] if a file can't be used, [`DirectError::Property`] for a property that this
+/// transport doesn't support.
 #[cfg(feature = "tls")]
 pub fn read(properties: &[Property]) -> Result<Tls, DirectError> {
     let mut tls = Tls::builder();
     let (mut certificate, mut key, mut store) = (None, None, None);
-    // The last of a name wins; both of them are trusted.
+    // The last value of a property wins. If a file and a text are given, both are trusted.
     let (mut authority, mut authority_file) = (None, None);
     let mut store_password = "";
     for property in properties {

@@ -1,13 +1,12 @@
-//! The embedded broker: `fleetstorm-broker` on a loopback port of the system's choice, or where it is
-//! told to listen.
+//! The embedded broker: `fleetstorm-broker` on a free loopback port, or on the address given.
 //!
-//! Any Kafka client can use it. It keeps all in memory, within bounds, and forgets it when the program
-//! ends; no claim about delivery or speed rests on it.
+//! Any Kafka client can use it. It keeps everything in memory, within limits, and loses it when the
+//! program ends. No claim about delivery or speed is based on it.
 
 use bytesize::ByteSize;
 use fleetstorm_broker::{Broker, BrokerError, Settings};
 
-/// A running embedded broker; it ends when dropped.
+/// A running embedded broker. Dropping it stops it.
 pub struct EmbeddedBroker {
     broker: Broker,
     caveat: String,
@@ -17,15 +16,15 @@ impl EmbeddedBroker {
     /// Starts a broker on loopback.
     ///
     /// # Errors
-    /// [`BrokerError`] where it can't listen.
+    /// [`BrokerError`] if it can't listen.
     pub fn start() -> Result<EmbeddedBroker, BrokerError> {
         EmbeddedBroker::with(Settings::new())
     }
 
-    /// Starts a broker as told.
+    /// Starts a broker with these settings.
     ///
     /// # Errors
-    /// [`BrokerError`] where it can't listen.
+    /// [`BrokerError`] if it can't listen.
     pub fn with(settings: Settings) -> Result<EmbeddedBroker, BrokerError> {
         let bytes = |count: usize| ByteSize::b(count as u64).display().iec();
         let caveat = format!(
@@ -43,7 +42,7 @@ impl EmbeddedBroker {
         self.broker.bootstrap()
     }
 
-    /// What a user should know about it, as half a sentence.
+    /// What the user should know about it, as half a sentence.
     pub fn caveat(&self) -> &str {
         &self.caveat
     }

@@ -1,4 +1,4 @@
-//! The embedded broker and registry: first contact without Docker, tests and demos.
+//! The embedded broker and registry: for a first try without Docker, for tests and demos.
 
 pub mod broker;
 
@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 
 pub use broker::EmbeddedBroker;
 
-/// What the user should know of where the broker or the registry, `what`, listens, if anything.
+/// A warning about the address on which the broker or the registry, `what`, listens, if it needs one.
 pub fn caution(what: &str, address: SocketAddr) -> Option<String> {
     (!address.ip().is_loopback()).then(|| {
         format!(
-            "the {what} listens on {address}, where other machines may reach it: it asks nobody for a \
-             password, and encrypts nothing"
+            "the {what} listens on {address}, where other machines may reach it, without \
+             authentication or encryption"
         )
     })
 }

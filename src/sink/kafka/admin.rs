@@ -1,5 +1,4 @@
-//! Kafka's admin client, made to wait: topics' configurations, and topics that are created or could
-//! be.
+//! A blocking admin client: configurations of topics, and their creation.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use super::error::{KafkaError, describe};
 use super::produce::give_token;
 use super::settings::{Tuning, refused};
 
-/// The admin client, made to wait.
+/// A blocking admin client.
 pub(super) struct Admin {
     client: AdminClient<DefaultClientContext>,
     options: AdminOptions,
@@ -26,10 +25,10 @@ pub(super) struct Admin {
 }
 
 impl Admin {
-    /// A client of its own to the cluster.
+    /// A client of its own for the cluster.
     ///
     /// # Errors
-    /// [`KafkaError`] where its properties can't be used.
+    /// [`KafkaError`] if its properties can't be used.
     pub(super) fn new(cluster: &Cluster) -> Result<Admin, KafkaError> {
         let settings = cluster.settings();
         let config = settings.client_config(Tuning::default())?;
@@ -50,7 +49,7 @@ impl Admin {
         Ok(Admin { client, options, runtime, bootstrap, patience })
     }
 
-    /// The configurations of topics. Narrow ACLs don't show them; then nothing is lost but warnings.
+    /// The configurations of topics. Without the ACLs to see them only warnings are lost.
     pub(super) fn configs(&self, names: &[&str]) -> Vec<ConfigResource> {
         let wanted: Vec<ResourceSpecifier<'_>> =
             names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
@@ -72,7 +71,7 @@ impl Admin {
         }
     }
 
-    /// A property of a broker; none where it isn't told.
+    /// A property of a broker; `None` if it isn't reported.
     pub(super) fn broker_config(&self, broker: i32, name: &str) -> Option<String> {
         let wanted = [ResourceSpecifier::Broker(broker)];
         let asked = self.runtime.block_on(self.client.describe_configs(&wanted, &self.options));
@@ -80,8 +79,8 @@ impl Admin {
         told.entries.into_iter().find(|entry| entry.name == name)?.value
     }
 
-    /// The error of a request. One that nobody answers in time is mostly lost on the way to an
-    /// advertised listener, since the cluster has answered before.
+    /// The error of a request. After a timeout the likely cause is an advertised listener that can't be
+    /// reached, since the cluster has answered before.
     fn failed(&self, action: &str, cause: &ClientError) -> KafkaError {
         use RDKafkaErrorCode::{BrokerTransportFailure, OperationTimedOut, RequestTimedOut};
         let code = match cause {
@@ -100,9 +99,9 @@ impl Admin {
         }
     }
 
-    /// Whether each of these topics could be created, which none of them is: what the cluster says
-    /// against it.
-    pub(super) fn rehearse(
+    /// Whether each of these topics could be created: the cluster validates the request and creates none.
+    /// Returns the errors.
+    pub(super) fn validate_creation(
         &self,
         names: &[&str],
         patience: Duration,
@@ -124,8 +123,8 @@ impl Admin {
         Ok(told.collect())
     }
 
-    /// Creates topics by their names and configurations, with one request; without a replication
-    /// factor, as the broker has it by default.
+    /// Creates topics by name and configuration, with one request. Without a replication factor the
+    /// broker's default holds.
     pub(super) fn create(
         &self,
         wanted: &[(String, BTreeMap<String, String>)],
@@ -147,7 +146,7 @@ impl Admin {
             .map_err(|error| self.failed("create the topics", &error))?;
         for result in results {
             match result {
-                // Somebody else may have been faster, another shard say.
+                // Another process, such as another shard, may have been faster.
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((
                     topic,

@@ -1,4 +1,4 @@
-//! Reaching a cluster, within a bounded time and with a reason where it can't be reached.
+//! Connects to a cluster within a timeout, and says why if it can't.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,57 +7,58 @@ use std::time::{Duration, Instant};
 use rdkafka::metadata::{Metadata, MetadataBroker};
 use rdkafka::producer::Producer;
 
+use super::authentication::AuthenticationFailure;
 use super::delivery::{Delivery, LastClientError};
 use super::error::{KafkaError, describe, plain};
 use super::poll::Poller;
 use super::produce::KafkaProducer;
-use super::refusal::Refusal;
 use super::settings::{KafkaSettings, Tuning};
 use crate::pacing::StopFlag;
 use crate::sink::tally::Tally;
 
-/// A cluster that has answered.
+/// A connected cluster.
 pub struct Cluster {
     settings: KafkaSettings,
     client: KafkaProducer,
     nodes: Vec<Node>,
-    // Takes the client's troubles.
+    // Receives the client's errors.
     _poller: Poller,
     troubles: Arc<LastClientError>,
     stop: StopFlag,
 }
 
-/// A broker as the cluster names it to its clients, who connect to it there and nowhere else.
+/// A broker and its advertised listener, the only address that clients connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// Its number.
+    /// Its node id.
     pub id: i32,
-    /// Its host, by the listener that we came by.
+    /// Its host, on the listener that we came by.
     pub host: String,
     /// Its port there.
     pub port: u16,
 }
 
-/// A topic as the cluster's metadata shows it.
+/// A topic in the cluster's metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Existing {
+pub(super) struct TopicMetadata {
     pub partitions: u32,
     /// Whether every partition has a leader.
     pub ready: bool,
 }
 
-/// One turn of asking; short, so that a refusal is told without waiting for the whole patience.
+/// The timeout of one metadata request: short, so that a failure is reported before the whole timeout has
+/// passed.
 const TURN: Duration = Duration::from_secs(1);
 
-/// Records a second that a producer sends at most.
+/// The most records per second that a producer sends.
 const FULL_SPEED: f64 = 1_000_000.0;
 
 impl Cluster {
     /// Connects to the cluster of `settings`. A set `stop` ends every wait for it.
     ///
     /// # Errors
-    /// [`KafkaError::Unreachable`] after the settings' patience, [`KafkaError::Unauthenticated`]
-    /// as soon as a broker refuses, [`KafkaError::Settings`] before anything is tried.
+    /// [`KafkaError::Unreachable`] after the timeout in the settings, [`KafkaError::Unauthenticated`] as
+    /// soon as a broker denies access, [`KafkaError::Settings`] before anything is tried.
     pub fn connect(settings: KafkaSettings, stop: StopFlag) -> Result<Cluster, KafkaError> {
         let delivery = Delivery::new(Arc::new(Tally::new()));
         let troubles = delivery.troubles();
@@ -69,14 +70,14 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// How the cluster is reached.
+    /// The settings of the connection.
     pub fn settings(&self) -> &KafkaSettings {
         &self.settings
     }
 
-    /// How many records a producer may hold back at full speed: twice what it can send until the
-    /// first is acknowledged, what a batch waits for included; no more, since a queue beyond the
-    /// processor's caches costs time and gains nothing.
+    /// How many records a producer may queue at full speed: twice what it can send until the first
+    /// acknowledgement comes, linger included. A longer queue would outgrow the processor's caches, and
+    /// gain nothing.
     pub(super) fn window(&self) -> u32 {
         let answers = (0..3).filter_map(|_| {
             let asked = Instant::now();
@@ -87,7 +88,7 @@ impl Cluster {
         (2.0 * FULL_SPEED * seconds).clamp(10_000.0, 500_000.0) as u32
     }
 
-    /// An error where the run was stopped.
+    /// An error if the run was stopped.
     ///
     /// # Errors
     /// [`KafkaError::Interrupted`].
@@ -98,7 +99,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// How many partitions `topic` has; none where there is no such topic.
+    /// How many partitions `topic` has; `None` if it doesn't exist.
     ///
     /// # Errors
     /// As [`Cluster::connect`].
@@ -106,8 +107,7 @@ impl Cluster {
         Ok(self.metadata()?.get(topic).map(|existing| existing.partitions))
     }
 
-    /// Where each of the partitions of `topic` ends; none where that can't be known within
-    /// `patience` for each.
+    /// The end offset of each partition of `topic`; `None` if one isn't known within `patience` for each.
     pub fn end_offsets(
         &self,
         topic: &str,
@@ -122,7 +122,7 @@ impl Cluster {
                 None
             }
         };
-        // Each answer is waited for, so some are at once.
+        // Each request blocks, so several run at once.
         let all: Vec<i32> = (0..partitions as i32).collect();
         let ask = |some: &[i32]| some.iter().map(|&p| of(p)).collect::<Option<Vec<_>>>();
         let ends: Option<Vec<_>> = std::thread::scope(|scope| {
@@ -135,23 +135,23 @@ impl Cluster {
         ends.map(|ends| ends.concat())
     }
 
-    /// The brokers that the cluster sends its clients to, as it named them when we connected.
+    /// The brokers, as the cluster advertised them when we connected.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The client that asks it.
+    /// The client for requests.
     pub(super) fn client(&self) -> &KafkaProducer {
         &self.client
     }
 
-    /// The topics that the cluster shows us, by name.
-    pub(super) fn metadata(&self) -> Result<BTreeMap<String, Existing>, KafkaError> {
+    /// The topics in the cluster's metadata, by name.
+    pub(super) fn metadata(&self) -> Result<BTreeMap<String, TopicMetadata>, KafkaError> {
         let metadata = self.fetch_metadata()?;
         let topics = metadata.topics().iter().map(|topic| {
             let partitions = topic.partitions();
             let ready = partitions.iter().all(|p| p.leader() >= 0);
-            let existing = Existing { partitions: partitions.len() as u32, ready };
+            let existing = TopicMetadata { partitions: partitions.len() as u32, ready };
             (topic.name().to_owned(), existing)
         });
         Ok(topics.filter(|(_, existing)| existing.partitions > 0).collect())
@@ -160,7 +160,7 @@ impl Cluster {
     fn fetch_metadata(&self) -> Result<Metadata, KafkaError> {
         let started = Instant::now();
         loop {
-            // All topics rather than ours by name, which could make a broker create them.
+            // All topics: to ask for ours by name could make a broker create them.
             let error = match self.client.client().fetch_metadata(None, TURN) {
                 Ok(metadata) => return Ok(metadata),
                 Err(error) => error,
@@ -168,12 +168,13 @@ impl Cluster {
             self.interrupted()?;
             let trouble = self.troubles.last();
             if let Some((code, reason)) = &trouble
-                && let Some(refusal) = Refusal::of(*code, reason, &self.settings.options.properties)
+                && let Some(failure) =
+                    AuthenticationFailure::of(*code, reason, &self.settings.options.properties)
             {
                 return Err(KafkaError::Unauthenticated {
                     bootstrap: self.settings.bootstrap.clone(),
-                    refusal,
-                    cause: refusal.needs_words().then(|| without_details(reason)),
+                    failure,
+                    cause: failure.needs_client_text().then(|| without_details(reason)),
                 });
             }
             if started.elapsed() >= self.settings.patience {
@@ -203,10 +204,10 @@ fn nodes_of(metadata: &Metadata) -> Vec<Node> {
     metadata.brokers().iter().map(node).collect()
 }
 
-/// How many partitions are asked at once where they end.
+/// How many partitions are queried at once for their end offsets.
 const ASKING: usize = 16;
 
-/// A client's reason without the state and the repetitions that it adds in brackets.
+/// A client's reason without the state and the repetition count that it adds in brackets.
 fn without_details(reason: &str) -> String {
     reason.split(" (after ").next().unwrap_or(reason).to_owned()
 }

@@ -1,4 +1,4 @@
-//! What librdkafka tells about its records and its connection.
+//! What librdkafka reports of records and connections.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +26,7 @@ pub struct Delivery {
     tokens: Option<Arc<TokenSource>>,
 }
 
-/// What is read of the client's statistics.
+/// The part of the client's statistics that is read.
 #[derive(Debug, Deserialize)]
 struct ClientStatistics {
     brokers: HashMap<String, BrokerStatistics>,
@@ -39,19 +39,19 @@ struct BrokerStatistics {
 
 #[derive(Debug, Deserialize)]
 struct ThrottleStatistics {
-    /// The longest pause that was told since the last statistics, in milliseconds.
+    /// The longest throttle time since the last statistics, in milliseconds.
     max: i64,
 }
 
-/// How often the client tells its statistics.
+/// How often the client emits statistics.
 pub const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 
-/// The client's last words about its connection, kept for error messages.
+/// The client's last error about its connection, for error messages.
 #[derive(Debug, Default)]
 pub struct LastClientError(Mutex<Option<(RDKafkaErrorCode, String)>>);
 
-/// What a record carries through the producer to its delivery report: its topic and, where it was
-/// paced, its intended instant, packed into the 64 bits of a pointer.
+/// What a record carries through the producer to its delivery report: its topic and, if it is paced, its
+/// intended time, packed into the 64 bits of a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordOpaque {
     /// The record's topic.
@@ -60,12 +60,12 @@ pub struct RecordOpaque {
     pub intended_ns: Option<u64>,
 }
 
-const _: () = assert!(usize::BITS == 64, "a ticket needs 64-bit pointers");
+const _: () = assert!(usize::BITS == 64, "an opaque needs 64-bit pointers");
 const TOPIC_SHIFT: u32 = 61;
 const PACED: usize = 1 << 60;
 
 impl RecordOpaque {
-    /// The ticket as the opaque of a record.
+    /// Packs it into the opaque of a record.
     #[inline]
     pub fn pack(self) -> usize {
         let intended = match self.intended_ns {
@@ -75,7 +75,7 @@ impl RecordOpaque {
         (self.topic.index() << TOPIC_SHIFT) | intended
     }
 
-    /// The ticket that was packed into `opaque`.
+    /// Unpacks the opaque of a record.
     #[inline]
     pub fn unpack(opaque: usize) -> RecordOpaque {
         let index = (opaque >> TOPIC_SHIFT).min(Topic::COUNT - 1);
@@ -107,51 +107,50 @@ impl Delivery {
     pub fn take<'a>(&self, reports: impl Iterator<Item = DeliveryReport<'a>>) {
         let mut tally = self.tally.counting();
         for report in reports {
-            let ticket = RecordOpaque::unpack(report.opaque());
+            let packed = RecordOpaque::unpack(report.opaque());
             match report.error() {
                 None => tally.acknowledge(
-                    ticket.topic,
+                    packed.topic,
                     report.bytes(),
                     report.since_enqueued(),
-                    ticket.intended_ns,
+                    packed.intended_ns,
                 ),
-                Some(code) => tally.fail(ticket.topic, &format!("{code:?}")),
+                Some(code) => tally.fail(packed.topic, &format!("{code:?}")),
             }
         }
     }
 
-    /// Takes the client's statistics, which tell for how long each broker has throttled since the last.
+    /// Takes the client's statistics, which hold how long each broker has throttled since the last.
     pub fn take_statistics(&self, statistics: &str) {
         if let Ok(told) = serde_json::from_str::<ClientStatistics>(statistics) {
             let pauses = told.brokers.values().map(|broker| broker.throttle.max);
             let longest =
                 Duration::from_millis(u64::try_from(pauses.max().unwrap_or(0)).unwrap_or(0));
             if !longest.is_zero() {
-                tracing::debug!("a quota holds the producer back for {longest:?}");
+                tracing::debug!("a quota throttles the producer for {longest:?}");
             }
             self.throttled.add(longest);
         }
     }
 
-    /// For how long brokers have held the client back.
+    /// For how long brokers have throttled the client.
     pub fn throttled(&self) -> Arc<Throttled> {
         Arc::clone(&self.throttled)
     }
 
-    /// What the client has to say about its connection.
+    /// The client's last error about its connection.
     pub fn troubles(&self) -> Arc<LastClientError> {
         Arc::clone(&self.troubles)
     }
 }
 
 impl LastClientError {
-    /// The last trouble, if any.
+    /// The last error, if any.
     pub fn last(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps a trouble, unless it only says that all brokers are down, which the one before has
-    /// explained.
+    /// Keeps an error, unless it only says that all brokers are down: the one before explains why.
     fn keep(&self, code: RDKafkaErrorCode, reason: &str) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if code == RDKafkaErrorCode::AllBrokersDown && last.is_some() {
@@ -184,17 +183,17 @@ impl ProducerContext for Delivery {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
-        // Only while a producer is flushed; otherwise its events are taken as they are.
-        let ticket = RecordOpaque::unpack(opaque);
+        // Only called while a producer is flushed; otherwise events are polled.
+        let packed = RecordOpaque::unpack(opaque);
         let mut tally = self.tally.counting();
         match result {
             Ok(message) => {
                 let bytes = message.payload_len() + message.key_len();
-                tally.acknowledge(ticket.topic, bytes, since_enqueued(message), ticket.intended_ns);
+                tally.acknowledge(packed.topic, bytes, since_enqueued(message), packed.intended_ns);
             }
             Err((error, _)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-                tally.fail(ticket.topic, &format!("{code:?}"));
+                tally.fail(packed.topic, &format!("{code:?}"));
             }
         }
     }
@@ -223,8 +222,8 @@ mod tests {
     fn tickets_come_back_as_they_went() {
         for topic in Topic::ALL {
             for intended_ns in [None, Some(0), Some(1), Some((1 << 60) - 1)] {
-                let ticket = RecordOpaque { topic, intended_ns };
-                assert_eq!(RecordOpaque::unpack(ticket.pack()), ticket);
+                let packed = RecordOpaque { topic, intended_ns };
+                assert_eq!(RecordOpaque::unpack(packed.pack()), packed);
             }
         }
     }

@@ -1,5 +1,5 @@
-//! What librdkafka reports of one record, read where it lies: rust-rdkafka allocates for every report,
-//! and reads the clock for each.
+//! A delivery report of one record, read in place: rust-rdkafka allocates for each report and reads the
+//! clock for each.
 
 #![allow(unsafe_code)]
 
@@ -11,7 +11,7 @@ use rdkafka::bindings as native;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::BorrowedMessage;
 
-/// What became of one record.
+/// The delivery report of one record.
 #[derive(Debug, Clone, Copy)]
 pub struct DeliveryReport<'a> {
     message: NonNull<native::rd_kafka_message_t>,
@@ -19,7 +19,7 @@ pub struct DeliveryReport<'a> {
 }
 
 impl<'a> DeliveryReport<'a> {
-    /// The report that `message` is.
+    /// The report in `message`.
     ///
     /// # Safety
     /// `message` is one of a delivery event's, and that event lives for `'a`.
@@ -27,7 +27,7 @@ impl<'a> DeliveryReport<'a> {
         DeliveryReport { message, event: PhantomData }
     }
 
-    /// The error that the record was given up for, if it was.
+    /// The error for which the record failed, if it did.
     #[inline]
     pub fn error(&self) -> Option<RDKafkaErrorCode> {
         // SAFETY: what `new` was promised.
@@ -43,14 +43,14 @@ impl<'a> DeliveryReport<'a> {
         message.key_len + message.len
     }
 
-    /// The opaque that it was handed over with.
+    /// The record's opaque.
     #[inline]
     pub fn opaque(&self) -> usize {
         // SAFETY: what `new` was promised; the pointer is an integer that nobody follows.
         unsafe { self.message.as_ref() }._private as usize
     }
 
-    /// How long ago it was handed over.
+    /// How long ago it was enqueued.
     #[inline]
     pub fn since_enqueued(&self) -> Duration {
         // SAFETY: what `new` was promised.
@@ -58,17 +58,17 @@ impl<'a> DeliveryReport<'a> {
     }
 }
 
-/// How long ago the record of a delivery report was handed to the producer.
+/// How long ago the record of a delivery report was enqueued.
 #[inline]
 pub fn since_enqueued(report: &BorrowedMessage<'_>) -> Duration {
     // SAFETY: the message of a delivery report is valid as long as its borrow.
     unsafe { latency(report.ptr()) }
 }
 
-/// How long ago `message` was handed to the producer.
+/// How long ago `message` was enqueued.
 ///
 /// # Safety
-/// `message` is the alive one of a delivery report.
+/// `message` belongs to a delivery report that is alive.
 #[inline]
 unsafe fn latency(message: *const native::rd_kafka_message_t) -> Duration {
     // SAFETY: the caller's promise.

@@ -1,4 +1,4 @@
-//! What the cluster says of topics: a question that rust-rdkafka has no words for.
+//! DescribeTopics with authorized operations, which rust-rdkafka doesn't support.
 
 #![allow(unsafe_code)]
 
@@ -12,33 +12,33 @@ use rdkafka::producer::Producer;
 use super::event::{Event, text};
 use super::produce::KafkaProducer;
 
-/// A topic as the cluster describes it to us.
+/// The description of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
+pub struct TopicDescription {
     /// Its name.
     pub name: String,
-    /// Why it isn't described, where it isn't.
+    /// Why there is no description, if there is none.
     pub error: Option<RDKafkaErrorCode>,
-    /// Its id, as Kafka writes it; none of a cluster that has no ids.
+    /// Its topic id, as Kafka writes it; `None` on a cluster without topic ids.
     pub id: Option<String>,
     /// How many partitions it has.
     pub partitions: u32,
-    /// Whether we may write to it; none where the cluster doesn't say what we may do.
+    /// Whether the user may write to it; `None` if the cluster doesn't report authorized operations.
     pub writable: Option<bool>,
 }
 
-/// Room for the words by which a time is refused.
+/// The buffer for the reason why a timeout is rejected.
 const LONGEST_REASON: usize = 256;
 
-/// Asks the cluster of `producer` what we may do with topics, and waits for it up to `patience`.
+/// Describes topics, with the client of `producer`. Waits up to `patience`.
 ///
 /// # Errors
-/// The code and the words of the request's failure.
+/// The code and the text of the failure.
 pub fn topics(
     producer: &KafkaProducer,
     names: &[&str],
     patience: Duration,
-) -> Result<Vec<Described>, (RDKafkaErrorCode, String)> {
+) -> Result<Vec<TopicDescription>, (RDKafkaErrorCode, String)> {
     let wrong = |_: NulError| (RDKafkaErrorCode::InvalidTopic, "a zero byte".to_owned());
     let names: Vec<CString> =
         names.iter().map(|name| CString::new(*name)).collect::<Result<_, _>>().map_err(wrong)?;
@@ -57,7 +57,7 @@ pub fn topics(
             native::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
         );
         let mut reason: [c_char; LONGEST_REASON] = [0; LONGEST_REASON];
-        // A time that it refuses leaves its own of a minute; the wait below is bounded anyway.
+        // If it rejects the timeout, its own of a minute holds. The wait below is bounded anyway.
         native::rd_kafka_AdminOptions_set_request_timeout(
             options,
             timeout,
@@ -66,7 +66,7 @@ pub fn topics(
         );
         let refused = native::rd_kafka_AdminOptions_set_include_authorized_operations(options, 1);
         if !refused.is_null() {
-            // Not asked for, the operations are unknown.
+            // Without this, the operations are unknown.
             native::rd_kafka_error_destroy(refused);
         }
         let queue = native::rd_kafka_queue_new(client);
@@ -87,8 +87,8 @@ pub fn topics(
     Ok(descriptions(&event))
 }
 
-/// The topics that an event describes; none where it is about something else.
-fn descriptions(event: &Event) -> Vec<Described> {
+/// The topics that an event describes; empty if it is another event.
+fn descriptions(event: &Event) -> Vec<TopicDescription> {
     // SAFETY: the event is alive; librdkafka checks its type and gives null for another. The array has
     // as many topics as it says; all of it lives as long as the event.
     unsafe {
@@ -106,7 +106,7 @@ fn descriptions(event: &Event) -> Vec<Described> {
 ///
 /// # Safety
 /// The event that `topic` is of is alive.
-unsafe fn description(topic: *const native::rd_kafka_TopicDescription_t) -> Described {
+unsafe fn description(topic: *const native::rd_kafka_TopicDescription_t) -> TopicDescription {
     // SAFETY: the caller's promise; every operation list has as many as it says.
     unsafe {
         let error = native::rd_kafka_TopicDescription_error(topic);
@@ -120,7 +120,7 @@ unsafe fn description(topic: *const native::rd_kafka_TopicDescription_t) -> Desc
             native::rd_kafka_TopicDescription_authorized_operations(topic, &mut allowed);
         native::rd_kafka_TopicDescription_partitions(topic, &mut partitions);
         let write = native::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_WRITE;
-        Described {
+        TopicDescription {
             name: text(native::rd_kafka_TopicDescription_name(topic)),
             error: (code != RDKafkaErrorCode::NoError).then_some(code),
             id: id(native::rd_kafka_TopicDescription_topic_id(topic)),
@@ -131,7 +131,7 @@ unsafe fn description(topic: *const native::rd_kafka_TopicDescription_t) -> Desc
     }
 }
 
-/// An id as Kafka writes it; none where it is null or zero.
+/// An id as Kafka writes it; `None` if it is null or zero.
 ///
 /// # Safety
 /// `id` is null or alive.

@@ -1,4 +1,4 @@
-//! Why records can't be brought to Kafka.
+//! Errors of clusters, topics and producers.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
-use super::refusal::Refusal;
+use super::authentication::AuthenticationFailure;
 
-/// Why there is no producer, or no topic to write to. Texts are fragments that fit after "error: ".
+/// Why a cluster, a topic or a producer can't be used. Texts are fragments that fit after "error: ".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KafkaError {
-    /// A property that librdkafka doesn't take.
+    /// librdkafka rejects a property.
     #[error(
-        "the producer refuses its settings: {0}; see librdkafka's CONFIGURATION.md for the properties of `-X`"
+        "librdkafka rejects its settings: {0}; see librdkafka's CONFIGURATION.md for the properties of `-X`"
     )]
     Settings(String),
-    /// A property given by `-X` that an option sets as well.
+    /// A property is set by an option and by `-X`.
     #[error("`{property}` is set by {option} and by `-X`: give it once")]
     SetTwice {
         /// The librdkafka property.
@@ -25,7 +25,7 @@ pub enum KafkaError {
         /// The option.
         option: &'static str,
     },
-    /// A property of a Java client that can't be taken.
+    /// A property of a Java client is not supported.
     #[error("cannot take the client properties {}: line {line}: {problem}", path.display())]
     Java {
         /// The file.
@@ -47,10 +47,10 @@ pub enum KafkaError {
         bootstrap: String,
         /// For how long.
         waited: Duration,
-        /// What the client said last.
+        /// The client's last error.
         cause: Option<String>,
     },
-    /// The run was stopped meanwhile.
+    /// The run was stopped while it waited.
     #[error("interrupted while waiting for the brokers at {bootstrap}")]
     Interrupted {
         /// The addresses that were tried.
@@ -58,23 +58,23 @@ pub enum KafkaError {
     },
     /// A topic is missing and may not be created.
     #[error(
-        "topic `{topic}` is missing, and --no-create-topics was given: create it, or leave out the option"
+        "topic `{topic}` is missing, and --no-create-topics was given: create the topic, or leave out the option"
     )]
     Missing {
         /// The topic.
         topic: String,
     },
-    /// The broker doesn't let us in, or we don't trust it.
-    #[error("the broker at {bootstrap} {refusal}{}: {}", reason(.cause), refusal.advice())]
+    /// The broker denies access, or isn't trusted.
+    #[error("the broker at {bootstrap} {failure}{}: {}", reason(.cause), failure.advice())]
     Unauthenticated {
         /// The addresses that were tried.
         bootstrap: String,
         /// Why.
-        refusal: Refusal,
-        /// What the client said, where that says more.
+        failure: AuthenticationFailure,
+        /// The client's text, if it says more.
         cause: Option<String>,
     },
-    /// Access to a topic was refused.
+    /// The user may not use a topic.
     #[error(
         "not authorised to {action} topic `{topic}`: ask for an ACL that allows WRITE, DESCRIBE and, where the topic is missing, CREATE"
     )]
@@ -91,34 +91,34 @@ pub enum KafkaError {
     Create {
         /// The topic.
         topic: String,
-        /// What the broker said.
+        /// The broker's error.
         cause: String,
     },
-    /// A created topic did not appear.
+    /// A topic has no leaders.
     #[error(
         "topic `{topic}` has no leader for all its partitions after {waited:?}: check that the cluster has enough brokers up"
     )]
     NotReady {
         /// The topic.
         topic: String,
-        /// For how long it was awaited.
+        /// How long the run waited.
         waited: Duration,
     },
-    /// An existing topic would refuse the run's timestamps.
+    /// An existing topic would reject the run's timestamps.
     #[error(
         "topic `{topic}` refuses records stamped {limit}, and those of this run {records}: {mend}"
     )]
     RefusesTimestamps {
         /// The topic.
         topic: String,
-        /// What it refuses: "more than 1h ahead of its clock".
+        /// Its limit: "more than 1h ahead of its clock".
         limit: String,
-        /// What the run has: "are stamped up to 30d ahead".
+        /// The run's timestamps: "are stamped up to 30d ahead".
         records: String,
         /// What to do.
         mend: String,
     },
-    /// The broker failed a request that has no clearer variant.
+    /// A request failed, and no clearer variant fits.
     #[error("failed to {action}: {cause}")]
     Request {
         /// What was tried.
@@ -129,13 +129,13 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
-    /// A failed request, told by what was tried and what came back.
+    /// A failed request, by what was tried and what came back.
     pub(super) fn request(action: impl Into<String>, cause: &ClientError) -> KafkaError {
         KafkaError::Request { action: action.into(), cause: plain(cause) }
     }
 }
 
-/// The text of a client error without the wrapping of its type.
+/// The text of a client error without its type's wrapping.
 pub(super) fn plain(error: &ClientError) -> String {
     match error.rdkafka_error_code() {
         Some(code) => describe(code),
@@ -143,7 +143,7 @@ pub(super) fn plain(error: &ClientError) -> String {
     }
 }
 
-/// What records that a broker refuses by an error code are counted under.
+/// The kind under which reports count records that a broker rejected with a code.
 pub fn error_kind(code: i16) -> String {
     match RDKafkaRespErr::try_from(i32::from(code)) {
         Ok(code) => format!("{:?}", RDKafkaErrorCode::from(code)),
@@ -151,7 +151,7 @@ pub fn error_kind(code: i16) -> String {
     }
 }
 
-/// An error code in words, with its name.
+/// An error code's text and name.
 pub(super) fn describe(code: RDKafkaErrorCode) -> String {
     format!(
         "{} ({code:?})",

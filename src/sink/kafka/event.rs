@@ -1,4 +1,4 @@
-//! An event of librdkafka's. What it points to lives as long as it does: reports borrow it, texts are
+//! An event of librdkafka. What it points to lives as long as it does: reports borrow it, texts are
 //! copied.
 
 #![allow(unsafe_code)]
@@ -12,11 +12,11 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::delivery_report::DeliveryReport;
 
-/// An event of librdkafka's.
+/// An event of librdkafka.
 pub(super) struct Event(NonNull<native::rd_kafka_event_t>);
 
 impl Event {
-    /// The event that a queue gave; none where it gave none.
+    /// The event from a queue; `None` for null.
     ///
     /// # Safety
     /// `event` is null, or an event of which nobody else knows.
@@ -24,18 +24,18 @@ impl Event {
         NonNull::new(event).map(Event)
     }
 
-    /// Itself, for librdkafka's functions.
+    /// The pointer for librdkafka's functions.
     pub(super) fn as_ptr(&self) -> *mut native::rd_kafka_event_t {
         self.0.as_ptr()
     }
 
-    /// What it is about.
+    /// Its type.
     pub(super) fn kind(&self) -> i32 {
         // SAFETY: the event is alive.
         unsafe { native::rd_kafka_event_type(self.0.as_ptr()) }
     }
 
-    /// The delivery reports of an event that has some.
+    /// Its delivery reports, if it has some.
     pub(super) fn reports(&self) -> impl Iterator<Item = DeliveryReport<'_>> {
         std::iter::from_fn(|| {
             // SAFETY: the event is alive; the message, if any, lives as long.
@@ -45,7 +45,7 @@ impl Event {
         })
     }
 
-    /// The error that an event is about.
+    /// Its error.
     pub(super) fn error(&self) -> (RDKafkaErrorCode, String) {
         // SAFETY: the event is alive; its text is copied.
         unsafe {
@@ -54,13 +54,13 @@ impl Event {
         }
     }
 
-    /// The statistics that an event carries, as JSON.
+    /// Its statistics, as JSON.
     pub(super) fn statistics(&self) -> String {
         // SAFETY: the event is alive; its text is copied.
         unsafe { text(native::rd_kafka_event_stats(self.0.as_ptr())) }
     }
 
-    /// The line of the log that an event is, with its level and facility.
+    /// Its log line, with level and facility.
     pub(super) fn log(&self) -> Option<(RDKafkaLogLevel, String, String)> {
         let (mut facility, mut message, mut level) = (ptr::null(), ptr::null(), 0);
         // SAFETY: the event is alive; the texts are copied.

@@ -1,8 +1,9 @@
-//! Kafka and Redpanda: connecting, topics, and a producer that records are handed to by topic
+//! Kafka and Redpanda by librdkafka: connections, topics, and a producer that takes records by topic
 //! handle, partition and timestamp.
 
 pub mod access;
 mod admin;
+mod authentication;
 mod connect;
 mod delivery;
 mod delivery_report;
@@ -11,7 +12,7 @@ mod error;
 mod event;
 mod poll;
 mod produce;
-mod refusal;
+pub mod publish;
 mod settings;
 mod token;
 pub mod topic_state;
@@ -31,10 +32,10 @@ use super::throttled::Throttled;
 use super::{Message, Sink, SinkError};
 use crate::pacing::StopFlag;
 
+pub use authentication::AuthenticationFailure;
 pub use connect::{Cluster, Node};
 pub use error::{KafkaError, error_kind};
 pub use produce::give_token;
-pub use refusal::Refusal;
 pub use settings::{KafkaSettings, Tuning};
 pub use token::{Token, TokenSource};
 pub use transaction::id as transactional_id;
@@ -44,20 +45,20 @@ use poll::Poller;
 use produce::{EventQueue, KafkaProducer, TopicHandle};
 use transaction::Transaction;
 
-/// How long a thread waits before it offers a record again to a full producer. At full speed the
-/// producer's queue holds tens of milliseconds of records, so it doesn't run dry meanwhile.
+/// How long a thread waits before it retries a full producer. At full speed the queue holds tens of
+/// milliseconds of records, so it doesn't run dry meanwhile.
 const FULL_PAUSE: Duration = Duration::from_millis(1);
-/// More records than the bound in bytes lets a producer hold, which alone counts where a stall finds
-/// the schedule going on.
+/// More records than the limit in bytes allows. So only that limit counts when records of a schedule pile
+/// up during a stall.
 const MOST_QUEUED: u32 = 1_000_000;
-/// After how many refused records a sink asks again how many are in flight.
+/// After how many refused records a sink checks again how many are in flight.
 const LOOK_EVERY: u32 = 16;
-/// After how many records a sink that polls looks for delivery reports.
+/// After how many records a polling sink looks for delivery reports.
 const POLL_EVERY: u32 = 256;
-/// How many events it takes then at most.
+/// The most events that it takes then.
 const MOST_EVENTS: u32 = 16;
 
-/// A running producer, shared by the sinks of some threads.
+/// A running producer, shared by the sinks of several threads.
 pub struct Kafka {
     producer: KafkaProducer,
     events: Arc<EventQueue>,
@@ -68,51 +69,51 @@ pub struct Kafka {
     transactions: Option<Transactions>,
 }
 
-/// Who takes the delivery reports.
+/// Who polls for delivery reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Polling {
-    /// A thread of their own, so that a paced thread is never kept from its schedule and every
-    /// acknowledgement is timed as it comes.
+    /// A thread of its own: a paced thread is never kept from its schedule, and each acknowledgement is
+    /// timed when it comes.
     Thread,
-    /// The sinks, between records: records are freed by the thread that made them, which costs
-    /// half as much. For threads that never wait.
+    /// The sinks, between records: the thread that made a record frees it, which costs half as much. For
+    /// threads that never wait.
     Sinks,
 }
 
-/// What a run needs of its producers.
+/// What a producer must know of its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
     /// The most bytes of a batch, as in [`Tuning`].
     pub largest_batch: Option<u64>,
-    /// Who takes the delivery reports.
+    /// Who polls for delivery reports.
     pub polling: Polling,
-    /// Whether records have instants, so that a stall should find room to queue.
+    /// Whether records are due at times, so that the queue should have room for a stall.
     pub paced: bool,
     /// How many producers the run has.
     pub producers: u32,
 }
 
-/// One thread's way to the producer.
+/// A thread's sink for the producer.
 pub struct KafkaSink {
     producer: KafkaProducer,
     events: Arc<EventQueue>,
-    /// Records until the next poll; none where a thread of its own polls.
+    /// Records until the next poll; `None` if a thread polls.
     until_poll: Option<u32>,
     handles: Arc<[Option<TopicHandle>; Topic::COUNT]>,
     tally: Arc<Tally>,
     stop: StopFlag,
-    /// The records in flight at which a sink that was full takes some again, where it was.
+    /// Once the producer was full: how many records in flight it must get down to before it takes more.
     refusing_above: Option<usize>,
     refused: u32,
     transaction: Option<Transaction>,
 }
 
 impl Kafka {
-    /// One of a run's producers, with the cluster's settings, for the topics named, in the order of
-    /// [`Topic::ALL`].
+    /// Starts one of a run's producers, with the cluster's settings, for the topics named, in the order
+    /// of [`Topic::ALL`].
     ///
     /// # Errors
-    /// [`KafkaError`] where the settings or a topic's name are refused.
+    /// [`KafkaError`] if the settings or a topic's name are rejected.
     pub fn start(
         cluster: &Cluster,
         names: &[Option<String>; Topic::COUNT],
@@ -130,7 +131,7 @@ impl Kafka {
             transactional_id: transactions.as_ref().map(|(_, id)| id.clone()),
         };
         let producer = cluster.settings().producer(delivery, tuning)?;
-        // Connects before the first record, which would wait for it.
+        // Connects before the first record, which would have to wait for it.
         if let Err(error) = producer.client().fetch_metadata(None, cluster.settings().patience) {
             return Err(KafkaError::request("read the cluster's metadata", &error));
         }
@@ -148,7 +149,7 @@ impl Kafka {
         let patience = cluster.settings().patience;
         let transactions = match transactions {
             Some((transactions, id)) => {
-                // The answer comes by the producer's events.
+                // The token is set through the producer's events.
                 let _poller = Poller::start(&producer)?;
                 transaction::fence(&producer, &id, patience)?;
                 Some(transactions.clone())
@@ -182,18 +183,18 @@ impl Kafka {
         }
     }
 
-    /// Counts what becomes of its records.
+    /// The tally of its records.
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// For how long brokers have held it back.
+    /// For how long brokers have throttled it.
     pub fn throttled(&self) -> &Throttled {
         &self.throttled
     }
 
-    /// Waits until every record has been acknowledged or given up, `patience` at most; returns how
-    /// many are still neither.
+    /// Waits until every record is acknowledged or has failed, for at most `patience`. Returns how many
+    /// are still neither.
     pub fn flush(&self, patience: Duration) -> usize {
         let deadline = Instant::now() + patience;
         loop {
@@ -202,27 +203,27 @@ impl Kafka {
             if left == 0 || now >= deadline {
                 return left;
             }
-            // Short turns, so that a second signal or a dead broker is seen in between.
+            // Short turns, so that a second signal or a dead broker is noticed in between.
             let turn = (deadline - now).min(Duration::from_millis(100));
             let _timed_out_or_done = self.producer.flush(turn);
         }
     }
 
-    /// How many records the producer holds that are neither acknowledged nor given up.
+    /// How many records the producer holds that are neither acknowledged nor failed.
     pub fn in_flight(&self) -> usize {
         in_flight(&self.producer)
     }
 
-    /// The fatal error that ended the producer, if one did.
-    pub fn fatal(&self) -> Option<String> {
+    /// The fatal error that ended the producer, if there was one.
+    pub fn fatal_error(&self) -> Option<String> {
         let (code, reason) = self.producer.client().fatal_error()?;
         Some(format!("{reason} ({code:?})"))
     }
 }
 
 impl KafkaSink {
-    /// Offers a record to the producer once, and says whether it took it; one that the producer
-    /// refuses for good is counted as failed, and so taken.
+    /// Offers a record to the producer once. Returns whether it is done with: the producer took it, or
+    /// rejected it for good and it counts as failed.
     #[inline]
     fn produce(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
         let Some(handle) = &self.handles[message.topic.index()] else {
@@ -232,7 +233,8 @@ impl KafkaSink {
             *records -= 1;
             if *records == 0 {
                 *records = POLL_EVERY;
-                // Each has a batch of records, so a few keep up with what is sent meanwhile.
+                // Each event holds a batch of reports, so a few events keep up with what is sent
+                // meanwhile.
                 for _ in 0..MOST_EVENTS {
                     if !self.events.serve(Duration::ZERO) {
                         break;
@@ -272,8 +274,7 @@ impl KafkaSink {
         }
     }
 
-    /// Lets a full producer make room: takes the delivery reports that are there, and where there
-    /// are none waits a moment.
+    /// Lets a full producer make room: takes the delivery reports that are there, or waits a moment.
     fn await_room(&self) {
         if self.until_poll.is_some() && self.events.serve(Duration::ZERO) {
             return;
@@ -281,7 +282,7 @@ impl KafkaSink {
         std::thread::sleep(FULL_PAUSE);
     }
 
-    /// Whether a producer that was full has not yet half emptied; looked at once in a while.
+    /// Whether a producer that was full is still more than half full, checked once in a while.
     fn refuses(&mut self) -> bool {
         let Some(bound) = self.refusing_above else { return false };
         self.refused = self.refused.wrapping_add(1);
@@ -305,19 +306,19 @@ impl Sink for KafkaSink {
     }
 
     #[inline]
-    fn wants_rest(&self) -> bool {
+    fn wants_before_pause(&self) -> bool {
         self.transaction.is_some()
     }
 
-    fn rest(&mut self, until_next: Duration) -> Result<(), SinkError> {
-        self.transaction.as_mut().map_or(Ok(()), |transaction| transaction.rest(until_next))
+    fn before_pause(&mut self, until_next: Duration) -> Result<(), SinkError> {
+        self.transaction.as_mut().map_or(Ok(()), |transaction| transaction.before_pause(until_next))
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
         self.transaction.as_mut().map_or(Ok(()), Transaction::commit)
     }
 
-    fn offer(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
+    fn try_send(&mut self, message: &Message<'_>) -> Result<bool, SinkError> {
         if self.refuses() {
             return Ok(false);
         }

@@ -1,4 +1,4 @@
-//! A thread that takes a producer's delivery reports.
+//! A thread that polls a producer for delivery reports.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::error::KafkaError;
 use super::produce::{EventQueue, KafkaProducer};
 
-/// How long a wait for an event lasts at most.
+/// The longest wait for an event.
 const TURN: Duration = Duration::from_millis(100);
 
 /// Polls a producer until it is dropped.
@@ -18,10 +18,10 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Starts to poll `producer`.
+    /// Starts polling `producer`.
     ///
     /// # Errors
-    /// [`KafkaError::Request`] where the system has no thread left.
+    /// [`KafkaError::Request`] if the system has no thread left.
     pub fn start(producer: &KafkaProducer) -> Result<Poller, KafkaError> {
         let stop = Arc::new(AtomicBool::new(false));
         let events = queue(producer)?;
@@ -44,7 +44,7 @@ impl Poller {
 /// The queue of a producer's events.
 ///
 /// # Errors
-/// [`KafkaError::Request`] where it has none.
+/// [`KafkaError::Request`] if it has none.
 pub fn queue(producer: &KafkaProducer) -> Result<EventQueue, KafkaError> {
     EventQueue::of(producer).ok_or_else(|| KafkaError::Request {
         action: "open the producer's queue of events".to_owned(),
@@ -56,7 +56,7 @@ impl Drop for Poller {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // A panic in it has been printed; nothing is left to do about it.
+            // A panic of the thread has been printed. Nothing is left to do about it.
             let _panicked = thread.join();
         }
     }

@@ -1,7 +1,6 @@
-//! Handing records to librdkafka and giving it tokens. rust-rdkafka's own `send` looks the topic up by
-//! name for every record, and its `poll` allocates for every report, reads the clock for each and spins
-//! for the last millisecond of its timeout; tokens it takes from polled clients alone, and without
-//! extensions.
+//! Hands records to librdkafka, and gives it tokens. rust-rdkafka's own `send` looks the topic up by name
+//! for every record. Its `poll` allocates for every report, reads the clock for each and spins for the
+//! last millisecond of its timeout. It only sets tokens of polled clients, and without extensions.
 //!
 //! Invariants, on which every block below rests:
 //! 1. A [`TopicHandle`] and an [`EventQueue`] hold a clone of the producer, so that the native client
@@ -27,7 +26,7 @@ use super::delivery::Delivery;
 use super::event::{self, Event};
 use super::token::{Token, TokenError, TokenSource};
 
-/// The producer of a run. Somebody has to poll it for its delivery reports.
+/// The producer of a run. It must be polled for its delivery reports.
 pub type KafkaProducer = Arc<BaseProducer<Delivery>>;
 
 /// A topic of a producer, looked up once.
@@ -45,7 +44,7 @@ impl TopicHandle {
     /// The handle of topic `name`.
     ///
     /// # Errors
-    /// The librdkafka error where the name can't be a topic's.
+    /// The librdkafka error if the name is invalid.
     pub fn new(producer: &KafkaProducer, name: &str) -> Result<TopicHandle, RDKafkaErrorCode> {
         let name = CString::new(name).map_err(|_: NulError| RDKafkaErrorCode::InvalidArgument)?;
         let client = producer.client().native_ptr();
@@ -59,11 +58,11 @@ impl TopicHandle {
         Ok(TopicHandle { producer: Arc::clone(producer), topic })
     }
 
-    /// Hands a record to the producer, which copies it. `opaque` comes back with its delivery
-    /// report. Never waits.
+    /// Hands a record to the producer, which copies it. `opaque` comes back in its delivery report. Never
+    /// blocks.
     ///
     /// # Errors
-    /// `QueueFull` where the producer has no room now; any other code is final for the record.
+    /// `QueueFull` if the producer has no room now. Any other code is final for the record.
     #[inline]
     pub fn produce(
         &self,
@@ -122,7 +121,7 @@ impl std::fmt::Debug for TopicHandle {
     }
 }
 
-/// Where a producer's delivery reports and its words about its connections come out.
+/// The queue of a producer's events: delivery reports, errors, logs and statistics.
 pub struct EventQueue {
     producer: KafkaProducer,
     queue: NonNull<native::rd_kafka_queue_t>,
@@ -134,15 +133,15 @@ unsafe impl Send for EventQueue {}
 unsafe impl Sync for EventQueue {}
 
 impl EventQueue {
-    /// The queue of `producer`; none where librdkafka has none, which it doesn't do to producers.
+    /// The queue of `producer`; `None` if librdkafka has none, which doesn't happen to producers.
     pub fn of(producer: &KafkaProducer) -> Option<EventQueue> {
         // SAFETY: the client is alive; the queue that it gives is a reference of our own.
         let queue = unsafe { native::rd_kafka_queue_get_main(producer.client().native_ptr()) };
         NonNull::new(queue).map(|queue| EventQueue { producer: Arc::clone(producer), queue })
     }
 
-    /// Takes the next event, waiting up to `patience` (whole milliseconds) for it, and tells the
-    /// producer's [`Delivery`] of it. Returns whether there was one.
+    /// Takes the next event, waits up to `patience` (whole milliseconds) for it, and passes it to the
+    /// producer's [`Delivery`]. Returns whether there was one.
     pub fn serve(&self, patience: Duration) -> bool {
         let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the queue is alive until it is dropped; the event, if any, is ours.
@@ -180,7 +179,7 @@ impl Drop for EventQueue {
     }
 }
 
-/// Gives a client a token, or tells it why there is none, which it passes on as a trouble of its
+/// Gives a client a token, or the reason why there is none, which it reports as an error of its
 /// connection.
 pub fn give_token<C: ClientContext>(client: &Client<C>, tokens: &TokenSource) {
     let given = tokens.token().and_then(|token| set_token(client, &token, tokens.extensions()));

@@ -1,4 +1,4 @@
-//! The producer's settings: what the program sets, and what the user's own properties override.
+//! The settings of librdkafka: the program's, and the user's own properties, which win.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,30 +15,30 @@ use super::token::TokenSource;
 use crate::sink::options::{ProducerOptions, QUEUED_BYTES};
 use crate::sink::property::{Property, canonical};
 
-/// How a producer reaches its cluster, and how safely it writes.
+/// How to reach a cluster, and how safely to write to it.
 #[derive(Debug, Clone)]
 pub struct KafkaSettings {
     /// Addresses of brokers, separated by commas.
     pub bootstrap: String,
-    /// How records are sent. librdkafka gets the user's own properties as they are: they win over what
-    /// the program sets, and what is wrong with them it says itself.
+    /// How records are sent. librdkafka gets the user's own properties unchanged: they override the
+    /// program's, and librdkafka itself reports what is wrong with them.
     pub options: ProducerOptions,
-    /// Where tokens come from, where the brokers ask for some.
+    /// The source of tokens, if the brokers require some.
     pub tokens: Option<Arc<TokenSource>>,
-    /// How long the cluster may take to answer before a run gives up.
+    /// How long to wait for the cluster before the run fails.
     pub patience: Duration,
 }
 
-/// What a producer is told about its run and its cluster; the user's own properties win over it.
+/// Settings that depend on the run and the cluster. The user's own properties win.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tuning {
-    /// The most bytes of a batch, where the topics allow less than the producer would send.
+    /// The most bytes of a batch, if the topics allow less than the producer would send.
     pub largest_batch: Option<u64>,
-    /// The most records that wait in the producer, beside its bound in bytes.
+    /// The most records in the producer's queue, beside its limit in bytes.
     pub queued_records: Option<u32>,
-    /// How many producers the run has, which share the bound in bytes; at least one.
+    /// How many producers share the limit in bytes; at least one.
     pub producers: u32,
-    /// The id of its transactions, where it has some.
+    /// Its transactional id, if it has one.
     pub transactional_id: Option<String>,
 }
 
@@ -48,10 +48,10 @@ impl Default for Tuning {
     }
 }
 
-/// How long brokers keep a transaction open that its producer has left.
+/// After how long brokers abort a transaction that its producer has left.
 const TRANSACTION_MS: &str = "60000";
 
-/// What the program sets that no option is for; the user's own properties win.
+/// Properties that the program sets and no option is for. The user's own properties win.
 const DEFAULTS: [(&str, &str); 2] =
     [("socket.nagle.disable", "true"), ("allow.auto.create.topics", "false")];
 
@@ -70,7 +70,7 @@ impl KafkaSettings {
         let producer = BaseProducer::from_config_and_context(&config, delivery)
             .map(KafkaProducer::new)
             .map_err(|error| refused(&error))?;
-        // Before anybody polls it, which would ask for one.
+        // Before the first poll, which would request a token.
         if let Some(tokens) = &self.tokens {
             produce::give_token(producer.client(), tokens);
         }
@@ -84,6 +84,7 @@ impl KafkaSettings {
     pub fn client_config(&self, tuning: Tuning) -> Result<ClientConfig, KafkaError> {
         let mut own: BTreeMap<&str, String> =
             DEFAULTS.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        own.extend(self.connecting());
         let options = &self.options;
         own.insert("client.id", options.client_id.clone());
         own.insert("linger.ms", (options.linger.as_secs_f64() * 1000.0).to_string());
@@ -104,7 +105,7 @@ impl KafkaSettings {
         }
         if let Some(id) = tuning.transactional_id {
             own.insert("transactional.id", id);
-            // A record's time is within its transaction's.
+            // A record's timeout must be within its transaction's.
             own.insert("message.timeout.ms", TRANSACTION_MS.to_owned());
             own.insert("transaction.timeout.ms", TRANSACTION_MS.to_owned());
         }
@@ -123,17 +124,32 @@ impl KafkaSettings {
         Ok(self.config(own))
     }
 
-    /// The librdkafka configuration of a consumer that reads all of some partitions.
+    /// The librdkafka configuration of a consumer that reads whole partitions.
     ///
     /// # Errors
     /// [`KafkaError::SetTwice`].
     pub fn consumer_config(&self) -> Result<ClientConfig, KafkaError> {
-        // Refuses what is refused of a producer.
+        // Rejects what is rejected for a producer.
         self.client_config(Tuning::default())?;
-        Ok(self.config(READING.map(|(key, value)| (key, value.to_owned()))))
+        let mut own: BTreeMap<&str, String> =
+            READING.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        own.extend(self.connecting());
+        Ok(self.config(own))
     }
 
-    /// The program's own properties, with those of the user, which win.
+    /// How long a connection may take to be set up. A name may have several addresses, one of which
+    /// swallows connections: the next is tried after a sixth of the time that the cluster has. An
+    /// address list that lives shorter than the attempts would be looked up anew and shuffled, and
+    /// librdkafka would choose the same address again.
+    fn connecting(&self) -> [(&'static str, String); 2] {
+        let setup = (self.patience / 6).clamp(Duration::from_secs(1), Duration::from_secs(10));
+        [
+            ("socket.connection.setup.timeout.ms", setup.as_millis().to_string()),
+            ("broker.address.ttl", (6 * setup).as_millis().to_string()),
+        ]
+    }
+
+    /// The program's own properties, overridden by the user's.
     fn config<'a>(&self, own: impl IntoIterator<Item = (&'a str, String)>) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
@@ -147,13 +163,13 @@ impl KafkaSettings {
     }
 }
 
-/// What the client says of settings that it refuses, without secrets.
+/// librdkafka's error about settings, without secrets.
 pub(super) fn refused(error: &ClientError) -> KafkaError {
     KafkaError::Settings(match error {
         ClientError::ClientConfig(_, problem, key, value) => {
             let property = Property::new(key, value);
             if property.is_secret() {
-                format!("the value of `{key}` can't be taken")
+                format!("the value of `{key}` is invalid")
             } else {
                 format!("{problem} (`{property:?}`)")
             }
@@ -165,15 +181,15 @@ pub(super) fn refused(error: &ClientError) -> KafkaError {
 /// Properties of the consumer that reads a run back; the user's own win.
 const READING: [(&str, &str); 8] = [
     ("client.id", "fleetstorm-verify"),
-    // A consumer needs a group to be told of; nothing is committed to it.
+    // A consumer needs a group id. Nothing is committed to it.
     ("group.id", "fleetstorm-verify"),
     ("enable.auto.commit", "false"),
     ("enable.partition.eof", "true"),
     ("isolation.level", "read_committed"),
-    // A full queue, and the end of a partition, are not waited at for the client's second and half.
+    // Don't wait a second at a full queue, or half of one at the end of a partition, as the defaults do.
     ("fetch.queue.backoff.ms", "2"),
     ("fetch.wait.max.ms", "20"),
-    // What was damaged on the way is no record of ours.
+    // A batch that was corrupted on the way is not a record of ours.
     ("check.crcs", "true"),
 ];
 

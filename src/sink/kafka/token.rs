@@ -1,5 +1,5 @@
-//! Tokens for SASL OAUTHBEARER, by OAuth's client credentials: what librdkafka calls
-//! `sasl.oauthbearer.method=oidc`, and can do only with a libcurl that few builds have.
+//! Tokens for SASL OAUTHBEARER by OAuth's client credentials grant: librdkafka's
+//! `sasl.oauthbearer.method=oidc`, for which librdkafka itself needs a libcurl that few builds have.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ use super::error::KafkaError;
 use crate::registry::{body_of, one_line, root_cause};
 use crate::sink::property::{Property, canonical};
 
-/// Gets tokens from an authorisation server, and keeps one for all clients of a run while it is
-/// good. `Debug` shows no secret.
+/// Fetches tokens from an authorisation server, and keeps a valid one for all clients of a run. `Debug`
+/// shows no secret.
 #[derive(Debug)]
 pub struct TokenSource {
     endpoint: Url,
@@ -33,11 +33,11 @@ pub struct TokenSource {
     kept: Mutex<Kept>,
 }
 
-/// What came of asking.
+/// The last answer.
 #[derive(Debug, Default)]
 struct Kept {
     token: Option<Token>,
-    /// When there was none last, and why.
+    /// When the last attempt failed, and why.
     failed: Option<(Instant, TokenError)>,
 }
 
@@ -46,25 +46,25 @@ struct Kept {
 pub struct Token {
     /// The token itself.
     pub text: SecretString,
-    /// Whom it is of.
+    /// Its principal.
     pub principal: String,
-    /// When it ends, in milliseconds since the epoch.
+    /// When it expires, in milliseconds since the epoch.
     pub ends_ms: i64,
-    /// From when on another is got.
+    /// From when on another one is fetched.
     stale_ms: i64,
 }
 
-/// How long the authorisation server may take.
+/// The timeout of the authorisation server.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// For how long nobody is asked again who gave none, so that a client's own asking, and that on its
-/// behalf, wait once.
+/// How long a failure is kept before the server is asked again, so that a client's own request, and ours
+/// for it, wait only once.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How long a token holds whose end nobody tells.
+/// The lifetime of a token that doesn't say.
 const LIFETIME: Duration = Duration::from_secs(300);
-/// The most of an answer that is read, in bytes.
+/// The most bytes of an answer that are read.
 const LARGEST: usize = 1 << 20;
 
-/// The properties that make up a source, by their canonical names.
+/// The properties of a source, by their canonical names.
 const METHOD: &str = "sasl.oauthbearer.method";
 const OWN: [&str; 8] = [
     METHOD,
@@ -80,7 +80,7 @@ const OWN: [&str; 8] = [
 /// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// The authorisation server can't be asked, or does not answer.
+    /// The authorisation server can't be reached, or doesn't answer.
     #[error("{0}")]
     Unanswered(String),
     /// It refuses.
@@ -92,10 +92,10 @@ pub enum TokenError {
     /// The certificate authority can't be read.
     #[error("https.ca.location can't be read: {0}")]
     Authority(String),
-    /// A certificate authority is named where nothing can be checked against it.
-    #[error("https.ca.location is of no use: this program was built without tls")]
+    /// A certificate authority is given, but this build has no TLS.
+    #[error("https.ca.location can't be used: this program was built without tls")]
     WithoutTls,
-    /// Any of these, with the server.
+    /// Any of these, with the server's URL.
     #[error("{problem} ({server})")]
     At {
         /// What went wrong.
@@ -103,16 +103,16 @@ pub enum TokenError {
         /// The server.
         server: String,
     },
-    /// librdkafka doesn't take the token.
+    /// librdkafka rejects the token.
     #[error("{0}")]
     NotTaken(String),
 }
 
 impl TokenSource {
-    /// Takes what makes up a source out of `properties`; none where they ask for none.
+    /// Takes the properties of a source out of `properties`; `None` if they ask for none.
     ///
     /// # Errors
-    /// [`KafkaError::Settings`] where something is missing or wrong.
+    /// [`KafkaError::Settings`] if something is missing or invalid.
     pub fn take(properties: &mut Vec<Property>) -> Result<Option<TokenSource>, KafkaError> {
         let asked = properties.iter().rev().find(|property| property.key == METHOD);
         if !asked.is_some_and(|property| property.value.trim().eq_ignore_ascii_case("oidc")) {
@@ -154,7 +154,7 @@ impl TokenSource {
         }))
     }
 
-    /// A token that is good for a while; waits for the authorisation server where none is kept.
+    /// A valid token. Waits for the authorisation server unless one is kept.
     ///
     /// # Errors
     /// Why there is none.
@@ -180,7 +180,7 @@ impl TokenSource {
         }
     }
 
-    /// What goes with each token to the broker: names and values.
+    /// The SASL extensions that go with each token: names and values.
     pub fn extensions(&self) -> &[(String, String)] {
         &self.extensions
     }
@@ -199,7 +199,7 @@ impl TokenSource {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body)
             .send()
-            // Its URL may have a query that nobody else should see.
+            // Its URL may have a secret query.
             .map_err(|error| TokenError::Unanswered(root_cause(&error.without_url())))?;
         let status = answer.status();
         let text = body_of(answer, LARGEST, asked + PATIENCE)
@@ -213,8 +213,7 @@ impl TokenSource {
         Ok(self.granted(granted, now_ms()))
     }
 
-    /// The token of an answer that came at `now_ms`. What a token says of itself counts, where it
-    /// is a JWT.
+    /// The token in an answer that came at `now_ms`. If it is a JWT, its own claims count.
     fn granted(&self, granted: Granted, now_ms: i64) -> Token {
         let claims = claims(&granted.access_token).unwrap_or_default();
         let by_answer =
@@ -226,13 +225,13 @@ impl TokenSource {
             text: granted.access_token.into(),
             principal: claims.sub.unwrap_or_else(|| self.client_id.clone()),
             ends_ms,
-            // The client asks again at four fifths.
+            // The client itself refreshes at four fifths.
             stale_ms: now_ms + (ends_ms - now_ms) / 10 * 7,
         }
     }
 
     fn client(&self) -> Result<Client, TokenError> {
-        // A redirect would take the secret elsewhere.
+        // A redirect would send the secret elsewhere.
         let builder = Client::builder().timeout(PATIENCE).redirect(Policy::none());
         #[cfg(feature = "tls")]
         let builder = match &self.ca_file {
@@ -280,7 +279,7 @@ struct Refused {
     error_description: String,
 }
 
-/// What a JWT says of itself.
+/// The claims of a JWT.
 #[derive(Default, Deserialize)]
 struct Claims {
     sub: Option<String>,

@@ -1,4 +1,4 @@
-//! What topics are like at one moment, and how they have changed since another.
+//! The state of topics at one moment, and how it has changed since another.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,15 +12,14 @@ use super::connect::Cluster;
 use super::describe;
 use super::error::KafkaError;
 
-/// What a topic is like.
+/// The state of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicState {
-    /// Its id, which a topic of the same name that is made anew doesn't have; none of a cluster without
-    /// ids.
+    /// Its topic id, which changes when the topic is recreated; `None` on a cluster without topic ids.
     pub id: Option<String>,
     /// How many partitions it has.
     pub partitions: u32,
-    /// Its `cleanup.policy`; none where the cluster doesn't tell.
+    /// Its `cleanup.policy`; `None` if the cluster doesn't report it.
     pub cleanup_policy: Option<String>,
 }
 
@@ -28,31 +27,32 @@ pub struct TopicState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum TopicChange {
-    /// It was deleted, and another of its name was made.
-    MadeAnew,
+    /// It was deleted and recreated.
+    #[serde(rename = "made_anew")]
+    Recreated,
     /// It was deleted.
     Deleted,
-    /// It has another number of partitions.
+    /// Its number of partitions changed.
     Partitions {
-        /// How many it had.
+        /// The number before.
         before: u32,
-        /// How many it has.
+        /// The number now.
         now: u32,
     },
-    /// It has another `cleanup.policy`.
+    /// Its `cleanup.policy` changed.
     CleanupPolicy {
-        /// What it had.
+        /// The policy before.
         before: String,
-        /// What it has.
+        /// The policy now.
         now: String,
     },
 }
 
 impl TopicState {
-    /// How `now`, what there is under its name, differs from it.
+    /// How the topic under its name now differs from it.
     pub fn changes(&self, now: &TopicState) -> Vec<TopicChange> {
         if self.id.is_some() && now.id.is_some() && self.id != now.id {
-            return vec![TopicChange::MadeAnew];
+            return vec![TopicChange::Recreated];
         }
         let mut changes = Vec::new();
         if self.partitions != now.partitions {
@@ -69,20 +69,18 @@ impl TopicState {
     }
 }
 
-/// What the topics `names` are like, without those that there aren't. A topic that the cluster doesn't
-/// describe for another reason is an error: it may be there.
+/// The state of the topics `names` that exist. If the cluster can't describe a topic for another reason,
+/// that is an error: the topic may exist.
 ///
 /// # Errors
-/// [`KafkaError`] where the cluster doesn't answer within `patience`.
+/// [`KafkaError`] if the cluster doesn't answer within `patience`.
 pub fn states(
     cluster: &Cluster,
     names: &[&str],
     patience: Duration,
 ) -> Result<BTreeMap<String, TopicState>, KafkaError> {
-    let failed = |cause: String| KafkaError::Request {
-        action: "ask what the topics are like".to_owned(),
-        cause,
-    };
+    let failed =
+        |cause: String| KafkaError::Request { action: "describe the topics".to_owned(), cause };
     let described = describe::topics(cluster.client(), names, patience)
         .map_err(|(code, reason)| failed(format!("{code}: {reason}")))?;
     let mut states = BTreeMap::new();
@@ -126,7 +124,7 @@ mod tests {
         assert_eq!(before.changes(&state(None, 3, None)), []);
         // What another topic is like is no change of this one.
         let another = state(Some("b"), 6, Some("compact"));
-        assert_eq!(before.changes(&another), [TopicChange::MadeAnew]);
+        assert_eq!(before.changes(&another), [TopicChange::Recreated]);
         let grown = state(Some("a"), 6, Some("compact"));
         let policy = TopicChange::CleanupPolicy { before: "delete".into(), now: "compact".into() };
         let expected = [TopicChange::Partitions { before: 3, now: 6 }, policy];

@@ -1,4 +1,4 @@
-//! The topics of a run: created where missing, checked where they exist.
+//! The topics of a run: created if missing, checked if they exist.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,67 +7,67 @@ use fleetstorm_model::record::Topic;
 use fleetstorm_model::record::topic::UnknownTopic;
 use rdkafka::admin::{ConfigResource, OwnedResourceSpecifier};
 
-use super::access::{self, Access};
+use super::access::{self, TopicAccess};
 use super::admin::Admin;
-use super::connect::{Cluster, Existing};
+use super::connect::{Cluster, TopicMetadata};
 use super::error::KafkaError;
 use crate::sink::property::Property;
 
-/// How topics are created where they are missing.
+/// How missing topics are created.
 #[derive(Debug, Clone)]
 pub struct TopicPolicy {
-    /// Put before each topic's name.
+    /// The prefix of topic names.
     pub prefix: String,
-    /// Partitions of each topic, at least one.
+    /// Partitions of each topic; at least one.
     pub partitions: u32,
-    /// Replicas of each partition; none: as the broker has it by default.
+    /// Replicas of each partition; `None` for the broker's default.
     pub replication_factor: Option<u16>,
     /// Topic configuration, for all topics or for one.
     pub configs: Vec<TopicConfig>,
-    /// Whether missing topics are created; if not, they are an error.
+    /// Whether missing topics are created. If not, they are an error.
     pub create: bool,
 }
 
 /// A topic configuration, as `--topic-config [TOPIC:]key=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicConfig {
-    /// The topic that it is for; none: all.
+    /// The topic that it is for; `None` for all.
     pub topic: Option<Topic>,
     /// Name and value.
     pub property: Property,
 }
 
-/// The instants that a run's records carry, as far as they are known before it, in milliseconds
-/// since the epoch.
+/// The timestamps of a run's records, as far as they are known beforehand, in milliseconds since the
+/// epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimestampRange {
     /// Now, by this machine's clock.
     pub now: i64,
     /// The first.
     pub earliest: i64,
-    /// The last; none where they may run ahead of the clock without a bound.
+    /// The last; `None` if they may run ahead of the clock without limit.
     pub latest: Option<i64>,
 }
 
-/// What became of the topics.
+/// The topics, ready for the run.
 #[derive(Debug, Clone, Default)]
 pub struct Prepared {
     /// The partitions of each topic asked for.
     pub partitions: BTreeMap<Topic, u32>,
     /// The names of topics that were created.
     pub created: Vec<String>,
-    /// What the user should know about the topics that existed.
+    /// Warnings about the topics that existed.
     pub warnings: Vec<String>,
-    /// The largest batch in bytes that every topic takes, where that is known.
+    /// The largest batch, in bytes, that every topic accepts, if that is known.
     pub largest_batch: Option<u64>,
     /// How old records may be before a broker forgets the producer that wrote them.
     pub producer_expiration: Duration,
 }
 
-/// A text that is no topic's configuration.
+/// Why a text is not a topic configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoTopicConfig {
-    /// It names a topic that there isn't.
+pub enum TopicConfigError {
+    /// It names an unknown topic.
     #[error(transparent)]
     Topic(#[from] UnknownTopic),
     /// It sets no property.
@@ -76,14 +76,14 @@ pub enum NoTopicConfig {
 }
 
 impl std::str::FromStr for TopicConfig {
-    type Err = NoTopicConfig;
+    type Err = TopicConfigError;
 
-    fn from_str(text: &str) -> Result<TopicConfig, NoTopicConfig> {
+    fn from_str(text: &str) -> Result<TopicConfig, TopicConfigError> {
         let (topic, rest) = match text.split_once(':') {
             Some((topic, rest)) if !topic.contains('=') => (Some(topic.parse()?), rest),
             _ => (None, text),
         };
-        let property = rest.parse().map_err(|_| NoTopicConfig::Form)?;
+        let property = rest.parse().map_err(|_| TopicConfigError::Form)?;
         Ok(TopicConfig { topic, property })
     }
 }
@@ -94,7 +94,7 @@ impl TopicPolicy {
         format!("{}{}", self.prefix, topic.name())
     }
 
-    /// The configuration that `topic` is created with, the user's own last and winning.
+    /// The configuration to create `topic` with. The user's own comes last, and wins.
     fn config(&self, topic: Topic, stamps: &TimestampRange) -> BTreeMap<String, String> {
         let mut config = BTreeMap::new();
         let cleanup = if topic.is_compacted() { "compact" } else { "delete" };
@@ -103,7 +103,7 @@ impl TopicPolicy {
             config.insert(AFTER_MAX.to_owned(), i64::MAX.to_string());
         }
         if !topic.is_compacted() && stamps.age() > RETENTION_MARGIN {
-            // Long enough that the oldest records stay a week beyond the run.
+            // So long that the oldest records stay a week beyond the run.
             let retention = stamps.age().saturating_add(RETENTION_DEFAULT);
             config.insert(RETENTION.to_owned(), retention.to_string());
         }
@@ -119,22 +119,22 @@ impl TopicPolicy {
 /// After how long brokers forget producers, and Kafka's default: a day.
 const EXPIRATION: &str = "producer.id.expiration.ms";
 const EXPIRATION_DEFAULT: Duration = Duration::from_secs(86_400);
-/// How far ahead of its clock a broker takes timestamps, and Kafka 4's default: an hour.
+/// How far ahead of its clock a broker accepts timestamps, and Kafka 4's default: an hour.
 const AFTER_MAX: &str = "message.timestamp.after.max.ms";
 const AFTER_MAX_DEFAULT: i64 = 3_600_000;
-/// How far behind its clock a broker takes timestamps.
+/// How far behind its clock a broker accepts timestamps.
 const BEFORE_MAX: &str = "message.timestamp.before.max.ms";
 const RETENTION: &str = "retention.ms";
 const RETENTION_DEFAULT: i64 = 7 * 86_400_000;
 const RETENTION_MARGIN: i64 = 6 * 86_400_000;
-/// What a batch's headers may add to its records, of what max.message.bytes allows.
+/// What a batch header may add to its records, of what max.message.bytes allows.
 const BATCH_OVERHEAD: u64 = 512;
-/// How long a cluster may take to tell what may be done with the topics.
+/// The timeout for the access check.
 const ACCESS_PATIENCE: Duration = Duration::from_secs(5);
 
 impl TimestampRange {
-    /// The instants that records of `topic` carry: announcements carry the start, and are sent
-    /// before it where it lies ahead.
+    /// The timestamps of the records of `topic`. Announcements carry the start, and are sent before it if
+    /// it lies ahead.
     fn of(self, topic: Topic) -> TimestampRange {
         match topic {
             Topic::Machines => TimestampRange {
@@ -159,8 +159,7 @@ impl TimestampRange {
 /// Makes sure that `topics` exist and suit the run.
 ///
 /// # Errors
-/// [`KafkaError`] where a topic can't be created, isn't allowed, or would refuse the run's
-/// timestamps.
+/// [`KafkaError`] if a topic can't be created, may not be written, or would reject the run's timestamps.
 pub fn prepare(
     cluster: &Cluster,
     topics: &[Topic],
@@ -200,14 +199,14 @@ pub fn prepare(
     Ok(prepared)
 }
 
-/// After how long brokers forget producers, by the first broker that tells.
+/// After how long brokers forget producers, by the first broker that reports it.
 fn producer_expiration(cluster: &Cluster, admin: &Admin) -> Duration {
     let broker = cluster.nodes().first();
     let told = broker.and_then(|broker| admin.broker_config(broker.id, EXPIRATION));
     told.and_then(|ms| ms.parse().ok()).map_or(EXPIRATION_DEFAULT, Duration::from_millis)
 }
 
-/// The `cleanup.policy` of each of these topics; those that don't tell are left out.
+/// The `cleanup.policy` of each of these topics, without those that don't report it.
 pub fn cleanup_policies(cluster: &Cluster, names: &[&str]) -> BTreeMap<String, String> {
     let admin = match Admin::new(cluster) {
         Ok(admin) => admin,
@@ -224,8 +223,8 @@ pub fn cleanup_policies(cluster: &Cluster, names: &[&str]) -> BTreeMap<String, S
     policies.collect()
 }
 
-/// An error for the first topic that may be seen and not written, which would otherwise cost every
-/// record, or the producer as a whole.
+/// An error for the first topic that exists and may not be written. Otherwise every record would fail, or
+/// the producer as a whole.
 fn ask_for_writing(
     cluster: &Cluster,
     topics: &[Topic],
@@ -235,26 +234,26 @@ fn ask_for_writing(
     let patience = cluster.settings().patience.min(ACCESS_PATIENCE);
     match access::access(cluster, &names, patience) {
         Ok(told) => {
-            let unwritable = told.iter().position(|access| *access == Access::Unwritable);
+            let unwritable = told.iter().position(|access| *access == TopicAccess::NotWritable);
             match unwritable.and_then(|at| names.into_iter().nth(at)) {
                 Some(topic) => Err(KafkaError::Unauthorised { action: "write to", topic }),
                 None => Ok(()),
             }
         }
         Err(error) => {
-            // Older brokers don't tell; then the records find out.
+            // Older brokers don't report it. Then the first record finds out.
             tracing::debug!("whether the topics may be written is unknown: {error}");
             Ok(())
         }
     }
 }
 
-/// Waits until every topic shows a leader for each of its partitions; returns their counts.
+/// Waits until every partition of every topic has a leader. Returns the numbers of partitions.
 fn settle(
     cluster: &Cluster,
     topics: &[Topic],
     policy: &TopicPolicy,
-    mut existing: BTreeMap<String, Existing>,
+    mut existing: BTreeMap<String, TopicMetadata>,
 ) -> Result<BTreeMap<Topic, u32>, KafkaError> {
     let started = Instant::now();
     let patience = cluster.settings().patience;
@@ -282,10 +281,10 @@ fn settle(
     }
 }
 
-/// Waits until the leader of every partition of a new topic answers as such, which may be later than
-/// the cluster names it. A leader that doesn't know yet refuses a producer's first batch; where it has
-/// learnt it by the second, it takes that one, whatever its number in the sequence, and then calls the
-/// first, sent again, a duplicate: acknowledged, and nowhere stored.
+/// Waits until the leader of every partition of a new topic answers as the leader, which may be later
+/// than the metadata names it. A leader that doesn't know yet rejects a producer's first batch. If it
+/// knows by the second, it accepts that one, whatever its sequence number, and calls the first one,
+/// retried, a duplicate: acknowledged, and never appended.
 fn await_leaders(cluster: &Cluster, topic: &str, partitions: u32) -> Result<(), KafkaError> {
     let started = Instant::now();
     let patience = cluster.settings().patience;
@@ -316,7 +315,7 @@ fn warn_of_uneven_partitions(policy: &TopicPolicy, prepared: &mut Prepared) {
     ));
 }
 
-/// Holds the configurations of topics that exist against the run.
+/// Checks the configurations of existing topics.
 fn check_all(
     admin: &Admin,
     topics: &[Topic],
@@ -334,7 +333,7 @@ fn check_all(
     Ok(())
 }
 
-/// Holds an existing topic's configuration against the run.
+/// Checks an existing topic's configuration.
 fn check(
     topic: Topic,
     name: &str,
@@ -367,7 +366,7 @@ fn check(
         && stamps.age() > retention
     {
         prepared.warnings.push(format!(
-            "topic `{name}` keeps records for {}, and this run's begin {} ago: the broker may \
+            "topic `{name}` keeps records for {}, and this run's records begin {} ago: the broker may \
              delete them at once; raise its retention.ms or choose a later --start",
             span(retention),
             span(stamps.age())

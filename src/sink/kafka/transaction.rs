@@ -1,5 +1,5 @@
-//! Transactions: the records of one thread's producer, committed by number or by time, so that who
-//! reads committed records only sees all of a transaction or nothing.
+//! Transactions: the records of one thread's producer, committed by number or by time. A read_committed
+//! consumer sees all of a transaction, or nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,15 +14,15 @@ use super::produce::KafkaProducer;
 use crate::sink::SinkError;
 use crate::sink::tally::Tally;
 
-/// How long a commit may take, with all its tries: as long as brokers keep a transaction open.
+/// The timeout of a commit, retries included: as long as brokers keep a transaction open.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// One try of it.
+/// The timeout of one attempt.
 const TURN: Duration = Duration::from_secs(10);
-/// Records between two looks at the clock.
+/// Records between two readings of the clock.
 const LOOK_EVERY: u64 = 256;
 
-/// The transactions of one producer. Its delivery reports have a thread of their own, since a commit
-/// waits for them.
+/// The transactions of one producer. A thread must poll for its delivery reports, since a commit waits
+/// for them.
 pub struct Transaction {
     producer: KafkaProducer,
     tally: Arc<Tally>,
@@ -34,19 +34,19 @@ pub struct Transaction {
 struct Open {
     since: Instant,
     records: u64,
-    /// By topic: what was acknowledged before.
+    /// By topic: records acknowledged before.
     acked: [u64; Topic::COUNT],
 }
 
-/// The id of the producer of `thread` in `shard`.
+/// The transactional id of the producer of `thread` in `shard`.
 pub fn id(transactions: &Transactions, shard: u32, thread: u32) -> String {
     format!("{}-{shard}-{thread}", transactions.id)
 }
 
-/// Fences whoever had the producer's transactional id before, and aborts what they left open.
+/// Fences the previous producer of the transactional id, and aborts its open transaction.
 ///
 /// # Errors
-/// [`KafkaError::Request`] where the cluster doesn't let it.
+/// [`KafkaError::Request`] if the cluster refuses.
 pub fn fence(producer: &KafkaProducer, id: &str, patience: Duration) -> Result<(), KafkaError> {
     let deadline = Instant::now() + patience;
     loop {
@@ -92,7 +92,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Counts a record that was handed over; commits where the transaction is full or old.
+    /// Counts a record. Commits if the transaction is full or old.
     ///
     /// # Errors
     /// As [`Transaction::commit`].
@@ -109,18 +109,18 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`Transaction::commit`].
-    pub fn rest(&mut self, until_next: Duration) -> Result<(), SinkError> {
+    pub fn before_pause(&mut self, until_next: Duration) -> Result<(), SinkError> {
         match &self.open {
             Some(open) if open.since.elapsed() + until_next >= self.longest => self.commit(),
             _ => Ok(()),
         }
     }
 
-    /// Commits what is open, once all of it is acknowledged.
+    /// Commits the open transaction, once all its records are acknowledged.
     ///
     /// # Errors
-    /// [`SinkError::Fatal`] where it can't be committed: it is aborted, and its records count as
-    /// failed. A run that is resumed sends them again.
+    /// [`SinkError::Fatal`] if it can't be committed: it is aborted, and its records count as failed. A
+    /// resumed run sends them again.
     pub fn commit(&mut self) -> Result<(), SinkError> {
         let Some(open) = self.open.take() else { return Ok(()) };
         let deadline = Instant::now() + PATIENCE;
@@ -131,13 +131,13 @@ impl Transaction {
                 Err(error) => break error,
             }
         };
-        // Where even that fails, the broker aborts it when its time is over.
+        // If even that fails, the broker aborts it after its timeout.
         if let Err(error) = self.producer.abort_transaction(TURN) {
             tracing::debug!("the transaction is left to its timeout: {}", cause(&error));
         }
         self.tally.revoke(&open.acked, "TransactionAborted");
         Err(SinkError::Fatal(format!(
-            "a transaction of {} records is not committed: {}; --resume goes on behind the last that is",
+            "a transaction of {} records was not committed: {}; --resume continues after the last one that was",
             open.records,
             cause(&error)
         )))

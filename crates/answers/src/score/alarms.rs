@@ -19,9 +19,10 @@ pub struct Alarms {
     numbers: HashMap<Box<str>, usize>,
     machines: Vec<OfMachine>,
     rows: u64,
+    /// How many rows say what another of the same machine and instant had said.
     repeated: u64,
-    /// Rows whose machine isn't known yet to be one of the run's.
-    scored: u64,
+    /// How many rows have a score.
+    with_score: u64,
 }
 
 /// The rows of one machine.
@@ -49,7 +50,7 @@ impl Alarms {
     /// Takes a row.
     pub fn add(&mut self, machine_id: &str, alarm: Alarm) {
         self.rows += 1;
-        self.scored += u64::from(alarm.score.is_some());
+        self.with_score += u64::from(alarm.score.is_some());
         let number = match self.numbers.get(machine_id) {
             Some(&number) => number,
             None => {
@@ -74,7 +75,7 @@ impl Alarms {
 
     /// How many rows have a score.
     pub(super) fn with_score(&self) -> u64 {
-        self.scored
+        self.with_score
     }
 
     /// The rows of each machine.

@@ -9,8 +9,9 @@ impl Score {
     /// detected so long after their begins, in milliseconds.
     pub fn random_within(&self, kind: IncidentKind, delay_ms: i64) -> f64 {
         let of = || self.episodes_of(kind);
-        let detected: f64 =
-            of().map(|episode| self.detects.detects(episode.readings_within(self, delay_ms))).sum();
+        let detected: f64 = of()
+            .map(|episode| self.by_chance.detects(episode.readings_within(self, delay_ms)))
+            .sum();
         detected / of().count().max(1) as f64
     }
 

@@ -20,7 +20,7 @@ pub struct Score {
     pub run: RunFacts,
     /// What it said.
     pub alarms: AlarmCounts,
-    /// The detector that the others' figures are of.
+    /// The detector that stands beside it.
     pub random: RandomDetector,
     /// Episodes of all kinds.
     pub all: Figures,
@@ -39,8 +39,9 @@ pub struct Score {
     /// All episodes, in the order of machines.
     #[serde(skip)]
     pub episodes: Vec<Episode>,
+    /// The random detector.
     #[serde(skip)]
-    pub(super) detects: Random,
+    pub(super) by_chance: Random,
     #[serde(skip)]
     pub(super) grace_ms: i64,
 }
@@ -56,9 +57,9 @@ pub struct RunFacts {
     pub anomalous_readings: u64,
     /// For how long machines reported and nothing was wrong with them.
     pub healthy_machine_hours: f64,
-    /// Its first instant and its last reading, in milliseconds since the epoch.
+    /// When it starts, in milliseconds since the epoch.
     pub from_ms: i64,
-    /// As above.
+    /// Its last reading.
     pub to_ms: i64,
 }
 
@@ -292,7 +293,7 @@ pub(super) fn figures(truth: &Truth, alarms: &Alarms, options: &Options, seed: u
             ..sorted.counts
         },
         episodes,
-        detects: random,
+        by_chance: random,
         grace_ms: options.rules.grace_ms,
     }
 }

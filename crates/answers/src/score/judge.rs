@@ -51,15 +51,15 @@ pub struct Tally {
     pub first_ms: Vec<Option<i64>>,
     /// Of each span, when the first alarm was written.
     pub first_written_ms: Vec<Option<i64>>,
-    /// Alarms by what they are.
+    /// Alarms in an episode or its grace.
     pub right: u64,
-    /// As above.
+    /// Alarms where nothing is wrong.
     pub wrong: u64,
-    /// By the kind of incident that they lie in, the one that began first.
+    /// Alarms in other incidents, by the kind of the one that began first.
     pub apart: [u64; IncidentKind::ALL.len()],
-    /// The same once they are merged.
+    /// Right alarms once they are merged.
     pub merged_right: u64,
-    /// As above.
+    /// Wrong alarms once they are merged.
     pub merged_wrong: u64,
 }
 

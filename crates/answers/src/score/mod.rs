@@ -1,9 +1,12 @@
 //! A detector's alarms, scored against the ground truth that the run's manifest gives.
 //!
-//! A small set of figures, none of which stands for the whole, and no total. Beside each is that of a
-//! detector that raises as many alarms at readings drawn at random. An episode counts as detected, or as
-//! missed: nothing is adjusted for having hit one of its points. What is kept grows with alarms,
+//! There is a small set of figures and no total. Beside each is that of a detector that raises as many
+//! alarms at readings drawn at random. An episode is detected or missed; readings count for themselves, and
+//! those of an episode don't count as found because one of them was. What is kept grows with alarms,
 //! incidents and machines, not with readings.
+//!
+//! The rows go through `alarms` (what the detector said), `truth` (what really happened, made again in one
+//! pass), `judge` (which alarms are right) and `figures`; `random` is the detector that stands beside.
 
 mod alarms;
 mod curve;

@@ -1,7 +1,7 @@
 //! A detector that knows nothing: each reading that a machine reports raises an alarm with one
 //! probability, such that it raises as many as the detector that is scored.
 
-use fleetstorm_model::random::{Purpose, Stream};
+use fleetstorm_model::random::{Purpose, RandomStream};
 
 use super::judge::{Raised, Rules, Tally, judge};
 use super::truth::{Stretch, Truth};
@@ -40,7 +40,7 @@ impl Random {
 
     /// What comes of the alarms of one simulation.
     pub fn simulate(&self, truth: &Truth, rules: Rules, seed: u64, simulation: u32) -> Tally {
-        let draws = Stream::new(seed, u64::from(simulation), Purpose::Detector);
+        let draws = RandomStream::new(seed, u64::from(simulation), Purpose::Detector);
         judge(&truth.spans, Draws::new(&truth.stretches, self.probability, draws), rules)
     }
 }
@@ -50,14 +50,14 @@ impl Random {
 pub struct Draws<'a> {
     stretches: &'a [Stretch],
     probability: f64,
-    draws: Stream,
+    draws: RandomStream,
     /// The reading that alarms next, in the first of the stretches that are left.
     next: u64,
 }
 
 impl<'a> Draws<'a> {
     /// Those among the readings of `stretches`.
-    pub fn new(stretches: &'a [Stretch], probability: f64, mut draws: Stream) -> Draws<'a> {
+    pub fn new(stretches: &'a [Stretch], probability: f64, mut draws: RandomStream) -> Draws<'a> {
         let next = draws.geometric(probability);
         Draws { stretches, probability, draws, next }
     }
@@ -93,7 +93,7 @@ mod tests {
         };
         let stretches = [stretch(0, 3, 0), stretch(1, 1, 7), stretch(2, 4, 100)];
         let draw = |seed, p| {
-            Draws::new(&stretches, p, Stream::new(seed, 0, Purpose::Detector))
+            Draws::new(&stretches, p, RandomStream::new(seed, 0, Purpose::Detector))
                 .map(|raised| (raised.machine, raised.at_ms))
                 .collect::<Vec<_>>()
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fleetstorm_model::Run;
 use fleetstorm_model::fleet::Share;
-use fleetstorm_model::random::{Purpose, Stream};
+use fleetstorm_model::random::{Purpose, RandomStream};
 use fleetstorm_model::record::{Record, Telemetry, Topic};
 
 use super::*;
@@ -167,7 +167,7 @@ fn a_random_detector_has_the_figures_that_stand_beside_it() {
     let (mut recall, mut precision, mut rate, mut delay) = (vec![], vec![], vec![], vec![]);
     let mut variance = 0.0;
     for seed in 0..RUNS as u64 {
-        let mut draws = Stream::new(seed, 1, Purpose::Signals);
+        let mut draws = RandomStream::new(seed, 1, Purpose::Signals);
         let random = detector(&run, |_| draws.chance(0.03).then_some(0.5));
         let score = scored(&run, random, &PLAIN);
         let apart = |figure: Figure| figure.value.unwrap() - figure.random.unwrap();

@@ -1,85 +1,28 @@
-//! A record batch of Kafka's format 2 as it came: its header read, its place in the log stamped on.
+//! A record batch in Kafka's format 2, as it came, with its base offset and leader epoch stamped on.
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
+use super::header::{CONTROL, HEADER, Header, LOG_APPEND_TIME, TRANSACTIONAL, i32_at};
 use super::records::{self, RecordError};
 
-/// The bytes of a batch before its records.
-pub(crate) const HEADER: usize = 61;
-/// Where the bytes begin that the checksum covers.
+/// The first byte that the checksum covers.
 const CHECKED: usize = 21;
 /// The bytes that the length of a batch doesn't count: the base offset and the length itself.
 const UNCOUNTED: usize = 12;
 
-const TRANSACTIONAL: i16 = 1 << 4;
-const CONTROL: i16 = 1 << 5;
-const LOG_APPEND_TIME: i16 = 1 << 3;
-
-/// What the header of a batch says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) base_offset: i64,
-    pub(crate) leader_epoch: i32,
-    pub(crate) attributes: i16,
-    pub(crate) last_offset_delta: i32,
-    pub(crate) base_timestamp: i64,
-    pub(crate) max_timestamp: i64,
-    pub(crate) producer_id: i64,
-    pub(crate) producer_epoch: i16,
-    pub(crate) base_sequence: i32,
-    pub(crate) count: i32,
-}
-
-impl Header {
-    /// The offset of the last record, present or compacted away.
-    pub(crate) fn last_offset(&self) -> i64 {
-        self.base_offset + i64::from(self.last_offset_delta)
-    }
-
-    /// The sequence number of the last record; numbers begin at 0 again after the highest.
-    pub(crate) fn last_sequence(&self) -> i32 {
-        if self.base_sequence < 0 {
-            return -1;
-        }
-        let last = i64::from(self.base_sequence) + i64::from(self.last_offset_delta);
-        i32::try_from(last % (i64::from(i32::MAX) + 1)).unwrap_or(-1)
-    }
-
-    pub(crate) fn codec(&self) -> i16 {
-        self.attributes & 0b111
-    }
-
-    pub(crate) fn is_transactional(&self) -> bool {
-        self.attributes & TRANSACTIONAL != 0
-    }
-
-    pub(crate) fn is_control(&self) -> bool {
-        self.attributes & CONTROL != 0
-    }
-
-    pub(crate) fn is_log_append_time(&self) -> bool {
-        self.attributes & LOG_APPEND_TIME != 0
-    }
-
-    /// Whether the batch belongs to a producer with a sequence.
-    pub(crate) fn has_producer(&self) -> bool {
-        self.producer_id >= 0
-    }
-}
-
-/// A whole batch, in bytes of its own.
+/// A batch, in bytes of its own.
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
     pub(crate) header: Header,
     pub(crate) bytes: Bytes,
 }
 
-/// Reads the one batch that a producer sent for a partition, and checks all that doesn't depend on the
-/// log: its length, size, checksum and records. What is compressed is opened only where `open` asks.
+/// Reads the batch that a producer sent for a partition, and checks all that doesn't depend on the log:
+/// length, size, checksum and records. Compressed records are checked only if `open` is set.
 ///
 /// # Errors
-/// The code that Kafka answers with, and why.
+/// Kafka's error code, and a message.
 pub(crate) fn check(
     sent: &Bytes,
     max_bytes: usize,
@@ -90,7 +33,7 @@ pub(crate) fn check(
     if sent.len() > 16 && sent[16] < 2 {
         return Err((
             ResponseError::UnsupportedForMessageFormat,
-            "record batches of format 2 alone are taken".to_owned(),
+            "only record batches of format 2 are supported".to_owned(),
         ));
     }
     if sent.len() < HEADER {
@@ -101,7 +44,7 @@ pub(crate) fn check(
     }
     let length = usize::try_from(i32_at(sent, 8)).unwrap_or(0) + UNCOUNTED;
     if length < HEADER || length > sent.len() {
-        return Err(corrupt("the length of the batch is not that of what came"));
+        return Err(corrupt("the length of the batch is not the length of the data"));
     }
     if length < sent.len() {
         return Err(invalid("more than one batch for a partition"));
@@ -113,11 +56,11 @@ pub(crate) fn check(
         ));
     }
     if crc32c::crc32c(&sent[CHECKED..]) != i32_at(sent, 17).cast_unsigned() {
-        return Err(corrupt("the checksum is not that of the batch"));
+        return Err(corrupt("the checksum does not match the batch"));
     }
-    let header = read(sent);
+    let header = Header::read(sent);
     if header.count <= 0 || header.last_offset_delta != header.count - 1 {
-        return Err(invalid("the count of records does not fit the offsets"));
+        return Err(invalid("the count of records does not match the offsets"));
     }
     if header.is_control() {
         return Err(invalid("producers may not write control batches"));
@@ -131,7 +74,9 @@ pub(crate) fn check(
     if header.codec() == 0 || open {
         let body = sent.slice(HEADER..);
         records::check(&header, body, open).map_err(|e| match e {
-            RecordError::NoKey => invalid("a compacted topic takes no record without a key"),
+            RecordError::NoKey => {
+                invalid("a compacted topic does not accept records without a key")
+            }
             RecordError::Malformed(why) => invalid(why),
             RecordError::Codec(why) => (ResponseError::CorruptMessage, why.to_string()),
         })?;
@@ -139,7 +84,7 @@ pub(crate) fn check(
     Ok(header)
 }
 
-/// The batch at its place in the log, copied, so that it doesn't hold the whole request in memory.
+/// Stamps a batch with its place in the log. A copy, so that it doesn't keep the whole request in memory.
 pub(crate) fn place(
     sent: &[u8],
     mut header: Header,
@@ -162,7 +107,7 @@ pub(crate) fn place(
     Batch { header, bytes: Bytes::from(bytes) }
 }
 
-/// Writes a batch of the broker's own: a header and uncompressed records, which are `body`.
+/// Writes a batch: a header, and uncompressed records, which are `body`.
 pub(crate) fn write(header: Header, body: &[u8]) -> Batch {
     let mut header = header;
     header.attributes &= !0b111;
@@ -186,7 +131,7 @@ pub(crate) fn write(header: Header, body: &[u8]) -> Batch {
     Batch { header, bytes: Bytes::from(bytes) }
 }
 
-/// The marker that ends a transaction in a partition.
+/// The control batch that ends a transaction in a partition.
 pub(crate) fn marker(
     base_offset: i64,
     leader_epoch: i32,
@@ -217,35 +162,4 @@ pub(crate) fn marker(
 fn stamp_checksum(bytes: &mut [u8]) {
     let crc = crc32c::crc32c(&bytes[CHECKED..]);
     bytes[17..21].copy_from_slice(&crc.to_be_bytes());
-}
-
-fn read(bytes: &[u8]) -> Header {
-    Header {
-        base_offset: i64_at(bytes, 0),
-        leader_epoch: i32_at(bytes, 12),
-        attributes: i16_at(bytes, 21),
-        last_offset_delta: i32_at(bytes, 23),
-        base_timestamp: i64_at(bytes, 27),
-        max_timestamp: i64_at(bytes, 35),
-        producer_id: i64_at(bytes, 43),
-        producer_epoch: i16_at(bytes, 51),
-        base_sequence: i32_at(bytes, 53),
-        count: i32_at(bytes, 57),
-    }
-}
-
-fn i16_at(bytes: &[u8], at: usize) -> i16 {
-    i16::from_be_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn i32_at(bytes: &[u8], at: usize) -> i32 {
-    let mut field = [0; 4];
-    field.copy_from_slice(&bytes[at..at + 4]);
-    i32::from_be_bytes(field)
-}
-
-fn i64_at(bytes: &[u8], at: usize) -> i64 {
-    let mut field = [0; 8];
-    field.copy_from_slice(&bytes[at..at + 8]);
-    i64::from_be_bytes(field)
 }

@@ -1,16 +1,16 @@
-//! Opening what a batch compresses. The broker compresses nothing itself: batches are kept as they came.
+//! Decompresses batches. The broker never compresses: batches are kept as they came.
 
 use std::io::{self, Read};
 
 use bytes::Bytes;
 
-/// The most that a batch may come to: a small one that opens into gigabytes is refused.
+/// The most bytes that a batch may decompress to: a small one that expands to gigabytes is rejected.
 const MOST: u64 = 128 << 20;
 
-/// What snappy's Java framing begins with, which Java clients and librdkafka write.
+/// The magic bytes of the Java library's framing of snappy, which Java clients and librdkafka write.
 const XERIAL: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
 
-/// Why what a batch compresses can't be opened.
+/// Why a batch can't be decompressed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodecError {
     #[error("codec {0} is unknown")]
@@ -21,10 +21,10 @@ pub(crate) enum CodecError {
     TooLarge { codec: &'static str },
 }
 
-/// The records of a batch, opened by the codec of its attributes.
+/// Decompresses the records of a batch with the codec of its attributes.
 ///
 /// # Errors
-/// Why they can't be.
+/// If they can't be decompressed.
 pub(crate) fn open(codec: i16, body: Bytes) -> Result<Bytes, CodecError> {
     let opened = match codec {
         0 => return Ok(body),
@@ -51,7 +51,7 @@ fn all(codec: &'static str, from: impl Read) -> Result<Vec<u8>, CodecError> {
     }
 }
 
-/// Snappy in the framing of Java's library (blocks behind their lengths), or bare.
+/// Snappy in the framing of the Java library (blocks with their lengths), or bare.
 fn snappy(body: &[u8]) -> Result<Vec<u8>, CodecError> {
     let codec = "snappy";
     let fail = |e: &dyn std::fmt::Display| CodecError::Damaged { codec, cause: e.to_string() };
@@ -62,7 +62,7 @@ fn snappy(body: &[u8]) -> Result<Vec<u8>, CodecError> {
         }
         return snap::raw::Decoder::new().decompress_vec(body).map_err(|e| fail(&e));
     };
-    // Two versions of four bytes, which nobody looks at.
+    // Two version numbers of four bytes each, which nobody checks.
     let mut rest = framed.get(8..).ok_or_else(|| fail(&io::ErrorKind::UnexpectedEof))?;
     let mut opened = Vec::new();
     while !rest.is_empty() {

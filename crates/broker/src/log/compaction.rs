@@ -1,25 +1,25 @@
-//! Compaction: of each key the last record stays.
+//! Compaction: the last record of each key stays.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 
 use super::Log;
-use super::batch::{self, Batch, HEADER, Header};
+use super::batch::{self, Batch};
+use super::header::{HEADER, Header};
 use super::records::{self, Record};
 
 impl Log {
-    /// Whether enough came since the last compaction to make another worth it: `least` bytes, and as many
-    /// as were left then.
+    /// Whether another compaction is worthwhile: at least `least` bytes came since the last one, and as
+    /// many as that one left.
     pub(crate) fn is_dirty(&self, least: usize) -> bool {
         self.bytes.saturating_sub(self.compacted_bytes) >= self.compacted_bytes.max(least)
     }
 
-    /// Drops the records whose keys have later ones, and tombstones from before `horizon_ms`. What
-    /// belongs to transactions that aren't complete stays, as does the last batch; and a batch that
-    /// can't be opened. Offsets stay what they were.
+    /// Drops records whose key has a later one, and tombstones from before `horizon_ms`. Open
+    /// transactions, the last batch, and batches that can't be decompressed stay. Offsets don't change.
     pub(crate) fn compact(&mut self, horizon_ms: i64) {
-        let below = self.last_stable();
+        let below = self.last_stable_offset();
         // The last batch keeps the end of the log readable.
         let settled = self
             .batches
@@ -77,7 +77,7 @@ impl Log {
     }
 
     fn is_aborted(&self, header: &Header) -> bool {
-        let within = |a: &super::Aborted| {
+        let within = |a: &super::AbortedTxn| {
             a.producer_id == header.producer_id
                 && a.first <= header.base_offset
                 && header.base_offset < a.last
@@ -86,7 +86,7 @@ impl Log {
     }
 }
 
-/// The batch with what stays of its records, not compressed.
+/// The batch with the records that stay, uncompressed.
 fn rewritten(header: Header, records: &[Record]) -> Batch {
     let mut body = Vec::new();
     for r in records {

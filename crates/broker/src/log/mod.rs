@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod codec;
 mod compaction;
+pub(crate) mod header;
 pub(crate) mod producers;
 pub(crate) mod records;
 
@@ -11,51 +12,52 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
 
-use batch::{Batch, HEADER, Header};
-use producers::{Place, Producers};
+use batch::Batch;
+use header::{HEADER, Header};
+use producers::{Producers, SequenceCheck};
 
-/// One partition's batches and all that follows from them.
+/// The batches of one partition, and what follows from them.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     /// In order of their offsets.
     batches: VecDeque<Batch>,
     /// The first offset that may be read.
     start: i64,
-    /// The offset of the record that comes next.
+    /// The offset of the next record.
     end: i64,
     /// The bytes of all batches.
     bytes: usize,
-    /// How many the last compaction left.
+    /// The bytes that the last compaction left.
     compacted_bytes: usize,
     pub(crate) producers: Producers,
-    /// Transactions that were aborted, in the order of their markers.
-    aborted: Vec<Aborted>,
-    /// Each leader epoch with the offset where it began.
+    /// Aborted transactions, in the order of their markers.
+    aborted: Vec<AbortedTxn>,
+    /// Each leader epoch and its start offset.
     epochs: Vec<(i32, i64)>,
 }
 
-/// A transaction whose records read_committed leaves out.
+/// An aborted transaction, whose records read_committed consumers skip.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Aborted {
+pub(crate) struct AbortedTxn {
     pub(crate) producer_id: i64,
     pub(crate) first: i64,
     /// The offset of its marker.
     pub(crate) last: i64,
 }
 
-/// Where a batch has its place.
+/// The result of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub(crate) struct AppendInfo {
     pub(crate) base_offset: i64,
-    /// The broker's time, where the topic has timestamps of appending.
+    /// The append time, if the topic has LogAppendTime; else -1.
     pub(crate) log_append_time: i64,
-    /// Whether it was there before.
+    /// Whether it was a duplicate.
     pub(crate) duplicate: bool,
 }
 
-/// A record's time and offset.
+/// The timestamp, offset and leader epoch of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct At {
+pub(crate) struct OffsetAndTimestamp {
     pub(crate) timestamp: i64,
     pub(crate) offset: i64,
     pub(crate) leader_epoch: i32,
@@ -66,7 +68,7 @@ impl Log {
         self.start
     }
 
-    /// The high watermark: all that is stored is replicated as well.
+    /// The high watermark: all records count as replicated.
     pub(crate) fn end(&self) -> i64 {
         self.end
     }
@@ -75,38 +77,42 @@ impl Log {
         self.bytes
     }
 
-    /// The offset before which every transaction is complete.
-    pub(crate) fn last_stable(&self) -> i64 {
-        self.producers.first_unstable().unwrap_or(self.end)
+    /// The offset before which every transaction has ended.
+    pub(crate) fn last_stable_offset(&self) -> i64 {
+        self.producers.first_unstable_offset().unwrap_or(self.end)
     }
 
     pub(crate) fn batches(&self) -> impl DoubleEndedIterator<Item = &Batch> {
         self.batches.iter()
     }
 
-    /// Stores a checked batch, unless it was stored before.
+    /// Appends a checked batch, unless it is a duplicate.
     ///
     /// # Errors
-    /// The code that Kafka answers with, and why.
+    /// Kafka's error code, and a message.
     pub(crate) fn append(
         &mut self,
         sent: &[u8],
         header: Header,
         leader_epoch: i32,
         log_append_time: Option<i64>,
-    ) -> Result<Stored, (ResponseError, String)> {
-        if let Place::Duplicate(base_offset) = self.producers.place(&header)? {
-            return Ok(Stored { base_offset, log_append_time: -1, duplicate: true });
+    ) -> Result<AppendInfo, (ResponseError, String)> {
+        if let SequenceCheck::Duplicate(base_offset) = self.producers.check_sequence(&header)? {
+            return Ok(AppendInfo { base_offset, log_append_time: -1, duplicate: true });
         }
         let base_offset = self.end;
         let placed = batch::place(sent, header, base_offset, leader_epoch, log_append_time);
-        // Kafka goes by what the batch carries once it is in the log.
+        // Kafka's producer state goes by the batch as it is in the log.
         self.producers.stored(&placed.header);
         self.push(placed);
-        Ok(Stored { base_offset, log_append_time: log_append_time.unwrap_or(-1), duplicate: false })
+        Ok(AppendInfo {
+            base_offset,
+            log_append_time: log_append_time.unwrap_or(-1),
+            duplicate: false,
+        })
     }
 
-    /// Ends a producer's transaction here.
+    /// Ends a producer's transaction in this partition.
     pub(crate) fn end_transaction(
         &mut self,
         producer: (i64, i16),
@@ -117,7 +123,7 @@ impl Log {
         let offset = self.end;
         let marker = batch::marker(offset, leader_epoch, producer, commit, now);
         if !commit && let Some(first) = self.producers.transaction_start(producer.0) {
-            self.aborted.push(Aborted { producer_id: producer.0, first, last: offset });
+            self.aborted.push(AbortedTxn { producer_id: producer.0, first, last: offset });
         }
         self.producers.stored(&marker.header);
         self.push(marker);
@@ -129,7 +135,7 @@ impl Log {
         self.batches.push_back(batch);
     }
 
-    /// Notes that a leader of this epoch writes from here on.
+    /// Notes that a leader of this epoch appends from here on.
     pub(crate) fn begin_epoch(&mut self, epoch: i32) {
         match self.epochs.last_mut() {
             Some(last) if last.1 == self.end => last.0 = epoch,
@@ -137,20 +143,20 @@ impl Log {
         }
     }
 
-    /// The largest leader epoch up to `asked` that is known, and the offset where it ends.
+    /// The largest known leader epoch up to `asked`, and its end offset.
     pub(crate) fn end_of_epoch(&self, asked: i32) -> Option<(i32, i64)> {
         let known = self.epochs.iter().rposition(|&(epoch, _)| epoch <= asked)?;
         let end = self.epochs.get(known + 1).map_or(self.end, |&(_, start)| start);
         Some((self.epochs[known].0, end))
     }
 
-    /// The place among the batches of the first one that reaches `offset`.
+    /// The index of the first batch that reaches `offset`.
     fn position(&self, offset: i64) -> usize {
         self.batches.partition_point(|b| b.header.last_offset() < offset)
     }
 
-    /// The batches from `from` on that begin before `below`: as many as `most` bytes hold, but at least
-    /// one where `at_least_one`. The bytes, and the offset behind the last.
+    /// The batches from `from` on that begin before `below`: up to `most` bytes, but at least one if
+    /// `at_least_one`. Returns the bytes, and the offset after the last.
     pub(crate) fn read(
         &self,
         from: i64,
@@ -184,7 +190,7 @@ impl Log {
         (all.freeze(), next)
     }
 
-    /// The bytes that a read from `from` could have, counted up to `enough`.
+    /// How many bytes a read from `from` would return, counted up to `enough`.
     pub(crate) fn readable(&self, from: i64, below: i64, enough: usize) -> usize {
         let mut size = 0;
         for batch in self.batches.range(self.position(from)..) {
@@ -196,14 +202,14 @@ impl Log {
         size
     }
 
-    /// The aborted transactions that have records between the two offsets.
-    pub(crate) fn aborted_between(&self, from: i64, to: i64) -> Vec<Aborted> {
-        let touches = |a: &&Aborted| a.last >= from && a.first < to;
+    /// The aborted transactions with records between the two offsets.
+    pub(crate) fn aborted_between(&self, from: i64, to: i64) -> Vec<AbortedTxn> {
+        let touches = |a: &&AbortedTxn| a.last >= from && a.first < to;
         self.aborted.iter().filter(touches).copied().collect()
     }
 
-    /// The first record whose timestamp is not before `timestamp`, below an offset.
-    pub(crate) fn at_time(&self, timestamp: i64, below: i64) -> Option<At> {
+    /// The first record below an offset whose timestamp is at least `timestamp`.
+    pub(crate) fn at_time(&self, timestamp: i64, below: i64) -> Option<OffsetAndTimestamp> {
         self.batches
             .iter()
             .filter(|b| b.header.max_timestamp >= timestamp && !b.header.is_control())
@@ -215,8 +221,8 @@ impl Log {
             .next()
     }
 
-    /// The first record that has the highest timestamp.
-    pub(crate) fn at_max_timestamp(&self) -> Option<At> {
+    /// The first record with the highest timestamp.
+    pub(crate) fn at_max_timestamp(&self) -> Option<OffsetAndTimestamp> {
         let data = || self.batches.iter().filter(|b| !b.header.is_control());
         let highest = data().map(|b| b.header.max_timestamp).max()?;
         data()
@@ -224,7 +230,7 @@ impl Log {
             .find_map(|b| first_record(b, |offset, time| time >= highest && offset >= self.start))
     }
 
-    /// Drops what lies before `offset`, and with it the batches that lie before it wholly.
+    /// Deletes the records before `offset`, and the batches that lie before it as a whole.
     pub(crate) fn truncate_before(&mut self, offset: i64) {
         self.start = self.start.max(offset.min(self.end));
         while self.batches.front().is_some_and(|b| b.header.last_offset() < self.start) {
@@ -234,7 +240,7 @@ impl Log {
             }
         }
         self.aborted.retain(|a| a.last >= self.start);
-        // The epoch that the first offset is in stays, and begins there.
+        // The epoch of the first offset stays, and begins there.
         let held = self.epochs.iter().rposition(|&(_, from)| from <= self.start).unwrap_or(0);
         self.epochs.drain(..held);
         if let Some(first) = self.epochs.first_mut() {
@@ -242,14 +248,14 @@ impl Log {
         }
     }
 
-    /// Drops the batches at the front whose records are all older than `limit_ms`.
+    /// Deletes the oldest batches whose records are all older than `limit_ms`.
     pub(crate) fn drop_older(&mut self, limit_ms: i64) {
         while self.batches.front().is_some_and(|b| b.header.max_timestamp < limit_ms) {
             self.drop_oldest();
         }
     }
 
-    /// Drops the oldest batch. False where there is none.
+    /// Deletes the oldest batch. Returns false if there is none.
     pub(crate) fn drop_oldest(&mut self) -> bool {
         let Some(oldest) = self.batches.front() else { return false };
         let behind = oldest.header.last_offset() + 1;
@@ -258,13 +264,13 @@ impl Log {
     }
 }
 
-/// The first record of a batch that will do, by its offset and timestamp; the batch itself where it
-/// can't be opened.
-fn first_record(batch: &Batch, will_do: impl Fn(i64, i64) -> bool) -> Option<At> {
+/// The first record of a batch that `will_do` accepts, by offset and timestamp. If the batch can't be
+/// decompressed, the batch itself.
+fn first_record(batch: &Batch, will_do: impl Fn(i64, i64) -> bool) -> Option<OffsetAndTimestamp> {
     let header = &batch.header;
     let leader_epoch = header.leader_epoch;
     let Ok(records) = records::read(header, batch.bytes.slice(HEADER..)) else {
-        return will_do(header.last_offset(), header.max_timestamp).then_some(At {
+        return will_do(header.last_offset(), header.max_timestamp).then_some(OffsetAndTimestamp {
             timestamp: header.max_timestamp,
             offset: header.base_offset,
             leader_epoch,
@@ -279,7 +285,7 @@ fn first_record(batch: &Batch, will_do: impl Fn(i64, i64) -> bool) -> Option<At>
             } else {
                 header.base_timestamp.saturating_add(r.timestamp_delta)
             };
-            At { timestamp, offset, leader_epoch }
+            OffsetAndTimestamp { timestamp, offset, leader_epoch }
         })
         .find(|at| will_do(at.offset, at.timestamp))
 }

@@ -1,35 +1,35 @@
-//! What a partition remembers of the producers that write to it, and what it refuses of them: the
-//! rules of Kafka's `ProducerStateManager` and `ProducerAppendInfo`.
+//! The producer state of a partition, and the batches that it rejects: the rules of Kafka's
+//! `ProducerStateManager` and `ProducerAppendInfo`.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use kafka_protocol::error::ResponseError;
 
-use super::batch::Header;
+use super::header::Header;
 
-/// How many batches of each producer are known again when they come twice.
+/// How many batches of each producer are kept to detect duplicates.
 const REMEMBERED: usize = 5;
 
-/// All producers of a partition.
+/// The producers of a partition.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Producers {
     known: HashMap<i64, Producer>,
-    /// The first offsets of transactions that are not complete, with their producers.
+    /// The first offsets of open transactions, with their producers.
     ongoing: BTreeMap<i64, i64>,
 }
 
-/// What is remembered of one producer.
+/// The state of one producer.
 #[derive(Debug, Clone)]
 pub(crate) struct Producer {
     pub(crate) epoch: i16,
-    /// The last batches, oldest first; none after a transaction's marker of a new epoch.
+    /// The last batches, oldest first; empty after a transaction marker with a new epoch.
     batches: VecDeque<Known>,
-    /// The timestamp of the latest record, as its producer gave it.
+    /// The timestamp of the latest record, as the producer gave it.
     last_timestamp: i64,
     transaction_start: Option<i64>,
 }
 
-/// A batch that would be known again.
+/// A batch that is kept to detect duplicates.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     first_sequence: i32,
@@ -38,39 +38,44 @@ struct Known {
     last_offset: i64,
 }
 
-/// What a batch is to its partition.
+/// How a batch's sequence compares with the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// The next in its producer's sequence, or without one.
-    Next,
-    /// Stored before, at this offset.
+pub(crate) enum SequenceCheck {
+    /// It is the next of its producer, or has no sequence.
+    InOrder,
+    /// It is a duplicate of the batch at this offset.
     Duplicate(i64),
 }
 
-/// A producer as a partition knows it, for those who look at it.
+/// A producer's state in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerState {
-    /// The id that the broker gave out.
+    /// Its producer id.
     pub producer_id: i64,
-    /// The latest epoch that was taken.
+    /// Its latest epoch.
     pub epoch: i16,
-    /// The sequence number of the last record taken, -1 where none is known.
+    /// The sequence number of its last record; -1 if unknown.
     pub last_sequence: i32,
-    /// The offset of the last record taken, -1 where none is known.
+    /// The offset of its last record; -1 if unknown.
     pub last_offset: i64,
-    /// The timestamp of the last batch, by which the state expires (milliseconds).
+    /// The timestamp of its last batch, by which the state expires, in milliseconds.
     pub last_timestamp: i64,
-    /// Where the transaction began that is not complete.
+    /// The first offset of its open transaction.
     pub transaction_start: Option<i64>,
 }
 
 impl Producers {
-    /// Says what a batch of a producer is, or why it can't be taken.
-    pub(crate) fn place(&self, batch: &Header) -> Result<Place, (ResponseError, String)> {
+    /// Checks a batch's sequence, epoch and transaction.
+    pub(crate) fn check_sequence(
+        &self,
+        batch: &Header,
+    ) -> Result<SequenceCheck, (ResponseError, String)> {
         if !batch.has_producer() {
-            return Ok(Place::Next);
+            return Ok(SequenceCheck::InOrder);
         }
-        let Some(known) = self.known.get(&batch.producer_id) else { return Ok(Place::Next) };
+        let Some(known) = self.known.get(&batch.producer_id) else {
+            return Ok(SequenceCheck::InOrder);
+        };
         let last = batch.last_sequence();
         if known.epoch == batch.producer_epoch
             && let Some(twin) = known
@@ -78,7 +83,7 @@ impl Producers {
                 .iter()
                 .find(|k| k.first_sequence == batch.base_sequence && k.last_sequence == last)
         {
-            return Ok(Place::Duplicate(twin.base_offset));
+            return Ok(SequenceCheck::Duplicate(twin.base_offset));
         }
         if batch.producer_epoch < known.epoch {
             return Err((
@@ -98,7 +103,7 @@ impl Producers {
             return Err((
                 ResponseError::OutOfOrderSequenceNumber,
                 format!(
-                    "sequence number {} of producer {} epoch {} where {expected} is next",
+                    "sequence number {} of producer {} epoch {} is out of order: {expected} is next",
                     batch.base_sequence, batch.producer_id, batch.producer_epoch
                 ),
             ));
@@ -107,15 +112,15 @@ impl Producers {
             return Err((
                 ResponseError::InvalidTxnState,
                 format!(
-                    "a batch outside of the transaction that producer {} has open",
+                    "a batch outside of the open transaction of producer {}",
                     batch.producer_id
                 ),
             ));
         }
-        Ok(Place::Next)
+        Ok(SequenceCheck::InOrder)
     }
 
-    /// Remembers a batch that was stored.
+    /// Notes a batch that was appended.
     pub(crate) fn stored(&mut self, batch: &Header) {
         if !batch.has_producer() {
             return;
@@ -152,25 +157,25 @@ impl Producers {
         }
     }
 
-    /// Where the transaction of a producer began that is not complete.
+    /// The first offset of a producer's open transaction.
     pub(crate) fn transaction_start(&self, producer_id: i64) -> Option<i64> {
         self.known.get(&producer_id)?.transaction_start
     }
 
-    /// The first offset that belongs to a transaction that is not complete.
-    pub(crate) fn first_unstable(&self) -> Option<i64> {
+    /// The first offset of any open transaction.
+    pub(crate) fn first_unstable_offset(&self) -> Option<i64> {
         self.ongoing.keys().next().copied()
     }
 
-    /// Forgets producers whose last record is older, by its own timestamp, than `expiry_ms`.
+    /// Expires producers whose last record, by its own timestamp, is older than `expiry_ms`.
     pub(crate) fn expire(&mut self, now_ms: i64, expiry_ms: i64) {
         self.known.retain(|_, p| {
             p.transaction_start.is_some() || now_ms.saturating_sub(p.last_timestamp) < expiry_ms
         });
     }
 
-    /// What a broker knows after it was shut down and started: of each producer the last batch, and
-    /// nothing of those that have expired.
+    /// Keeps what a broker knows after a clean restart: the last batch of each producer that has not
+    /// expired.
     pub(crate) fn reload(&mut self, now_ms: i64, expiry_ms: i64) {
         for producer in self.known.values_mut() {
             let surplus = producer.batches.len().saturating_sub(1);
@@ -179,12 +184,12 @@ impl Producers {
         self.expire(now_ms, expiry_ms);
     }
 
-    /// Forgets everyone without an open transaction.
+    /// Drops all producers without an open transaction.
     pub(crate) fn forget(&mut self) {
         self.known.retain(|_, p| p.transaction_start.is_some());
     }
 
-    /// Everyone who is known, by id.
+    /// All known producers, by id.
     pub(crate) fn states(&self) -> Vec<ProducerState> {
         let mut states: Vec<_> = self
             .known
@@ -226,13 +231,13 @@ mod tests {
         }
     }
 
-    fn code(producers: &Producers, batch: &Header) -> Result<Place, ResponseError> {
-        producers.place(batch).map_err(|(code, _)| code)
+    fn code(producers: &Producers, batch: &Header) -> Result<SequenceCheck, ResponseError> {
+        producers.check_sequence(batch).map_err(|(code, _)| code)
     }
 
     #[test]
     fn any_sequence_is_taken_of_one_who_is_not_known() {
-        assert_eq!(code(&Producers::default(), &batch(3, 42, 5, 0)), Ok(Place::Next));
+        assert_eq!(code(&Producers::default(), &batch(3, 42, 5, 0)), Ok(SequenceCheck::InOrder));
     }
 
     #[test]
@@ -240,12 +245,12 @@ mod tests {
         let mut producers = Producers::default();
         for i in 0..6 {
             let next = batch(0, i * 10, 10, i64::from(i) * 10);
-            assert_eq!(code(&producers, &next), Ok(Place::Next));
+            assert_eq!(code(&producers, &next), Ok(SequenceCheck::InOrder));
             producers.stored(&next);
         }
         for i in 1..6 {
             let again = batch(0, i * 10, 10, 0);
-            assert_eq!(code(&producers, &again), Ok(Place::Duplicate(i64::from(i) * 10)));
+            assert_eq!(code(&producers, &again), Ok(SequenceCheck::Duplicate(i64::from(i) * 10)));
         }
         let oldest = batch(0, 0, 10, 0);
         assert_eq!(code(&producers, &oldest), Err(ResponseError::OutOfOrderSequenceNumber));
@@ -253,7 +258,7 @@ mod tests {
         assert_eq!(code(&producers, &other_length), Err(ResponseError::OutOfOrderSequenceNumber));
         let gap = batch(0, 61, 1, 0);
         assert_eq!(code(&producers, &gap), Err(ResponseError::OutOfOrderSequenceNumber));
-        assert_eq!(code(&producers, &batch(0, 60, 1, 0)), Ok(Place::Next));
+        assert_eq!(code(&producers, &batch(0, 60, 1, 0)), Ok(SequenceCheck::InOrder));
     }
 
     #[test]
@@ -264,7 +269,7 @@ mod tests {
             code(&producers, &batch(2, 10, 1, 10)),
             Err(ResponseError::OutOfOrderSequenceNumber)
         );
-        assert_eq!(code(&producers, &batch(2, 0, 1, 10)), Ok(Place::Next));
+        assert_eq!(code(&producers, &batch(2, 0, 1, 10)), Ok(SequenceCheck::InOrder));
         producers.stored(&batch(2, 0, 1, 10));
         assert_eq!(
             code(&producers, &batch(1, 10, 1, 11)),
@@ -276,10 +281,10 @@ mod tests {
     fn sequences_begin_at_0_again_after_the_highest() {
         let mut producers = Producers::default();
         producers.stored(&batch(0, i32::MAX - 1, 2, 0));
-        assert_eq!(code(&producers, &batch(0, 0, 3, 2)), Ok(Place::Next));
+        assert_eq!(code(&producers, &batch(0, 0, 3, 2)), Ok(SequenceCheck::InOrder));
         let mut producers = Producers::default();
         producers.stored(&batch(0, i32::MAX, 3, 0));
-        assert_eq!(code(&producers, &batch(0, 2, 1, 3)), Ok(Place::Next));
+        assert_eq!(code(&producers, &batch(0, 2, 1, 3)), Ok(SequenceCheck::InOrder));
     }
 
     #[test]
@@ -290,7 +295,7 @@ mod tests {
         assert_eq!(producers.states().len(), 1);
         producers.expire(2_000, 1_000);
         assert_eq!(producers.states(), []);
-        assert_eq!(code(&producers, &batch(0, 9, 1, 1)), Ok(Place::Next));
+        assert_eq!(code(&producers, &batch(0, 9, 1, 1)), Ok(SequenceCheck::InOrder));
     }
 
     #[test]
@@ -299,7 +304,7 @@ mod tests {
         producers.stored(&batch(0, 0, 10, 0));
         producers.stored(&batch(0, 10, 10, 10));
         producers.reload(1_000, 1_000);
-        assert_eq!(code(&producers, &batch(0, 10, 10, 0)), Ok(Place::Duplicate(10)));
+        assert_eq!(code(&producers, &batch(0, 10, 10, 0)), Ok(SequenceCheck::Duplicate(10)));
         assert_eq!(
             code(&producers, &batch(0, 0, 10, 0)),
             Err(ResponseError::OutOfOrderSequenceNumber)

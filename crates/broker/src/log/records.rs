@@ -1,11 +1,11 @@
-//! The records within a batch: read, checked, written.
+//! The records of a batch: read, checked, written.
 
 use bytes::{Buf, Bytes};
 
-use super::batch::Header;
 use super::codec;
+use super::header::Header;
 
-/// Why the records of a batch can't be taken.
+/// Why the records of a batch are rejected.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordError {
     #[error("a record without a key")]
@@ -16,7 +16,7 @@ pub(crate) enum RecordError {
     Codec(#[from] codec::CodecError),
 }
 
-/// A record as it is in its batch.
+/// A record in its batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) offset_delta: i32,
@@ -28,15 +28,16 @@ pub(crate) struct Record {
 
 const SHORT: RecordError = RecordError::Malformed("a record ends before its fields do");
 
-/// Checks that the records are whole and as many as the header says, and that they have keys where
-/// the topic needs them.
+/// Checks that the records are complete, match the header's count, and have keys if the topic needs them.
 pub(crate) fn check(header: &Header, body: Bytes, keyed: bool) -> Result<(), RecordError> {
     let mut body = codec::open(header.codec(), body)?;
     for expected in 0..header.count {
         let mut record = next(&mut body)?;
         let (offset_delta, _) = start(&mut record)?;
         if offset_delta != expected {
-            return Err(RecordError::Malformed("the offsets within the batch do not follow"));
+            return Err(RecordError::Malformed(
+                "the offset deltas of the batch are not consecutive",
+            ));
         }
         if field(&mut record)?.is_none() && keyed {
             return Err(RecordError::NoKey);
@@ -63,7 +64,7 @@ pub(crate) fn check(header: &Header, body: Bytes, keyed: bool) -> Result<(), Rec
     }
 }
 
-/// All records of a batch; `body` is what follows the header.
+/// Reads all records of a batch; `body` is what follows the header.
 pub(crate) fn read(header: &Header, body: Bytes) -> Result<Vec<Record>, RecordError> {
     let mut body = codec::open(header.codec(), body)?;
     let mut records = Vec::new();
@@ -83,7 +84,7 @@ pub(crate) fn read(header: &Header, body: Bytes) -> Result<Vec<Record>, RecordEr
     Ok(records)
 }
 
-/// Writes a record behind those in `out`.
+/// Appends a record to `out`.
 pub(crate) fn write(
     out: &mut Vec<u8>,
     offset_delta: i32,
@@ -106,7 +107,7 @@ pub(crate) fn write(
     out.extend_from_slice(&record);
 }
 
-/// Cuts the next record, without its length, off the body.
+/// Takes the next record, without its length, off the body.
 fn next(body: &mut Bytes) -> Result<Bytes, RecordError> {
     let length = usize::try_from(varint(body)?)
         .map_err(|_| RecordError::Malformed("a record of a negative length"))?;
@@ -116,7 +117,7 @@ fn next(body: &mut Bytes) -> Result<Bytes, RecordError> {
     Ok(body.split_to(length))
 }
 
-/// A record's attributes, which nothing uses, its offset's delta and its timestamp's.
+/// Reads a record's attributes, which nothing uses, its timestamp delta and its offset delta.
 fn start(record: &mut Bytes) -> Result<(i32, i64), RecordError> {
     if record.is_empty() {
         return Err(SHORT);
@@ -124,7 +125,7 @@ fn start(record: &mut Bytes) -> Result<(i32, i64), RecordError> {
     record.advance(1);
     let timestamp_delta = varint(record)?;
     let offset_delta = i32::try_from(varint(record)?)
-        .map_err(|_| RecordError::Malformed("an offset that no batch can have"))?;
+        .map_err(|_| RecordError::Malformed("an offset delta out of range"))?;
     Ok((offset_delta, timestamp_delta))
 }
 

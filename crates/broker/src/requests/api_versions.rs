@@ -1,4 +1,4 @@
-//! ApiVersions: what is answered, in which versions.
+//! ApiVersions: the supported APIs and versions.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
@@ -15,11 +15,11 @@ pub(super) fn answer(cx: &Context, request: &ApiVersionsRequest) -> ApiVersionsR
     versions_answer(None)
 }
 
-/// All APIs, or the error that a client of a version yet to come gets beside them, in version 0.
+/// All APIs. A client that is newer than the broker gets an error beside them, in version 0.
 pub(crate) fn versions_answer(error: Option<ResponseError>) -> ApiVersionsResponse {
     let all = APIS.iter().map(|&(api, min, max)| {
-        // librdkafka takes a broker that doesn't claim the oldest Produce for one without record
-        // batches; Kafka claims it for the same reason.
+        // librdkafka assumes a broker without the oldest Produce version to have no record batches. Kafka
+        // claims that version for the same reason.
         let min = if matches!(api, ApiKey::Produce) { 0 } else { min };
         ApiVersion::default().with_api_key(api as i16).with_min_version(min).with_max_version(max)
     });

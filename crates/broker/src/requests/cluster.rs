@@ -1,4 +1,4 @@
-//! DescribeCluster and FindCoordinator: which nodes there are.
+//! DescribeCluster and FindCoordinator.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
@@ -36,7 +36,7 @@ pub(super) fn find_coordinator(
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
     let state = cx.shared.state();
-    // Groups and transactions are 0 and 1.
+    // The key types: 0 for groups, 1 for transactions.
     let (error, node) = match state.coordinator() {
         _ if !(0..=1).contains(&request.key_type) => (Some(ResponseError::InvalidRequest), None),
         None => (Some(ResponseError::CoordinatorNotAvailable), None),

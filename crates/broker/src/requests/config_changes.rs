@@ -1,5 +1,5 @@
-//! IncrementalAlterConfigs and AlterConfigs: settings of topics and of the broker changed. The latter,
-//! which older clients send, drops what it doesn't name.
+//! IncrementalAlterConfigs and AlterConfigs. The latter, which older clients send, resets what it doesn't
+//! name.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::incremental_alter_configs_request::{
@@ -12,11 +12,9 @@ use kafka_protocol::messages::{
 };
 
 use super::configs::{BROKER, TOPIC};
-use super::{Context, text};
+use super::{Context, ErrorWithMessage, text};
 use crate::config::{self, Kind, Setting, Values};
 use crate::state::State;
-
-type Refusal = (ResponseError, String);
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -71,13 +69,13 @@ pub(super) fn replace(cx: &Context, request: AlterConfigsRequest) -> AlterConfig
     AlterConfigsResponse::default().with_responses(responses)
 }
 
-/// Changes a resource's settings, or gives it no others, where they are right.
+/// Changes a resource's settings, or replaces them, if they are valid.
 fn change(
     state: &mut State,
     resource: &AlterConfigsResource,
     no_others: bool,
     validate_only: bool,
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorWithMessage> {
     let name = resource.resource_name.as_str();
     let State { topics, config: broker, nodes, .. } = state;
     match resource.resource_type {
@@ -112,13 +110,13 @@ fn change(
     Ok(())
 }
 
-/// The values with all changes made, where all can be.
+/// The values with all changes made, if all are valid.
 fn changed(
     among: &[Setting],
     mut values: Values,
     changes: &[AlterableConfig],
     default: impl Fn(&str) -> String,
-) -> Result<Values, Refusal> {
+) -> Result<Values, ErrorWithMessage> {
     for change in changes {
         let name = change.name.as_str();
         let invalid = |why: String| (ResponseError::InvalidConfig, why);

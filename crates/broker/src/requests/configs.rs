@@ -1,4 +1,4 @@
-//! DescribeConfigs: the settings of topics and brokers.
+//! DescribeConfigs.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -15,7 +15,7 @@ use crate::topics;
 pub(super) const TOPIC: i8 = 2;
 pub(super) const BROKER: i8 = 4;
 
-/// Where a value comes from, by Kafka's numbers.
+/// The source of a value, by Kafka's numbers.
 const OF_TOPIC: i8 = 1;
 const OF_BROKER: i8 = 4;
 const DEFAULT: i8 = 5;
@@ -57,7 +57,7 @@ fn values(
             Ok(all.map(|s| of_topic(s, &topic.config, &state.config, synonyms)).collect())
         }
         BROKER => {
-            // An empty name asks for what holds for all brokers, and nothing is set for all alone.
+            // An empty name means the cluster-wide defaults, of which there are none.
             if !name.is_empty() && !name.parse().is_ok_and(|id| state.node(id).is_some()) {
                 let why = format!("there is no broker {name}");
                 return Err((ResponseError::InvalidRequest, why));
@@ -104,7 +104,7 @@ fn of_broker(setting: &Setting, values: &Values, synonyms: bool) -> DescribeConf
     result(setting, &sources, synonyms, false)
 }
 
-/// A setting with all values that it might have, the one in force first.
+/// A setting with all its possible values, the effective one first.
 fn result(
     setting: &Setting,
     sources: &[(&str, &str, i8)],

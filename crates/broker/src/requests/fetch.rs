@@ -1,4 +1,4 @@
-//! Fetch: batches read, once there are enough of them or the time is up.
+//! Fetch: returns batches once there are enough, or the wait time is over.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::state::State;
 
 const READ_COMMITTED: i8 = 1;
 
-/// Answers at once where an error or enough bytes are there, else once they are or the time is up.
+/// Answers at once on an error or with enough bytes, else once there are enough or the wait time is over.
 ///
-/// Sessions are refused, as a broker of Kafka's does whose cache of them is full: clients then ask for
-/// all partitions each time.
+/// Fetch sessions are refused, as by a broker with a full session cache: clients then name all partitions
+/// each time.
 pub(super) async fn fetch(cx: &Context, request: FetchRequest, hit: Option<&Hit>) -> FetchResponse {
     if request.session_id != 0 {
         let error = ResponseError::FetchSessionIdNotFound;
@@ -40,7 +40,7 @@ pub(super) async fn fetch(cx: &Context, request: FetchRequest, hit: Option<&Hit>
     }
 }
 
-/// Whether the request can be answered before its time is up.
+/// Whether the request can be answered before its wait time is over.
 fn enough(cx: &Context, request: &FetchRequest) -> bool {
     let state = cx.shared.state();
     let wanted = usize::try_from(request.min_bytes).unwrap_or(0);
@@ -65,7 +65,7 @@ fn name<'a>(cx: &Context, state: &'a State, name: &'a str, id: uuid::Uuid) -> Op
     if cx.version >= 13 { state.topics.name_of(id) } else { Some(name) }
 }
 
-/// The log of a partition and the offset that may not be read any more.
+/// The log of a partition, and the first offset that may not be read.
 fn readable<'a>(
     cx: &Context,
     state: &'a State,
@@ -79,7 +79,7 @@ fn readable<'a>(
     if wanted.fetch_offset < log.start() || wanted.fetch_offset > log.end() {
         return Err(ResponseError::OffsetOutOfRange);
     }
-    Ok((log, if isolation == READ_COMMITTED { log.last_stable() } else { log.end() }))
+    Ok((log, if isolation == READ_COMMITTED { log.last_stable_offset() } else { log.end() }))
 }
 
 fn read(cx: &Context, request: &FetchRequest, hit: Option<&Hit>) -> FetchResponse {
@@ -99,7 +99,7 @@ fn read(cx: &Context, request: &FetchRequest, hit: Option<&Hit>) -> FetchRespons
         let mut partitions = Vec::new();
         for wanted in &topic.partitions {
             let found = match (named, fault_of(wanted.partition)) {
-                (_, Some(Action::Refuse(error) | Action::DoAndRefuse(error))) => Err(error),
+                (_, Some(Action::Fail(error) | Action::ApplyThenFail(error))) => Err(error),
                 (None, _) => Err(ResponseError::UnknownTopicId),
                 (Some(name), _) => readable(cx, &state, name, wanted, request.isolation_level),
             };
@@ -137,7 +137,7 @@ fn read(cx: &Context, request: &FetchRequest, hit: Option<&Hit>) -> FetchRespons
                     PartitionData::default()
                         .with_partition_index(wanted.partition)
                         .with_high_watermark(log.end())
-                        .with_last_stable_offset(log.last_stable())
+                        .with_last_stable_offset(log.last_stable_offset())
                         .with_log_start_offset(log.start())
                         .with_aborted_transactions(aborted)
                         .with_preferred_read_replica(BrokerId(-1))

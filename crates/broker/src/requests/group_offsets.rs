@@ -1,4 +1,4 @@
-//! OffsetCommit, OffsetFetch, OffsetDelete, TxnOffsetCommit: how far groups have come.
+//! OffsetCommit, OffsetFetch, OffsetDelete and TxnOffsetCommit.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_commit_response::{
@@ -35,7 +35,7 @@ pub(super) fn commit(cx: &Context, request: OffsetCommitRequest) -> OffsetCommit
             return Err(ResponseError::InvalidGroupId);
         }
         let generation = request.generation_id_or_member_epoch;
-        // A group that nobody is in may be one of offsets alone.
+        // A group without members may be used for offsets alone.
         if generation >= 0 && !state.groups.contains_key(request.group_id.as_str()) {
             return Err(ResponseError::IllegalGeneration);
         }
@@ -118,7 +118,11 @@ pub(super) fn commit_in_transaction(
                 .map(|()| {
                     let place = (topic.name.to_string(), p.partition_index);
                     if let Some(group) = state.groups.get_mut(&group_id) {
-                        group.uncertain.entry(producer.0).or_default().insert(place, committed);
+                        group
+                            .pending_offsets
+                            .entry(producer.0)
+                            .or_default()
+                            .insert(place, committed);
                     }
                 });
             partitions.push(
@@ -136,7 +140,7 @@ pub(super) fn commit_in_transaction(
     TxnOffsetCommitResponse::default().with_topics(topics)
 }
 
-/// What a group has committed for a partition; -1 where nothing is.
+/// A group's committed offset for a partition; -1 for none.
 struct Found {
     index: i32,
     error: i16,
@@ -198,7 +202,7 @@ pub(super) fn fetch(cx: &Context, request: OffsetFetchRequest) -> OffsetFetchRes
     OffsetFetchResponse::default().with_groups(groups.collect())
 }
 
-/// What a group has committed for the partitions that are wanted, or for all.
+/// A group's committed offsets for the wanted partitions, or for all.
 fn found(
     group: Option<&Group>,
     wanted: Option<Vec<(String, Vec<i32>)>>,
@@ -220,9 +224,11 @@ fn found(
         .map(|(topic, indexes)| {
             let each = indexes.into_iter().map(|index| {
                 let place = (topic.clone(), index);
-                let uncertain = stable
-                    && group.is_some_and(|g| g.uncertain.values().any(|o| o.contains_key(&place)));
-                if uncertain {
+                let pending_offsets = stable
+                    && group.is_some_and(|g| {
+                        g.pending_offsets.values().any(|o| o.contains_key(&place))
+                    });
+                if pending_offsets {
                     let error = ResponseError::UnstableOffsetCommit.code();
                     return Found { index, error, committed: nothing() };
                 }

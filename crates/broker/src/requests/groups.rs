@@ -1,4 +1,5 @@
-//! The classic group protocol: join, sync, heartbeat, leave, and what an admin asks of groups.
+//! The classic group protocol: JoinGroup, SyncGroup, Heartbeat, LeaveGroup, and the admin requests for
+//! groups.
 
 use std::time::Duration;
 
@@ -18,13 +19,13 @@ use kafka_protocol::messages::{
 use super::metadata::NOT_ASKED;
 use super::{Context, text};
 use crate::config;
-use crate::groups::{Group, Join, Joined, Phase, Soon, Synced};
+use crate::groups::{Group, Join, Joined, Phase, Reply, Synced};
 use crate::state::State;
 
-/// All that may be done with a group: read, delete, describe.
+/// The authorized operations on a group: read, delete, describe.
 const ALL_OF_GROUP: i32 = 0b1_0100_1000;
 
-/// Says whether this node answers for groups and transactions.
+/// Checks that this node is the coordinator.
 pub(super) fn coordinates(cx: &Context, state: &State) -> Result<(), ResponseError> {
     match state.coordinator() {
         Some(node) if node.id == cx.node => Ok(()),
@@ -32,7 +33,7 @@ pub(super) fn coordinates(cx: &Context, state: &State) -> Result<(), ResponseErr
     }
 }
 
-/// The group, made where it isn't yet.
+/// The group, created if it doesn't exist.
 fn group<'a>(cx: &Context, state: &'a mut State, id: &str) -> Result<&'a mut Group, ResponseError> {
     coordinates(cx, state)?;
     if id.is_empty() {
@@ -41,7 +42,7 @@ fn group<'a>(cx: &Context, state: &'a mut State, id: &str) -> Result<&'a mut Gro
     Ok(state.groups.entry(id.to_owned()).or_default())
 }
 
-/// The group, where it is.
+/// The group, if it exists.
 fn known<'a>(cx: &Context, state: &'a mut State, id: &str) -> Result<&'a mut Group, ResponseError> {
     coordinates(cx, state)?;
     if id.is_empty() {
@@ -67,8 +68,8 @@ pub(super) async fn join(cx: &Context, request: JoinGroupRequest) -> JoinGroupRe
     };
     let joined = match soon {
         Err(error) => Err(error),
-        Ok(Soon::Now(joined)) => Ok(joined),
-        Ok(Soon::Later(receiver)) => receiver.await.map_err(|_| ResponseError::UnknownMemberId),
+        Ok(Reply::Now(joined)) => Ok(joined),
+        Ok(Reply::Later(receiver)) => receiver.await.map_err(|_| ResponseError::UnknownMemberId),
     };
     let joined = joined.unwrap_or_else(|error| Joined {
         error: Some(error),
@@ -96,7 +97,7 @@ pub(super) async fn join(cx: &Context, request: JoinGroupRequest) -> JoinGroupRe
 }
 
 fn wish(cx: &Context, request: &JoinGroupRequest, initial_delay: Duration) -> Join {
-    // Version 0 has no rebalance timeout: the session's is it.
+    // Version 0 has no rebalance timeout: the session timeout counts.
     let rebalance = match request.rebalance_timeout_ms {
         ms if ms >= 0 && cx.version > 0 => ms,
         _ => request.session_timeout_ms,
@@ -145,8 +146,8 @@ pub(super) async fn sync(cx: &Context, request: SyncGroupRequest) -> SyncGroupRe
     };
     let synced = match soon {
         Err(error) => Err(error),
-        Ok(Soon::Now(synced)) => Ok(synced),
-        Ok(Soon::Later(receiver)) => receiver.await.map_err(|_| ResponseError::UnknownMemberId),
+        Ok(Reply::Now(synced)) => Ok(synced),
+        Ok(Reply::Later(receiver)) => receiver.await.map_err(|_| ResponseError::UnknownMemberId),
     };
     let synced = synced.unwrap_or_else(Synced::refused);
     let named = synced.error.is_none();
@@ -230,7 +231,7 @@ fn described(answer: DescribedGroup, group: &Group) -> DescribedGroup {
 pub(super) fn list(cx: &Context, request: &ListGroupsRequest) -> ListGroupsResponse {
     let state = cx.shared.state();
     if coordinates(cx, &state).is_err() {
-        // Every node is asked for its groups; the others have none.
+        // Clients ask every node for its groups. Only the coordinator has some.
         return ListGroupsResponse::default();
     }
     let among = |filter: &[kafka_protocol::protocol::StrBytes], value: &str| {
@@ -239,7 +240,7 @@ pub(super) fn list(cx: &Context, request: &ListGroupsRequest) -> ListGroupsRespo
     let groups = state
         .groups
         .iter()
-        .filter(|(_, g)| !g.is_nothing())
+        .filter(|(_, g)| !g.is_unused())
         .filter(|(_, g)| among(&request.states_filter, g.phase.name()))
         .filter(|_| among(&request.types_filter, "classic"))
         .map(|(id, g)| {
@@ -269,7 +270,7 @@ pub(super) fn delete(cx: &Context, request: DeleteGroupsRequest) -> DeleteGroups
     DeleteGroupsResponse::default().with_results(results.collect())
 }
 
-/// Kafka's number for what came of something.
+/// The error code of a result.
 pub(super) fn code(done: Result<(), ResponseError>) -> i16 {
     done.map_or_else(|e| e.code(), |()| 0)
 }

@@ -1,4 +1,4 @@
-//! Metadata and DescribeTopicPartitions: where partitions are.
+//! Metadata and DescribeTopicPartitions.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_topic_partitions_response::{
@@ -17,9 +17,9 @@ use super::{Context, text};
 use crate::state::{CLUSTER_ID, State};
 use crate::topics::{self, Partition, Topic};
 
-/// What stands for operations that nobody asked about.
+/// Stands for authorized operations that were not requested.
 pub(super) const NOT_ASKED: i32 = i32::MIN;
-/// All that may be done with a topic and with the cluster: there is no security. A bit an operation.
+/// The authorized operations on a topic and on the cluster, one bit each: there are no ACLs.
 const ALL_OF_TOPIC: i32 = 0b1101_1111_1000;
 pub(super) const ALL_OF_CLUSTER: i32 = 0b1_1111_1010_0000;
 
@@ -75,7 +75,7 @@ fn by_name(state: &mut State, name: TopicName, create: bool) -> MetadataResponse
         return refused(ResponseError::InvalidTopicException);
     }
     if create && state.topics.get(&name).is_none() {
-        state.create_if_named(&name);
+        state.auto_create_topic(&name);
     }
     match state.topics.get(&name) {
         Some(topic) => described(&name, topic, &state.live()),
@@ -117,7 +117,7 @@ fn leader_error(partition: &Partition) -> i16 {
     if partition.leader < 0 { ResponseError::LeaderNotAvailable.code() } else { 0 }
 }
 
-/// The replicas of a partition, those in sync, those whose node is down.
+/// The replicas of a partition, its in-sync replicas, and its offline replicas.
 fn replicas(partition: &Partition, live: &[i32]) -> (Vec<BrokerId>, Vec<BrokerId>, Vec<BrokerId>) {
     let ids = || partition.replicas.iter().copied();
     (

@@ -1,9 +1,10 @@
-//! What the broker answers: one file for each family of requests.
+//! Requests and their responses: one file for each family.
 
 mod api_versions;
 mod cluster;
 mod config_changes;
 mod configs;
+mod error_response;
 mod fetch;
 mod group_offsets;
 mod groups;
@@ -11,13 +12,14 @@ mod metadata;
 mod offsets;
 mod produce;
 mod producers;
-mod refusal;
 mod topic_changes;
 mod topics;
 mod transactions;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest, ApiKey,
     ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest,
@@ -32,13 +34,13 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 pub(crate) use api_versions::versions_answer;
-pub(crate) use refusal::{refuse, throttle};
+pub(crate) use error_response::{error_response, throttle};
 
-use crate::careful::{BadRequest, Reader, drop_decoded};
+use crate::bounded_reader::{BoundedReader, InvalidRequest, decode_and_drop};
 use crate::faults::Hit;
 use crate::state::Shared;
 
-/// Where a request came in, and from whom.
+/// What a handler knows of a request's connection.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) shared: Arc<Shared>,
@@ -46,24 +48,24 @@ pub(crate) struct Context {
     pub(crate) node: i32,
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
-    /// What the client calls itself, and its address.
+    /// The client's id, and its address.
     pub(crate) client_id: String,
     pub(crate) host: String,
 }
 
 macro_rules! apis {
     ($($api:ident($request:ty): $min:literal..=$max:literal,)*) => {
-        /// Every API that is answered, with its lowest and highest version.
+        /// The supported APIs, with their lowest and highest version.
         pub(crate) const APIS: &[(ApiKey, i16, i16)] = &[$((ApiKey::$api, $min, $max),)*];
 
-        /// Reads a request's body to its end and drops it.
+        /// Decodes a request's body and drops it.
         ///
         /// # Errors
-        /// Where it isn't one.
-        pub(crate) fn walk(api: ApiKey, version: i16, from: &mut Reader) -> Result<(), BadRequest> {
+        /// If it isn't one.
+        fn walk(api: ApiKey, version: i16, from: &mut BoundedReader) -> Result<(), InvalidRequest> {
             match api {
-                $(ApiKey::$api => drop_decoded::<$request>(from, version),)*
-                _ => Err(BadRequest::unanswered(api)),
+                $(ApiKey::$api => decode_and_drop::<$request>(from, version),)*
+                _ => Err(InvalidRequest::unsupported(api)),
             }
         }
     };
@@ -105,16 +107,30 @@ apis! {
     DescribeTopicPartitions(DescribeTopicPartitionsRequest): 0..=0,
 }
 
-/// The versions in which an API is answered.
+/// The supported versions of an API.
 pub(crate) fn versions(api: ApiKey) -> Option<(i16, i16)> {
     APIS.iter().find(|(known, _, _)| *known as i16 == api as i16).map(|&(_, min, max)| (min, max))
 }
 
-/// Does what a request asks. No answer to a Produce with acks=0; where that failed, an error, upon which
-/// the connection is closed as Kafka does it.
+/// Decodes a request's body.
 ///
 /// # Errors
-/// [`Closed`] where the connection is to be closed.
+/// If it isn't one.
+pub(crate) fn decode(
+    api: ApiKey,
+    version: i16,
+    body: Bytes,
+) -> Result<RequestKind, InvalidRequest> {
+    walk(api, version, &mut BoundedReader::new(body.clone()))?;
+    let mut body = body;
+    RequestKind::decode(api, &mut body, version).map_err(InvalidRequest::of)
+}
+
+/// Handles a request. A Produce with acks=0 gets no response. If it failed, the connection is closed, as
+/// Kafka does it.
+///
+/// # Errors
+/// [`Closed`] if the connection is to be closed.
 pub(crate) async fn answer(
     cx: &Context,
     request: RequestKind,
@@ -160,11 +176,14 @@ pub(crate) async fn answer(
     }))
 }
 
+/// An error code, and the message beside it.
+pub(crate) type ErrorWithMessage = (ResponseError, String);
+
 /// The connection is to be closed without an answer.
 #[derive(Debug)]
 pub(crate) struct Closed;
 
-/// A text as the protocol has it.
+/// A string of the protocol.
 pub(crate) fn text(text: impl Into<String>) -> StrBytes {
     StrBytes::from_string(text.into())
 }

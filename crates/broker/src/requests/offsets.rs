@@ -1,4 +1,4 @@
-//! ListOffsets and OffsetForLeaderEpoch: where in a partition something is.
+//! ListOffsets and OffsetForLeaderEpoch.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::list_offsets_response::{
@@ -13,11 +13,11 @@ use kafka_protocol::messages::{
 };
 
 use super::Context;
-use crate::log::At;
+use crate::log::OffsetAndTimestamp;
 use crate::state::State;
 use crate::topics::Partition;
 
-/// The times that stand for places.
+/// The timestamps with a special meaning.
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -42,7 +42,7 @@ pub(super) fn list(cx: &Context, request: ListOffsetsRequest) -> ListOffsetsResp
                 Ok(at) => answer
                     .with_timestamp(at.timestamp)
                     .with_offset(at.offset)
-                    // Clients of before version 4 know no epochs.
+                    // Clients before version 4 know no epochs.
                     .with_leader_epoch(if cx.version < 4 { -1 } else { at.leader_epoch }),
             }
         });
@@ -52,7 +52,7 @@ pub(super) fn list(cx: &Context, request: ListOffsetsRequest) -> ListOffsetsResp
     ListOffsetsResponse::default().with_topics(topics.collect())
 }
 
-/// The partition, where this node leads it.
+/// The partition, if this node leads it.
 pub(super) fn led<'a>(
     state: &'a State,
     node: i32,
@@ -66,11 +66,16 @@ pub(super) fn led<'a>(
     Ok(partition)
 }
 
-fn offset(partition: &Partition, timestamp: i64, committed: bool) -> Result<At, ResponseError> {
+fn offset(
+    partition: &Partition,
+    timestamp: i64,
+    committed: bool,
+) -> Result<OffsetAndTimestamp, ResponseError> {
     let log = &partition.log;
-    let end = if committed { log.last_stable() } else { log.end() };
-    let place = |offset| At { timestamp: -1, offset, leader_epoch: partition.epoch };
-    let nowhere = At { timestamp: -1, offset: -1, leader_epoch: -1 };
+    let end = if committed { log.last_stable_offset() } else { log.end() };
+    let place =
+        |offset| OffsetAndTimestamp { timestamp: -1, offset, leader_epoch: partition.epoch };
+    let nowhere = OffsetAndTimestamp { timestamp: -1, offset: -1, leader_epoch: -1 };
     Ok(match timestamp {
         LATEST => place(end),
         EARLIEST | EARLIEST_LOCAL => place(log.start()),
@@ -96,7 +101,7 @@ pub(super) fn for_leader_epoch(
                 }
                 Ok(p) => {
                     let (epoch, end) = p.log.end_of_epoch(wanted.leader_epoch).unwrap_or((-1, -1));
-                    // An epoch that is yet to come is not known.
+                    // A future epoch is unknown.
                     let known = wanted.leader_epoch <= p.epoch;
                     let (epoch, end) = if known { (epoch, end) } else { (-1, -1) };
                     answer.with_leader_epoch(epoch).with_end_offset(end)

@@ -1,4 +1,4 @@
-//! Produce: batches checked, then stored.
+//! Produce: batches are checked, then appended.
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -7,24 +7,23 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse, TransactionalId};
 
-use super::{Closed, Context, text};
+use super::{Closed, Context, ErrorWithMessage, text};
 use crate::faults::{Action, Hit};
-use crate::log::Stored;
-use crate::log::batch::{self, Header};
-use crate::log::producers::Place;
+use crate::log::AppendInfo;
+use crate::log::batch;
+use crate::log::header::Header;
+use crate::log::producers::SequenceCheck;
 use crate::state::State;
 use crate::topics::Limits;
 
-type Refusal = (ResponseError, String);
-
-/// What came for a partition, on its way through the checks.
+/// A partition of the request, on its way through the checks.
 struct Sent {
     index: i32,
     records: Option<Bytes>,
-    outcome: Result<(Limits, Header), Refusal>,
+    outcome: Result<(Limits, Header), ErrorWithMessage>,
 }
 
-/// Stores what a request brings. None where no answer is wanted.
+/// Appends the batches of a request. Returns `None` with acks=0.
 pub(super) fn produce(
     cx: &Context,
     request: ProduceRequest,
@@ -66,7 +65,7 @@ pub(super) fn produce(
     }
 }
 
-/// Stores what came for the partitions of one topic.
+/// Appends the batches for the partitions of one topic.
 fn store(
     cx: &Context,
     topic: &str,
@@ -80,11 +79,11 @@ fn store(
         let (t, i) = hit.partition.as_ref()?;
         (t == topic && *i == index).then_some(hit.action)
     };
-    // The limits are looked up and the appending is done under the lock, the checks between them aren't.
+    // Limits are looked up and batches appended under the lock. The checks between run without it.
     let mut sent: Vec<Sent> = {
         let state = cx.shared.state();
         let limits = |index| match fault_of(index) {
-            Some(Action::Refuse(error)) => Err((error, "as a test asked".to_owned())),
+            Some(Action::Fail(error)) => Err((error, "as a test asked".to_owned())),
             _ => limits(&state, cx.node, topic, index, acks),
         };
         partitions
@@ -113,7 +112,7 @@ fn store(
             append(&mut state, cx, topic, one.index, (&bytes, header), time, transaction)
         });
         match (stored, fault_of(one.index)) {
-            (Ok(_), Some(Action::DoAndRefuse(error))) => {
+            (Ok(_), Some(Action::ApplyThenFail(error))) => {
                 refused(one.index, &(error, "as a test asked".to_owned()))
             }
             (Ok((stored, start)), _) => PartitionProduceResponse::default()
@@ -143,8 +142,14 @@ const NO_HEADER: Header = Header {
     count: 0,
 };
 
-/// What a batch for a partition is checked against, where this node may take it at all.
-fn limits(state: &State, node: i32, topic: &str, index: i32, acks: i16) -> Result<Limits, Refusal> {
+/// The limits for a batch, if this node may append it at all.
+fn limits(
+    state: &State,
+    node: i32,
+    topic: &str,
+    index: i32,
+    acks: i16,
+) -> Result<Limits, ErrorWithMessage> {
     let plain = |error| (error, String::new());
     if !(-1..=1).contains(&acks) {
         return Err(plain(ResponseError::InvalidRequiredAcks));
@@ -161,7 +166,7 @@ fn limits(state: &State, node: i32, topic: &str, index: i32, acks: i16) -> Resul
     Ok(limits)
 }
 
-fn check(records: Option<&Bytes>, limits: &Limits, now: i64) -> Result<Header, Refusal> {
+fn check(records: Option<&Bytes>, limits: &Limits, now: i64) -> Result<Header, ErrorWithMessage> {
     let records = records
         .ok_or_else(|| (ResponseError::InvalidRecord, "a partition without records".to_owned()))?;
     let header = batch::check(records, limits.max_message_bytes, limits.compacted)?;
@@ -187,12 +192,13 @@ fn append(
     (bytes, header): (&Bytes, Header),
     log_append_time: Option<i64>,
     transaction: Option<&TransactionalId>,
-) -> Result<(Stored, i64), Refusal> {
+) -> Result<(AppendInfo, i64), ErrorWithMessage> {
     if header.is_transactional() {
         let known = state.topics.partition(topic, index);
-        // A batch that was stored before is known again whatever became of its transaction.
-        let duplicate = known
-            .is_some_and(|p| matches!(p.log.producers.place(&header), Ok(Place::Duplicate(_))));
+        // A duplicate is detected whatever happened to its transaction.
+        let duplicate = known.is_some_and(|p| {
+            matches!(p.log.producers.check_sequence(&header), Ok(SequenceCheck::Duplicate(_)))
+        });
         if !duplicate {
             let producer = (header.producer_id, header.producer_epoch);
             let name = transaction.map(|t| t.0.as_str());
@@ -210,12 +216,12 @@ fn append(
     let before = partition.log.bytes();
     let stored = partition.log.append(bytes, header, epoch, log_append_time)?;
     state.bytes += partition.log.bytes() - before;
-    state.hold_bounds(&cx.shared.settings, topic, index);
+    state.enforce_retention(&cx.shared.settings, topic, index);
     let start = state.topics.partition(topic, index).map_or(-1, |p| p.log.start());
     Ok((stored, start))
 }
 
-pub(super) fn refused(index: i32, (error, why): &Refusal) -> PartitionProduceResponse {
+pub(super) fn refused(index: i32, (error, why): &ErrorWithMessage) -> PartitionProduceResponse {
     PartitionProduceResponse::default()
         .with_index(index)
         .with_error_code(error.code())
@@ -225,7 +231,7 @@ pub(super) fn refused(index: i32, (error, why): &Refusal) -> PartitionProduceRes
         .with_error_message((!why.is_empty()).then(|| text(why)))
 }
 
-/// Tells a client who asked the wrong node which is the right one.
+/// Names the leaders to a client that asked the wrong node.
 fn name_leaders(cx: &Context, answer: &mut ProduceResponse) {
     if cx.version < 10 {
         return;

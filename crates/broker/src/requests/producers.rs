@@ -1,4 +1,4 @@
-//! DescribeProducers: what partitions remember of those that write to them.
+//! DescribeProducers: the producer state of partitions.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_producers_response::{

@@ -1,4 +1,4 @@
-//! DeleteTopics, CreatePartitions, DeleteRecords: topics changed on request.
+//! DeleteTopics, CreatePartitions and DeleteRecords.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
@@ -15,9 +15,9 @@ use kafka_protocol::messages::{
 
 use super::{Context, text};
 use crate::state::State;
-use crate::topics::MOST_PARTITIONS;
+use crate::topics::MAX_PARTITIONS;
 
-/// To delete all that is there.
+/// The offset that means: delete all records.
 const HIGH_WATERMARK: i64 = -1;
 
 pub(super) fn delete(cx: &Context, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
@@ -49,7 +49,7 @@ pub(super) fn delete(cx: &Context, request: DeleteTopicsRequest) -> DeleteTopics
         });
     }
     drop(state);
-    // Whoever waits for its records learns that it is gone.
+    // Consumers that wait for its records learn that it is gone.
     cx.shared.appended.notify_waiters();
     DeleteTopicsResponse::default().with_responses(responses)
 }
@@ -83,7 +83,7 @@ fn add_partitions(
     let has = topic.partitions.len();
     let factor = topic.partitions.first().map_or(1, |p| p.replicas.len());
     let count = usize::try_from(wanted.count).unwrap_or(0);
-    if count <= has || wanted.count > MOST_PARTITIONS {
+    if count <= has || wanted.count > MAX_PARTITIONS {
         let why = format!(
             "The topic {} currently has {has} partition(s); {} would not be an increase.",
             wanted.name.as_str(),
@@ -126,7 +126,7 @@ pub(super) fn delete_records(cx: &Context, request: DeleteRecordsRequest) -> Del
     DeleteRecordsResponse::default().with_topics(topics)
 }
 
-/// Drops what lies before an offset; the first offset from then on.
+/// Deletes the records before an offset. Returns the new log start offset.
 fn delete_before(
     cx: &Context,
     state: &mut State,
@@ -152,7 +152,7 @@ fn delete_before(
     Ok(log.start())
 }
 
-/// Nothing is ever on its way from one node to another.
+/// Partitions are never reassigned.
 pub(super) fn reassignments() -> ListPartitionReassignmentsResponse {
     ListPartitionReassignmentsResponse::default().with_error_message(None)
 }

@@ -1,4 +1,4 @@
-//! CreateTopics: topics made on request.
+//! CreateTopics.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -7,12 +7,10 @@ use kafka_protocol::messages::create_topics_response::{
 };
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
-use super::{Context, text};
+use super::{Context, ErrorWithMessage, text};
 use crate::config::{self, Values};
 use crate::state::State;
-use crate::topics::{self, MOST_PARTITIONS};
-
-type Refusal = (ResponseError, String);
+use crate::topics::{self, MAX_PARTITIONS};
 
 pub(super) fn create(cx: &Context, request: CreateTopicsRequest) -> CreateTopicsResponse {
     let mut state = cx.shared.state();
@@ -50,14 +48,14 @@ pub(super) fn create(cx: &Context, request: CreateTopicsRequest) -> CreateTopics
     CreateTopicsResponse::default().with_topics(results)
 }
 
-/// What a topic will be.
+/// The topic to create.
 struct Plan {
     partitions: usize,
     factor: usize,
     config: Values,
 }
 
-fn check(state: &State, wanted: &CreatableTopic) -> Result<Plan, Refusal> {
+fn check(state: &State, wanted: &CreatableTopic) -> Result<Plan, ErrorWithMessage> {
     let name = wanted.name.as_str();
     topics::check_name(name).map_err(|e| (ResponseError::InvalidTopicException, e.to_string()))?;
     if state.topics.get(name).is_some() {
@@ -82,9 +80,9 @@ fn check(state: &State, wanted: &CreatableTopic) -> Result<Plan, Refusal> {
         -1 => of_broker("default.replication.factor"),
         factor => i64::from(factor),
     };
-    if !(1..=i64::from(MOST_PARTITIONS)).contains(&partitions) {
+    if !(1..=i64::from(MAX_PARTITIONS)).contains(&partitions) {
         let why = format!(
-            "Number of partitions was set to an invalid value; 1 to {MOST_PARTITIONS} are possible"
+            "Number of partitions was set to an invalid value; 1 to {MAX_PARTITIONS} are possible"
         );
         return Err((ResponseError::InvalidPartitions, why));
     }
@@ -99,9 +97,13 @@ fn check(state: &State, wanted: &CreatableTopic) -> Result<Plan, Refusal> {
     Ok(Plan { partitions: usize::try_from(partitions).unwrap_or(1), factor, config })
 }
 
-/// A topic whose replicas the client names. That partitions are counted from 0 and the nodes exist is
-/// checked; the nodes themselves are chosen by the broker all the same.
-fn assigned(state: &State, wanted: &CreatableTopic, config: Values) -> Result<Plan, Refusal> {
+/// A topic whose replica assignment the client gives. The assignment is checked: partitions count from 0,
+/// and the nodes exist. The broker still assigns the replicas itself.
+fn assigned(
+    state: &State,
+    wanted: &CreatableTopic,
+    config: Values,
+) -> Result<Plan, ErrorWithMessage> {
     let bad = |why: &str| (ResponseError::InvalidReplicaAssignment, why.to_owned());
     let mut indexes: Vec<i32> = wanted.assignments.iter().map(|a| a.partition_index).collect();
     indexes.sort_unstable();
@@ -116,14 +118,14 @@ fn assigned(state: &State, wanted: &CreatableTopic, config: Values) -> Result<Pl
             return Err(bad("replicas must be brokers that exist, as many for each partition"));
         }
     }
-    if indexes.len() > usize::try_from(MOST_PARTITIONS).unwrap_or(0) {
+    if indexes.len() > usize::try_from(MAX_PARTITIONS).unwrap_or(0) {
         return Err((ResponseError::InvalidPartitions, "too many partitions".to_owned()));
     }
     Ok(Plan { partitions: indexes.len(), factor, config })
 }
 
-/// Says why a topic can't have a setting.
-pub(super) fn check_config(name: &str, value: &str) -> Result<(), Refusal> {
+/// Checks a topic setting.
+pub(super) fn check_config(name: &str, value: &str) -> Result<(), ErrorWithMessage> {
     match config::find(config::TOPIC, name) {
         None => Err((ResponseError::InvalidConfig, format!("Unknown topic config name: {name}"))),
         Some(setting) => {

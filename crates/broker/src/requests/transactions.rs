@@ -1,4 +1,4 @@
-//! InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn: who writes, and in which transaction.
+//! InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn and EndTxn.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::add_partitions_to_txn_response::{
@@ -20,7 +20,7 @@ pub(super) fn init(cx: &Context, request: &InitProducerIdRequest) -> InitProduce
     let now = cx.shared.now_ms();
     let mut state = cx.shared.state();
     let given = match &request.transactional_id {
-        // A producer without transactions has a new id each time; it raises its epoch itself.
+        // A producer without a transactional id gets a new id each time, and bumps its epoch itself.
         None => Ok((state.producer_id(), 0)),
         Some(name) => coordinates(cx, &state).and_then(|()| {
             let timeout = i64::from(request.transaction_timeout_ms);
@@ -45,7 +45,7 @@ pub(super) fn init(cx: &Context, request: &InitProducerIdRequest) -> InitProduce
         .with_producer_epoch(epoch)
 }
 
-/// The transaction of a producer, where it is the one who may write.
+/// The transaction of a producer, if it is the current one of its transactional id.
 fn of_producer<'a>(
     cx: &Context,
     state: &'a mut State,
@@ -59,7 +59,7 @@ fn of_producer<'a>(
     }
     let known = state.transactions.get_mut(name).ok_or(ResponseError::InvalidProducerIdMapping)?;
     known.check(producer.0.0, producer.1).map_err(|e| match e {
-        // Clients of before know another code for it.
+        // Older clients know another code for it.
         ResponseError::ProducerFenced if cx.version < knows_fencing => {
             ResponseError::InvalidProducerEpoch
         }
@@ -133,7 +133,7 @@ pub(super) fn end(cx: &Context, request: &EndTxnRequest) -> EndTxnResponse {
     let done = of_producer(cx, &mut state, name, producer, 2).and_then(|known| {
         match (known.phase, request.committed) {
             (Phase::Ongoing, _) => Ok(true),
-            // The answer to the same was lost.
+            // The response to the same request was lost.
             (Phase::Committed, true) | (Phase::Aborted, false) => Ok(false),
             _ => Err(ResponseError::InvalidTxnState),
         }

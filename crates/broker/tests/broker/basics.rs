@@ -176,7 +176,7 @@ fn sequences_are_kept_as_kafka_keeps_them() {
     assert_eq!(send(1, 0), (0, 20));
     assert_eq!(send(0, 20).0, ResponseError::InvalidProducerEpoch.code());
     assert_eq!(broker.batches("t", 0).unwrap().len(), 3);
-    broker.forget_producers("t", 0).unwrap();
+    broker.forget_producer_state("t", 0).unwrap();
     assert_eq!(send(0, 50), (0, 30));
 }
 

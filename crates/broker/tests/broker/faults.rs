@@ -24,7 +24,7 @@ fn codes_are_answered_with_and_without_storing() {
     let batch = Made::plain(1, broker.now_ms()).batch();
     let not_leader = ResponseError::NotLeaderOrFollower;
     let refused =
-        broker.fault(Fault::on(ApiKey::Produce, Action::Refuse(not_leader)).skip(1).times(2));
+        broker.fault(Fault::on(ApiKey::Produce, Action::Fail(not_leader)).skip(1).times(2));
     let mut codes = Vec::new();
     for _ in 0..4 {
         codes.push(client.produce("t", 0, batch.clone()).unwrap().error_code);
@@ -33,12 +33,12 @@ fn codes_are_answered_with_and_without_storing() {
     assert_eq!((refused.hits(), stored(&broker)), (2, 2));
 
     let late = ResponseError::RequestTimedOut;
-    broker.fault(Fault::on(ApiKey::Produce, Action::DoAndRefuse(late)));
+    broker.fault(Fault::on(ApiKey::Produce, Action::ApplyThenFail(late)));
     assert_eq!(client.produce("t", 0, batch.clone()).unwrap().error_code, late.code());
     assert_eq!(stored(&broker), 3);
 
     // For one partition alone.
-    broker.fault(Fault::on(ApiKey::Produce, Action::Refuse(late)).partition("t", 1));
+    broker.fault(Fault::on(ApiKey::Produce, Action::Fail(late)).partition("t", 1));
     assert_eq!(client.produce("t", 0, batch.clone()).unwrap().error_code, 0);
     let mut both = produce_request("t", 0, batch.clone());
     let other = both.topic_data[0].partition_data[0].clone().with_index(1);
@@ -53,13 +53,13 @@ fn codes_are_answered_with_and_without_storing() {
 fn connections_are_dropped_before_and_after_storing() {
     let (broker, mut client) = broker();
     let batch = Made::plain(1, broker.now_ms()).batch();
-    for (action, records) in [(Action::Drop, 0), (Action::DoAndDrop, 1)] {
+    for (action, records) in [(Action::Disconnect, 0), (Action::ApplyThenDisconnect, 1)] {
         broker.fault(Fault::on(ApiKey::Produce, action));
         assert!(client.produce("t", 0, batch.clone()).is_err());
         assert_eq!(stored(&broker), records);
         client = Client::connect(broker.address(1).unwrap());
     }
-    let dropped = broker.fault(Fault::on(ApiKey::Produce, Action::Drop).always());
+    let dropped = broker.fault(Fault::on(ApiKey::Produce, Action::Disconnect).always());
     assert!(client.produce("t", 0, batch.clone()).is_err());
     dropped.end();
     client = Client::connect(broker.address(1).unwrap());
@@ -72,7 +72,7 @@ fn answers_come_late_or_with_the_time_to_wait() {
     let batch = Made::plain(1, broker.now_ms()).batch();
     let time = Duration::from_millis(200);
     let begun = Instant::now();
-    broker.fault(Fault::on(ApiKey::Produce, Action::AnswerLate(time)));
+    broker.fault(Fault::on(ApiKey::Produce, Action::DelayResponse(time)));
     client.send(&produce_request("t", 0, batch.clone()), 9).unwrap();
     while stored(&broker) == 0 {
         std::thread::sleep(Duration::from_millis(1));
@@ -125,7 +125,7 @@ fn a_restart_drops_connections_and_leaves_the_log() {
     let mut client = Client::connect(broker.address(1).unwrap());
     let gap = ResponseError::OutOfOrderSequenceNumber.code();
     assert_eq!(client.produce("t", 0, batch(5)).unwrap().error_code, gap);
-    broker.restart(1, Restart::WithoutProducers).unwrap();
+    broker.restart(1, Restart::WithoutProducerState).unwrap();
     let mut client = Client::connect(broker.address(1).unwrap());
     assert_eq!(client.produce("t", 0, batch(5)).unwrap().error_code, 0);
     assert_eq!(stored(&broker), 2);

@@ -1,5 +1,5 @@
-//! What each key may hold: one line a key, checked layer by layer so that an error can say where
-//! the value came from.
+//! The bounds of each key, one line per key. They are checked layer by layer, so that an error can say
+//! where the value came from.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -97,8 +97,8 @@ pub(super) enum Rule {
     TimeZones,
 }
 
-/// Checks one layer's settings, an object that is to be merged into `defaults`, and adds what is
-/// wrong with them to `problems`.
+/// Checks one layer's settings, an object to be merged into `defaults`, and adds what is wrong to
+/// `problems`.
 pub(super) fn check(
     origin: &Origin,
     settings: &Map<String, Value>,
@@ -142,8 +142,7 @@ fn check_section(
 }
 
 impl Rule {
-    /// None if `value` fits; else what is wrong with it, in more detail than the rule itself
-    /// where there is more to say.
+    /// `None` if `value` fits; else what is wrong with it, in more detail than the rule if possible.
     fn reason_against(&self, value: &Value) -> Option<Option<String>> {
         let fits = match *self {
             Rule::Switch => value.is_boolean(),
@@ -247,7 +246,7 @@ fn rule(key: &str) -> Option<&'static Rule> {
     RULES.iter().find(|(path, _)| *path == key).map(|(_, rule)| rule)
 }
 
-/// What to say to whoever sets a whole section to true or false.
+/// The hint for a whole section that is set to true or false.
 fn switch_of(section: &str) -> Option<String> {
     [format!("{section}.enable"), format!("enable_{section}")]
         .into_iter()
@@ -269,7 +268,7 @@ fn wrong_with_names(names: &[Value]) -> Option<String> {
     let mut seen = BTreeSet::new();
     for name in names {
         let Value::String(name) = name else {
-            return Some(format!("{name} is not text, which quotes would make it"));
+            return Some(format!("{name} is not text; put it in quotes"));
         };
         if name.is_empty() {
             return Some("one of them is empty".into());

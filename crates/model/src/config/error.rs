@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration.
+//! Errors of a configuration.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::origin::Origin;
 
-/// Why there is no configuration. Texts are fragments that fit after "error: ".
+/// Why a configuration is invalid. Texts are fragments that fit after "error: ".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -20,7 +20,7 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
-    /// The file is larger than any configuration.
+    /// The file is too large.
     #[error("the configuration file {} is larger than {limit} bytes", path.display())]
     TooLarge {
         /// The file.
@@ -28,12 +28,12 @@ pub enum ConfigError {
         /// The most that is read, in bytes.
         limit: u64,
     },
-    /// The file is not text.
+    /// The file is not UTF-8.
     #[error("the configuration file {} is not UTF-8 text (byte {at} is the first that isn't)", path.display())]
     NotText {
         /// The file.
         path: PathBuf,
-        /// How many bytes precede the one that is not text.
+        /// The position of the first invalid byte.
         at: usize,
     },
     /// The text is not YAML, or nests too deep, or expands too far.
@@ -44,12 +44,12 @@ pub enum ConfigError {
         /// What is wrong and where, with the lines around it.
         message: String,
     },
-    /// The top level of a file is something else than settings.
+    /// The top level of a file is not a mapping of settings.
     #[error("{origin} must hold settings as `key: value` lines, but its top level is {found}")]
     NotSettings {
         /// Where it came from.
         origin: Origin,
-        /// What was there: "a list", say.
+        /// What it is: "a list", say.
         found: &'static str,
     },
     /// A `--set` that isn't `key=value`.
@@ -65,7 +65,7 @@ pub enum ConfigError {
     UnknownScenario {
         /// What was given.
         name: String,
-        /// The valid name most like it, if any is.
+        /// The most similar valid name, if there is one.
         nearest: Option<&'static str>,
         /// All names.
         known: Vec<&'static str>,
@@ -73,7 +73,7 @@ pub enum ConfigError {
     /// Keys that don't exist, values of the wrong type or out of bounds: all that were found.
     #[error("{}", Lines(.0))]
     Settings(Vec<Problem>),
-    /// Settings that passed every check make no configuration: a mistake in this program.
+    /// Valid settings that can't be merged: a bug in this program.
     #[error("internal error: the settings cannot be put together: {0}")]
     Internal(String),
 }
@@ -102,7 +102,7 @@ pub enum ProblemKind {
     },
     /// The key can't hold this value.
     Invalid {
-        /// What it can hold, to complete "must be ...".
+        /// What it can hold; completes "must be ...".
         expected: String,
         /// What in particular is wrong, where that isn't plain from the value.
         detail: Option<String>,
@@ -138,7 +138,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The wrong file altogether would fill the screen otherwise.
+/// An altogether wrong file would fill the screen.
 const LINES_MAX: usize = 20;
 
 struct Lines<'a>(&'a [Problem]);

@@ -85,7 +85,7 @@ impl Layer {
     /// The settings as an object.
     ///
     /// # Errors
-    /// [`ConfigError::NotSettings`] where they are something else.
+    /// [`ConfigError::NotSettings`] if they are something else.
     pub(super) fn settings(&mut self) -> Result<&mut Map<String, Value>, ConfigError> {
         let found = match &mut self.value {
             Value::Object(settings) => return Ok(settings),

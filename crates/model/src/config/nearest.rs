@@ -1,6 +1,6 @@
-//! The valid name that a misspelt one was probably meant to be.
+//! Suggests the valid name for a misspelt one.
 
-/// Below this a suggestion would mislead more often than help.
+/// A suggestion below this similarity would mislead more often than help.
 const SIMILAR: f64 = 0.78;
 
 /// The candidate most like `word`, if any is like it.
@@ -8,7 +8,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best(candidates.into_iter().map(|candidate| (similarity(word, candidate), candidate)))
 }
 
-/// The dotted path, of these, that `key` was probably meant to be: a section's where it `is_section`.
+/// The dotted path that `key` was probably meant to be: a section's if it `is_section`.
 pub(super) fn nearest_key<'a>(
     key: &str,
     is_section: bool,

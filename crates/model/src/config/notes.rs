@@ -1,4 +1,4 @@
-//! Settings that contradict each other: not wrong, but surely not meant.
+//! Settings that contradict each other: valid, but surely not meant.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ const SWITCHES: &[(&str, &str)] = &[
 pub(super) fn contradictions(layers: &[Layer], merged: &Value, defaults: &Value) -> Vec<String> {
     let mut notes = Vec::new();
     for layer in layers {
-        // Whoever switches a scenario's anomalies off means it.
+        // To switch a scenario's anomalies off is no mistake.
         if matches!(layer.origin, Origin::Scenario(_)) {
             continue;
         }

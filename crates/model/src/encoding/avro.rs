@@ -1,4 +1,4 @@
-//! Straight-line Avro writers, one a record type: no schema is walked and nothing is looked up.
+//! Straight-line Avro writers, one per record type: they walk no schema and look nothing up.
 //!
 //! The order of writes is the order of fields in `schemas/*.avsc`; the property tests hold every
 //! writer to the bytes that `apache-avro` makes of the same record under that schema.
@@ -104,12 +104,12 @@ fn incident(r: &IncidentRecord<&str>, buffer: &mut Vec<u8>) {
     });
 }
 
-/// The most that a datum has beside the bytes of its texts. Telemetry has the most: seven longs
-/// (its texts' lengths among them) of up to ten bytes, seven doubles and a truth value.
+/// The most bytes of a datum apart from its strings. Telemetry has the most: seven longs (its strings'
+/// lengths among them) of up to ten bytes, seven doubles and a boolean.
 const BESIDE_TEXTS: usize = 7 * 10 + 7 * 8 + 1;
 
-/// Appends the datum that `write` makes, with these texts in it, to `buffer`. Room is made for all
-/// of it at once, so that no write has to look whether the buffer must grow.
+/// Appends the datum that `write` makes, with these strings in it, to `buffer`. Room for all of it is
+/// made at once, so that no write has to check the capacity.
 #[inline(always)]
 fn append<const N: usize>(
     buffer: &mut Vec<u8>,
@@ -123,10 +123,9 @@ fn append<const N: usize>(
     buffer.truncate(begin + most - rest);
 }
 
-/// A datum that is being written. It goes from write to write by value, so that it stays in
-/// registers.
+/// A datum that is being written. It passes from write to write by value, so that it stays in registers.
 struct Datum<'a> {
-    /// What is not yet written of the room for it.
+    /// The rest of the room for it.
     room: &'a mut [u8],
 }
 

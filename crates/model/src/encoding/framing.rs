@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The id under which a registry knows a schema.
+/// A schema's id in the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SchemaId(pub u32);
 
-/// The five bytes that stand before a datum.
+/// The five bytes before a datum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WireHeader([u8; 5]);
 

@@ -14,7 +14,7 @@ pub use framing::{SchemaId, WireHeader};
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// Avro behind the Confluent wire format: what registry-aware consumers read.
+    /// Avro in the Confluent wire format, for consumers with a schema registry.
     Avro,
     /// JSON objects with times as epoch milliseconds, for pipelines without a registry.
     Json,
@@ -28,7 +28,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder of Avro whose records name these schemas, in the order of [`Topic::ALL`].
+    /// An Avro encoder with these schema ids, in the order of [`Topic::ALL`].
     pub fn avro(schemas: [SchemaId; Topic::COUNT]) -> Encoder {
         Encoder { format: Format::Avro, headers: schemas.map(WireHeader::new) }
     }

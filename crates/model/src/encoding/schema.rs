@@ -47,8 +47,8 @@ pub const SCHEMAS: [Schema; Topic::COUNT] = [
     },
 ];
 
-/// A schema as Avro's libraries print it: the same text without blanks. Who asks a registry by text
-/// asks for this one.
+/// A schema in the form that Avro's libraries print: without whitespace. Clients look a schema up in a
+/// registry in this form.
 pub fn printed(text: &str) -> String {
     let (mut quoted, mut escaped) = (false, false);
     let stays = |&c: &char| {

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::random::{Purpose, Stream};
+use crate::random::{Purpose, RandomStream};
 
 /// The most machines that a dependency group holds.
 pub const MAX_GROUP: u32 = 16;
@@ -84,7 +84,7 @@ impl Groups {
     /// nobody, every other on one earlier member and, one in four, on a second. So dependencies
     /// form no circle, and a failure can run down several levels.
     pub fn dependencies(&self, seed: u64, group: u32) -> Vec<[Option<u8>; 2]> {
-        let mut stream = Stream::new(seed, u64::from(group), Purpose::Dependencies);
+        let mut stream = RandomStream::new(seed, u64::from(group), Purpose::Dependencies);
         let members = self.members(group);
         (0..members.end - members.start)
             .map(|position| {

@@ -48,8 +48,8 @@ impl MachineId {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// The index of the machine that a key names: its own name, or one derived from it. None where the
-    /// key is no such name.
+    /// The index of the machine that a key names: its own name, or one derived from it. `None` if the key
+    /// is no such name.
     pub fn index_in(key: &[u8]) -> Option<u32> {
         let text = std::str::from_utf8(key).ok()?;
         let mut parts = text.split('-');

@@ -11,7 +11,7 @@ pub mod time_zones;
 use chrono_tz::Tz;
 
 use crate::config::Config;
-use crate::random::{Purpose, Stream};
+use crate::random::{Purpose, RandomStream};
 
 pub use groups::{Groups, Share};
 pub use identity::{MachineId, MachineIds};
@@ -130,7 +130,7 @@ impl Fleet {
 
     /// Machine `index`, which must be below [`Fleet::len`].
     pub fn machine(&self, index: u32) -> Machine {
-        let mut stream = Stream::new(self.seed, u64::from(index), Purpose::Character);
+        let mut stream = RandomStream::new(self.seed, u64::from(index), Purpose::Character);
         let type_index = profile::draw(&self.types, &mut stream);
         let cores = self.types[usize::from(type_index)].cores(self.cores_range, &mut stream);
         // Cloud families come with 2, 4 or 8 GB a core.

@@ -1,6 +1,6 @@
 //! When in a round each machine reads.
 
-use crate::random::{Purpose, Stream};
+use crate::random::{Purpose, RandomStream};
 
 /// A seeded permutation of the fleet: machine i reads at position p(i), that is at phase
 /// (p(i) + 1/2) / N of each round. Evenly spaced, so that no second has more readings than
@@ -12,7 +12,7 @@ impl Phases {
     /// The permutation of `machines` machines under `seed` (Fisher and Yates's shuffle).
     pub fn new(seed: u64, machines: u32) -> Phases {
         let mut order: Vec<u32> = (0..machines).collect();
-        let mut stream = Stream::new(seed, 0, Purpose::Phase);
+        let mut stream = RandomStream::new(seed, 0, Purpose::Phase);
         for i in (1..order.len()).rev() {
             order.swap(i, stream.below(i as u64 + 1) as usize);
         }

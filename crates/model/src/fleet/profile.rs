@@ -1,6 +1,6 @@
 //! What each machine type is like.
 
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 /// The character that machines of one type share. Levels are relative to the fleet's mean, so
 /// that `base_cpu_load` and `base_memory_load` stay the fleet's own averages.
@@ -68,7 +68,7 @@ pub fn profiles(names: &[String]) -> Vec<TypeProfile> {
 }
 
 /// Draws a type, each with its share.
-pub fn draw(profiles: &[TypeProfile], stream: &mut Stream) -> u8 {
+pub fn draw(profiles: &[TypeProfile], stream: &mut RandomStream) -> u8 {
     let draw = stream.uniform();
     let mut sum = 0.0;
     for (i, profile) in profiles.iter().enumerate() {
@@ -82,7 +82,7 @@ pub fn draw(profiles: &[TypeProfile], stream: &mut Stream) -> u8 {
 
 impl TypeProfile {
     /// Draws a core count from the type's part of `range`: an even number where the range has one.
-    pub fn cores(&self, range: (u32, u32), stream: &mut Stream) -> u32 {
+    pub fn cores(&self, range: (u32, u32), stream: &mut RandomStream) -> u32 {
         let (low, high) = (f64::from(range.0), f64::from(range.1));
         let at = |part: f64| low * libm::pow(high / low, part);
         let drawn = stream.between(at(self.cores.0), at(self.cores.1));

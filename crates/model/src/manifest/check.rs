@@ -1,6 +1,6 @@
-//! Whether a manifest that was read is one that a run could have written. What the program decides
-//! by options before a run, a file may have otherwise: everything is held against the same bounds, so
-//! that whoever makes the run's records again meets nothing that a run could not.
+//! Checks that a run could have written a manifest. A file may hold anything, so everything is checked
+//! against the bounds of the options. Code that regenerates the records meets nothing that a run could
+//! not write.
 
 use crate::config::Origin;
 use crate::config::units::Speed;
@@ -13,11 +13,10 @@ use crate::simulation::trouble::Hazards;
 
 use super::{Manifest, TopicEntry};
 
-/// What is wrong with a manifest that no run has written. Texts are fragments that fit after the name
-/// of its file.
+/// Why no run can have written a manifest. Texts are fragments that fit after the name of its file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unwritten {
+pub enum ManifestError {
     /// Its configuration is out of bounds.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -27,14 +26,14 @@ pub enum Unwritten {
     /// Its speed is out of bounds.
     #[error("its pace: {0}")]
     Speed(#[from] UnitError),
-    /// Its profile is none.
+    /// Its profile is invalid.
     #[error("its pace: {0}")]
     Profile(#[from] ProfileError),
     /// Records have no size.
     #[error("its records have no size")]
     Size,
     /// Transactions have no records or producers, or too many producers.
-    #[error("its transactions are of no records or producers, or of too many")]
+    #[error("its transactions have no records or producers, or too many")]
     Transactions,
     /// There is no topic.
     #[error("it has no topics")]
@@ -78,16 +77,16 @@ pub enum Unwritten {
     },
     /// The fleet's behaviour doesn't fit.
     #[error(transparent)]
-    Unfit(#[from] Unfit),
+    Infeasible(#[from] Infeasible),
 }
 
-/// What of a fleet's behaviour doesn't fit a run's slots or its time.
+/// Why a fleet's behaviour doesn't fit a run's slots or its time.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unfit {
+pub enum Infeasible {
     /// State changes would queue without end.
     #[error(
-        "the fleet would change its state {events:.2} times a reading, more than the event slots, one a reading, can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
+        "the fleet would change its state {events:.2} times per reading, more than the one event slot of a reading can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
     )]
     Events {
         /// State changes a reading.
@@ -95,7 +94,7 @@ pub enum Unfit {
     },
     /// Simulated time would not get past a weekend.
     #[error(
-        "simulated time would stand still over weekends without load: raise temporal_patterns.weekend_load_factor to {LEAST_WEEKEND} at least, or say --time live"
+        "simulated time would stand still over weekends without load: raise temporal_patterns.weekend_load_factor to at least {LEAST_WEEKEND}, or use --time live"
     )]
     StandsStill,
 }
@@ -114,15 +113,15 @@ const LATEST_MS: i64 = 253_402_300_799_999;
 const LEAST_WEEKEND: f64 = 1e-4;
 
 impl Manifest {
-    /// Refuses what no run writes.
+    /// Rejects what no run writes.
     ///
     /// # Errors
     /// What is wrong.
-    pub fn check(&self) -> Result<(), Unwritten> {
+    pub fn check(&self) -> Result<(), ManifestError> {
         let origin = Origin::File("its configuration".into());
         self.config.validate(origin)?;
         if !(0..=LATEST_MS).contains(&self.start.timestamp_millis()) {
-            return Err(Unwritten::Start);
+            return Err(ManifestError::Start);
         }
         match &self.pace {
             Pace::Natural(speed) => {
@@ -135,21 +134,21 @@ impl Manifest {
         if let Some(bytes) = &self.bytes
             && !(bytes.mean_slot_bytes.is_finite() && bytes.mean_slot_bytes > 0.0)
         {
-            return Err(Unwritten::Size);
+            return Err(ManifestError::Size);
         }
         if let Some(transactions) = &self.transactions
             && (transactions.records == 0
                 || !(1..=MOST_PRODUCERS).contains(&transactions.producers))
         {
-            return Err(Unwritten::Transactions);
+            return Err(ManifestError::Transactions);
         }
         if self.topics.is_empty() {
-            return Err(Unwritten::NoTopics);
+            return Err(ManifestError::NoTopics);
         }
         let mut seen: Vec<Topic> = Vec::new();
         for entry in &self.topics {
             if seen.contains(&entry.topic) {
-                return Err(Unwritten::Twice(entry.topic));
+                return Err(ManifestError::Twice(entry.topic));
             }
             seen.push(entry.topic);
             entry.check()?;
@@ -157,11 +156,11 @@ impl Manifest {
         Ok(self.events_fit()?)
     }
 
-    /// Refuses what would change state more often than event slots, one a reading, can carry.
+    /// Rejects a fleet that changes state more often than event slots, one per reading, can carry.
     ///
     /// # Errors
     /// How much more often, and what to do.
-    pub fn events_fit(&self) -> Result<(), Unfit> {
+    pub fn events_fit(&self) -> Result<(), Infeasible> {
         let topics: TopicSet = self.topic_set();
         let config = &self.config;
         let fleet = Fleet::new(config, self.seed);
@@ -174,43 +173,43 @@ impl Manifest {
             + asked(Topic::Jobs, 3.0 * config.jobs.arrival_probability)
             + asked(Topic::Status, hazards.status_rate());
         if events > MOST_EVENTS {
-            return Err(Unfit::Events { events });
+            return Err(Infeasible::Events { events });
         }
         Ok(())
     }
 
-    /// Refuses a curve that is to pace simulated time and stands still for days: time would never
-    /// get past them.
+    /// Rejects a curve that paces simulated time and stands still for days: time would never get past
+    /// them.
     ///
     /// # Errors
     /// What to do about it.
-    pub fn curve_moves(&self) -> Result<(), Unfit> {
+    pub fn curve_moves(&self) -> Result<(), Infeasible> {
         let patterns = &self.config.temporal_patterns;
         let still = patterns.enable_weekly && patterns.weekend_load_factor < LEAST_WEEKEND;
         if self.time == Time::Simulated && still {
-            return Err(Unfit::StandsStill);
+            return Err(Infeasible::StandsStill);
         }
         Ok(())
     }
 }
 
 impl TopicEntry {
-    fn check(&self) -> Result<(), Unwritten> {
+    fn check(&self) -> Result<(), ManifestError> {
         let TopicEntry { topic, name, partitions, .. } = self;
         if name.is_empty() || name.len() > LONGEST_NAME {
-            return Err(Unwritten::Name { topic: *topic, bytes: name.len() });
+            return Err(ManifestError::Name { topic: *topic, bytes: name.len() });
         }
         let topic = || name.clone();
         if !(1..=MOST_PARTITIONS).contains(partitions) {
-            return Err(Unwritten::Partitions { topic: topic(), partitions: *partitions });
+            return Err(ManifestError::Partitions { topic: topic(), partitions: *partitions });
         }
         let Some(offsets) = &self.start_offsets else { return Ok(()) };
         if offsets.len() != *partitions as usize {
             let (partitions, offsets) = (*partitions, offsets.len());
-            return Err(Unwritten::Offsets { topic: topic(), partitions, offsets });
+            return Err(ManifestError::Offsets { topic: topic(), partitions, offsets });
         }
         match offsets.iter().find(|&&offset| offset < 0) {
-            Some(&offset) => Err(Unwritten::Offset { topic: topic(), offset }),
+            Some(&offset) => Err(ManifestError::Offset { topic: topic(), offset }),
             None => Ok(()),
         }
     }

@@ -28,7 +28,7 @@ pub enum Topic {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicSet(u8);
 
-/// A topic name that there isn't.
+/// An unknown topic name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "there is no topic `{name}`: choose from telemetry, usage, status, jobs, machines and incidents, separated by commas"
@@ -69,7 +69,7 @@ impl Topic {
         self as usize
     }
 
-    /// Whether the topic holds the last state a key rather than a history.
+    /// Whether the topic is compacted: it holds the last state of each key rather than a history.
     pub fn is_compacted(self) -> bool {
         matches!(self, Topic::Status | Topic::Machines)
     }

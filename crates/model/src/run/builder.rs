@@ -127,7 +127,7 @@ impl RunBuilder {
         self
     }
 
-    /// Bytes a second of keys and values, made a rate of records by their mean size: wins over
+    /// Bytes of keys and values per second, turned into a rate of records by their mean size. Wins over
     /// [`RunBuilder::pace`].
     pub fn byte_rate(mut self, rate: ByteRate) -> Self {
         self.byte_rate = Some(rate);
@@ -158,8 +158,8 @@ impl RunBuilder {
         self
     }
 
-    /// When the run starts: in live time when it is built; in simulated time so that it ends then,
-    /// where its length is known.
+    /// When the run starts. Default: in live time, when it is built; in simulated time, so that it ends
+    /// then, if its length is known.
     pub fn start(mut self, start: StartTime) -> Self {
         self.start = Some(start);
         self
@@ -211,7 +211,7 @@ impl RunBuilder {
     /// The run, as seen now.
     ///
     /// # Errors
-    /// [`RunError`] where there is no such run.
+    /// [`RunError`] if there is no such run.
     pub fn build(self) -> Result<Run, RunError> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.build_at(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
@@ -220,7 +220,7 @@ impl RunBuilder {
     /// The run, as seen at `now_ms` (milliseconds since the epoch): what relative starts count from.
     ///
     /// # Errors
-    /// [`RunError`] where there is no such run.
+    /// [`RunError`] if there is no such run.
     pub fn build_at(self, now_ms: i64) -> Result<Run, RunError> {
         let config::Resolved { config, mut notes } = self.configuration()?;
         notes.extend(unknown_regions(&config));
@@ -229,8 +229,8 @@ impl RunBuilder {
             stream_version: STREAM_VERSION,
             fleetstorm: env!("CARGO_PKG_VERSION").to_owned(),
             seed: config.seed.unwrap_or_else(drawn_seed),
-            // Until it is settled: what the offered load and the size of records are estimated by,
-            // so that shards of one start agree.
+            // Until the start is settled, this one serves to estimate the offered load and the size of
+            // records, so that shards with the same start agree.
             start: instant(self.start.and_then(|s| s.resolve(now_ms).ok()).unwrap_or(now_ms)),
             time: self.time,
             pace: self.pace,
@@ -299,12 +299,12 @@ impl RunBuilder {
     }
 }
 
-/// What is said of shards that nothing paces.
+/// The note for shards that nothing paces.
 const APART: &str = "nothing paces these shards, so one may be hours of event time ahead of another, and \
                      jobs with windows then drop the other's records as late: give a --rate or a --speed, \
                      or each shard topics of its own (--topic-prefix)";
 
-/// Regions whose local time would count and isn't known.
+/// The note for regions whose local time matters and isn't known.
 fn unknown_regions(config: &Config) -> Option<String> {
     let patterns = &config.temporal_patterns;
     let counts = patterns.enable_diurnal || patterns.enable_weekly || config.maintenance.enable;

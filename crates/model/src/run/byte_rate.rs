@@ -1,4 +1,4 @@
-//! From a rate in bytes to one in records: by the mean size of the run's first slots.
+//! Turns a byte rate into a rate of records, by the mean size of the run's first slots.
 
 use crate::config::units::{ByteRate, Rate};
 use crate::fleet::Share;
@@ -8,15 +8,15 @@ use crate::stream::{Step, Stream};
 
 use super::error::RunError;
 
-/// As many machines as give the fleet's mix of names.
+/// Enough machines for the fleet's mix of names.
 const MACHINES: u32 = 1000;
-/// As many readings as give the mix of events.
+/// Enough readings for the mix of events.
 const READINGS: usize = 20_000;
 
 /// Gives `manifest` the pace of `per_second` bytes of keys and values.
 ///
 /// # Errors
-/// [`RunError`] where no record takes bytes at a rate, or the rate is none in records.
+/// [`RunError`] if no record is paced, or the rate is out of bounds in records.
 pub(super) fn pace(manifest: &mut Manifest, per_second: ByteRate) -> Result<(), RunError> {
     let mean_slot_bytes = mean_slot_bytes(manifest);
     if mean_slot_bytes == 0.0 {

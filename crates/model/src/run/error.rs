@@ -1,7 +1,7 @@
-//! Why there is no such run.
+//! Why a run is impossible.
 
 use crate::config::{ConfigError, UnitError};
-use crate::manifest::Unfit;
+use crate::manifest::Infeasible;
 
 /// Why a run can't be made. Settings are named as the options of the program are; texts are fragments
 /// that fit after "error: ".
@@ -13,25 +13,25 @@ pub enum RunError {
     Config(#[from] ConfigError),
     /// The fleet's behaviour doesn't fit the run's slots or its time.
     #[error(transparent)]
-    Unfit(#[from] Unfit),
+    Infeasible(#[from] Infeasible),
     /// The interval between two readings is out of bounds.
     #[error("--interval: {0}")]
     Interval(UnitError),
     /// The start is out of bounds.
     #[error("--start: {0}")]
     Start(UnitError),
-    /// The rate in bytes is none in records.
+    /// The byte rate is out of bounds in records.
     #[error("--byte-rate in records: {0}")]
     ByteRate(UnitError),
-    /// No selected topic has slots, so that a rate in bytes means nothing.
-    #[error("--byte-rate needs a topic that is paced: machines are announced as they are")]
+    /// No selected topic has slots, so a byte rate means nothing.
+    #[error("--byte-rate needs a topic that is paced: announcements of machines are not")]
     NothingPaced,
     /// The load is to follow a curve that the fleet doesn't have.
     #[error(
         "--peak-rate follows the fleet's temporal curve, and there is none: set temporal_patterns.enable_diurnal=true, or choose a scenario that does, as production"
     )]
     NoCurve,
-    /// So many jobs can't be spread over a run without an end.
+    /// A number of jobs needs a run with an end.
     #[error(
         "n_jobs = {n_jobs} needs a run of known length: give --readings, --records or --duration, or set jobs.arrival_probability instead"
     )]
@@ -39,7 +39,7 @@ pub enum RunError {
         /// The jobs that were asked for.
         n_jobs: u64,
     },
-    /// So many jobs don't fit the run's readings.
+    /// The number of jobs doesn't fit the run's readings.
     #[error(
         "n_jobs = {n_jobs} is too many for {readings:.0} readings: at most one reading in five can bring a job, so {most:.0}"
     )]
@@ -61,7 +61,7 @@ pub enum RunError {
     ShardSeed,
     /// A live run at a rate starts in the past.
     #[error(
-        "--start in the past and --rate exclude each other in live time: what lies behind is caught up at the natural pace only; leave out --rate, or say --time simulated"
+        "--start in the past and --rate can't be combined in live time: a run catches up only at the natural pace; leave out --rate, or use --time simulated"
     )]
     PastStart,
 }

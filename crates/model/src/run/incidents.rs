@@ -23,7 +23,7 @@ pub struct Incident {
     pub cause: Option<String>,
     /// When it begins, in milliseconds since the epoch.
     pub start_ms: i64,
-    /// When it ends, in milliseconds since the epoch; none where it outlasts the run.
+    /// When it ends, in milliseconds since the epoch; `None` if it outlasts the run.
     pub end_ms: Option<i64>,
     /// How strong it is, in the unit of its kind.
     pub magnitude: f64,

@@ -1,4 +1,4 @@
-//! A run: what a builder makes of settings, as a manifest; and its records as an iterator.
+//! A run: its manifest, from a builder or a file, and its records as iterators.
 
 mod builder;
 mod byte_rate;
@@ -44,7 +44,7 @@ pub struct Run {
     pub manifest: Manifest,
     /// When it starts.
     pub start: Start,
-    /// What whoever begins the run should know.
+    /// What the user should know before it begins.
     pub notes: Vec<String>,
 }
 
@@ -54,12 +54,12 @@ impl Run {
         RunBuilder::default()
     }
 
-    /// The run that `manifest` describes, again.
+    /// The run of an existing manifest.
     pub fn of(manifest: Manifest) -> Run {
         Run { manifest, start: Start::Fixed, notes: Vec::new() }
     }
 
-    /// Gives a run that starts when all is ready this start.
+    /// Sets the start of a run that starts when all is ready.
     pub fn begin(&mut self, start: DateTime<Utc>) {
         if self.start == Start::WhenReady {
             self.manifest.start = start;

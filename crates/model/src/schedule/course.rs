@@ -20,7 +20,7 @@ pub struct Course {
 pub enum After {
     /// Nothing: no more records are due.
     End,
-    /// This rate for ever, in records a second.
+    /// This rate forever, in records a second.
     Hold(f64),
     /// The course from its start, again and again.
     Repeat,
@@ -44,7 +44,7 @@ struct Piece {
 pub type Line = (f64, f64, f64);
 
 impl Course {
-    /// One rate for ever, in records a second.
+    /// One rate forever, in records a second.
     pub fn constant(rate: f64) -> Course {
         Course { pieces: Vec::new(), length: 0.0, records: 0.0, after: After::Hold(rate) }
     }
@@ -124,7 +124,7 @@ impl Course {
         self.rates().fold(held, f64::min).max(0.0)
     }
 
-    /// How long it lasts, in seconds; none where it has no end.
+    /// How long it lasts, in seconds; `None` if it has no end.
     pub fn end(&self) -> Option<f64> {
         (self.after == After::End).then_some(self.length)
     }

@@ -1,5 +1,5 @@
 //! When each record is due: the slots of a reading, the rate's profile and course, and the schedule,
-//! which gives each slot its instant and its timestamp. No clock is read here.
+//! which gives each slot its time and its timestamp. Nothing here reads a clock.
 
 pub mod course;
 pub mod offered;
@@ -28,7 +28,7 @@ pub enum Time {
     Simulated,
 }
 
-/// How fast slots are worked off.
+/// How fast slots are sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pace {
@@ -70,7 +70,7 @@ pub struct Schedule {
     beat: Beat,
 }
 
-/// What decides when a slot is due.
+/// What decides when slots are due.
 #[derive(Debug, Clone)]
 enum Beat {
     /// The fleet's clock, so many times as fast.
@@ -84,7 +84,7 @@ enum Beat {
 /// Instant and timestamp of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlotTime {
-    /// When it is due, in nanoseconds from the schedule's zero; none where nothing is paced.
+    /// When it is due, in nanoseconds from the schedule's zero; `None` if nothing is paced.
     pub intended_ns: Option<u64>,
     /// The timestamp of its record, in milliseconds since the epoch.
     pub timestamp_ms: i64,
@@ -137,7 +137,7 @@ impl Schedule {
     /// Instant and timestamp of that slot; `phase_ns` is that of its position.
     #[inline(always)]
     pub fn slot_time(&self, round: u64, position: u32, phase_ns: u64, slot: usize) -> SlotTime {
-        // A fleet's clock that has run for 584 years stands still rather than begin again.
+        // After 584 years a fleet's clock stands still rather than wrap.
         let fleet_ns = || {
             let into_round = phase_ns + self.slot_steps_ns[slot];
             round.saturating_mul(self.interval_ns).saturating_add(into_round)
@@ -164,7 +164,7 @@ impl Schedule {
         readings.saturating_mul(self.machines).saturating_mul(self.slots)
     }
 
-    /// The records due in the first `seconds`, over the whole fleet; none where nothing is paced.
+    /// The records due in the first `seconds`, over the whole fleet; `None` if nothing is paced.
     #[inline]
     pub fn due(&self, seconds: f64) -> Option<f64> {
         match &self.beat {
@@ -180,8 +180,7 @@ impl Schedule {
         number as f64 + self.slots as f64 / 2.0
     }
 
-    /// When `records` are due, in seconds; none where nothing is paced, infinite where so many never
-    /// are.
+    /// When `records` are due, in seconds; `None` if nothing is paced, infinite where so many never are.
     pub fn instant(&self, records: f64) -> Option<f64> {
         match &self.beat {
             Beat::Clock(speed) => Some(records / (self.natural_rate() * speed)),
@@ -209,7 +208,7 @@ impl Schedule {
         }
     }
 
-    /// The lowest and the highest rate that it calls for, in records a second; none where nothing is
+    /// The lowest and the highest rate that it calls for, in records a second; `None` if nothing is
     /// paced.
     pub fn rates(&self) -> Option<(f64, f64)> {
         match &self.beat {
@@ -222,7 +221,7 @@ impl Schedule {
         }
     }
 
-    /// When its course ends, in seconds; none where it has no end.
+    /// When its course ends, in seconds; `None` if it has no end.
     pub fn end(&self) -> Option<f64> {
         match &self.beat {
             Beat::Course(course) => course.end(),

@@ -240,20 +240,20 @@ impl fmt::Display for Profile {
 /// A profile of points in the order of time.
 ///
 /// # Errors
-/// Where there are fewer than two, they aren't in order, or no record would ever be due.
+/// If there are fewer than two, they aren't in order, or no record would ever be due.
 pub fn trace(points: Vec<Point>) -> Result<Profile, ProfileError> {
     Profile::Trace(points).checked()
 }
 
 fn check_points(points: &[Point]) -> Result<(), ProfileError> {
     let [first, .., last] = points else {
-        return Err(wrong("a trace needs two instants at least"));
+        return Err(wrong("a trace needs at least two instants"));
     };
     if points.len() > MOST_POINTS {
         return Err(wrong(format!("more than {MOST_POINTS} instants")));
     }
     if points.iter().any(|point| !point.at_s.is_finite()) {
-        return Err(wrong("an instant is no number"));
+        return Err(wrong("an instant is not a number"));
     }
     if first.at_s < 0.0 {
         return Err(wrong("its first instant is before 0"));

@@ -71,7 +71,7 @@ pub enum TraceError {
         path: PathBuf,
     },
     /// Its lines together are no profile.
-    #[error("the trace {} is no profile: {source}", path.display())]
+    #[error("the trace {} is not a valid profile: {source}", path.display())]
     Profile {
         /// The file.
         path: PathBuf,
@@ -89,7 +89,7 @@ pub enum TraceError {
 pub fn read(path: &Path) -> Result<Profile, TraceError> {
     let file = File::open(path)
         .map_err(|source| TraceError::Read { path: path.to_owned(), source: source.into() })?;
-    // A device, or a line without an end, would be read for ever.
+    // A device, or a line without an end, would be read forever.
     let mut bounded = file.take(MOST_BYTES);
     let profile = parse(&mut bounded, path);
     if bounded.limit() == 0 {
@@ -122,8 +122,8 @@ fn parse(text: impl Read, path: &Path) -> Result<Profile, TraceError> {
         if record.len() != 2 {
             return Err(wrong(format!("{} values", record.len())));
         }
-        let at_s =
-            seconds(time, &mut origin_ms).ok_or_else(|| wrong(format!("{time:?} is no time")))?;
+        let at_s = seconds(time, &mut origin_ms)
+            .ok_or_else(|| wrong(format!("{time:?} is not a time")))?;
         let rate: Level = rate.parse().map_err(|error| wrong(format!("{rate:?}: {error}")))?;
         points.push(Point { at_s, rate });
         if points.len() > MOST_POINTS {

@@ -2,7 +2,7 @@
 //! independent of one another; of one kind a machine has one episode at a time.
 
 use crate::config;
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 use super::effects::Effects;
 use super::incidents::{IncidentKind, OpenIncident};
@@ -33,7 +33,7 @@ struct Kind {
 /// The episodes of one machine.
 #[derive(Debug, Clone)]
 pub struct Episodes {
-    stream: Stream,
+    stream: RandomStream,
     /// The first reading at which an episode begins or ends.
     next: u64,
     open: u8,
@@ -50,7 +50,7 @@ struct Episode {
 }
 
 impl Kinds {
-    /// The kinds as configured; none where there are no anomalies.
+    /// The kinds as configured; `None` if there are no anomalies.
     pub fn new(config: &config::Anomalies) -> Option<Kinds> {
         let c = config;
         let kind = |probability, magnitude, duration| Kind { probability, magnitude, duration };
@@ -97,7 +97,7 @@ impl Kind {
 
 impl Episodes {
     /// A machine without an open episode, before its first reading.
-    pub fn new(kinds: &Kinds, mut stream: Stream) -> Episodes {
+    pub fn new(kinds: &Kinds, mut stream: RandomStream) -> Episodes {
         let of = kinds.0.map(|kind| Episode {
             at: stream.geometric(kind.probability),
             began: 0,
@@ -252,6 +252,6 @@ fn plateau(part: f64, length: f64) -> f64 {
 }
 
 /// The reading at which the next episode begins, where one may from `reading` on.
-fn next_start(kind: &Kind, reading: u64, stream: &mut Stream) -> u64 {
+fn next_start(kind: &Kind, reading: u64, stream: &mut RandomStream) -> u64 {
     reading.saturating_add(stream.geometric(kind.probability))
 }

@@ -1,7 +1,7 @@
 //! Disk: fills slowly with what the machine writes, and is cleaned when it runs high.
 
 use crate::fleet::TypeProfile;
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 /// How much an average machine at full load writes in a reading, in percent of its disk.
 const FILL_PERCENT: f64 = 0.02;
@@ -23,7 +23,7 @@ pub struct Disk {
 impl Disk {
     /// The disk of a machine of type `profile`, somewhere between two cleanings: it fills evenly on
     /// the whole, so that any level between is as likely.
-    pub fn new(profile: &TypeProfile, stream: &mut Stream) -> Disk {
+    pub fn new(profile: &TypeProfile, stream: &mut RandomStream) -> Disk {
         let floor = (profile.disk_floor * stream.between(0.8, 1.2)).clamp(0.0, 60.0);
         let ceiling = stream.between(75.0, 90.0);
         Disk {

@@ -2,7 +2,7 @@
 //! again. Each machine draws its own, so that failures are not synchronised.
 
 use crate::config::Config;
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 use super::effects::Effects;
 use super::incidents::{IncidentKind, IncidentRef, OpenIncident};
@@ -50,7 +50,7 @@ pub enum Stage {
 /// The failures of one machine.
 #[derive(Debug, Clone)]
 pub struct Failures {
-    stream: Stream,
+    stream: RandomStream,
     stage: Stage,
     /// The reading at which the stage began, and that at which it ends.
     began: u64,
@@ -75,7 +75,7 @@ pub enum Turn {
 }
 
 impl FailureRules {
-    /// The rules as configured; none where machines don't fail.
+    /// The rules as configured; `None` if machines don't fail.
     pub fn new(config: &Config) -> Option<FailureRules> {
         let (least, most) = config.failures.cascade_delay;
         config.enable_failures.then_some(FailureRules {
@@ -103,7 +103,7 @@ impl FailureRules {
 
 impl Failures {
     /// A working machine that depends on so many others, before its first reading.
-    pub fn new(rules: &FailureRules, dependencies: u8, mut stream: Stream) -> Failures {
+    pub fn new(rules: &FailureRules, dependencies: u8, mut stream: RandomStream) -> Failures {
         let until = stream.geometric(rules.probability);
         Failures {
             stream,
@@ -146,14 +146,14 @@ impl Failures {
         turn
     }
 
-    /// Hears that a machine which this one depends on went down at `reading`, by the incident
-    /// `cause`: with the cascade's probability it will fail as well. `stream` is that machine's.
+    /// Takes that a machine which this one depends on went down at `reading`, by the incident `cause`.
+    /// With the cascade's probability this one will fail as well. `stream` is that machine's.
     pub fn hear_of_loss(
         &mut self,
         rules: &FailureRules,
         reading: u64,
         cause: IncidentRef,
-        stream: &mut Stream,
+        stream: &mut RandomStream,
     ) {
         self.lost += 1;
         // Both draws are made in any case, so that one machine's state moves no other's draws.
@@ -164,13 +164,13 @@ impl Failures {
         }
     }
 
-    /// Hears that a machine which this one depends on works again.
+    /// Takes that a machine which this one depends on works again.
     pub fn hear_of_return(&mut self) {
         self.lost = self.lost.saturating_sub(1);
     }
 
     /// The machine's own stream, from which what it passes on is drawn.
-    pub fn stream(&mut self) -> &mut Stream {
+    pub fn stream(&mut self) -> &mut RandomStream {
         &mut self.stream
     }
 
@@ -245,6 +245,6 @@ impl Failures {
 }
 
 /// Between the two, evenly.
-fn draw((least, most): (u64, u64), stream: &mut Stream) -> u64 {
+fn draw((least, most): (u64, u64), stream: &mut RandomStream) -> u64 {
     least + stream.below(most - least + 1)
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use slab::Slab;
 
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 /// How many jobs a machine runs at once; the rest wait.
 const RUNNING_AT_ONCE: u32 = 4;
@@ -80,7 +80,7 @@ pub struct JobChange {
 /// The jobs of one machine.
 #[derive(Debug, Clone)]
 pub struct Jobs {
-    stream: Stream,
+    stream: RandomStream,
     /// The reading at which the next job arrives.
     next_arrival: u64,
     /// The first reading at which a running job ends.
@@ -157,7 +157,7 @@ impl Jobs {
     pub fn under_way(
         arrival: f64,
         mut before: impl FnMut(u64) -> (i64, f64),
-        mut stream: Stream,
+        mut stream: RandomStream,
         arena: &mut JobArena,
     ) -> Jobs {
         let next_arrival = stream.geometric(arrival);
@@ -467,7 +467,7 @@ impl Jobs {
     }
 }
 
-fn draw_type(stream: &mut Stream) -> u8 {
+fn draw_type(stream: &mut RandomStream) -> u8 {
     let draw = stream.uniform();
     let mut sum = 0.0;
     for (i, job_type) in JOB_TYPES.iter().enumerate() {
@@ -515,7 +515,7 @@ pub fn under_way(mut curve: impl FnMut(u64) -> f64) -> f64 {
 
 /// Type, length and outcome of a running job as it is met at any reading: each with a probability in
 /// proportion to its length.
-fn draw_met(stream: &mut Stream) -> (u8, u64, JobStatus) {
+fn draw_met(stream: &mut RandomStream) -> (u8, u64, JobStatus) {
     let mut draw = stream.uniform();
     let longer = |share: &f64| {
         draw -= share;
@@ -539,7 +539,7 @@ fn draw_met(stream: &mut Stream) -> (u8, u64, JobStatus) {
 }
 
 /// How many readings a job runs, at least one, and how it ends.
-fn draw_run(job_type: u8, stream: &mut Stream) -> (u64, JobStatus) {
+fn draw_run(job_type: u8, stream: &mut RandomStream) -> (u64, JobStatus) {
     let kind = &JOB_TYPES[usize::from(job_type)];
     let readings = stream.log_normal(kind.median, kind.sigma).round().max(1.0) as u64;
     let draw = stream.uniform();
@@ -561,7 +561,7 @@ mod tests {
 
     fn run(arrival: f64, readings: u64) -> Vec<(u64, JobChange)> {
         let mut arena = JobArena::default();
-        let stream = Stream::new(11, 0, Purpose::Jobs);
+        let stream = RandomStream::new(11, 0, Purpose::Jobs);
         let mut jobs = Jobs::under_way(arrival, |n| (n as i64 * -1000, 1.0), stream, &mut arena);
         let mut changes = Vec::new();
         for reading in 0..readings {
@@ -602,7 +602,7 @@ mod tests {
         let mut found = [const { [const { Vec::new() }; 3] }; 2];
         for machine in 0..4000 {
             let mut arena = JobArena::default();
-            let stream = Stream::new(5, machine, Purpose::Jobs);
+            let stream = RandomStream::new(5, machine, Purpose::Jobs);
             let before = |n: u64| (n as i64 * -1000, 1.0);
             let mut jobs = Jobs::under_way(arrival, before, stream, &mut arena);
             let arrivals = Arrivals { probability: arrival, curve: 1.0, start: true };

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::fleet::TypeProfile;
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 /// How much of one reading's deviation is left at the next: the lag-1 autocorrelation of load.
 pub const PERSISTENCE: f64 = 0.95;
@@ -24,7 +24,7 @@ pub struct Load {
 
 impl Load {
     /// The load of a machine of type `profile`, drawn from its stream of character.
-    pub fn new(config: &Config, profile: &TypeProfile, stream: &mut Stream) -> Load {
+    pub fn new(config: &Config, profile: &TypeProfile, stream: &mut RandomStream) -> Load {
         // The median that gives a log-normal draw a mean of 1.
         let median = libm::exp(-CHARACTER * CHARACTER / 2.0);
         let own = stream.log_normal(median, CHARACTER);

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::fleet::{Fleet, Machine};
-use crate::random::{Purpose, Stream};
+use crate::random::{Purpose, RandomStream};
 
 use super::disk::Disk;
 use super::effects::Effects;
@@ -41,7 +41,7 @@ pub struct Simulated {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) health: Health,
-    stream: Stream,
+    stream: RandomStream,
     load: Load,
     memory: Memory,
     disk: Disk,
@@ -106,7 +106,7 @@ impl Simulated {
             let timestamp = timing.before(readings);
             (timestamp, surroundings.curve(region, timestamp))
         };
-        let stream = |purpose| Stream::new(fleet.seed(), u64::from(machine.index), purpose);
+        let stream = |purpose| RandomStream::new(fleet.seed(), u64::from(machine.index), purpose);
         let profile = &fleet.types()[usize::from(machine.type_index)];
         let mut signals = stream(Purpose::Signals);
         let arrival = config.jobs.arrival_probability;

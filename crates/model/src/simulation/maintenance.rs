@@ -7,7 +7,7 @@
 //! window, there is no maintenance that night.
 
 use crate::config::Config;
-use crate::random::{Purpose, Stream};
+use crate::random::{Purpose, RandomStream};
 
 use super::effects::Effects;
 use super::incidents::{IncidentKind, OpenIncident};
@@ -58,7 +58,7 @@ pub enum Availability {
 
 impl MaintenanceRules {
     /// The rules as configured, with the clock of every region, for readings of a machine that are
-    /// `spacing_ms` milliseconds apart; none where there is no maintenance.
+    /// `spacing_ms` milliseconds apart; `None` if there is no maintenance.
     pub fn new(
         config: &Config,
         seed: u64,
@@ -86,12 +86,12 @@ impl MaintenanceRules {
         self.share * length.min(self.spacing_ms) / DAY_MS as f64
     }
 
-    /// When machine `machine` of this zone and region is maintained in the night whose window begins
-    /// on the local date `day` (days since the epoch), in milliseconds since the epoch: a function of
-    /// these and the seed. None where it has no turn that night.
+    /// When machine `machine` of this zone and region is maintained in the night whose window begins on
+    /// the local date `day` (days since the epoch), in milliseconds since the epoch: a function of these
+    /// and the seed. `None` if it has no turn that night.
     fn turn(&self, machine: u32, zone: u8, region: u8, day: i64) -> Option<(i64, i64)> {
         let night = (u64::from(machine) << 32) | u64::from(day as u32);
-        let mut stream = Stream::new(self.seed, night, Purpose::Maintenance);
+        let mut stream = RandomStream::new(self.seed, night, Purpose::Maintenance);
         if !stream.chance(self.share) {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::fleet::TypeProfile;
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 /// How much of the way to its target memory moves in a reading.
 const FOLLOW: f64 = 0.1;
@@ -25,7 +25,7 @@ pub struct Memory {
 
 impl Memory {
     /// The memory of a machine of type `profile`, at its own level.
-    pub fn new(config: &Config, profile: &TypeProfile, stream: &mut Stream) -> Memory {
+    pub fn new(config: &Config, profile: &TypeProfile, stream: &mut RandomStream) -> Memory {
         let median = libm::exp(-CHARACTER * CHARACTER / 2.0);
         let own = stream.log_normal(median, CHARACTER);
         let level = (config.base_memory_load * profile.memory * own).min(HIGHEST_LEVEL);

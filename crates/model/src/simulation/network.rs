@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::fleet::TypeProfile;
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 /// The mean link of the fleet, in Mbps.
 const LINK_MBPS: f64 = 1000.0;
@@ -20,7 +20,7 @@ pub struct Network {
 
 impl Network {
     /// The traffic of a machine of type `profile`.
-    pub fn new(config: &Config, profile: &TypeProfile, stream: &mut Stream) -> Network {
+    pub fn new(config: &Config, profile: &TypeProfile, stream: &mut RandomStream) -> Network {
         let (network, cpu) = (config.base_network_load, config.base_cpu_load);
         Network {
             link_mbps: (LINK_MBPS * profile.network) as f32,

@@ -1,6 +1,6 @@
 //! Requests, errors and latency: the machine as a queue that serves requests.
 
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 use super::effects::Effects;
 
@@ -43,7 +43,7 @@ pub struct Served {
 
 impl Service {
     /// The service of a machine of `cores`, whose readings are `interval_s` seconds apart.
-    pub fn new(cores: u32, interval_s: f64, stream: &mut Stream) -> Service {
+    pub fn new(cores: u32, interval_s: f64, stream: &mut RandomStream) -> Service {
         Service {
             capacity: (REQUESTS_PER_CORE * f64::from(cores) * interval_s) as f32,
             service_ms: stream.log_normal(5.0, 0.25) as f32,
@@ -63,7 +63,7 @@ impl Service {
         [demand, queued, busy]: [f64; 3],
         effects: &Effects,
         normals: [f64; 3],
-        stream: &mut Stream,
+        stream: &mut RandomStream,
     ) -> Served {
         let mean = f64::from(self.capacity) * demand.min(1.0);
         // A normal in place of a Poisson: the counts are large, and its draw is at hand.

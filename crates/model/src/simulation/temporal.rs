@@ -26,7 +26,7 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// The curve that `config` asks for; none where load doesn't follow the clock.
+    /// The curve that `config` asks for; `None` if load doesn't follow the clock.
     pub fn new(config: &Config, fleet: &Fleet) -> Option<Curve> {
         let patterns = &config.temporal_patterns;
         if !patterns.enable_diurnal && !patterns.enable_weekly {

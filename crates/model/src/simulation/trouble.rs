@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::fleet::Fleet;
-use crate::random::{Purpose, Stream};
+use crate::random::{Purpose, RandomStream};
 
 use super::anomalies::{Episodes, Kinds};
 use super::effects::Effects;
@@ -57,7 +57,7 @@ pub struct Condition {
 
 impl Hazards {
     /// The hazards that `config` switches on, for readings of a machine that are `spacing_ms`
-    /// milliseconds apart; none where nothing can befall a machine.
+    /// milliseconds apart; `None` if nothing can befall a machine.
     pub fn new(config: &Config, fleet: &Fleet, spacing_ms: f64) -> Option<Hazards> {
         let clocks = || fleet.time_zones().iter().map(|&zone| LocalClock::new(zone)).collect();
         let hazards = Hazards {
@@ -98,7 +98,7 @@ impl Hazards {
 impl Trouble {
     /// The troubles of machine `index`, which depends on so many others, before its first reading.
     pub fn new(hazards: &Hazards, seed: u64, index: u32, dependencies: u8) -> Trouble {
-        let stream = |purpose| Stream::new(seed, u64::from(index), purpose);
+        let stream = |purpose| RandomStream::new(seed, u64::from(index), purpose);
         let failures = hazards.failures.as_ref();
         let anomalies = hazards.anomalies.as_ref();
         Trouble {

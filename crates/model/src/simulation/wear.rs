@@ -2,7 +2,7 @@
 //! from its own state on, so that machines are out of step.
 
 use crate::config;
-use crate::random::Stream;
+use crate::random::RandomStream;
 
 use super::effects::Effects;
 use super::incidents::{IncidentKind, OpenIncident};
@@ -33,7 +33,7 @@ pub struct Wear {
 }
 
 impl WearRules {
-    /// The rules as configured; none where machines don't wear out.
+    /// The rules as configured; `None` if machines don't wear out.
     pub fn new(config: &config::Degradation) -> Option<WearRules> {
         let config::Degradation { enable, rate, threshold, recovery } = *config;
         enable.then_some(WearRules { rate, threshold, recovery })
@@ -47,7 +47,7 @@ impl WearRules {
 
 impl Wear {
     /// A machine somewhere between two recoveries.
-    pub fn new(rules: &WearRules, mut stream: Stream) -> Wear {
+    pub fn new(rules: &WearRules, mut stream: RandomStream) -> Wear {
         let median = libm::exp(-CHARACTER * CHARACTER / 2.0);
         Wear {
             wear: stream.between(0.0, rules.threshold),

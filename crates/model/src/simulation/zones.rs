@@ -3,7 +3,7 @@
 //! dependency groups.
 
 use crate::config::Config;
-use crate::random::{Purpose, Stream};
+use crate::random::{Purpose, RandomStream};
 
 use super::effects::Effects;
 use super::incidents::{IncidentKind, OpenIncident};
@@ -27,7 +27,7 @@ pub struct Troubles {
 }
 
 impl Troubles {
-    /// The bad times as configured; none where there are none.
+    /// The bad times as configured; `None` if there are none.
     pub fn new(config: &Config, seed: u64) -> Option<Troubles> {
         let patterns = &config.zone_patterns;
         patterns.trouble_every.map(|every| Troubles {
@@ -79,7 +79,7 @@ impl Troubles {
     #[cold]
     fn draw(&mut self, period: u64) {
         self.period = period;
-        let mut stream = Stream::new(self.seed, period, Purpose::Zones);
+        let mut stream = RandomStream::new(self.seed, period, Purpose::Zones);
         let zone = stream.below(self.zones) as u8;
         let from = period * self.every + stream.below(self.every - self.length + 1);
         self.bad = (zone, from, from + self.length);

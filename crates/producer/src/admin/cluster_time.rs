@@ -1,5 +1,5 @@
-//! What time it is in a cluster, by the controller that leads it: no other clock of a cluster is told
-//! to who writes nothing.
+//! The time of a cluster, by its active controller. A broker reports its own clock only to clients that
+//! write.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,25 +8,25 @@ use crate::address::ServerAddress;
 use crate::connection::{ConnectionError, Exchange};
 use crate::settings::ConnectionSettings;
 
-/// The time as a cluster tells it.
+/// A cluster's time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterTime {
     /// The controller whose clock it is.
     pub controller: i32,
-    /// Its time between question and answer, in milliseconds since the epoch.
+    /// Its time, at some moment between request and response, in milliseconds since the epoch.
     pub time_ms: i64,
-    /// When its answer was here, by this machine's clock.
+    /// When its response arrived, by this machine's clock.
     pub received: SystemTime,
-    /// From the question to the answer.
+    /// From request to response.
     pub round_trip: Duration,
 }
 
 impl ClusterTime {
-    /// Asks a broker, which is to answer within `patience`.
+    /// Asks a broker, which has until `patience` to answer.
     ///
     /// # Errors
-    /// [`AdminError`]: brokers of other kinds than Apache Kafka with controllers (KRaft) don't tell, nor
-    /// to a user who may not DESCRIBE the cluster; and nobody is asked by SASL.
+    /// [`AdminError`]: only Apache Kafka in KRaft mode reports the time, and only to users that may
+    /// DESCRIBE the cluster. SASL is not supported.
     pub fn ask(
         settings: &ConnectionSettings,
         broker: &ServerAddress,

@@ -1,4 +1,4 @@
-//! The quotas that hold a producer back, as the cluster tells them.
+//! The quotas that may throttle a producer, as the cluster reports them.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::connection::{ConnectionError, Exchange};
 use crate::protocol::{QuotaEntity, QuotaEntry};
 use crate::settings::ConnectionSettings;
 
-/// A quota that may hold this client back.
+/// A quota that may throttle this client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quota {
-    /// Whom it is for, as `client-id fleetstorm` or `user <default>`.
+    /// The entity that it is for, as `client-id fleetstorm` or `user <default>`.
     pub entity: String,
     /// Its name, as `producer_byte_rate`.
     pub key: String,
@@ -19,16 +19,16 @@ pub struct Quota {
     pub value: f64,
 }
 
-/// The quotas that a producer meets.
+/// The quotas that apply to a producer.
 const PRODUCING: [&str; 2] = ["producer_byte_rate", "request_percentage"];
 const CLIENT_ID: &str = "client-id";
 
 impl Quota {
-    /// The quotas on producing that are for clients of this name, or for users that may be ours; the
-    /// broker is to answer within `patience`.
+    /// The quotas on producing for this client id, and for users that this client may be. The broker has
+    /// until `patience` to answer.
     ///
     /// # Errors
-    /// [`AdminError`]: a user needs DESCRIBE_CONFIGS on the cluster, and nobody is asked by SASL.
+    /// [`AdminError`]: the user needs DESCRIBE_CONFIGS on the cluster. SASL is not supported.
     pub fn ask(
         settings: &ConnectionSettings,
         broker: &ServerAddress,
@@ -39,7 +39,7 @@ impl Quota {
     }
 }
 
-/// The quotas on producing of one entry, where it is for this client.
+/// The quotas on producing of an entry that is for this client.
 fn quotas(entry: QuotaEntry, client_id: &str) -> Vec<Quota> {
     let is_ours = entry.entity.iter().all(|QuotaEntity { kind, name }| {
         kind != CLIENT_ID || name.as_deref().is_none_or(|name| name == client_id)

@@ -1,4 +1,4 @@
-//! Opening a connection, encryption and the broker's versions included, and reading what comes by it.
+//! Opening a connection, with TLS and ApiVersions, and reading responses.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::protocol::{Versions, encode_api_versions};
 use crate::settings::ConnectionSettings;
 use crate::tls::Stream;
 
-/// After how long without traffic the system asks whether the other end is there, and how often then:
-/// a network that forgets idle connections is noticed before records meet it.
+/// How long a connection may be idle before TCP probes it, and how often then. A network that drops idle
+/// connections is noticed before records are lost in it.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// The largest response that is read: some thousand partitions take less.
+/// The largest response that is read. One about thousands of partitions is smaller.
 const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
-/// A connection to a broker within the settings' time, and the versions that the broker knows.
+/// Connects to a broker within the connect timeout, and asks for its API versions.
 pub(super) async fn connect(
     address: &ServerAddress,
     settings: &ConnectionSettings,

@@ -1,5 +1,5 @@
-//! A connection to a name that stands for several addresses: they are tried side by side, each a little
-//! after the one before, so that one which swallows connections holds nobody up (RFC 8305).
+//! Connects to a name with several addresses: they are tried side by side, each a little after the one
+//! before (RFC 8305). An address that never answers delays nobody.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,22 +9,23 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// How long an address may take before the next one is tried as well: RFC 8305's connection attempt delay.
+/// How long an address may take before the next one is tried as well: the connection attempt delay of RFC
+/// 8305.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Connects to the first address of `host` that takes the connection.
+/// Connects to the first address of `host` that accepts.
 ///
 /// # Errors
-/// Where the name has no address; else the last address's.
+/// If the name has no address, or with the last address's error.
 pub(super) async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
     connect_any(lookup_host((host, port)).await?).await
 }
 
-/// Connects to the first of `addresses` that takes the connection. They are tried side by side, each a
-/// quarter of a second after the one before.
+/// Connects to the first of `addresses` that accepts. They are tried side by side, each a quarter of a
+/// second after the one before.
 ///
 /// # Errors
-/// Where there is no address; else the last address's.
+/// If there is no address, or with the last address's error.
 pub async fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     let mut trying = JoinSet::new();
@@ -39,7 +40,7 @@ pub async fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Res
             Ok(Some(Ok(Err(error)))) => failure = error,
             Ok(Some(Err(ended))) => failure = io::Error::other(ended),
             Ok(None) => return Err(failure),
-            // The next one is tried beside those that have not answered.
+            // Tries the next one beside those that have not answered.
             Err(_) => {}
         }
     }

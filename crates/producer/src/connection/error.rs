@@ -1,39 +1,39 @@
-//! Why a connection can't be, or ends.
+//! Why a connection failed or closed.
 
 use std::io;
 
 use crate::protocol::ProtocolError;
 use crate::tls::TlsError;
 
-/// Why a connection to a broker can't be, or ends. Texts are fragments that speak of the broker as "it".
+/// Why a connection to a broker failed or closed. Texts are fragments that call the broker "it".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// The system's, of the network and of names.
+    /// An error of the network or of name resolution.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// No encrypted connection comes about.
+    /// The TLS handshake failed.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A request or response that can't be.
+    /// A request can't be encoded, or a response decoded.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
-    /// The connection was not open in time.
+    /// The connection did not open within the connect timeout.
     #[error("it did not answer in time")]
     ConnectTimeout,
-    /// A request was not answered in time.
+    /// A request was not answered within the request timeout.
     #[error("it did not answer a request in time")]
     RequestTimeout,
-    /// A response to no request of ours.
-    #[error("it answered what it was not asked")]
+    /// A response that matches no request.
+    #[error("it sent a response that matches no request")]
     UnexpectedResponse,
     /// A response that is longer than any of Kafka's.
     #[error("its answer is too long: is it a Kafka broker?")]
     ResponseTooLong,
-    /// The broker knows of no brokers, itself included: it has yet to learn its cluster.
-    #[error("it knows of no brokers")]
+    /// The broker reports no brokers, not even itself: it has not joined its cluster yet.
+    #[error("its metadata lists no brokers")]
     NoBrokers,
-    /// The cluster names another address for the broker.
-    #[error("the cluster names another address for it")]
+    /// The metadata has another address for the broker.
+    #[error("the metadata has another address for it now")]
     AddressChanged,
 }

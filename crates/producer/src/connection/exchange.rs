@@ -1,4 +1,4 @@
-//! Requests over a connection of their own, one at a time, for what is seldom asked.
+//! Requests over a connection of their own, one at a time: for requests that are rare.
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;

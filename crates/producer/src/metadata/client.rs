@@ -1,6 +1,6 @@
-//! Asking for metadata, over connections of its own: one on which batches wait for their
-//! acknowledgements would keep the answer waiting behind them, and one that is kept open might be to a
-//! broker that no longer hears of changes.
+//! Fetches metadata over connections of its own. On a producer's connection the response would wait
+//! behind acknowledgements. A connection that is kept open may lead to a broker that no longer hears of
+//! changes.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,22 +14,22 @@ use crate::connection::{ConnectionError, Exchange};
 use crate::error::BrokerDisconnected;
 use crate::settings::ConnectionSettings;
 
-/// A way to ask for metadata.
+/// Fetches metadata.
 pub(crate) struct MetadataClient {
     settings: Rc<ConnectionSettings>,
     bootstrap: Vec<ServerAddress>,
     topics: Rc<[String]>,
-    /// How often was asked, so that not always the same broker is.
+    /// How many requests were made, so that brokers take turns.
     requests: usize,
 }
 
-/// How long a server may take to answer before the next one is asked as well.
+/// How long a server may take before the next one is asked as well.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(500);
-/// How many brokers that are known are asked before the bootstrap servers.
+/// How many known brokers are asked before the bootstrap servers.
 const KNOWN_FIRST: usize = 2;
 
 impl MetadataClient {
-    /// Of a cluster that has these bootstrap servers, for the leaders of some topics.
+    /// A client for the leaders of some topics of the cluster with these bootstrap servers.
     pub(crate) fn new(
         settings: Rc<ConnectionSettings>,
         bootstrap: Vec<ServerAddress>,
@@ -38,8 +38,8 @@ impl MetadataClient {
         MetadataClient { settings, bootstrap, topics, requests: 0 }
     }
 
-    /// Asks the brokers that are known and the bootstrap servers, each a little after the one before,
-    /// until one answers.
+    /// Asks the known brokers and the bootstrap servers, each a little after the one before, until one
+    /// answers.
     pub(crate) fn fetch(
         &mut self,
         known: &[ServerAddress],
@@ -50,8 +50,8 @@ impl MetadataClient {
         async move { first_answer(servers, settings, topics).await }
     }
 
-    /// The servers to ask: some of those known, in turn, then the bootstrap servers in their order, for
-    /// where none of those known is where it was, then the rest.
+    /// The servers to ask: a few known ones, in turn; then the bootstrap servers, in case the known ones
+    /// have moved; then the rest.
     fn servers(&self, known: &[ServerAddress]) -> Vec<ServerAddress> {
         let mut known = known.to_vec();
         if !known.is_empty() {
@@ -88,7 +88,7 @@ async fn first_answer(
                 tracing::debug!("no metadata: {unreached}");
                 failure = Some(unreached);
             }
-            // A task that panicked told of it.
+            // A task that panicked has printed why.
             Ok(Some(Err(_))) => {}
             Ok(None) if servers.peek().is_none() => {
                 let none = || BrokerDisconnected {
@@ -98,7 +98,7 @@ async fn first_answer(
                 };
                 return Err(failure.unwrap_or_else(none));
             }
-            // The next one is asked beside those that have not answered.
+            // Asks the next one beside those that have not answered.
             Ok(None) | Err(_) => {}
         }
     }

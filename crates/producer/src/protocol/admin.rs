@@ -1,4 +1,4 @@
-//! Quotas, and the controllers.
+//! DescribeClientQuotas and DescribeQuorum.
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
@@ -11,23 +11,23 @@ use kafka_protocol::protocol::StrBytes;
 use super::{ProtocolError, RequestId, Versions, decode, encode};
 use crate::error_code::ErrorCode;
 
-/// The topic that the controllers keep.
+/// The topic of the KRaft metadata log.
 const CLUSTER_METADATA: &str = "__cluster_metadata";
 
 /// The quotas of one entity.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct QuotaEntry {
-    /// What makes up the entity.
+    /// The parts of the entity.
     pub(crate) entity: Vec<QuotaEntity>,
     pub(crate) values: Vec<QuotaValue>,
 }
 
-/// A part of whom a quota is for.
+/// A part of a quota's entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QuotaEntity {
-    /// As `user` or `client-id`.
+    /// `user` or `client-id`.
     pub(crate) kind: String,
-    /// Its name; none for all others.
+    /// Its name; `None` for the default.
     pub(crate) name: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct QuotaValue {
     pub(crate) value: f64,
 }
 
-/// The controller that leads, and its time.
+/// The active controller and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LeaderTime {
     pub(crate) controller: i32,
@@ -47,7 +47,7 @@ pub(crate) struct LeaderTime {
 }
 
 impl Versions {
-    /// A request for all quotas.
+    /// Encodes a request for all quotas.
     pub(crate) fn encode_describe_quotas(
         self,
         frame: &mut BytesMut,
@@ -57,7 +57,7 @@ impl Versions {
         encode(frame, ApiKey::DescribeClientQuotas, self.quotas_version()?, id, &body)
     }
 
-    /// The quotas that a response tells, or why it tells none.
+    /// The quotas in a response, or its error.
     pub(crate) fn decode_describe_quotas(
         self,
         mut response: Bytes,
@@ -80,7 +80,7 @@ impl Versions {
         Ok(Ok(entries.collect()))
     }
 
-    /// A request for the controllers.
+    /// Encodes a request for the quorum of controllers.
     pub(crate) fn encode_describe_quorum(
         self,
         frame: &mut BytesMut,
@@ -93,8 +93,8 @@ impl Versions {
         encode(frame, ApiKey::DescribeQuorum, self.quorum_version()?, id, &body)
     }
 
-    /// The leading controller and its time, by a response to [`Versions::encode_describe_quorum`]: when
-    /// the leader was last on a par with itself. None where it doesn't tell.
+    /// The active controller and its time, by the response to [`Versions::encode_describe_quorum`]: when
+    /// the leader last caught up with itself. `None` if it isn't reported.
     pub(crate) fn decode_describe_quorum(
         self,
         mut response: Bytes,
@@ -117,10 +117,10 @@ impl Versions {
     }
 
     fn quotas_version(self) -> Result<i16, ProtocolError> {
-        self.describe_quotas.ok_or(ProtocolError::Unsupported("doesn't tell of quotas"))
+        self.describe_quotas.ok_or(ProtocolError::Unsupported("doesn't report quotas"))
     }
 
     fn quorum_version(self) -> Result<i16, ProtocolError> {
-        self.describe_quorum.ok_or(ProtocolError::Unsupported("doesn't tell of controllers"))
+        self.describe_quorum.ok_or(ProtocolError::Unsupported("doesn't report its controllers"))
     }
 }

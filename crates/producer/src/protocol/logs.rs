@@ -1,4 +1,4 @@
-//! Where logs begin and end, and what stands in them.
+//! ListOffsets and Fetch.
 
 use std::time::Duration;
 
@@ -17,24 +17,24 @@ use super::{
 };
 use crate::error_code::ErrorCode;
 
-/// What a broker says of where a partition's log begins or ends.
+/// The part of a ListOffsets response for a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ListedOffset {
     pub(crate) error: Option<ErrorCode>,
-    /// The offset of the first record, or the one behind the last.
+    /// The log's start offset, or its end offset.
     pub(crate) offset: i64,
 }
 
-/// Which end of a log is asked for, by the number that Kafka has for it.
+/// Which offset is queried, by Kafka's number for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OffsetSpec {
     /// The offset of the first record.
     Earliest = -2,
-    /// The offset behind the last record.
+    /// The offset after the last record.
     Latest = -1,
 }
 
-/// What a broker shows of a partition's log.
+/// The part of a Fetch response for a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FetchedLog {
     pub(crate) error: Option<ErrorCode>,
@@ -42,17 +42,17 @@ pub(crate) struct FetchedLog {
     pub(crate) records: Bytes,
 }
 
-/// The replica that asks as Kafka's own tools do: it is told the end of the log rather than the high
-/// watermark, behind which a batch in doubt may stand.
+/// The replica id of Kafka's own debugging tools. For it, ListOffsets and Fetch go to the log end offset
+/// rather than to the high watermark: a batch in doubt may be between the two.
 const DEBUGGING_CONSUMER: BrokerId = BrokerId(-2);
-/// How long a broker waits for records that aren't replicated yet.
+/// How long a broker waits for records that are not replicated yet.
 const FETCH_MAX_WAIT: Duration = Duration::from_millis(100);
-/// The most bytes of a log that are fetched at once, of one partition and of all.
+/// The most bytes that are fetched at once, of one partition and of all.
 const FETCH_PARTITION_BYTES: i32 = 1 << 20;
 const FETCH_BYTES: i32 = 4 << 20;
 
 impl Versions {
-    /// A request for where the logs of partitions begin or end.
+    /// Encodes a request for start or end offsets.
     pub(crate) fn encode_list_offsets(
         self,
         frame: &mut BytesMut,
@@ -75,7 +75,7 @@ impl Versions {
         encode(frame, ApiKey::ListOffsets, self.list_offsets, id, &body)
     }
 
-    /// What a response to [`Versions::encode_list_offsets`] says.
+    /// Decodes the response to [`Versions::encode_list_offsets`].
     pub(crate) fn decode_list_offsets(
         self,
         mut response: Bytes,
@@ -95,7 +95,7 @@ impl Versions {
         Ok(Response { throttle: milliseconds(response.throttle_time_ms), partitions })
     }
 
-    /// A request for what stands in the logs of partitions from offsets on.
+    /// Encodes a request for records from offsets on.
     pub(crate) fn encode_fetch(
         self,
         frame: &mut BytesMut,
@@ -121,7 +121,7 @@ impl Versions {
         encode(frame, ApiKey::Fetch, self.fetch, id, &body)
     }
 
-    /// What a response to [`Versions::encode_fetch`] shows.
+    /// Decodes the response to [`Versions::encode_fetch`].
     pub(crate) fn decode_fetch(
         self,
         mut response: Bytes,

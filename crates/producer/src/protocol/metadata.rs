@@ -1,4 +1,4 @@
-//! Which brokers there are, and what they lead.
+//! Metadata: brokers, and the leaders of partitions.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{ProtocolError, RequestId, Versions, decode, encode};
 
-/// What a broker says of its cluster.
+/// A Metadata response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct MetadataResponse {
-    /// The brokers that live.
+    /// The live brokers.
     pub(crate) brokers: Vec<ResponseBroker>,
-    /// The brokers that lead each topic's partitions, by topic; -1 where none does. Topics that don't
-    /// exist, or aren't shown to us, are left out.
+    /// The leader of each partition, by topic; -1 for none. Topics that don't exist, or that this user
+    /// may not DESCRIBE, are left out.
     pub(crate) leaders: BTreeMap<String, Vec<i32>>,
 }
 
-/// A broker as it is named to clients.
+/// A broker and its address for clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ResponseBroker {
     pub(crate) id: i32,
@@ -28,7 +28,7 @@ pub(crate) struct ResponseBroker {
 }
 
 impl Versions {
-    /// A request for the brokers and the leaders of some topics, which creates none.
+    /// Encodes a request for the brokers and the leaders of some topics. It creates no topics.
     pub(crate) fn encode_metadata(
         self,
         frame: &mut BytesMut,
@@ -46,7 +46,7 @@ impl Versions {
         encode(frame, ApiKey::Metadata, version, id, &body)
     }
 
-    /// What a response to [`Versions::encode_metadata`] says.
+    /// Decodes the response to [`Versions::encode_metadata`].
     pub(crate) fn decode_metadata(
         self,
         mut response: Bytes,
@@ -72,6 +72,7 @@ impl Versions {
     }
 
     fn metadata_version(self) -> Result<i16, ProtocolError> {
-        self.metadata.ok_or(ProtocolError::Unsupported("knows no version of metadata that we know"))
+        self.metadata
+            .ok_or(ProtocolError::Unsupported("supports no version of Metadata that we support"))
     }
 }

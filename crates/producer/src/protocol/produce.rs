@@ -1,4 +1,4 @@
-//! Storing batches, and the producer id that they are stored under.
+//! Produce and InitProducerId.
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -15,16 +15,16 @@ use super::{
 use crate::batch::ProducerId;
 use crate::error_code::ErrorCode;
 
-/// What a broker says of one batch.
+/// The part of a Produce response for a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProducedBatch {
     pub(crate) error: Option<ErrorCode>,
-    /// The offset of its first record; negative where that isn't told.
+    /// Its base offset; negative if it isn't reported.
     pub(crate) base_offset: i64,
 }
 
 impl Versions {
-    /// A request to store batches.
+    /// Encodes a Produce request.
     pub(crate) fn encode_produce(
         self,
         frame: &mut BytesMut,
@@ -51,7 +51,7 @@ impl Versions {
         encode(frame, ApiKey::Produce, self.produce, id, &body)
     }
 
-    /// What a response to [`Versions::encode_produce`] says.
+    /// Decodes the response to [`Versions::encode_produce`].
     pub(crate) fn decode_produce(
         self,
         mut response: Bytes,
@@ -72,7 +72,7 @@ impl Versions {
         Ok(Response { throttle: milliseconds(response.throttle_time_ms), partitions })
     }
 
-    /// A request for a producer id.
+    /// Encodes an InitProducerId request.
     pub(crate) fn encode_init_producer_id(
         self,
         frame: &mut BytesMut,
@@ -84,7 +84,7 @@ impl Versions {
         encode(frame, ApiKey::InitProducerId, self.init_producer_id, id, &body)
     }
 
-    /// The producer id that a response gives, or why it gives none.
+    /// The producer id in a response, or its error.
     pub(crate) fn decode_init_producer_id(
         self,
         mut response: Bytes,

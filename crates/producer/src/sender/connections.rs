@@ -1,4 +1,4 @@
-//! Which brokers there are, and the connections to them.
+//! Metadata, and connections to brokers.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Sender;
 use crate::address::ServerAddress;
 use crate::broker::RequestContent;
-use crate::connection::{self, ConnectionError, ConnectionEvent, ConnectionUse};
+use crate::connection::{self, ConnectionError, ConnectionEvent, ConnectionOptions};
 use crate::error::BrokerDisconnected;
 use crate::error_outcome::BatchOutcome;
 use crate::event::{ConnectionId, Event};
@@ -14,7 +14,7 @@ use crate::metadata::{BrokerAddress, ClusterMetadata};
 use crate::settings::Acks;
 
 impl Sender {
-    /// Asks for metadata, unless that is being done or was just done: the answer is an event.
+    /// Requests metadata, unless a request is in flight or just was. The response comes as an event.
     pub(super) fn refresh_metadata(&mut self) {
         if !self.metadata.begin_refresh(self.shared.now_ns()) {
             return;
@@ -27,7 +27,7 @@ impl Sender {
         });
     }
 
-    /// Takes metadata, or why there is none.
+    /// Takes metadata, or why the request failed.
     pub(super) fn update_metadata(&mut self, answer: Result<ClusterMetadata, BrokerDisconnected>) {
         let now_ns = self.shared.now_ns();
         match answer {
@@ -62,7 +62,7 @@ impl Sender {
         }
     }
 
-    /// Connects to brokers that are needed.
+    /// Connects to the brokers that are needed.
     pub(super) fn connect(&mut self) {
         let now_ns = self.shared.now_ns();
         let mut numbered = self.partitions.iter().enumerate();
@@ -84,7 +84,7 @@ impl Sender {
             tokio::task::spawn_local(connection::open(
                 broker.address.clone(),
                 Rc::clone(&self.connection_settings),
-                ConnectionUse {
+                ConnectionOptions {
                     unanswered: self.settings.acks == Acks::None,
                     frame_buffers: Arc::clone(&self.shared.frame_buffers),
                 },
@@ -93,7 +93,7 @@ impl Sender {
         }
     }
 
-    /// Takes what becomes of a connection.
+    /// Handles an event of a connection.
     pub(super) fn handle_connection(&mut self, id: ConnectionId, event: ConnectionEvent) {
         let Some(broker) = self.brokers.get_mut(&id.broker).filter(|b| b.attempt == id.attempt)
         else {
@@ -121,8 +121,7 @@ impl Sender {
         }
     }
 
-    /// Gives a connection up, or takes that it ended: nobody knows what became of the requests that were
-    /// in flight there.
+    /// Closes a connection, or takes that it closed. The outcome of its requests in flight is unknown.
     pub(super) fn close(&mut self, id: ConnectionId, cause: ConnectionError) {
         let now_ns = self.shared.now_ns();
         let broker = self.brokers.get_mut(&id.broker).filter(|b| b.attempt == id.attempt);
@@ -153,7 +152,7 @@ impl Sender {
         self.refresh_metadata();
     }
 
-    /// Remembers why a broker was not reached, for who waits for the producer to be ready.
+    /// Keeps why a broker was not reached, for a caller that waits until the producer is ready.
     fn note_failure(&self, failure: BrokerDisconnected) {
         if self.ready.is_some() {
             *self.shared.last_failure.lock() = Some(failure);

@@ -1,25 +1,25 @@
-//! What is late: batches, and requests.
+//! Deadlines of batches and of requests.
 
 use std::time::Duration;
 
 use super::{Sender, TICK};
 use crate::connection::ConnectionError;
-use crate::error::ErrorKind;
+use crate::error::DeliveryError;
 use crate::error_code::ErrorCode;
 use crate::event::ConnectionId;
 
-/// The thread wakes every [`TICK`] at least. One that slept for longer than this did not run: the
-/// process was stopped, or its machine asleep.
+/// The thread wakes at least every [`TICK`]. If it slept for longer than this, the process was stopped or
+/// the machine asleep.
 const STOPPED: Duration = Duration::from_secs(2);
 
 impl Sender {
-    /// Before when a batch must have begun to be given up at `now_ns`; 0 where none is.
+    /// Batches begun before this fail at `now_ns`; 0 for none.
     pub(super) fn late_ns(&self, now_ns: u64) -> u64 {
         let timeout = self.settings.delivery_timeout;
         timeout.map_or(0, |timeout| now_ns.saturating_sub(timeout.as_nanos() as u64))
     }
 
-    /// Lets nothing be late for time in which this process did not run.
+    /// Postpones deadlines by the time in which this process did not run.
     pub(super) fn postpone_deadlines(&mut self) {
         let slept_ns = self.shared.now_ns().saturating_sub(self.awake_ns);
         if slept_ns < STOPPED.as_nanos() as u64 {
@@ -33,7 +33,7 @@ impl Sender {
         requests.for_each(|request| request.sent_ns += slept_ns);
     }
 
-    /// Gives up what is too late.
+    /// Fails batches and closes connections whose deadline has passed.
     pub(super) fn expire(&mut self) {
         let now_ns = self.shared.now_ns();
         if now_ns < self.expired_ns + TICK.as_nanos() as u64 {
@@ -56,10 +56,10 @@ impl Sender {
                 continue;
             }
             let (failed, kind) = if self.metadata.is_deleted(number, now_ns) {
-                let kind = ErrorKind::Broker(ErrorCode::UnknownTopicOrPartition);
+                let kind = DeliveryError::Broker(ErrorCode::UnknownTopicOrPartition);
                 (self.partitions[number].fail_all(), kind)
             } else {
-                (self.partitions[number].expire(late_ns), ErrorKind::DeliveryTimeout)
+                (self.partitions[number].expire(late_ns), DeliveryError::DeliveryTimeout)
             };
             for batch in failed {
                 self.report(batch, Some(kind));

@@ -1,4 +1,4 @@
-//! What the sender asks of the brokers: to store batches, for a producer id, and about logs.
+//! Requests of the sender: to append batches, for a producer id, about logs.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,17 @@ use crate::protocol::{
     OffsetSpec, PartitionRequest, ProtocolError, RequestId, TopicRequest, Versions,
 };
 
-/// The most bytes of batches in a request, beyond its first; brokers take a hundred times as much.
+/// The most bytes of batches in a request, after its first. Brokers accept a hundred times as much.
 const MAX_REQUEST_BYTES: usize = 1 << 20;
 
-/// A partition by its number, and what a request says of it.
+/// A partition by its number, and its part of a request.
 struct Numbered<T> {
     number: usize,
     content: T,
 }
 
 impl Sender {
-    /// Sends what may be sent.
+    /// Sends all that may be sent now.
     pub(super) fn dispatch(&mut self) {
         let now_ns = self.shared.now_ns();
         let mut brokers = std::mem::take(&mut self.brokers);
@@ -42,7 +42,7 @@ impl Sender {
         self.shared.set_waiting(self.partitions.iter().map(|partition| partition.waiting()));
     }
 
-    /// Lets the partitions that need it begin a sequence of the producer; returns whether all could.
+    /// Begins a sequence in the partitions that need one. Returns whether all could.
     fn begin_sequences(&mut self) -> bool {
         let Some(producer_id) = self.producer_id else { return false };
         let mut all = true;
@@ -52,7 +52,7 @@ impl Sender {
         all
     }
 
-    /// Asks a broker for a producer id, unless one is being asked.
+    /// Requests a producer id, unless a request is in flight.
     fn ask_producer_id(&mut self, brokers: &mut BTreeMap<i32, Broker>, now_ns: u64) {
         let asks =
             |request: &InFlightRequest| matches!(request.content, RequestContent::InitProducerId);
@@ -68,7 +68,7 @@ impl Sender {
         }
     }
 
-    /// Asks what has to be known about the logs of partitions before more can be sent to them.
+    /// Sends the queries about logs that partitions need before more can be sent to them.
     fn query_logs(&mut self, brokers: &mut BTreeMap<i32, Broker>, now_ns: u64) {
         for (&id, broker) in brokers.iter_mut() {
             if broker.connection.is_none() || now_ns < broker.throttled_until_ns {
@@ -111,7 +111,7 @@ impl Sender {
         }
     }
 
-    /// Sends a request of the batches that are next for `broker`; returns whether there were any.
+    /// Sends the next batches for `broker`. Returns whether there were any.
     fn produce(&mut self, id: i32, broker: &mut Broker, now_ns: u64) -> bool {
         let late_ns = self.late_ns(now_ns);
         let (count, first) = (self.partitions.len(), broker.first_partition);
@@ -148,7 +148,7 @@ impl Sender {
         true
     }
 
-    /// Sends a request to a broker that is connected.
+    /// Sends a request to a connected broker.
     fn request(
         &self,
         broker: &mut Broker,
@@ -168,7 +168,7 @@ impl Sender {
         broker.requests.push_back(InFlightRequest { correlation, sent_ns: now_ns, content });
     }
 
-    /// What is said of partitions, by topic, each topic once.
+    /// Groups the parts of a request by topic.
     fn by_topic<T>(&self, partitions: Vec<Numbered<T>>) -> Vec<TopicRequest<T>> {
         let mut topics: Vec<TopicRequest<T>> = Vec::new();
         for Numbered { number, content } in partitions {

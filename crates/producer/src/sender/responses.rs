@@ -1,4 +1,4 @@
-//! What brokers answer: outcomes of batches, a producer id, and what is known of logs.
+//! Responses: outcomes of batches, a producer id, offsets and records of logs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::Sender;
 use crate::batch::Batch;
 use crate::broker::{InFlightBatch, OffsetQuery, RequestContent};
 use crate::connection::ConnectionError;
-use crate::error::{ErrorKind, ProducerError};
+use crate::error::{DeliveryError, ProducerError};
 use crate::error_code::ErrorCode;
 use crate::error_outcome::{self, BatchOutcome, ProducerIdOutcome};
 use crate::event::ConnectionId;
@@ -18,10 +18,10 @@ use crate::partition::{Completed, LogQuery};
 use crate::protocol::{self, FetchedLog, ListedOffset, ProducedBatch, Response};
 
 impl Sender {
-    /// Takes a response.
+    /// Handles a response.
     ///
     /// # Errors
-    /// Why the connection is of no more use.
+    /// Why the connection can't be used any more.
     pub(super) fn handle_response(
         &mut self,
         id: ConnectionId,
@@ -83,7 +83,7 @@ impl Sender {
         }
     }
 
-    /// Takes the outcomes of the batches of one request.
+    /// Handles the outcomes of the batches of one request.
     fn handle_produce(
         &mut self,
         batches: &[InFlightBatch],
@@ -117,7 +117,7 @@ impl Sender {
         throttle
     }
 
-    /// Takes where logs begin or end.
+    /// Handles start and end offsets.
     fn handle_list_offsets(
         &mut self,
         queries: &[OffsetQuery],
@@ -143,7 +143,7 @@ impl Sender {
         throttle
     }
 
-    /// Takes what stands in logs.
+    /// Handles fetched records.
     fn handle_fetch(&mut self, partitions: &[usize], response: Response<FetchedLog>) -> Duration {
         let throttle = response.throttle;
         let mut fetched = self.by_partition(response);
@@ -167,15 +167,15 @@ impl Sender {
         throttle
     }
 
-    /// Goes on without a search of the log, which this user may not read.
+    /// Goes on without a search of the log, which this user may not READ.
     fn skip_search(&mut self, partition: usize) {
         let topic = self.metadata.partition(partition).name.clone();
         self.partitions[partition].skip_search();
         if self.unreadable_topics.insert(topic.clone()) {
             tracing::warn!(
-                "batches of topic `{topic}` may have been stored, and this user may not READ it to \
-                 see: they are sent again, and may stand twice where the broker has forgotten this \
-                 producer. Give the user READ on the topic"
+                "batches of topic `{topic}` are in doubt, and this user may not READ the topic to \
+                 look for them: they are sent again, and are duplicated if the broker has forgotten \
+                 this producer; give the user READ on the topic"
             );
         }
     }
@@ -188,23 +188,23 @@ impl Sender {
         self.refresh_metadata();
     }
 
-    /// Notes that questions about the logs of partitions have no answer.
+    /// Notes that queries about the logs of partitions failed.
     pub(super) fn log_queries_failed(&mut self, partitions: impl Iterator<Item = usize>) {
         let retry_ns = self.retry_ns();
         partitions.for_each(|partition| self.partitions[partition].log_query_failed(retry_ns));
     }
 
-    /// What a response says, by the partition's number.
+    /// The parts of a response, by the partition's number.
     fn by_partition<T>(&self, response: Response<T>) -> BTreeMap<usize, T> {
         let partitions = response.partitions.into_iter();
-        // Looked up a batch, not a record.
+        // One lookup per batch, not per record.
         let numbered = partitions.filter_map(|partition| {
             Some((self.metadata.number(&partition.topic, partition.index)?, partition.content))
         });
         numbered.collect()
     }
 
-    /// Gives batches of one request their outcome.
+    /// Gives all batches of one request the same outcome.
     pub(super) fn complete_all(&mut self, batches: &[InFlightBatch], outcome: BatchOutcome) {
         for batch in batches {
             self.complete(*batch, outcome, None);
@@ -216,9 +216,9 @@ impl Sender {
         match self.partitions[batch.partition].complete(batch.number, outcome, retry_ns) {
             Some(Completed::Acknowledged(batch)) => self.report(batch, None),
             Some(Completed::Failed(batch)) => {
-                // None is given up without a code.
+                // No batch fails without a code.
                 let code = error.unwrap_or(ErrorCode::UnknownServerError);
-                self.report(batch, Some(ErrorKind::Broker(code)));
+                self.report(batch, Some(DeliveryError::Broker(code)));
             }
             None => {}
         }
@@ -230,7 +230,7 @@ impl Sender {
         }
     }
 
-    /// Notes that a broker holds its connection back.
+    /// Notes that a broker throttles its connection.
     fn throttle(&mut self, id: i32, pause: Duration) {
         let now_ns = self.shared.now_ns();
         if let Some(broker) = self.brokers.get_mut(&id) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fleetstorm_broker::{Action, ApiKey, Fault, ResponseError};
 use fleetstorm_producer::{
-    Acks, Codec, ErrorCode, ErrorKind, Producer, ProducerError, ProducerSettings, Record,
+    Acks, Codec, DeliveryError, ErrorCode, Producer, ProducerError, ProducerSettings, Record,
     SendError, Topic,
 };
 
@@ -24,7 +24,7 @@ fn every_codec_and_acknowledgement_brings_each_record_once_and_in_order() {
             let (producer, kept) = start(settings(&broker.bootstrap()).codec(codec).acks(acks), 5);
             let mut appender = producer.appender();
             send(&mut appender, 5, 0..2_000);
-            appender.flush().unwrap();
+            appender.close_batches().unwrap();
             assert_eq!(producer.flush(SOON), 0);
             // What nobody acknowledges may still be on its way.
             crate::support::wait_until("all are stored", || stored(&broker, 5).len() == 2_000);
@@ -47,7 +47,7 @@ fn threads_and_topics_share_a_producer() {
                 for _ in 0..500 {
                     appender.send(&Record { topic, ..record(b"value") }).unwrap();
                 }
-                appender.flush().unwrap();
+                appender.close_batches().unwrap();
             });
         }
     });
@@ -63,17 +63,18 @@ fn a_full_producer_says_so_and_makes_room() {
     let broker = broker(1, 1);
     let (producer, kept) = start(settings(&broker.bootstrap()).max_records(10), 1);
     let stop = Arc::new(AtomicBool::new(false));
-    let mut appender = producer.appender().stopped_by(Arc::clone(&stop));
-    let held = broker
-        .fault(Fault::on(ApiKey::Produce, Action::Delay(Duration::from_millis(500))).always());
-    let taken = (0..20).filter(|_| appender.offer(&record(b"value")).unwrap()).count();
+    let mut appender = producer.appender().with_stop_flag(Arc::clone(&stop));
+    let held = broker.fault(
+        Fault::on(ApiKey::Produce, Action::DelayRequest(Duration::from_millis(500))).always(),
+    );
+    let taken = (0..20).filter(|_| appender.try_send(&record(b"value")).unwrap()).count();
     assert_eq!(taken, 10);
     stop.store(true, Ordering::Relaxed);
     assert!(matches!(appender.send(&record(b"value")), Err(SendError::Stopped)));
     stop.store(false, Ordering::Relaxed);
     held.end();
     appender.send(&record(b"value")).unwrap();
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     assert_eq!(producer.flush(SOON), 0);
     assert_eq!(kept.acknowledged.lock().unwrap().len(), 11);
 }
@@ -83,24 +84,24 @@ fn what_is_given_up_is_reported_with_its_reason() {
     let broker = broker(1, 1);
     let (producer, kept) = start(settings(&broker.bootstrap()), 1);
     let mut appender = producer.appender();
-    broker.fault(Fault::on(ApiKey::Produce, Action::Refuse(ResponseError::InvalidRecord)));
+    broker.fault(Fault::on(ApiKey::Produce, Action::Fail(ResponseError::InvalidRecord)));
     send(&mut appender, 1, 0..3);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     assert_eq!(producer.flush(SOON), 0);
     let failed = kept.failed.lock().unwrap().clone();
-    let invalid = ErrorKind::Broker(ErrorCode::InvalidRecord);
+    let invalid = DeliveryError::Broker(ErrorCode::InvalidRecord);
     assert_eq!(failed.into_iter().collect::<Vec<_>>(), [(0, invalid), (1, invalid), (2, invalid)]);
     assert_eq!(invalid.to_string(), "INVALID_RECORD");
 
     let timeout = Some(Duration::from_millis(300));
     let (producer, kept) = start(settings(&broker.bootstrap()).delivery_timeout(timeout), 1);
     let mut appender = producer.appender();
-    let refusal = Action::Refuse(ResponseError::NotEnoughReplicas);
+    let refusal = Action::Fail(ResponseError::NotEnoughReplicas);
     broker.fault(Fault::on(ApiKey::Produce, refusal).always());
     send(&mut appender, 1, 0..1);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     assert_eq!(producer.flush(SOON), 0);
-    assert_eq!(kept.failed.lock().unwrap()[&0], ErrorKind::DeliveryTimeout);
+    assert_eq!(kept.failed.lock().unwrap()[&0], DeliveryError::DeliveryTimeout);
     assert!(stored(&broker, 1).is_empty());
 }
 
@@ -112,7 +113,7 @@ fn a_broker_that_holds_back_is_told_of() {
     broker.fault(Fault::on(ApiKey::Produce, Action::Throttle(pause)));
     let mut appender = producer.appender();
     send(&mut appender, 1, 0..1);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     assert_eq!(producer.flush(SOON), 0);
     assert_eq!(*kept.throttled.lock().unwrap(), pause);
 }
@@ -133,10 +134,10 @@ fn what_can_not_be_is_refused() {
         assert!(matches!(sent, Err(SendError::NoSuchPartition { .. })), "{topic}-{partition}");
     }
     let code = ResponseError::ClusterAuthorizationFailed;
-    broker.fault(Fault::on(ApiKey::InitProducerId, Action::Refuse(code)).always());
+    broker.fault(Fault::on(ApiKey::InitProducerId, Action::Fail(code)).always());
     let producer = Producer::start(settings(&broker.bootstrap()), &topics, kept).unwrap();
     let refused = producer.wait_ready(SOON);
     let expected = ErrorCode::ClusterAuthorizationFailed;
     assert!(matches!(refused, Err(ProducerError::NoProducerId(code)) if code == expected));
-    assert!(matches!(producer.fatal(), Some(ProducerError::NoProducerId(_))));
+    assert!(matches!(producer.fatal_error(), Some(ProducerError::NoProducerId(_))));
 }

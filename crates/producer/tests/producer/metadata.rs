@@ -25,7 +25,7 @@ fn a_bootstrap_server_that_is_no_use_holds_nobody_up() {
         let (producer, _) = start(settings(&bootstrap), 2);
         let mut appender = producer.appender();
         send(&mut appender, 2, 0..10);
-        appender.flush().unwrap();
+        appender.close_batches().unwrap();
         assert_eq!(producer.flush(SOON), 0, "{first}");
     }
     // One connect timeout would be ten seconds, and the system's own minutes.
@@ -46,7 +46,7 @@ fn where_nobody_answers_that_is_told() {
         )
         .unwrap();
         assert!(!producer.wait_ready(Duration::from_millis(1_500)).unwrap());
-        let error = producer.not_ready();
+        let error = producer.not_ready_error();
         let ProducerError::NotReady(Some(BrokerDisconnected { port, cause, .. })) = &error else {
             panic!("{error}");
         };
@@ -65,7 +65,7 @@ fn metadata_is_asked_once_while_nothing_changes() {
     let (producer, kept) = start(settings(&broker.bootstrap()), 3);
     let mut appender = producer.appender();
     send(&mut appender, 3, 0..3_000);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     assert_eq!(producer.flush(SOON), 0);
     assert_eq!(broker.requests(None, ApiKey::Metadata), 1);
     assert_exact(&broker, 3, &kept, 3_000);
@@ -79,7 +79,7 @@ fn a_leader_that_moved_is_found() {
     for turn in 0..6_u64 {
         broker.move_leader("t", 0, (turn % 3) as i32 + 1).unwrap();
         send(&mut appender, 2, turn * 100..(turn + 1) * 100);
-        appender.flush().unwrap();
+        appender.close_batches().unwrap();
         assert_eq!(producer.flush(SOON), 0);
     }
     assert_exact(&broker, 2, &kept, 600);
@@ -91,16 +91,16 @@ fn a_broker_that_is_gone_is_done_without() {
     let (producer, kept) = start(settings(&broker.bootstrap()), 3);
     let mut appender = producer.appender();
     send(&mut appender, 3, 0..300);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     broker.stop_node(1).unwrap();
     send(&mut appender, 3, 300..600);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     assert_eq!(producer.flush(SOON), 0);
     // The bootstrap list's first is gone, and so is the next.
     broker.start_node(1).unwrap();
     broker.stop_node(2).unwrap();
     send(&mut appender, 3, 600..900);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     assert_eq!(producer.flush(SOON), 0);
     assert_exact(&broker, 3, &kept, 900);
 }
@@ -111,10 +111,10 @@ fn a_cluster_that_went_down_is_found_when_it_is_up_again() {
     let (producer, kept) = start(settings(&broker.bootstrap()), 2);
     let mut appender = producer.appender();
     send(&mut appender, 2, 0..100);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     (1..=2).for_each(|node| broker.stop_node(node).unwrap());
     send(&mut appender, 2, 100..200);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     assert!(producer.flush(Duration::from_millis(300)) > 0);
     (1..=2).for_each(|node| broker.start_node(node).unwrap());
     assert_eq!(producer.flush(SOON), 0);
@@ -128,12 +128,12 @@ fn a_broker_that_came_back_under_another_address_is_found_there() {
     let (producer, kept) = start(settings(&bootstrap), 1);
     let mut appender = producer.appender();
     send(&mut appender, 1, 0..100);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     assert_eq!(producer.flush(SOON), 0);
     assert_eq!(stored(&before, 1).len(), 100);
     drop(before);
     send(&mut appender, 1, 100..200);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     assert_eq!(producer.flush(SOON), 0);
     assert_eq!(stored(&after, 1), (100..200).collect::<Vec<_>>());
     assert_eq!(kept.acknowledged.lock().unwrap().len(), 200);
@@ -142,15 +142,17 @@ fn a_broker_that_came_back_under_another_address_is_found_there() {
 #[test]
 fn answers_that_are_late_or_lost_are_asked_for_again() {
     let broker = broker(2, 2);
-    for action in [Action::Drop, Action::Silence, Action::AnswerLate(Duration::from_secs(60))] {
+    for action in
+        [Action::Disconnect, Action::NeverRespond, Action::DelayResponse(Duration::from_secs(60))]
+    {
         broker.fault(Fault::on(ApiKey::Metadata, action).node(1));
     }
     let (producer, kept) = start(settings(&broker.bootstrap()), 2);
     let mut appender = producer.appender();
-    let moved = Action::Refuse(ResponseError::NotLeaderOrFollower);
+    let moved = Action::Fail(ResponseError::NotLeaderOrFollower);
     broker.fault(Fault::on(ApiKey::Produce, moved).times(3));
     send(&mut appender, 2, 0..100);
-    appender.flush().unwrap();
+    appender.close_batches().unwrap();
     assert_eq!(producer.flush(SOON), 0);
     assert_exact(&broker, 2, &kept, 100);
 }

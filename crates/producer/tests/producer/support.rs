@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fleetstorm_broker::{Broker, Settings};
 use fleetstorm_producer::{
-    Appender, Delivery, DeliveryReports, ErrorKind, Producer, ProducerSettings, Record, Topic,
+    Appender, Delivery, DeliveryError, DeliveryReports, Producer, ProducerSettings, Record, Topic,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -18,7 +18,7 @@ pub const SOON: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub struct Kept {
     pub acknowledged: Mutex<Vec<u64>>,
-    pub failed: Mutex<BTreeMap<u64, ErrorKind>>,
+    pub failed: Mutex<BTreeMap<u64, DeliveryError>>,
     pub throttled: Mutex<Duration>,
 }
 
@@ -27,7 +27,7 @@ impl DeliveryReports for Kept {
         self.acknowledged.lock().unwrap().extend(batch.records().filter_map(|r| r.opaque));
     }
 
-    fn failed(&self, batch: Delivery<'_>, kind: ErrorKind) {
+    fn failed(&self, batch: Delivery<'_>, kind: DeliveryError) {
         let opaques = batch.records().filter_map(|record| record.opaque);
         self.failed.lock().unwrap().extend(opaques.map(|opaque| (opaque, kind)));
     }
@@ -58,7 +58,7 @@ pub fn start(settings: ProducerSettings, partitions: u32) -> (Producer, Arc<Kept
     let producer = Producer::start(settings, &[Topic::new("t", partitions)], kept.clone())
         .expect("its settings are right");
     let ready = producer.wait_ready(SOON).expect("it may send");
-    assert!(ready, "{}", producer.not_ready());
+    assert!(ready, "{}", producer.not_ready_error());
     (producer, kept)
 }
 

@@ -32,7 +32,7 @@ impl FromStr for Percent {
         if (0.0..=100.0).contains(&percent) {
             Ok(Self(percent))
         } else {
-            Err(wrong("not from 0 to 100"))
+            Err(wrong("must be from 0 to 100"))
         }
     }
 }

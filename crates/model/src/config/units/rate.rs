@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::UnitError;
 
-/// Records per second: more than 0 (a millionth at least) and at most a billion.
+/// Records per second: more than 0 (at least a millionth) and at most a billion.
 ///
 /// Reads `5000`, `0.2`, `5k`, `1.5M`, `50_000`, each with or without `/s`; serialises as a number.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub enum RateLimit {
     At(Rate),
 }
 
-/// Fleet seconds per second: more than 0 (a millionth at least) and at most a billion.
+/// Fleet seconds per second: more than 0 (at least a millionth) and at most a billion.
 ///
 /// Reads `60x`, `1.5x` and `60`; serialises as a number.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ const RATE_EXAMPLES: &str = "records per second, as 5000, 0.2, 5k or 1.5M";
 const LEVEL_EXAMPLES: &str = "records per second, as 0, 0.2, 5k or 1.5M";
 const LIMIT_EXAMPLES: &str = "records per second, as 5000, 0.2, 5k or 1.5M, or max";
 const SPEED_EXAMPLES: &str = "how many times as fast as the clock, as 60x or 1.5x";
-const BYTES_BOUND: &str = "not from 1 byte to 1 TB";
+const BYTES_BOUND: &str = "must be from 1 byte to 1 TB";
 const BYTES_EXAMPLES: &str = "bytes per second, as 10MB/s or 512KiB/s";
 
 impl Rate {
@@ -233,7 +233,7 @@ fn bounded(number: f64, examples: &'static str) -> Result<f64, UnitError> {
     if (LEAST..=MOST).contains(&number) {
         return Ok(number);
     }
-    Err(wrong(format!("not from {LEAST} to {MOST}, as it must be"), examples))
+    Err(wrong(format!("must be from {LEAST} to {MOST}"), examples))
 }
 
 fn rate(text: &str, examples: &'static str) -> Result<Rate, UnitError> {

@@ -40,8 +40,8 @@ impl Shard {
             return Ok(Self { index, count });
         }
         Err(match count {
-            0 => wrong("there is no share of 0"),
-            _ => wrong(format!("shares of {count} are 0 to {}", count - 1)),
+            0 => wrong("the count must be at least 1"),
+            _ => wrong(format!("the index must be from 0 to {}", count - 1)),
         })
     }
 
@@ -65,9 +65,9 @@ impl ShardChoice {
         match self {
             Self::Given(shard) => Ok(shard),
             Self::ByJob(count) => {
-                let index = index.ok_or_else(|| wrong("the environment tells no index"))?;
+                let index = index.ok_or_else(|| wrong("the variable is not set"))?;
                 let index = number(index)
-                    .ok_or_else(|| wrong(format!("the environment's index {index:?} is none")))?;
+                    .ok_or_else(|| wrong(format!("{index:?} is not an index below the count")))?;
                 Shard::new(index, count)
             }
         }

@@ -25,7 +25,7 @@ impl Span {
     /// If it is 0 or more than 36,525 days.
     pub fn new(duration: Duration) -> Result<Self, UnitError> {
         if duration.is_zero() {
-            return Err(wrong("nothing takes no time"));
+            return Err(wrong("must be more than 0"));
         }
         if duration > MOST {
             return Err(wrong("more than 36525 days"));
@@ -57,7 +57,7 @@ impl FromStr for Span {
             return Err(wrong("it is empty"));
         }
         if text.starts_with('-') {
-            return Err(wrong("not from 1ns to 36525d, as it must be"));
+            return Err(wrong("must be from 1ns to 36525d"));
         }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong(format!("a time needs a unit ({text}s, say)")));

@@ -98,7 +98,7 @@ fn within(instant: i64) -> Result<i64, UnitError> {
     if (0..=LATEST).contains(&instant) {
         return Ok(instant);
     }
-    Err(wrong("not between the years 1970 and 9999"))
+    Err(wrong("must be between the years 1970 and 9999"))
 }
 
 fn millis(span: &str) -> Result<i64, UnitError> {

@@ -6,15 +6,16 @@ use std::collections::HashSet;
 use fleetstorm_model::simulation::events::Event;
 use fleetstorm_model::stream::Stream;
 
-/// How many event slots of each machine were dropped while a state change waited, and not made up since.
+/// How many event slots of each machine were dropped while a state change waited, and not made up for
+/// since.
 #[derive(Debug, Default)]
-pub struct Stories {
-    /// By place of the machine; empty where nothing was dropped.
+pub struct DeferredChanges {
+    /// By the machine's place; empty if nothing was dropped.
     owed: Vec<u64>,
 }
 
-impl Stories {
-    /// An event slot of the machine at a place was dropped, and its state change waits.
+impl DeferredChanges {
+    /// Notes that an event slot of this machine was dropped, and its state change waits.
     pub fn wait(&mut self, at: usize) {
         if self.owed.len() <= at {
             self.owed.resize(at + 1, 0);
@@ -22,7 +23,7 @@ impl Stories {
         self.owed[at] += 1;
     }
 
-    /// Nothing waits on the machine at a place any more.
+    /// Notes that nothing waits on this machine any more.
     #[inline]
     pub fn caught_up(&mut self, at: usize) {
         if let Some(owed) = self.owed.get_mut(at) {
@@ -30,8 +31,8 @@ impl Stories {
         }
     }
 
-    /// How many stories lack a part: those of which a change still waits that would have been sent if no
-    /// slot had been dropped.
+    /// How many stories lack a part: a change still waits that would have been sent if no slot had been
+    /// dropped.
     pub fn torn(&self, stream: &Stream) -> u64 {
         let of_machine = |(at, &owed): (usize, &u64)| {
             let waiting = stream.waiting(at).take(usize::try_from(owed).unwrap_or(usize::MAX));
@@ -41,7 +42,7 @@ impl Stories {
     }
 }
 
-/// What a state change of a machine is a part of: its kind, and its number.
+/// The story that a state change belongs to: its kind, and its number.
 fn story(event: &Event) -> (u8, u32) {
     match event {
         Event::Status { .. } => (0, 0),

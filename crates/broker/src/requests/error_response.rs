@@ -1,4 +1,4 @@
-//! The answer to any request that says nothing but an error, and the time that a client is told to wait.
+//! The response to any request with nothing but an error, and the throttle time in responses.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
@@ -17,8 +17,8 @@ use kafka_protocol::messages::{
 
 use super::{Context, fetch, produce};
 
-/// The answer that refuses a request with a code. None for kinds of requests that have none.
-pub(crate) fn refuse(
+/// The response with this error code. `None` if the API has none.
+pub(crate) fn error_response(
     cx: &Context,
     request: &RequestKind,
     error: ResponseError,
@@ -108,7 +108,7 @@ pub(crate) fn refuse(
     })
 }
 
-/// Tells the client of an answer to wait so long.
+/// Sets the throttle time of a response.
 pub(crate) fn throttle(answer: &mut ResponseKind, ms: i32) {
     match answer {
         ResponseKind::Produce(r) => r.throttle_time_ms = ms,

@@ -1,5 +1,7 @@
 //! The right answer of a streaming query over a run, from its reports alone.
 
+mod records;
+
 use std::io;
 use std::path::PathBuf;
 
@@ -13,7 +15,10 @@ use fleetstorm_answers::suite;
 
 use crate::exit::{ExitCode, ProgramError};
 use crate::output::{Verbosity, print_status};
+use crate::pacing::StopFlag;
+use crate::registry::Registry;
 use crate::report::Results;
+use crate::sink::kafka::{Cluster, KafkaSettings, publish};
 use crate::sink::stdout;
 use crate::verify::runs::Runs;
 
@@ -76,6 +81,49 @@ impl Asked {
     }
 }
 
+impl QueryOptions {
+    /// The answer, from the reports alone.
+    ///
+    /// # Errors
+    /// [`ProgramError`] where there is none.
+    pub fn answer(&self) -> Result<Answer, ProgramError> {
+        // Before the reports, which may be large.
+        let question = self.asked.question()?;
+        let semantics = Semantics::new(self.engine, &self.meaning, &question)?;
+        answer(&Runs::read(&self.reports)?, self.skew_ms, &question, &semantics)
+    }
+}
+
+/// Writes the answer to topic `topic`, as records by the query's schema, and how sure it is to stderr.
+///
+/// # Errors
+/// [`ProgramError`] where there is no answer, or it can't be written.
+pub fn publish(
+    options: &QueryOptions,
+    topic: &str,
+    brokers: KafkaSettings,
+    registry: &Registry,
+    stop: &StopFlag,
+    verbosity: Verbosity,
+) -> Result<ExitCode, ProgramError> {
+    let answer = options.answer()?;
+    let schema = match &options.asked {
+        Asked::Query { name, .. } => {
+            suite::find(name).map_err(AnswerError::from)?.schema.to_owned()
+        }
+        Asked::Own { .. } => records::schema(&answer),
+    };
+    let cluster = Cluster::connect(brokers, stop.clone())?;
+    let id = registry.register(&format!("{topic}-value"), &schema)?;
+    let records = records::records(&answer, &schema, id)?;
+    let sent = publish::publish(&cluster, topic, records.into_iter())?;
+    if verbosity == Verbosity::Normal {
+        print_status(&answer.summary().join("\n"));
+        print_status(&format!("{sent} records were written to topic {topic}"));
+    }
+    Ok(ExitCode::Done)
+}
+
 /// Writes the answer to standard output, and how sure it is to stderr.
 ///
 /// # Errors
@@ -85,11 +133,7 @@ pub fn expect(
     format: Format,
     verbosity: Verbosity,
 ) -> Result<ExitCode, ProgramError> {
-    // Before the reports, which may be large.
-    let question = options.asked.question()?;
-    let semantics = Semantics::new(options.engine, &options.meaning, &question)?;
-    let runs = Runs::read(&options.reports)?;
-    let answer = answer(&runs, options.skew_ms, &question, &semantics)?;
+    let answer = options.answer()?;
     let mut text = Vec::new();
     let wrong = |error: io::Error| ProgramError::Internal(error.to_string());
     answer.write(format, &mut text).map_err(wrong)?;

@@ -1,64 +1,64 @@
-//! Why a broker denied access: recognised by what the client says, and where that doesn't say it,
-//! by asking the broker for its certificate once more.
+//! Why a connection to a broker failed for good, recognised by the client's text. If the text doesn't
+//! say, the broker is asked for its certificate once more.
 
 use std::fmt;
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use crate::registry::TlsProblem;
 use crate::sink::property::{Property, canonical};
+use crate::tls::TlsFailure;
 
-/// Why a connection is refused, by the broker or by us.
+/// Why a connection to a broker can't be authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The broker doesn't take the user and password.
+pub enum AuthenticationFailure {
+    /// The broker rejects the user and password.
     Credentials,
-    /// The broker doesn't take the token.
+    /// The broker rejects the token.
     Token,
-    /// No token could be had.
+    /// No token could be fetched.
     NoToken,
-    /// The broker has other SASL mechanisms.
+    /// The broker doesn't support the SASL mechanism.
     Mechanism,
-    /// No secure connection comes about.
-    Tls(TlsProblem),
-    /// Something else.
+    /// The TLS handshake failed.
+    Tls(TlsFailure),
+    /// Another reason.
     Other,
 }
 
-impl Refusal {
-    /// What a trouble of the client means, where it will not mend itself by waiting. `properties` are
-    /// those that the client has.
+impl AuthenticationFailure {
+    /// The failure that a client's error means; `None` if a retry may succeed. `properties` are the
+    /// client's.
     pub(super) fn of(
         code: RDKafkaErrorCode,
         reason: &str,
         properties: &[Property],
-    ) -> Option<Refusal> {
+    ) -> Option<AuthenticationFailure> {
         let has = |keys: &[&str]| properties.iter().any(|p| keys.contains(&canonical(&p.key)));
         if reason.contains("acquire SASL OAUTHBEARER token") {
-            return Some(Refusal::NoToken);
+            return Some(AuthenticationFailure::NoToken);
         }
         if code == RDKafkaErrorCode::UnsupportedSASLMechanism
             || reason.contains("mechanism handshake failed")
         {
-            return Some(Refusal::Mechanism);
+            return Some(AuthenticationFailure::Mechanism);
         }
         let is_tls = code == RDKafkaErrorCode::SSL
             || reason.contains("SSL handshake failed")
-            || (reason.contains("alert") && TlsProblem::is_told_by(reason));
+            || (reason.contains("alert") && TlsFailure::is_about_tls(reason));
         if is_tls {
             return Some(match told(reason).or_else(|| asked(reason, properties)) {
-                // Brokers may call it a bad one, too, where there is none.
-                Some(TlsProblem::RefusesCertificate)
+                // Brokers may call it a bad one, too, if there is none.
+                Some(TlsFailure::RefusesCertificate)
                     if !has(&[
                         "ssl.certificate.location",
                         "ssl.certificate.pem",
                         "ssl.keystore.location",
                     ]) =>
                 {
-                    Refusal::Tls(TlsProblem::WantsCertificate)
+                    AuthenticationFailure::Tls(TlsFailure::WantsCertificate)
                 }
-                Some(problem) => Refusal::Tls(problem),
-                None => Refusal::Other,
+                Some(problem) => AuthenticationFailure::Tls(problem),
+                None => AuthenticationFailure::Other,
             });
         }
         if matches!(
@@ -69,50 +69,54 @@ impl Refusal {
                 canonical(&property.key) == "sasl.mechanisms"
                     && property.value.trim().eq_ignore_ascii_case("OAUTHBEARER")
             });
-            return Some(if by_token { Refusal::Token } else { Refusal::Credentials });
+            return Some(if by_token {
+                AuthenticationFailure::Token
+            } else {
+                AuthenticationFailure::Credentials
+            });
         }
         None
     }
 
-    /// Whether the client's own words say more.
-    pub(super) fn needs_words(self) -> bool {
-        !matches!(self, Refusal::Tls(_))
+    /// Whether the client's own text says more.
+    pub(super) fn needs_client_text(self) -> bool {
+        !matches!(self, AuthenticationFailure::Tls(_))
     }
 
     /// What to do.
     pub fn advice(self) -> &'static str {
         match self {
-            Refusal::Credentials => {
-                "check sasl.username and sasl.password, and that the user is one of this mechanism"
+            AuthenticationFailure::Credentials => {
+                "check sasl.username and sasl.password, and that the user exists for this mechanism"
             }
-            Refusal::Token => {
-                "check the scope of sasl.oauthbearer.client.id and what the broker asks of tokens"
+            AuthenticationFailure::Token => {
+                "check the scope of sasl.oauthbearer.client.id, and what the broker requires of tokens"
             }
-            Refusal::NoToken => {
+            AuthenticationFailure::NoToken => {
                 "check sasl.oauthbearer.token.endpoint.url, sasl.oauthbearer.client.id and \
                  sasl.oauthbearer.client.secret"
             }
-            Refusal::Mechanism => "set sasl.mechanism to one that it has",
-            Refusal::Tls(TlsProblem::Untrusted) => {
+            AuthenticationFailure::Mechanism => "set sasl.mechanism to one that it supports",
+            AuthenticationFailure::Tls(TlsFailure::Untrusted) => {
                 "give the certificate of its authority by ssl.ca.location"
             }
-            Refusal::Tls(TlsProblem::OtherHost) => {
-                "use the name that it is for, or do without the check by \
+            AuthenticationFailure::Tls(TlsFailure::OtherHost) => {
+                "use the host name that it is for, or turn the check off with \
                  ssl.endpoint.identification.algorithm=none"
             }
-            Refusal::Tls(TlsProblem::Expired) => "renew it",
-            Refusal::Tls(TlsProblem::NotYetValid) => "check both clocks",
-            Refusal::Tls(TlsProblem::NotTls) => {
-                "use the port that does, or another security.protocol"
+            AuthenticationFailure::Tls(TlsFailure::Expired) => "renew it",
+            AuthenticationFailure::Tls(TlsFailure::NotYetValid) => "check both clocks",
+            AuthenticationFailure::Tls(TlsFailure::NotTls) => {
+                "use the port with TLS, or another security.protocol"
             }
-            Refusal::Tls(TlsProblem::WantsCertificate) => {
+            AuthenticationFailure::Tls(TlsFailure::WantsCertificate) => {
                 "give one by ssl.certificate.location and ssl.key.location, or by \
                  ssl.keystore.location"
             }
-            Refusal::Tls(TlsProblem::RefusesCertificate) => {
+            AuthenticationFailure::Tls(TlsFailure::RefusesCertificate) => {
                 "check that an authority which it trusts has signed it, and that it has not expired"
             }
-            Refusal::Other => {
+            AuthenticationFailure::Other => {
                 "check the security settings (`-X security.protocol=...`, user, password, \
                  certificates)"
             }
@@ -120,38 +124,48 @@ impl Refusal {
     }
 }
 
-/// What completes "the broker ...".
-impl fmt::Display for Refusal {
+/// Completes "the broker ...".
+impl fmt::Display for AuthenticationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Refusal::Credentials => "refuses the user and password",
-            Refusal::Token => "refuses the token",
-            Refusal::NoToken => "asks for a token, and none can be had",
-            Refusal::Mechanism => "doesn't have the SASL mechanism",
-            Refusal::Tls(TlsProblem::Untrusted) => "has a certificate that isn't trusted here",
-            Refusal::Tls(TlsProblem::OtherHost) => "has a certificate for another host name",
-            Refusal::Tls(TlsProblem::Expired) => "has a certificate that has expired",
-            Refusal::Tls(TlsProblem::NotYetValid) => "has a certificate that is not yet valid",
-            Refusal::Tls(TlsProblem::NotTls) => "doesn't speak TLS on this port",
-            Refusal::Tls(TlsProblem::WantsCertificate) => "asks for a client certificate",
-            Refusal::Tls(TlsProblem::RefusesCertificate) => "refuses the client certificate",
-            Refusal::Other => "refuses the connection",
+            AuthenticationFailure::Credentials => "refuses the user and password",
+            AuthenticationFailure::Token => "refuses the token",
+            AuthenticationFailure::NoToken => "requires a token, and none can be fetched",
+            AuthenticationFailure::Mechanism => "doesn't support the SASL mechanism",
+            AuthenticationFailure::Tls(TlsFailure::Untrusted) => {
+                "has a certificate that isn't trusted here"
+            }
+            AuthenticationFailure::Tls(TlsFailure::OtherHost) => {
+                "has a certificate for another host name"
+            }
+            AuthenticationFailure::Tls(TlsFailure::Expired) => "has a certificate that has expired",
+            AuthenticationFailure::Tls(TlsFailure::NotYetValid) => {
+                "has a certificate that is not yet valid"
+            }
+            AuthenticationFailure::Tls(TlsFailure::NotTls) => "doesn't speak TLS on this port",
+            AuthenticationFailure::Tls(TlsFailure::WantsCertificate) => {
+                "requires a client certificate"
+            }
+            AuthenticationFailure::Tls(TlsFailure::RefusesCertificate) => {
+                "refuses the client certificate"
+            }
+            AuthenticationFailure::Other => "refuses the connection",
         })
     }
 }
 
-/// The problem that the client's own words tell.
-fn told(reason: &str) -> Option<TlsProblem> {
+/// The failure that the client's text names.
+fn told(reason: &str) -> Option<TlsFailure> {
     if reason.contains("PLAINTEXT broker listener") {
-        return Some(TlsProblem::NotTls);
+        return Some(TlsFailure::NotTls);
     }
-    TlsProblem::of(reason)
+    TlsFailure::from_text(reason)
 }
 
-/// The problem that shows where the broker, which the client's words name, is asked once more:
-/// librdkafka says no more than that a certificate could not be verified.
+/// The failure of one more TLS handshake with the broker, which the client's text names: librdkafka says
+/// only that a certificate could not be verified.
 #[cfg(feature = "tls")]
-fn asked(reason: &str, properties: &[Property]) -> Option<TlsProblem> {
+fn asked(reason: &str, properties: &[Property]) -> Option<TlsFailure> {
     use std::net::{TcpStream, ToSocketAddrs};
     use std::time::Duration;
 
@@ -179,17 +193,17 @@ fn asked(reason: &str, properties: &[Property]) -> Option<TlsProblem> {
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;
     match connector.connect(host, stream) {
-        Err(HandshakeError::Failure(error)) => TlsProblem::of(&error.to_string()),
+        Err(HandshakeError::Failure(error)) => TlsFailure::from_text(&error.to_string()),
         Err(HandshakeError::WouldBlock(_)) | Ok(_) => None,
     }
 }
 
 #[cfg(not(feature = "tls"))]
-fn asked(_: &str, _: &[Property]) -> Option<TlsProblem> {
+fn asked(_: &str, _: &[Property]) -> Option<TlsFailure> {
     None
 }
 
-/// Host and port of the broker that a client's words begin with: "ssl://host:9093/bootstrap: ...".
+/// The host and port with which a client's text begins: "ssl://host:9093/bootstrap: ...".
 #[cfg(feature = "tls")]
 fn broker(reason: &str) -> Option<&str> {
     let (protocol, rest) = reason.split_once("://")?;
@@ -201,67 +215,71 @@ fn broker(reason: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn of(code: RDKafkaErrorCode, reason: &str, properties: &[&str]) -> Option<Refusal> {
+    fn of(
+        code: RDKafkaErrorCode,
+        reason: &str,
+        properties: &[&str],
+    ) -> Option<AuthenticationFailure> {
         let properties: Vec<Property> = properties.iter().map(|p| p.parse().unwrap()).collect();
-        Refusal::of(code, reason, &properties)
+        AuthenticationFailure::of(code, reason, &properties)
     }
 
     #[test]
     fn what_waiting_does_not_mend_is_told_apart() {
         use RDKafkaErrorCode::{Authentication, BrokerTransportFailure, SSL};
-        for (code, reason, properties, refusal) in [
+        for (code, reason, properties, failure) in [
             (
                 Authentication,
                 "sasl_ssl://h:1/bootstrap: SASL authentication error: Authentication failed",
                 &["sasl.mechanism=PLAIN"][..],
-                Refusal::Credentials,
+                AuthenticationFailure::Credentials,
             ),
             (
                 Authentication,
                 "sasl_ssl://h:1/bootstrap: SASL authentication error: {\"status\":\"invalid_token\"}",
                 &["sasl.mechanism=OAUTHBEARER"],
-                Refusal::Token,
+                AuthenticationFailure::Token,
             ),
             (
                 Authentication,
                 "Failed to acquire SASL OAUTHBEARER token: it answered 401 Unauthorized",
                 &[],
-                Refusal::NoToken,
+                AuthenticationFailure::NoToken,
             ),
             (
                 Authentication,
                 "SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL mechanism: \
                  broker's supported mechanisms: SCRAM-SHA-256",
                 &[],
-                Refusal::Mechanism,
+                AuthenticationFailure::Mechanism,
             ),
             (
                 SSL,
                 "ssl://h:1/bootstrap: Failed to verify broker certificate: certificate has expired",
                 &[],
-                Refusal::Tls(TlsProblem::Expired),
+                AuthenticationFailure::Tls(TlsFailure::Expired),
             ),
             (
                 BrokerTransportFailure,
                 "ssl://h:1/bootstrap: SSL handshake failed: Disconnected: connecting to a \
                  PLAINTEXT broker listener?",
                 &[],
-                Refusal::Tls(TlsProblem::NotTls),
+                AuthenticationFailure::Tls(TlsFailure::NotTls),
             ),
             (
                 BrokerTransportFailure,
                 "Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate",
                 &[],
-                Refusal::Tls(TlsProblem::WantsCertificate),
+                AuthenticationFailure::Tls(TlsFailure::WantsCertificate),
             ),
             (
                 BrokerTransportFailure,
                 "Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate",
                 &["ssl.certificate.pem=x"],
-                Refusal::Tls(TlsProblem::RefusesCertificate),
+                AuthenticationFailure::Tls(TlsFailure::RefusesCertificate),
             ),
         ] {
-            assert_eq!(of(code, reason, properties), Some(refusal), "{reason}");
+            assert_eq!(of(code, reason, properties), Some(failure), "{reason}");
         }
         let down = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused";
         assert_eq!(of(BrokerTransportFailure, down, &[]), None);
