@@ -242,7 +242,8 @@ pub(super) fn length(ms: Option<f64>) -> String {
 pub(super) fn number(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
-        Some(value) if value.abs() < 10.0 => format!("{value:.3}"),
+        Some(value) if value.abs() < 1.0 => format!("{value:.3}"),
+        Some(value) if value.abs() < 10.0 => format!("{value:.2}"),
         Some(value) => format!("{value:.1}"),
     }
 }
