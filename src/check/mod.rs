@@ -199,13 +199,11 @@ impl Taken {
     /// An error where not one record could be decoded: then it was said wrongly how they are written.
     fn must_have_decoded(&self, verdict: &Verdict) -> Result<(), JobOutputError> {
         match verdict.undecodable.first() {
-            Some((place, why)) if self.output.undecodable() == self.output.records() => {
-                Err(JobOutputError::NothingDecoded {
-                    records: self.output.records(),
-                    place: *place,
-                    why: why.clone(),
-                })
-            }
+            Some((place, why)) if self.rows == 0 => Err(JobOutputError::NothingDecoded {
+                records: self.output.records(),
+                place: *place,
+                why: why.clone(),
+            }),
             _ => Ok(()),
         }
     }

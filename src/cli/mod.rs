@@ -219,7 +219,7 @@ pub struct RunArgs {
 }
 
 /// The options that a resumed run's report decides.
-const RESUMED: [&str; 34] = [
+const RESUMED: [&str; 35] = [
     "config",
     "scenario",
     "machines",
@@ -246,6 +246,7 @@ const RESUMED: [&str; 34] = [
     "start",
     "records",
     "duration",
+    "close_windows",
     "machines_refresh",
     "shard",
     "sink",
@@ -561,6 +562,11 @@ pub struct PaceArgs {
     /// End this long after the start.
     #[arg(long, value_name = "TIME")]
     pub duration: Option<Span>,
+    /// Close all windows: behind the end of the run send one more record to every partition, its event
+    /// time this long after the run's last. Needs a run that ends, and no --shard. A partition that
+    /// no machine's name goes to gets none: there a job needs an idle timeout.
+    #[arg(long, value_name = "TIME", conflicts_with = "shard")]
+    pub close_windows: Option<Span>,
     /// Announce all machines again this often.
     #[arg(long, value_name = "TIME")]
     pub machines_refresh: Option<Span>,

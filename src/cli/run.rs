@@ -70,6 +70,9 @@ impl RunArgs {
         if let Some(duration) = self.pace.duration {
             builder = builder.duration(duration);
         }
+        if let Some(behind) = self.pace.close_windows {
+            builder = builder.close_windows(behind);
+        }
         if let Some(start) = self.pace.start {
             builder = builder.start(start);
         }

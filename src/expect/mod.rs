@@ -12,6 +12,8 @@ use fleetstorm_answers::evaluate::{Input, Part, evaluate};
 use fleetstorm_answers::query::{Aggregation, Question, Window};
 use fleetstorm_answers::semantics::{Options, Semantics};
 use fleetstorm_answers::suite;
+use fleetstorm_model::config::units::Shard;
+use fleetstorm_model::fleet::Share;
 
 use crate::exit::{ExitCode, ProgramError};
 use crate::output::{Verbosity, print_status};
@@ -206,27 +208,43 @@ pub fn parts(runs: &Runs) -> Result<Vec<Part<'_>>, ProgramError> {
     for (at, told) in runs.told.iter().enumerate() {
         let results = runs.results.as_ref().and_then(|all| all.get(at));
         for run in runs.runs.iter().filter(|run| told.shards.contains(&run.shard)) {
-            let records = match results {
+            let ends = match results {
                 Some(results) if !run.whole => {
                     let only = told.shards.len() == 1;
-                    Some(sent(results).filter(|_| only).ok_or_else(|| {
+                    let ends = threads(results, run.shard)
+                        .or_else(|| Some(vec![((0, 1), sent(results).filter(|_| only)?)]));
+                    ends.ok_or_else(|| {
                         ProgramError::Usage(format!(
                             "the run of {} ended before its end, and where each of its threads did is not known: complete it by `fleetstorm run --resume`, then ask again",
                             told.file.display()
                         ))
-                    })?)
+                    })?.into_iter().map(|(thread, records)| (thread, Some(records))).collect()
                 }
-                _ => None,
+                _ => run.shares(1).iter().map(|share| (share.thread, None)).collect::<Vec<_>>(),
             };
-            parts.extend(run.shares(1).into_iter().map(|share| Part {
-                manifest: &run.manifest,
-                share,
-                dropped: run.dropped(share).spans().to_vec(),
-                records,
+            let shard = (run.shard.index(), run.shard.count());
+            parts.extend(ends.into_iter().map(|(thread, records)| {
+                let share = Share { shard, thread };
+                let dropped = run.dropped(share).spans().to_vec();
+                Part { manifest: &run.manifest, share, dropped, records }
             }));
         }
     }
     Ok(parts)
+}
+
+/// How many records each thread of a shard came past before it was interrupted; none where the report
+/// doesn't tell, or more was there than they came past.
+fn threads(results: &Results, shard: Shard) -> Option<Vec<((u32, u32), u64)>> {
+    let passed = results.threads.iter().map(|end| end.records).fold(0, u64::saturating_add);
+    let sent = results.records.values().map(|topic| topic.sent).fold(0, u64::saturating_add);
+    if passed != sent.saturating_add(results.already_there) {
+        return None;
+    }
+    let of_shard = results.threads.iter().filter(|end| end.shard == shard);
+    let ends: Vec<_> =
+        of_shard.map(|end| ((end.thread.index(), end.thread.count()), end.records)).collect();
+    (!ends.is_empty()).then_some(ends)
 }
 
 /// How many records an interrupted run sent, which are its first where one thread made them; none where

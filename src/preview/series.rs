@@ -15,7 +15,7 @@ pub struct Columns {
     interval_ms: f64,
 }
 
-/// A named line over the columns; `None` if nothing was measured.
+/// A named line over the columns. A value is `None` if nothing was measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     /// What it shows.

@@ -119,7 +119,7 @@ impl Collector {
             (Step::Slot(slot), None) if slot.kind == SlotKind::Telemetry => {
                 self.down.add(self.columns.of_round(slot.round), 1.0);
             }
-            (_, None) => {}
+            (Step::Closing(_), _) | (_, None) => {}
         }
     }
 

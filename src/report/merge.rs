@@ -13,7 +13,8 @@ use super::histogram::{self, HistogramError};
 use super::read::{self, ReadError, ReadReport};
 use super::results::{
     BehindResults, ChangedTopic, Ending, EventTimeResults, Histograms, LISTED_SECONDS, Lag,
-    LatencyResults, Past, Percentiles, RateResults, Results, TopicResults, max_second_error,
+    LatencyResults, Past, Percentiles, RateResults, Results, ThreadEnd, TopicResults,
+    max_second_error,
 };
 use super::{Report, rate};
 use crate::sink::latency::{self, Latencies};
@@ -262,6 +263,8 @@ fn results(parts: &[Part]) -> Result<Results, MergeError> {
         already_there: all().fold(0, |sum, r| sum.saturating_add(r.already_there)),
         already_dropped: all().fold(0, |sum, r| sum.saturating_add(r.already_dropped)),
         torn: all().fold(0, |sum, r| sum.saturating_add(r.torn)),
+        threads: threads(all()),
+        closing: all().fold(0, |sum, r| sum.saturating_add(r.closing)),
         histograms: Histograms::of(&added.latencies, &added.late),
     })
 }
@@ -275,7 +278,13 @@ fn both(
     Some(one?.into_iter().zip(other?).map(|(a, b)| of(a, b)).collect())
 }
 
-/// Where the topics ended: behind the last record of any part.
+/// Where the threads of all parts were.
+fn threads<'a>(all: impl Iterator<Item = &'a Results>) -> Vec<ThreadEnd> {
+    let mut threads: Vec<ThreadEnd> = all.flat_map(|results| results.threads.clone()).collect();
+    threads.sort_by_key(|end| (end.shard.index(), end.thread.index()));
+    threads
+}
+
 /// What any of them noticed, each change once, by the first that did.
 fn changed_topics<'a>(all: impl Iterator<Item = &'a Results>) -> Vec<ChangedTopic> {
     let mut changed: Vec<ChangedTopic> = all.flat_map(|r| r.changed_topics.clone()).collect();
@@ -290,6 +299,7 @@ fn changed_topics<'a>(all: impl Iterator<Item = &'a Results>) -> Vec<ChangedTopi
     once
 }
 
+/// Where the topics ended: behind the last record of any part.
 fn end_offsets<'a>(all: impl Iterator<Item = &'a Results>) -> BTreeMap<String, Vec<i64>> {
     all.map(|results| results.end_offsets.clone())
         .reduce(|one, mut other| {

@@ -47,7 +47,7 @@ pub enum ReadError {
         reason: String,
     },
     /// It is of another version of the program.
-    #[error("{} is of stream version {found}, and this program supports {STREAM_VERSION}: use the version of fleetstorm that made the run", path.display())]
+    #[error("{} is of stream version {found}, and this program supports {STREAM_VERSION}: use the fleetstorm that made the run", path.display())]
     StreamVersion {
         /// The file.
         path: PathBuf,
@@ -126,6 +126,8 @@ enum ManifestError {
     ShardsOfSeveralRuns,
     #[error("slots {first} to {last} of thread {thread} of shard {shard} can't have been dropped")]
     Dropped { first: u64, last: u64, thread: Shard, shard: Shard },
+    #[error("the threads that it says ended are not those of shard {0}")]
+    Threads(Shard),
     #[error("the end offsets don't match the partitions of topic {0}")]
     EndOffsets(String),
 }
@@ -173,6 +175,18 @@ impl Report {
                     thread: span.thread,
                     shard: span.shard,
                 });
+            }
+        }
+        let mut ended: HashMap<Shard, Vec<Shard>> = HashMap::new();
+        for end in &results.threads {
+            ended.entry(end.shard).or_default().push(end.thread);
+        }
+        for (shard, mut threads) in ended {
+            threads.sort_by_key(|thread| thread.index());
+            let count = threads.len() as u32;
+            let all = (0..count).zip(&threads).all(|(i, t)| (t.index(), t.count()) == (i, count));
+            if !all || count > MOST_THREADS || !shards.contains(&shard) {
+                return Err(ManifestError::Threads(shard));
             }
         }
         for entry in &self.manifest.topics {

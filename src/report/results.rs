@@ -42,6 +42,13 @@ pub struct Results {
     /// their last changes still waited for one when the run ended.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub torn: u64,
+    /// Records that were sent behind the run's end to close windows: they are in `records`, and in no
+    /// rate.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub closing: u64,
+    /// Where each thread was when the run ended before its end, in the order of shards and threads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub threads: Vec<ThreadEnd>,
     /// How far the run fell behind its schedule.
     pub behind: BehindResults,
     /// How far records came out of timestamp order.
@@ -94,6 +101,19 @@ pub struct TopicResults {
     pub dropped: u64,
     /// Bytes of keys and values acknowledged.
     pub bytes: u64,
+}
+
+/// Where a thread was in its part of the run when that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThreadEnd {
+    /// Its shard.
+    pub shard: Shard,
+    /// Which thread it is of the shard.
+    pub thread: Shard,
+    /// The records that it had come past, from the first of its part on: those that it sent, and of a
+    /// resumed run those that were there.
+    pub records: u64,
 }
 
 /// A topic that changed during the run.

@@ -18,6 +18,8 @@ pub mod workers;
 use std::path::Path;
 use std::sync::Arc;
 
+use fleetstorm_model::Manifest;
+use fleetstorm_model::closing::{self, WithoutKeys};
 use fleetstorm_model::schedule::Pace;
 
 use crate::exit::{ExitCode, ProgramError};
@@ -76,6 +78,9 @@ pub fn run(
         Some(read) => Some(position(options, &destination, read, stop, verbosity)?),
         None => None,
     };
+    if let Some(note) = unclosed(&plan.run.manifest) {
+        tracing::warn!("{note}");
+    }
     let lead = destination.lead(&plan.run.manifest);
     let manifest = plan.begin(now_ms(), lead).clone();
     let start_ms = manifest.start.timestamp_millis();
@@ -113,6 +118,24 @@ pub fn run(
     }
     destination.hold_open(stop, verbosity);
     Ok(report)
+}
+
+/// What to tell of partitions whose windows the run doesn't close; none where it closes all, or closes
+/// none.
+fn unclosed(manifest: &Manifest) -> Option<String> {
+    manifest.close_windows?;
+    let without = closing::without_keys(manifest);
+    let most = without.iter().max_by_key(|without| without.partitions)?;
+    let topics: Vec<&str> = without.iter().map(|without| without.topic.name()).collect();
+    let WithoutKeys { partitions, of, .. } = *most;
+    let alike = without.iter().all(|other| (other.partitions, other.of) == (partitions, of));
+    Some(format!(
+        "no key goes to {}{partitions} of {of} partitions of {}, so nothing closes their windows: a job \
+         needs an idle timeout (table.exec.source.idle-timeout in Flink SQL, withIdleness in its \
+         DataStream API, max.task.idle.ms where Kafka Streams joins)",
+        if alike { "" } else { "up to " },
+        topics.join(", ")
+    ))
 }
 
 /// How far the resumed run got.

@@ -48,6 +48,9 @@ impl Plan {
                 None => Some(now_ms),
             },
         };
+        // What closes windows lies ahead of all that.
+        let behind = manifest.close_windows.map_or(0, |span| span.duration().as_millis() as i64);
+        let latest = latest.map(|latest| latest.saturating_add(behind));
         TimestampRange { now: now_ms, earliest, latest }
     }
 

@@ -13,7 +13,8 @@ use super::sent::{DroppedSlots, Sent};
 use crate::report::rate;
 use crate::report::results::{
     BehindResults, ChangedTopic, DroppedSpan, Ending, EventTimeResults, Histograms, LISTED_SECONDS,
-    Lag, LatencyResults, Measured, Past, Percentiles, RateResults, Results, TopicResults,
+    Lag, LatencyResults, Measured, Past, Percentiles, RateResults, Results, ThreadEnd,
+    TopicResults,
 };
 use crate::sink::Transport;
 use crate::sink::latency::Latencies;
@@ -29,6 +30,8 @@ pub struct Counts<'a> {
     pub sent: &'a [&'a Sent],
     /// The outcomes, from the producers; `None` if the sink doesn't acknowledge any.
     pub deliveries: Option<&'a Deliveries>,
+    /// The same before windows were closed: what the rate counts.
+    pub rated: Option<&'a Deliveries>,
     /// The current end offsets.
     pub end_offsets: &'a BTreeMap<String, Vec<i64>>,
     /// Topics that changed during the run.
@@ -93,6 +96,8 @@ impl Counts<'_> {
             already_there: self.already_there,
             already_dropped: self.dropped_before.iter().map(|span| span.records).sum(),
             torn: sent.torn,
+            closing: sent.closing,
+            threads: self.threads(),
             histograms: Histograms::of(self.latencies, &sent.late_us),
         }
     }
@@ -122,7 +127,7 @@ impl Counts<'_> {
 
     fn rate(&self, sent: &Sent) -> RateResults {
         let paced = self.manifest.pace != Pace::Max;
-        let (acked, acked_bytes) = match self.deliveries {
+        let (acked, acked_bytes) = match self.rated {
             None => (sent.measured.sent, sent.measured.bytes),
             Some(deliveries) if paced => (deliveries.measured.records, deliveries.measured.bytes),
             // Repeated announcements are not part of the requested rate.
@@ -132,7 +137,7 @@ impl Counts<'_> {
                 .map(|topic| deliveries.topics[topic.index()])
                 .fold((0, 0), |(acked, bytes), topic| (acked + topic.acked, bytes + topic.bytes)),
         };
-        let last_acked_s = self.deliveries.map_or(0.0, |d| d.last_ns as f64 / 1e9);
+        let last_acked_s = self.rated.map_or(0.0, |d| d.last_ns as f64 / 1e9);
         let part = rate::Part {
             fraction: rate::fraction(self.manifest, &[self.manifest.shard]),
             shards: 1,
@@ -156,6 +161,20 @@ impl Counts<'_> {
             seconds: sent.seconds[..listed].iter().map(|s| (s.due, s.sent)).collect(),
             ..rate::of(self.manifest, &[part])
         }
+    }
+
+    /// Where the threads were, where the run ended before its end.
+    fn threads(&self) -> Vec<ThreadEnd> {
+        if self.ended == Ending::Complete && self.manifest.has_known_end() {
+            return Vec::new();
+        }
+        let threads = self.sent.len() as u32;
+        let of_thread = |(thread, sent): (u32, &&Sent)| ThreadEnd {
+            shard: self.manifest.shard,
+            thread: Shard::new(thread, threads).unwrap_or_default(),
+            records: sent.passed(),
+        };
+        (0..).zip(self.sent).map(of_thread).collect()
     }
 
     fn dropped(&self) -> Vec<DroppedSpan> {

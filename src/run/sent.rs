@@ -20,6 +20,10 @@ pub struct Sent {
     pub spans: Vec<DroppedSlots>,
     /// Stories that lack a part: their last state changes still waited when the run ended.
     pub torn: u64,
+    /// Records of its part that it has come past, since they were there before the run was resumed.
+    pub there: u64,
+    /// Records that close windows: they belong to no slot.
+    pub closing: u64,
     /// The slots that were due while the run was measured; all slots if nothing is paced.
     pub measured: SlotCounts,
     /// The slots that were due before.
@@ -104,6 +108,8 @@ impl Default for Sent {
             dropped: [0; Topic::COUNT],
             spans: Vec::new(),
             torn: 0,
+            there: 0,
+            closing: 0,
             measured: SlotCounts::default(),
             past: SlotCounts::default(),
             past_until_ns: 0,
@@ -127,6 +133,8 @@ impl Sent {
             self.dropped[topic.index()] += other.dropped[topic.index()];
         }
         self.torn += other.torn;
+        self.there += other.there;
+        self.closing += other.closing;
         self.measured = self.measured.plus(&other.measured);
         self.past = self.past.plus(&other.past);
         self.past_until_ns = self.past_until_ns.max(other.past_until_ns);
@@ -151,6 +159,11 @@ impl Sent {
         self.measured.sent + self.past.sent
     }
 
+    /// Records of its part that it has come past, from the first on.
+    pub fn passed(&self) -> u64 {
+        self.records.iter().sum::<u64>() + self.there
+    }
+
     /// Slots that carried nothing.
     pub fn silent(&self) -> u64 {
         self.measured.silent + self.past.silent
@@ -167,8 +180,10 @@ impl Sent {
     /// the schedule.
     #[inline]
     pub fn note(&mut self, number: u64, became: SlotOutcome, times: Option<(u64, i64)>) {
-        if let SlotOutcome::Sent { topic, bytes } = became {
-            self.count(topic, bytes);
+        match became {
+            SlotOutcome::Sent { topic, bytes } => self.count(topic, bytes),
+            SlotOutcome::AlreadyThere => self.there += 1,
+            _ => {}
         }
         let Some((due_ns, now_ns)) = times else {
             self.measured.count(became);

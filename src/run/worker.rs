@@ -139,6 +139,7 @@ impl<S: Sink> Worker<S> {
         let Worker { stream, encoder, sink, buffer, sent, resumed, .. } = self;
         stream.announce(announcement, |keyed| {
             if resumed.as_mut().is_some_and(|resumed| resumed.holds(announcement.at, &keyed)) {
+                sent.there += 1;
                 return Ok(());
             }
             let value = encoder.encode(keyed.record, buffer);
@@ -159,14 +160,14 @@ impl<S: Sink> Worker<S> {
             return Ok(None);
         }
         while !(stop.is_set() && self.stream.is_between_readings()) {
-            match self.stream.next() {
+            match self.stream.next_until_end() {
                 Some(Step::Announcement(announcement)) => self.announce_one(&announcement)?,
                 Some(Step::Slot(slot)) if self.passes(&slot) => {}
                 Some(Step::Slot(slot)) => {
                     self.stream.unread(&slot);
                     return Ok(slot.due_ns);
                 }
-                None => return Ok(None),
+                Some(Step::Closing(_)) | None => return Ok(None),
             }
         }
         Ok(None)
@@ -174,11 +175,14 @@ impl<S: Sink> Worker<S> {
 
     /// Whether a slot is to be skipped.
     fn passes(&mut self, slot: &Slot) -> bool {
-        let Worker { stream, resumed, .. } = self;
+        let Worker { stream, resumed, sent, .. } = self;
         let Some(resumed) = resumed else { return false };
         let dropped = resumed.dropped(slot.number);
         let passes = |keyed: Option<KeyedRecord<'_>>| -> Result<bool, Infallible> {
-            Ok(keyed.is_none_or(|keyed| resumed.holds(slot.at, &keyed)))
+            let Some(keyed) = keyed else { return Ok(true) };
+            let there = resumed.holds(slot.at, &keyed);
+            sent.there += u64::from(there);
+            Ok(there)
         };
         dropped || stream.offer(slot, passes) == Ok(true)
     }
@@ -207,6 +211,31 @@ impl<S: Sink> Worker<S> {
         }
     }
 
+    /// Closes the windows of a run that has come to its end: sends the records that come behind it. All
+    /// workers have ended before, and all that they sent has arrived, or is given up.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn close(&mut self) -> Result<Ended, SinkError> {
+        let Worker { stream, encoder, sink, buffer, sent, resumed, .. } = self;
+        while let Some(Step::Closing(closing)) = stream.next() {
+            stream.close(&closing, |keyed| {
+                let Some(keyed) = keyed else { return Ok(()) };
+                if resumed.as_mut().is_some_and(|resumed| resumed.holds(closing.at, &keyed)) {
+                    sent.there += 1;
+                    return Ok(());
+                }
+                let value = encoder.encode(keyed.record, buffer);
+                sink.send(&message(&keyed, None, value))?;
+                sent.count(closing.topic, keyed.key.len() + value.len());
+                sent.closing += 1;
+                Ok::<_, SinkError>(())
+            })?;
+        }
+        sink.flush()?;
+        Ok(Ended::Finished)
+    }
+
     fn steps(
         &mut self,
         pacer: &Pacer,
@@ -225,14 +254,14 @@ impl<S: Sink> Worker<S> {
                 }
                 readings += 1;
             }
-            match self.stream.next() {
+            match self.stream.next_until_end() {
                 Some(Step::Slot(slot)) => {
                     if let Some(ended) = self.slot(&slot, pacer, front.as_deref_mut())? {
                         return Ok(ended);
                     }
                 }
                 Some(Step::Announcement(announcement)) => self.announce_one(&announcement)?,
-                None => return Ok(self.last_until_the_end(pacer)),
+                Some(Step::Closing(_)) | None => return Ok(self.last_until_the_end(pacer)),
             }
         }
     }

@@ -27,7 +27,7 @@ use crate::report::hdr_log::HdrLog;
 use crate::report::latency::LatencyRecorder;
 use crate::report::live::{LiveFigures, LiveLine, P99};
 use crate::report::results::{Ending, Results};
-use crate::sink::tally::Deliveries;
+use crate::sink::tally::{Deliveries, Tally};
 use crate::sink::throttled::Throttled;
 use crate::sink::{Sink, SinkError};
 use crate::verify::position::Position;
@@ -103,17 +103,24 @@ impl Workers<'_> {
             Time::Live => self.ready_ns,
             Time::Simulated => resumes_ns,
         };
-        let (ended, failure) = self.run(&mut workers, &pacer, from_ns, &mut latency);
+        let (mut ended, mut failure) = self.run(&mut workers, &pacer, from_ns, &mut latency);
         let worked_ns = pacer.now_ns();
-        self.flush(if ended == Ending::Complete { self.give_up() } else { self.shutdown() });
-        let done_ns = pacer.now_ns();
+        let left =
+            self.flush(if ended == Ending::Complete { self.give_up() } else { self.shutdown() });
+        let flushed_ns = pacer.now_ns();
         latency.take(self.destination.tallies());
+        let rated = self.destination.deliveries();
+        // Behind what may still arrive, they would close windows before its time.
+        if ended == Ending::Complete && self.manifest.close_windows.is_some() && left == 0 {
+            (ended, failure) = self.close(&mut workers);
+        }
+        let done_ns = pacer.now_ns();
         let (latencies, log_failed) = latency.finish();
         let duration_ns =
             self.manifest.end_ns().map_or(0, |ns| i64::try_from(ns).unwrap_or(i64::MAX));
         let to_ns = match ended {
             // If the run has a duration, the time after its last slot belongs to it.
-            Ending::Complete => worked_ns.max(duration_ns.min(done_ns)),
+            Ending::Complete => worked_ns.max(duration_ns.min(flushed_ns)),
             _ => worked_ns,
         };
         // The time until a future start is waiting, not work.
@@ -125,6 +132,7 @@ impl Workers<'_> {
             ended,
             sent: &sent,
             deliveries: deliveries.as_ref(),
+            rated: rated.as_ref(),
             end_offsets: &self.destination.end_offsets(self.manifest),
             changed_topics: &self.destination.changed_topics(),
             transport: self.destination.transport(),
@@ -337,6 +345,32 @@ impl Workers<'_> {
             }
         });
         line.finish();
+        if failure.is_some() { (Ending::Failed, failure) } else { (ended, None) }
+    }
+
+    /// Lets the workers close the windows of a run that has come to its end, and waits until that is
+    /// acknowledged.
+    fn close<S: Sink>(&self, workers: &mut [Worker<S>]) -> (Ending, Option<ProgramError>) {
+        if self.stop.is_set() {
+            return (Ending::Interrupted, None);
+        }
+        self.destination.tallies().for_each(Tally::end);
+        let closed: Vec<_> = thread::scope(|scope| {
+            let closing: Vec<_> =
+                workers.iter_mut().map(|worker| scope.spawn(move || worker.close())).collect();
+            closing.into_iter().map(join).collect()
+        });
+        self.flush(self.give_up());
+        let (mut ended, mut failure) = (Ending::Complete, None);
+        for closed in closed {
+            match closed {
+                Ok(Ok(Ended::Finished)) => {}
+                Ok(Ok(Ended::Stopped) | Err(SinkError::Stopped)) => ended = Ending::Interrupted,
+                Ok(Err(SinkError::Closed)) => ended = Ending::Closed,
+                Ok(Err(error)) => failure = failure.or(Some(ProgramError::Sink(error))),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
         if failure.is_some() { (Ending::Failed, failure) } else { (ended, None) }
     }
 

@@ -146,7 +146,9 @@ mod tests {
         assert!(
             error("", false, &[("at", Cell::Long(7))]).contains("no column `timestamp`: it has at")
         );
-        assert!(error("", true, &[timestamp.clone()]).contains("--columns score=ITS_NAME"));
+        assert!(
+            error("", true, std::slice::from_ref(&timestamp)).contains("--columns score=ITS_NAME")
+        );
         assert!(error("zone=Z", false, &[]).contains("machine_id, timestamp, score"));
         let odd = [timestamp, ("score", Cell::Double(f64::NAN))];
         assert_eq!(error("", false, &odd), "column `score` holds NaN, and is to hold numbers");

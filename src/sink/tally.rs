@@ -25,6 +25,8 @@ struct Inner {
     /// The latencies since they were last taken.
     latencies: Latencies,
     paced: bool,
+    /// Whether latencies are measured no more.
+    over: bool,
 }
 
 /// A locked tally.
@@ -92,6 +94,11 @@ impl Tally {
         inner.paced = paced;
     }
 
+    /// Measures no more: what is delivered from now on is counted, and no more.
+    pub fn end(&self) {
+        self.lock().over = true;
+    }
+
     /// Locks the tally, to count records whose outcome came just now.
     pub fn counting(&self) -> Counting<'_> {
         let now = self.base.elapsed().as_nanos() as i64 - self.zero_ns.load(Ordering::Relaxed);
@@ -154,10 +161,13 @@ impl Counting<'_> {
         enqueued: Duration,
         intended_ns: Option<u64>,
     ) {
-        let Inner { deliveries, latencies, paced } = &mut *self.inner;
+        let Inner { deliveries, latencies, paced, over } = &mut *self.inner;
         let counts = &mut deliveries.topics[topic.index()];
         counts.acked += 1;
         counts.bytes += bytes as u64;
+        if *over {
+            return;
+        }
         deliveries.last_ns = self.now_ns;
         let since_due = intended_ns.map(|due_ns| {
             deliveries.measured.records += 1;

@@ -278,12 +278,14 @@ fn check_ids(cluster: &Cluster, runs: &Runs) -> Result<(), VerifyError> {
 fn anew(noticed: Option<DateTime<Utc>>) -> String {
     match noticed {
         Some(at) => format!(
-            "was made anew while the run lasted, before {}: what the run wrote to it until then is gone",
+            "was recreated during the run, before {}: what the run wrote to it until then is gone",
             at.format("%Y-%m-%d %H:%M:%S UTC")
         ),
-        None => "has another id than the run wrote to: it was made anew after the run, which its \
-                 records are gone with, or this is another cluster"
-            .to_owned(),
+        None => {
+            "has another id than the run wrote to: it was recreated after the run, and the run's \
+                 records are gone, or this is another cluster"
+                .to_owned()
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use fleetstorm_model::config::units::Shard;
 use fleetstorm_model::fleet::{Groups, Share};
 use fleetstorm_model::manifest::{JobKey, Manifest};
 use fleetstorm_model::record::Topic;
-use fleetstorm_model::schedule::Pace;
 use serde::Serialize;
 
 use super::VerifyError;
@@ -136,7 +135,7 @@ impl Runs {
     fn add(&mut self, file: &Path, report: &Report) -> Result<(), VerifyError> {
         let shards = report.shards.clone().unwrap_or_else(|| vec![report.manifest.shard]);
         let whole = report.results.as_ref().is_some_and(|r| r.ended == Ending::Complete)
-            && has_known_end(&report.manifest);
+            && report.manifest.has_known_end();
         let held: HashSet<Shard> = self.runs.iter().map(|run| run.shard).collect();
         let mut spans: HashMap<Shard, Vec<DroppedSpan>> = HashMap::new();
         for span in report.results.iter().flat_map(|results| &results.dropped) {
@@ -216,14 +215,6 @@ impl Runs {
     pub fn keyed_by_machine(&self) -> bool {
         let manifest = &self.runs[0].manifest;
         manifest.job_key == JobKey::MachineId || !manifest.topic_set().contains(Topic::Jobs)
-    }
-}
-
-/// Whether the manifest, rather than a clock, decides the run's last slot.
-fn has_known_end(manifest: &Manifest) -> bool {
-    match manifest.pace {
-        Pace::Max => manifest.end_slot().is_some() && manifest.duration.is_none(),
-        _ => manifest.end_slot().is_some() || manifest.end_ns().is_some(),
     }
 }
 

@@ -86,6 +86,7 @@ impl Walk {
                     }
                     slot.at
                 }
+                Step::Closing(closing) => closing.at,
             };
             stream.record(&step, |keyed| {
                 if let Some(keyed) = keyed {

@@ -1,12 +1,16 @@
 //! `fleetstorm expect` and `fleetstorm queries` as a user runs them; the answers against a second
 //! model in Python, which evaluates each query by its definition over the records' lines.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use fleetstorm_broker::{Broker, Settings};
+use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::consumer::Reader;
 use crate::support::{Finished, Running, SOON, run};
 
 /// The queries, and the engines whose meaning they are asked by.
@@ -74,6 +78,80 @@ fn answers_are_those_of_a_second_model() {
             }
         }
     }
+}
+
+#[test]
+fn answers_of_a_run_that_closes_its_windows_are_those_of_a_second_model() {
+    for seed in [1, 2] {
+        let made = make(seed, &["--readings=700", "--close-windows=5m"]);
+        for (query, engines) in QUERIES {
+            for engine in engines {
+                let asked = [query, "--format=json", "--semantics", engine];
+                let answer = expect(made.path(), &asked);
+                answer.exits(0);
+                let (agrees, said) = second_model(made.path(), query, engine, &answer.stdout);
+                assert!(agrees, "seed {seed}: {said}");
+            }
+        }
+    }
+}
+
+/// What each machine sent, as the broker has it and as the interrupted run's report says.
+#[test]
+fn an_interrupted_run_of_several_threads_has_the_answer_of_what_it_sent() {
+    let broker = Broker::start(Settings::new()).expect("a broker starts");
+    let ahead = [("message.timestamp.after.max.ms", "9223372036854775807")];
+    for topic in ["usage", "status", "jobs"] {
+        broker.create_topic(topic, 6, &ahead).expect("topics can be made");
+    }
+    let directory = TempDir::new().expect("there is room");
+    let path = directory.path().join("run.json");
+    let words = format!(
+        "run -b {} --format json --report {} --seed 7 --machines 100 --time simulated --rate 20000 \
+         --threads 4 --topics usage,status,jobs",
+        broker.bootstrap(),
+        path.display()
+    );
+    let running = Running::start(&words.split_whitespace().collect::<Vec<_>>());
+    running.line("Simulating");
+    Reader::open(&broker.bootstrap(), "usage").take(3000);
+    running.signal("INT");
+    running.finish(SOON);
+    let mut there: BTreeMap<String, (u64, f64)> = BTreeMap::new();
+    for partition in 0..6 {
+        for record in broker.records("usage", partition).expect("they can be read") {
+            let value: Value =
+                serde_json::from_slice(&record.value.expect("it has one")).expect("it is JSON");
+            let machine = value["machine_id"].as_str().expect("text").to_owned();
+            let sum = there.entry(machine).or_default();
+            *sum = (sum.0 + 1, sum.1 + value["cpu_percent"].as_f64().expect("a number"));
+        }
+    }
+    let asked = [
+        "--from=usage",
+        "--window=none",
+        "--by=machine_id",
+        "--select=count,sum(cpu_percent)",
+        "--format=json",
+    ];
+    let answer = expect(directory.path(), &asked);
+    answer.exits(0);
+    let rows: Vec<Value> =
+        answer.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(rows.len(), there.len());
+    for row in rows {
+        let (count, sum) = there[row["machine_id"].as_str().expect("text")];
+        assert_eq!(row["count"], count, "{row}");
+        let told = row["cpu_percent_sum"].as_f64().or(row["sum_cpu_percent"].as_f64());
+        let told = told.or(row["sum(cpu_percent)"].as_f64()).expect("it has a sum");
+        assert!((told - sum).abs() <= 1e-9 * sum, "{row}: {sum}");
+    }
+    // Where a report doesn't tell where each thread was, nobody knows.
+    let mut report: Value = serde_json::from_slice(&fs::read(&path).expect("it is there")).unwrap();
+    assert_eq!(report["results"]["threads"].as_array().map(Vec::len), Some(4));
+    report["results"]["threads"] = Value::Array(Vec::new());
+    fs::write(&path, report.to_string()).expect("there is room");
+    expect(directory.path(), &asked).fails(2, &["--resume"]);
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn what_no_run_writes_is_refused_by_name() {
     refused("/manifest/pace", endless, "can't be repeated");
     let wave = json!({"rate": {"sine": {"min": 9, "max": 1, "period": "1s"}}});
     refused("/manifest/pace", wave, "more than");
-    refused("/manifest/shard", json!("3/3"), "shares of 3");
+    refused("/manifest/shard", json!("3/3"), "the index must be from 0 to 2");
     refused("/manifest/topics", json!([]), "topics");
     let twice = json!([REPORTS[0]["manifest"]["topics"][0], REPORTS[0]["manifest"]["topics"][0]]);
     refused("/manifest/topics", twice, "twice");

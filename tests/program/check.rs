@@ -139,7 +139,7 @@ fn columns_have_other_names_and_csv_other_forms() {
     let unknown = made.ask("check", &format!("{options} --columns zones=Z"));
     unknown.fails(2, &["--columns names `zones`", "readings"]);
     // A cell that is no number is shown, and the rest is checked.
-    lines[1] = lines[1].replace("zone-", "zone-x,\"");
+    lines[1] = lines[1].replace("zone-", "zone-x,");
     lines[2] = lines[2].rsplit_once(',').map(|(row, _)| format!("{row},much")).expect("a row");
     made.file("output.csv", &lines.join("\n"));
     let ended = made.ask("check", &format!("{options} {columns} --report=-"));
@@ -266,7 +266,7 @@ fn what_can_not_be_decoded_is_counted_and_shown() {
     assert!(why[1].contains("no schema 999"), "{why:?}");
     assert!(why[2].contains("too few"), "{why:?}");
     let asked = format!("{asked} --output-topic poisoned --value-format json");
-    made.ask("check", &asked).fails(2, &["no column `zone`"]).exits(2);
+    made.ask("check", &asked).fails(2, &["no column `window_start`"]);
 }
 
 #[test]
@@ -285,7 +285,8 @@ fn a_job_that_still_runs_is_waited_for() {
 #[test]
 fn what_does_not_go_together_is_refused() {
     let made = Made::new();
-    made.ask("check", "zone-load").fails(2, &["--output-topic"]);
+    let nowhere = made.ask("check", "zone-load");
+    assert!(nowhere.exits(2).stderr.contains("--output-topic <TOPIC>"), "{}", nowhere.stderr);
     made.ask("check", "zone-load --output-topic t").fails(2, &["--schema-registry"]);
     made.ask("check", "zone-load --output-topic t --value-format json")
         .fails(2, &["--bootstrap-server"]);

@@ -629,7 +629,7 @@ fn an_option_wins_over_any_variable() {
     let off = [("FLEETSTORM_LOG", "off")];
     assert!(!with_variables(&run, &off).exits(0).stderr.contains("no effect"));
     let wrong = with_variables(&run, &[("FLEETSTORM_LOG", "fleetstorm=loud")]);
-    assert!(wrong.exits(0).stderr.contains("FLEETSTORM_LOG is left out"), "{}", wrong.stderr);
+    assert!(wrong.exits(0).stderr.contains("FLEETSTORM_LOG is ignored"), "{}", wrong.stderr);
 }
 
 #[test]

@@ -174,11 +174,11 @@ fn what_is_no_broker_is_called_what_it_is() {
     let ended = doctor(&["-b", &http("404 Not Found", "no")]);
     assert_fails(&ended, "protocol", 10, &["HTTP"], &["port"]);
     let ended = doctor(&["-b", &saying("220 mail.example ESMTP\r\n")]);
-    assert_fails(&ended, "protocol", 10, &["otherwise"], &["port"]);
+    assert_fails(&ended, "protocol", 10, &["not as a broker does"], &["port"]);
     let ended = doctor(&["-b", &port(drop)]);
     assert_fails(&ended, "protocol", 10, &["closes the connection"], &["listener"]);
     let ended = doctor(&["-b", &port(|_stream| thread::sleep(BOUND))]);
-    assert_fails(&ended, "protocol", 10, &["answers nothing"], &["held up"]);
+    assert_fails(&ended, "protocol", 10, &["never answers"], &["held up"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod answers;
 mod bad_input;
 mod broker_faults;
 mod check;
+mod closing;
 mod command_line;
 mod determinism;
 mod doctor;

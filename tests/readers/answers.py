@@ -9,7 +9,7 @@ Windows and keys that differ are printed, and the exit code is 1 where any do.""
 import json
 import sys
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 TOLERANCE = 1e-9
 #: As in the suite's Flink tables.
@@ -189,20 +189,12 @@ def load_by_memory(records, _):
         for window, values in groups.items()], WINDOW + ["memory_class"]
 
 
-def fleet_status(records, flink):
+def fleet_status(records, _):
     zones = {record["key"]: record["value"]["zone"] for record in records["machines"]}
-    latest = {}
-    seen = set()
-    for record in records["status"]:
-        machine, status = record["key"], record["value"]["status"]
-        latest[machine] = status
-        seen.add((status, zones[machine]))
-    rows = []
-    for status, zone in seen:
-        count = sum(1 for machine, now in latest.items()
-                    if now == status and zones[machine] == zone)
-        if count or not flink:
-            rows.append({"status": status, "zone": zone, "machines": count})
+    latest = {record["key"]: record["value"]["status"] for record in records["status"]}
+    counts = Counter((status, zones[machine]) for machine, status in latest.items())
+    rows = [{"status": status, "zone": zone, "machines": count}
+            for (status, zone), count in counts.items()]
     return rows, ["status", "zone"]
 
 

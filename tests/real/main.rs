@@ -7,6 +7,8 @@ mod direct;
 mod doctor;
 mod faults;
 mod flink;
+mod flink_answers;
+mod kafka_streams;
 mod quotas;
 mod read_back;
 mod registry;
@@ -19,10 +21,14 @@ mod verify;
 mod cluster;
 #[path = "../support/flink_client.rs"]
 mod flink_client;
+#[path = "../support/flink_jobs.rs"]
+mod flink_jobs;
 #[path = "../support/own_cluster.rs"]
 mod own_cluster;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/streams_jobs.rs"]
+mod streams_jobs;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/wire.rs"]

@@ -289,7 +289,7 @@ fn secure_a_certificate_that_has_expired_is_told_so() {
 #[test]
 fn secure_a_client_certificate_that_is_missing_or_unknown_is_told_so() {
     client(mutual("writer.pem")[..4].to_vec())
-        .assert_refused(&[], &["asks for a client certificate", "ssl.keystore.location"]);
+        .assert_refused(&[], &["requires a client certificate", "ssl.keystore.location"]);
     client(mutual("stranger.pem")).assert_refused(&[], &["refuses the client certificate"]);
 }
 

@@ -59,7 +59,7 @@ fn a_topic_made_anew_is_told_and_named_by_verify() {
         let report = ended.report();
         assert_eq!(changes(&report), [json!({"topic": topic, "change": "made_anew"})]);
         assert_eq!(warnings(&ended, &topic), 1, "{}", ended.stderr);
-        verify(&report).fails(12, &[&topic, "made anew while the run lasted"]);
+        verify(&report).fails(12, &[&topic, "recreated during the run"]);
     }
 }
 

@@ -102,3 +102,5 @@ def prepare_real(steps: Steps, broker: str) -> None:
         call(ROOT / "tests" / "flink" / "fetch", checks.PIP)
         steps.begin("Apicurio's and Confluent's serializers")
         call(ROOT / "tests" / "registry" / "fetch")
+        steps.begin("Kafka Streams")
+        call(ROOT / "tests" / "streams" / "fetch")

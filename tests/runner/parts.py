@@ -29,8 +29,8 @@ PARTS = {
 #: The modules of tests/real, in the order in which they are run, each alone: some measure, or stop
 #: brokers that they have started, and need the machine to themselves.
 REAL_MODULES = [
-    "bad_input", "direct", "doctor", "faults", "flink", "quotas", "read_back", "registry",
-    "security", "stalls", "topic_changes", "verify",
+    "bad_input", "direct", "doctor", "faults", "flink", "flink_answers", "kafka_streams", "quotas",
+    "read_back", "registry", "security", "stalls", "topic_changes", "verify",
 ]
 
 

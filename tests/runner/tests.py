@@ -74,7 +74,7 @@ def left_out() -> list[str]:
     if not os.environ.get("FLEETSTORM_TEST_SECURE_DIR"):
         names.append("secure_")
     if not java:
-        names += ["stalled_", "advertised_", "flink_", "serdes_"]
+        names += ["stalled_", "advertised_", "flink_", "serdes_", "streams_jobs_"]
     # Clients that this machine lacks, or for whose tools there are no jars, which the Java cluster
     # fetches.
     if not (java and (ROOT / "target" / "cluster" / "kafka").is_dir()):

@@ -46,6 +46,7 @@ pub fn work(
     let pacer = Pacer::new(elapsed_ns as i64, stop);
     let ended = worker.run(&pacer, measured_ns, &Progress::default());
     assert_eq!(ended.ok(), Some(Ended::Finished));
+    assert_eq!(worker.close().ok(), Some(Ended::Finished));
     let silent = worker.sent().silent();
     (sent, silent)
 }

@@ -150,9 +150,18 @@ impl Semantics {
         if self.engine.is_flink() {
             self.closes(last_ms + gap_ms, highest_ms)
         } else {
-            // A session is dropped once its end is before the close, not at it.
-            last_ms < highest_ms.saturating_sub(self.delay_ms)
+            // The gap counts as well as the grace, and a session that ends at the close is still open.
+            last_ms < highest_ms.saturating_sub(self.delay_ms).saturating_sub(gap_ms)
         }
+    }
+
+    /// Whether a session that a record of this instant extends may be forgotten before, once the highest
+    /// timestamp is `highest_ms`, so that it stays beside what the record makes.
+    #[inline]
+    pub fn forgets_session(&self, event_ms: i64, highest_ms: i64) -> bool {
+        // Kafka Streams keeps sessions for the gap and the grace from stream time on, and takes records
+        // behind it as well.
+        !self.engine.is_flink() && event_ms < highest_ms.saturating_sub(self.delay_ms)
     }
 }
 
@@ -208,8 +217,8 @@ mod tests {
         assert!(!flink.closes_session(5000, 3000, 7998) && flink.closes_session(5000, 3000, 7999));
         let streams = semantics(Engine::KafkaStreams, 100);
         assert_eq!(streams.session_end(5000, 3000), 5000);
-        assert!(!streams.closes_session(5000, 3000, 5100));
-        assert!(streams.closes_session(5000, 3000, 5101));
+        assert!(!streams.closes_session(5000, 3000, 8100));
+        assert!(streams.closes_session(5000, 3000, 8101));
     }
 
     #[test]

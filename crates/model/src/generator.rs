@@ -1,6 +1,9 @@
 //! The records of a share of the fleet: fleet, simulation, schedule and records joined, a pure
 //! function of the manifest. The stream asks for them in order.
 
+use std::collections::HashMap;
+
+use crate::closing::{self, Carries, Closer, Closing};
 use crate::fleet::{Fleet, MachineIds, Phases, Share};
 use crate::manifest::{JobKey, Manifest};
 use crate::record::{
@@ -10,7 +13,7 @@ use crate::record::{
 use crate::schedule::{Schedule, SlotKind, SlotTime, Slots};
 use crate::simulation::events::Event;
 use crate::simulation::incidents::{IncidentChange, IncidentKind};
-use crate::simulation::jobs::{JOB_TYPES, JobChange};
+use crate::simulation::jobs::{JOB_TYPES, JobChange, JobStatus};
 use crate::simulation::signals::Signals;
 use crate::simulation::status::Health;
 use crate::simulation::timing::Timing;
@@ -216,7 +219,7 @@ impl Generator {
         if kind == SlotKind::Event
             && let Some(event) = self.simulation.event(reading.at)
         {
-            return self.tell(reading.at, &event, timestamp_ms, take);
+            return self.tell(reading.at, &event, timestamp_ms, |keyed| take(Some(keyed)));
         }
         self.view(reading, kind, timestamp_ms, take)
     }
@@ -234,7 +237,7 @@ impl Generator {
         if kind == SlotKind::Event
             && let Some(event) = self.simulation.event(reading.at)
         {
-            let taken = self.tell(reading.at, &event, timestamp_ms, take);
+            let taken = self.tell(reading.at, &event, timestamp_ms, |keyed| take(Some(keyed)));
             if !matches!(taken, Ok(true)) {
                 self.simulation.put_back(reading.at, event);
             }
@@ -283,7 +286,7 @@ impl Generator {
         at: usize,
         event: &Event,
         timestamp_ms: i64,
-        take: impl FnOnce(Option<KeyedRecord<'_>>) -> T,
+        take: impl FnOnce(KeyedRecord<'_>) -> T,
     ) -> T {
         let machine = self.fleet.machine_id(self.simulation.machine(at).index);
         let machine_id = self.ids.get(at);
@@ -291,7 +294,7 @@ impl Generator {
         match event {
             Event::Status { health, last_heartbeat } => {
                 let record = Record::Status(status(machine_id, *health, *last_heartbeat));
-                take(Some(self.keyed(&record, machine_id, hash, timestamp_ms)))
+                take(self.keyed(&record, machine_id, hash, timestamp_ms))
             }
             Event::Job(change) => {
                 let job_id = SerialId::job(self.fleet.seed(), &machine, change.number);
@@ -300,10 +303,10 @@ impl Generator {
                     JobKey::MachineId => (machine_id, hash),
                     JobKey::JobId => (job_id.as_str(), KeyHash::of(job_id.as_str().as_bytes())),
                 };
-                take(Some(self.keyed(&record, key, hash, timestamp_ms)))
+                take(self.keyed(&record, key, hash, timestamp_ms))
             }
             Event::Incident(change) => self.incident(at, change, |record| {
-                take(Some(self.keyed(&Record::Incident(*record), machine_id, hash, timestamp_ms)))
+                take(self.keyed(&Record::Incident(*record), machine_id, hash, timestamp_ms))
             }),
         }
     }
@@ -376,6 +379,83 @@ impl Generator {
         take(self.keyed(&record, machine.id.as_str(), self.places[at].1, timestamp_ms))
     }
 
+    /// The keys of the share that close the run's windows, with the places of their machines.
+    pub fn closers(&self, manifest: &Manifest) -> Vec<(usize, Closer)> {
+        let mut closers: HashMap<u32, Vec<Closer>> = HashMap::new();
+        for closer in closing::closers(manifest, &self.fleet) {
+            closers.entry(closer.machine).or_default().push(closer);
+        }
+        (0..self.machines())
+            .filter_map(|at| Some((at, closers.get(&self.simulation.machine(at).index)?)))
+            .flat_map(|(at, of_machine)| of_machine.iter().map(move |&closer| (at, closer)))
+            .collect()
+    }
+
+    /// The record of a key that closes windows, at the run's end; `round` is that of its machine's next
+    /// reading.
+    pub fn closing(&self, at: usize, closer: &Closer, round: u64, timestamp_ms: i64) -> Closing {
+        let carries = match closer.topic {
+            Topic::Telemetry | Topic::Usage => Carries::Reading { round },
+            Topic::Status => self.health_at_the_end(at, timestamp_ms),
+            Topic::Jobs => Carries::Job { number: closer.job },
+            Topic::Machines | Topic::Incidents => Carries::Machine,
+        };
+        Closing { at, topic: closer.topic, timestamp_ms, carries }
+    }
+
+    /// What a closing record says of the status of machine `at`: a machine that is down doesn't beat.
+    fn health_at_the_end(&self, at: usize, timestamp_ms: i64) -> Carries {
+        let health = self.simulation.machine(at).health();
+        let last_beat = self.simulation.last_beat(at).filter(|_| health == Health::Down);
+        Carries::Status { health, last_heartbeat: last_beat.unwrap_or(timestamp_ms) }
+    }
+
+    /// Takes the reading of machine `at` that follows its last, in `round`, at an instant behind the
+    /// run's end. Machines take it in the order in which they would read next.
+    pub fn read_behind_end(&mut self, round: u64, at: usize, timestamp_ms: i64) -> Reading {
+        let signals = self.simulation.step(at, round, timestamp_ms);
+        Reading { at, round, timestamp_ms, signals }
+    }
+
+    /// Makes a record that closes windows, and hands it to `take`: none where it carries a reading and
+    /// there is none.
+    pub fn close<T>(
+        &self,
+        closing: &Closing,
+        reading: Option<&Reading>,
+        take: impl FnOnce(Option<KeyedRecord<'_>>) -> T,
+    ) -> T {
+        let Closing { at, topic, timestamp_ms, carries } = *closing;
+        let (machine_id, hash) = (self.ids.get(at), self.places[at].1);
+        let machine = self.simulation.machine(at);
+        let record = match carries {
+            Carries::Machine => {
+                return self.announce(at, timestamp_ms, |keyed| take(Some(keyed)));
+            }
+            Carries::Job { number } => {
+                let change = JobChange {
+                    number,
+                    job_type: 0,
+                    status: JobStatus::Cancelled,
+                    start_time: None,
+                    end_time: Some(timestamp_ms),
+                };
+                return self.tell(at, &Event::Job(change), timestamp_ms, |keyed| take(Some(keyed)));
+            }
+            Carries::Status { health, last_heartbeat } => {
+                Record::Status(status(machine_id, health, last_heartbeat))
+            }
+            Carries::Reading { .. } => {
+                let Some(reading) = reading else { return take(None) };
+                match topic {
+                    Topic::Usage => Record::Usage(usage(machine_id, reading)),
+                    _ => Record::Telemetry(self.telemetry(machine, machine_id, reading)),
+                }
+            }
+        };
+        take(Some(self.keyed(&record, machine_id, hash, timestamp_ms)))
+    }
+
     #[inline]
     fn keyed<'a>(
         &self,
@@ -422,8 +502,14 @@ impl Generator {
         self.slot_time(round, at, 0).timestamp_ms
     }
 
+    /// The number of the first slot of the reading of machine `at` in `round`.
+    pub fn first_slot(&self, round: u64, at: usize) -> u64 {
+        self.schedule.slot_number(round, self.simulation.machine(at).position, 0)
+    }
+
+    /// The instant and timestamp of slot `slot` of that reading.
     #[inline(always)]
-    fn slot_time(&self, round: u64, at: usize, slot: usize) -> SlotTime {
+    pub fn slot_time(&self, round: u64, at: usize, slot: usize) -> SlotTime {
         let position = self.simulation.machine(at).position;
         self.schedule.slot_time(round, position, self.places[at].0, slot)
     }

@@ -11,6 +11,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod closing;
 pub mod config;
 pub mod encoding;
 pub mod fleet;

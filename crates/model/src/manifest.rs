@@ -48,6 +48,10 @@ pub struct Manifest {
     pub records: Option<u64>,
     /// The run ends this long after its start, on the clock of its pace.
     pub duration: Option<Span>,
+    /// The run closes its windows: in each partition a last record whose event time lies so far behind
+    /// the run's end. None: it doesn't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_windows: Option<Span>,
     /// Which part of the fleet this process simulates.
     pub shard: Shard,
     /// How values are encoded.
@@ -198,6 +202,31 @@ impl Manifest {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// Whether it is known before the run which slot is its last: where a clock ends a run that nothing
+    /// paces, it isn't.
+    pub fn has_known_end(&self) -> bool {
+        match self.pace {
+            Pace::Max => self.end_slot().is_some() && self.duration.is_none(),
+            _ => self.end_slot().is_some() || self.end_ns().is_some(),
+        }
+    }
+
+    /// The event time of the records that close the run's windows, in milliseconds since the epoch: so
+    /// far behind the timestamp of the run's last slot as was asked for. None where it closes none, or
+    /// has no known end.
+    pub fn closing_ms(&self) -> Option<i64> {
+        let behind = self.close_windows.filter(|_| self.has_known_end())?;
+        let behind_ms = i64::try_from(behind.duration().as_millis()).unwrap_or(i64::MAX).max(1);
+        let schedule = self.schedule();
+        let by_slots = self.end_slot().unwrap_or(u64::MAX);
+        let by_time = self.end_ns().map_or(u64::MAX, |end_ns| schedule.first_due_from(end_ns));
+        let end_ms = match by_slots.min(by_time).checked_sub(1) {
+            Some(last) => schedule.time_of(last).timestamp_ms,
+            None => self.start.timestamp_millis(),
+        };
+        Some(end_ms.saturating_add(behind_ms))
     }
 
     /// The fleet time that the run spans, from its first round to its last, where that is known

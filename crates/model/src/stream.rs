@@ -3,7 +3,8 @@
 //!
 //! Machines are announced first. Then rounds follow one another: in each round every machine has one
 //! reading, and each reading has the same [`Slots`]. A slot may stay silent: the machine is down, or
-//! has nothing to say.
+//! has nothing to say. Behind the end come the records that close the run's windows, where it closes
+//! them.
 //!
 //! ```
 //! use fleetstorm_model::fleet::Share;
@@ -19,6 +20,7 @@
 //! # records }
 //! ```
 
+use crate::closing::{Carries, Closer, Closing};
 use crate::fleet::Share;
 use crate::generator::Generator;
 use crate::manifest::Manifest;
@@ -50,6 +52,21 @@ pub struct Stream {
     end_slot: u64,
     end_ns: u64,
     end: Option<End>,
+    /// What closes the run's windows behind its end; none where nothing does.
+    close: Option<Box<Close>>,
+}
+
+/// What of a share closes the run's windows.
+#[derive(Debug)]
+struct Close {
+    timestamp_ms: i64,
+    /// The keys, with the places of their machines.
+    closers: Vec<(usize, Closer)>,
+    /// Their records, in order; empty before the end.
+    closings: Vec<Closing>,
+    next: usize,
+    /// The reading that the last of them is of.
+    reading: Option<Reading>,
 }
 
 /// What is due next.
@@ -59,6 +76,9 @@ pub enum Step {
     Announcement(Announcement),
     /// A slot of a reading is due.
     Slot(Slot),
+    /// The run has ended, and a record closes windows. It belongs to no slot and is not paced, and comes
+    /// when all parts of the run have ended.
+    Closing(Closing),
 }
 
 /// A machine is announced: [`Stream::announce`] makes its record.
@@ -115,12 +135,18 @@ impl Stream {
     /// The stream for a reader of incidents alone, by [`Stream::next_incident`], whether their topic is
     /// selected or not.
     pub fn of_incidents(manifest: &Manifest, share: Share) -> Stream {
-        Stream::from_generator(manifest, Generator::of_incidents(manifest, share))
+        let stream = Stream::from_generator(manifest, Generator::of_incidents(manifest, share));
+        Stream { close: None, ..stream }
     }
 
     fn from_generator(manifest: &Manifest, generator: Generator) -> Stream {
         let announces = manifest.topic_set().contains(Topic::Machines);
+        let close = manifest.closing_ms().map(|timestamp_ms| {
+            let closers = generator.closers(manifest);
+            Close { timestamp_ms, closers, closings: Vec::new(), next: 0, reading: None }
+        });
         Stream {
+            close: close.map(Box::new),
             opening: 0,
             opening_end: if announces { generator.machines() } else { 0 },
             reading: None,
@@ -135,16 +161,24 @@ impl Stream {
         }
     }
 
-    /// The stream without the end that its manifest gives it.
+    /// The stream without the end that its manifest gives it, and what comes behind that.
     pub fn without_end(self) -> Stream {
-        Stream { end_slot: u64::MAX, end_ns: u64::MAX, ..self }
+        Stream { end_slot: u64::MAX, end_ns: u64::MAX, close: None, ..self }
     }
 
-    /// What is due next; none from the end on.
+    /// What is due next; none when all is over.
     // Not an `Iterator`, since a step is filled through the stream itself.
     #[expect(clippy::should_implement_trait)]
     #[inline(always)]
     pub fn next(&mut self) -> Option<Step> {
+        let step = self.next_until_end();
+        if step.is_none() { self.next_closing() } else { step }
+    }
+
+    /// What is due next up to the end of the run; none from there on, where [`Stream::next`] goes on with
+    /// what closes windows.
+    #[inline(always)]
+    pub fn next_until_end(&mut self) -> Option<Step> {
         if self.slot >= self.generator.slots().len()
             && let Some(announcement) = self.between()
         {
@@ -174,7 +208,7 @@ impl Stream {
         self.slot >= self.generator.slots().len() && self.again.is_none()
     }
 
-    /// What ended the stream; none before its end.
+    /// What ended the stream; none before its end. What closes windows comes behind it.
     pub fn end(&self) -> Option<End> {
         self.end
     }
@@ -214,6 +248,17 @@ impl Stream {
         self.generator.announce(announcement.at, announcement.timestamp_ms, take)
     }
 
+    /// Makes the record that closes windows and came last, and hands it to `take`; none where no such
+    /// record came.
+    pub fn close<T>(
+        &self,
+        closing: &Closing,
+        take: impl FnOnce(Option<KeyedRecord<'_>>) -> T,
+    ) -> T {
+        let reading = self.close.as_ref().and_then(|close| close.reading.as_ref());
+        self.generator.close(closing, reading, take)
+    }
+
     /// Makes the record of a step and hands it to `take`: none where its slot is silent.
     pub fn record<T>(&mut self, step: &Step, take: impl FnOnce(Option<KeyedRecord<'_>>) -> T) -> T {
         match step {
@@ -221,6 +266,7 @@ impl Stream {
                 self.announce(announcement, |keyed| take(Some(keyed)))
             }
             Step::Slot(slot) => self.fill(slot, take),
+            Step::Closing(closing) => self.close(closing, take),
         }
     }
 
@@ -298,6 +344,14 @@ impl Stream {
             return None;
         }
         let (round, at) = (self.round, self.at);
+        // What closes windows is of the reading that comes next, so that none may be taken whose slots
+        // are behind the end: how many that were would depend on the share.
+        if self.close.is_some()
+            && let Some(end) = self.end_before(round, at)
+        {
+            self.end = Some(end);
+            return None;
+        }
         self.reading = Some(self.generator.read(round, at));
         self.slot = 0;
         self.again = self
@@ -310,5 +364,41 @@ impl Stream {
             self.round += 1;
         }
         None
+    }
+
+    /// What ends the stream before the reading of machine `at` in `round`, if anything does.
+    fn end_before(&self, round: u64, at: usize) -> Option<End> {
+        if self.generator.first_slot(round, at) >= self.end_slot {
+            return Some(End::Slots);
+        }
+        let due_ns = self.generator.slot_time(round, at, 0).intended_ns;
+        due_ns.is_some_and(|due| due >= self.end_ns).then_some(End::Time)
+    }
+
+    /// The next record that closes windows, and takes the reading that it is of.
+    #[cold]
+    #[inline(never)]
+    fn next_closing(&mut self) -> Option<Step> {
+        self.end?;
+        let Stream { generator, close, round, at, .. } = self;
+        let close = close.as_deref_mut()?;
+        if close.closings.is_empty() {
+            // Machines before the next to read have had that round's reading.
+            let next = |place: usize| *round + u64::from(place < *at);
+            let closing = |(place, closer): &(usize, Closer)| {
+                generator.closing(*place, closer, next(*place), close.timestamp_ms)
+            };
+            close.closings = close.closers.iter().map(closing).collect();
+            close.closings.sort_by_key(|closing| (next(closing.at), closing.at));
+        }
+        let closing = *close.closings.get(close.next)?;
+        close.next += 1;
+        if let Carries::Reading { round } = closing.carries
+            && close.reading.is_none_or(|reading| reading.at() != closing.at)
+        {
+            let reading = generator.read_behind_end(round, closing.at, closing.timestamp_ms);
+            close.reading = Some(reading);
+        }
+        Some(Step::Closing(closing))
     }
 }

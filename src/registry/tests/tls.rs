@@ -183,7 +183,7 @@ fn a_registry_that_lacks_our_certificate_or_refuses_it_is_told_so() {
     let (own, _) = certificate("fleet", 10);
     let (port, authority) = serve_clients("localhost", 10, Some(&own));
     let asked = register(port, Some(&authority)).unwrap_err();
-    assert!(asked.contains("asks for a client certificate; give one"), "{asked}");
+    assert!(asked.contains("requires a client certificate; give one"), "{asked}");
     let (other, key) = certificate("stranger", 10);
     let (pem, key) = (other.to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap());
     let refused = register_as(port, &authority, &pem, &key).unwrap_err();
@@ -207,7 +207,7 @@ fn client_certificates_that_cannot_be_used_are_named() {
         (&pem, b"hello", ["client.key", "no PEM key"]),
         (&pem, &encrypted, ["client.key", "openssl pkcs8 -topk8 -nodes"]),
         (&pem, &older, ["client.key", "openssl pkcs8 -topk8 -nodes"]),
-        (&pem, &others, ["client.pem", "doesn't go with its key"]),
+        (&pem, &others, ["client.pem", "doesn't match its key"]),
     ] {
         let error = register_as(1, &pem, certificate, key).unwrap_err();
         assert!(matches!(error, RegistryError::ClientCertificate { .. }), "{error}");

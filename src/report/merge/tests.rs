@@ -29,6 +29,8 @@ fn report(index: u32, count: u32) -> Report {
         already_there: 0,
         already_dropped: 0,
         torn: 0,
+        closing: 0,
+        threads: Vec::new(),
         histograms: Histograms::default(),
     };
     Report { manifest, shards: None, results: Some(results) }

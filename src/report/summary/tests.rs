@@ -16,6 +16,8 @@ fn said(rate: RateResults) -> String {
         already_there: 0,
         already_dropped: 0,
         torn: 0,
+        closing: 0,
+        threads: Vec::new(),
         behind: Default::default(),
         dropped: Vec::new(),
         latency_ms: Default::default(),

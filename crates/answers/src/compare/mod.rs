@@ -11,6 +11,7 @@ mod values;
 mod verdict;
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 pub use lateness::Lateness;
 pub use output::{Changelog, Output, OutputRow, Place};
@@ -18,7 +19,7 @@ pub use values::Allowed;
 pub use verdict::{Counts, Finding, FindingKind, Outcome, Verdict, WrongField};
 
 use crate::answer::{Answer, Certainty, Row, Value};
-use crate::query::Window;
+use crate::query::{Bounds, Window};
 
 /// How many findings of a kind a verdict has.
 const FINDINGS: usize = 5;
@@ -41,7 +42,12 @@ pub fn compare(answer: &Answer, window: Window, output: &Output) -> Verdict {
     let mut counts = Counts { undecodable: output.undecodable(), ..Counts::default() };
     let mut lateness = Vec::new();
     let mut extra = Vec::new();
+    let parts = Parts::of(answer, window);
     for row in output.rows() {
+        if parts.have(row) {
+            counts.within_bracket += 1;
+            continue;
+        }
         let Ok(at) = answer.rows.binary_search_by(|expected| order(expected, row)) else {
             counts.extra += 1;
             findings.add(FindingKind::Extra, || Finding::of(FindingKind::Extra, row));
@@ -100,6 +106,34 @@ fn absent(expected: &Row) -> FindingKind {
         Certainty::Bracketed(bracket) if bracket.pending => FindingKind::Pending,
         Certainty::Bracketed(bracket) if bracket.may_be_missing => FindingKind::WithinBracket,
         Certainty::Bracketed(_) => FindingKind::Missing,
+    }
+}
+
+/// Sessions that late records may have joined, by keys: what of them stands apart is no fault.
+#[derive(Debug, Default)]
+struct Parts(HashMap<String, Vec<Bounds>>);
+
+impl Parts {
+    fn of(answer: &Answer, window: Window) -> Parts {
+        let mut parts = Parts::default();
+        if !matches!(window, Window::Session { .. }) {
+            return parts;
+        }
+        for row in &answer.rows {
+            if let (Some(whole), Certainty::Bracketed(_)) = (row.window, &row.certainty) {
+                parts.0.entry(format!("{:?}", row.keys)).or_default().push(whole);
+            }
+        }
+        parts
+    }
+
+    /// Whether a row is a part of such a session, and not all of it.
+    fn have(&self, row: &OutputRow) -> bool {
+        let Some(part) = row.window.filter(|_| !self.0.is_empty()) else { return false };
+        let wholes = self.0.get(&format!("{:?}", row.keys));
+        wholes.into_iter().flatten().any(|whole| {
+            *whole != part && whole.start_ms <= part.start_ms && part.end_ms <= whole.end_ms
+        })
     }
 }
 

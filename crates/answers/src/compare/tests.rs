@@ -199,3 +199,22 @@ fn sessions_in_parts_are_said_to_be_so() {
     assert_eq!((verdict.counts.missing, verdict.counts.extra), (1, 2));
     assert!(verdict.notes[0].starts_with("sessions are there in parts"), "{:?}", verdict.notes);
 }
+
+#[test]
+fn a_part_of_a_session_that_a_late_record_may_have_joined_is_no_fault() {
+    let session = Window::Session { gap_ms: 100 };
+    let part = |start_ms, end_ms| OutputRow {
+        window: Some(Bounds { start_ms, end_ms }),
+        ..found(3000, "a", 5, 2.0)
+    };
+    let with = |window, row| {
+        let mut output = Output::new(Changelog::Append);
+        for row in right().into_iter().chain([row]) {
+            output.add(None, Some(row));
+        }
+        compare(&answer(), window, &output).counts.extra
+    };
+    // The session from 2,000 to 3,000 is bracketed, that from 1,000 to 2,000 is not.
+    assert_eq!((with(session, part(2000, 2500)), with(TUMBLE, part(2000, 2500))), (0, 1));
+    assert_eq!((with(session, part(1999, 2500)), with(session, part(1000, 1500))), (1, 1));
+}

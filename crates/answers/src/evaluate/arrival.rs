@@ -14,7 +14,7 @@ pub enum Slack {
 }
 
 /// What becomes of a record in a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// It counts.
     Counts,

@@ -9,10 +9,8 @@ use super::keys::Place;
 use crate::answer::{Certainty, Row, Value};
 
 /// Counts machines by status and zone.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct FleetStatus {
-    /// Whether a group that has lost its last machine stays, with a count of 0.
-    keeps_empty: bool,
     machines: Vec<Machine>,
     counts: BTreeMap<(String, String), i64>,
     records: u64,
@@ -25,11 +23,6 @@ struct Machine {
 }
 
 impl FleetStatus {
-    /// No machines yet.
-    pub fn new(keeps_empty: bool) -> FleetStatus {
-        FleetStatus { keeps_empty, machines: Vec::new(), counts: BTreeMap::new(), records: 0 }
-    }
-
     /// A record arrives.
     pub fn take(&mut self, place: Place, keyed: &KeyedRecord<'_>) {
         if self.machines.len() <= place {
@@ -58,8 +51,7 @@ impl FleetStatus {
 
     /// The rows, and how many records there were.
     pub fn finish(self) -> (Vec<Row>, u64) {
-        let keeps_empty = self.keeps_empty;
-        let counts = self.counts.into_iter().filter(|&(_, count)| keeps_empty || count > 0);
+        let counts = self.counts.into_iter().filter(|&(_, count)| count > 0);
         let row = |((status, zone), count)| Row {
             window: None,
             keys: vec![Value::Text(status), Value::Text(zone)],

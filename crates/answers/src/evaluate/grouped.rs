@@ -84,11 +84,16 @@ impl<'a> Grouped<'a> {
         }
         self.records += 1;
         let event_ms = event_ms(keyed);
-        self.arrival.arrive(self.semantics, keyed.partition, event_ms);
+        let counts = self.asked.filter.iter().all(|condition| condition.holds(keyed.record));
+        // A watermark is made of all records; stream time is that of the window's processor, behind
+        // the filter.
+        if counts || self.semantics.engine.is_flink() {
+            self.arrival.arrive(self.semantics, keyed.partition, event_ms);
+        }
         if event_ms.saturating_sub(self.horizon_ms) >= self.first_end() {
             self.finish_windows();
         }
-        if !self.asked.filter.iter().all(|condition| condition.holds(keyed.record)) {
+        if !counts {
             return;
         }
         if self.asked.once && !self.is_first(place, event_ms) {
@@ -105,7 +110,9 @@ impl<'a> Grouped<'a> {
                         let highest = highest.saturating_sub(semantics.lateness_ms);
                         semantics.closes_session(last_ms, gap_ms, highest)
                     };
-                    arrival.judge(is_late)
+                    let verdict = arrival.judge(is_late);
+                    let stays = arrival.judge(|ms| semantics.forgets_session(event_ms, ms));
+                    if stays == Verdict::Counts { verdict } else { verdict.max(Verdict::MaybeLate) }
                 };
                 self.sessions.add(plan, group, event_ms, gap_ms, judge, keyed.record, place);
                 let past = self.arrival.highest().saturating_sub(self.horizon_ms);

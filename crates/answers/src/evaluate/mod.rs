@@ -19,7 +19,6 @@ mod tests;
 
 use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::record::{Record, Topic, TopicSet};
-use fleetstorm_model::schedule::Pace;
 use fleetstorm_model::stream::KeyedRecord;
 
 pub use walk::Part;
@@ -93,7 +92,7 @@ pub fn evaluate(
             (rows, records, None)
         }
         Question::FleetStatus => {
-            let mut status = FleetStatus::new(!semantics.engine.is_flink());
+            let mut status = FleetStatus::default();
             walk::walk(&input.parts, wanted, |place, keyed| status.take(place, keyed));
             let (rows, records) = status.finish();
             (rows, records, None)
@@ -181,7 +180,7 @@ fn check(input: &Input<'_>, manifest: &Manifest, question: &Question) -> Result<
             return Err(AnswerError::NoTopic { needed, written: written.iter().collect() });
         }
     }
-    if !has_end(manifest) && input.parts.iter().any(|part| part.records.is_none()) {
+    if !manifest.has_known_end() && input.parts.iter().any(|part| part.records.is_none()) {
         return Err(AnswerError::Endless);
     }
     if let (Some(size_ms), Some(fleet_time)) = (question.window().size_ms(), manifest.fleet_time())
@@ -197,14 +196,6 @@ fn check(input: &Input<'_>, manifest: &Manifest, question: &Question) -> Result<
     Ok(())
 }
 
-/// Whether the manifest says which record is the run's last.
-pub(crate) fn has_end(manifest: &Manifest) -> bool {
-    match manifest.pace {
-        Pace::Max => manifest.end_slot().is_some() && manifest.duration.is_none(),
-        _ => manifest.end_slot().is_some() || manifest.end_ns().is_some(),
-    }
-}
-
 /// What who compares with a job should know.
 fn notes(
     manifest: &Manifest,
@@ -217,29 +208,37 @@ fn notes(
     let windowed = question.window() != crate::query::Window::None;
     if semantics.engine.is_flink() && windowed && !semantics.bounded {
         let (empty, all) = (arrival.empty(), arrival.partitions());
+        let timeout = match semantics.engine {
+            Engine::FlinkDataStream => "withIdleness",
+            _ => "table.exec.source.idle-timeout",
+        };
         if empty > 0 && empty < all {
             notes.push(format!(
-                "{empty} of {all} partitions have no records: without an idle timeout (table.exec.source.idle-timeout) no window closes"
+                "{empty} of {all} partitions have no records: without an idle timeout ({timeout}) no window closes"
             ));
         }
         let behind = arrival.highest().saturating_sub(arrival.slowest());
         if arrival.slowest() > i64::MIN && behind > semantics.delay_ms.max(1000) * 10 {
             notes.push(format!(
-                "a partition has had no records for the last {}: without an idle timeout (table.exec.source.idle-timeout) it holds the watermark back",
+                "a partition has had no records for the last {}: without an idle timeout ({timeout}) it holds the watermark back",
                 Length(behind)
             ));
         }
         if question.topics().contains(&Topic::Machines) && manifest.machines_refresh.is_none() {
-            notes.push(
-                "topic machines is silent after the start: without an idle timeout (table.exec.source.idle-timeout) the join waits for it, unless the run has --machines-refresh"
-                    .to_owned(),
-            );
+            let until = match manifest.close_windows {
+                Some(_) => "until the run closes its windows",
+                None => "unless the run has --machines-refresh or --close-windows",
+            };
+            notes.push(format!(
+                "topic machines is silent after the start: without an idle timeout ({timeout}) the join waits for it, {until}"
+            ));
         }
     }
     if arrival.slack() == Slack::Unbounded && windowed {
         notes.push(format!(
-            "records pass a repartition, so that which are late depends on arrival: windows are exact where the grace of {} reaches the end of the run",
-            Length(semantics.delay_ms)
+            "records pass a repartition, so that which are late depends on arrival: windows are exact where the grace of {} reaches the end of the run{}",
+            Length(semantics.delay_ms),
+            if manifest.close_windows.is_some() { " and what closes its windows" } else { "" }
         ));
     }
     notes

@@ -6,7 +6,7 @@ use super::arrival::{Arrival, Slack};
 use super::keys::Groups;
 use super::summary::{Plan, State};
 use crate::answer::{Bracket, Certainty, Row, TOLERANCE, Value, Why};
-use crate::query::{Aggregation, Bounds, Having};
+use crate::query::{Aggregation, Bounds, Having, Window};
 use crate::semantics::Semantics;
 
 /// The rows so far.
@@ -24,7 +24,13 @@ impl Rows {
         states: impl Iterator<Item = (u32, State)>,
     ) {
         let rows = states.filter_map(|(id, state)| {
-            let row = row(plan, window, groups.values(id).to_vec(), &state);
+            let mut row = row(plan, window, groups.values(id).to_vec(), &state);
+            // What a late record joins may be apart without it.
+            if let (Window::Session { .. }, Certainty::Bracketed(bracket)) =
+                (asked.window, &mut row.certainty)
+            {
+                bracket.may_be_missing = true;
+            }
             told(asked, row)
         });
         match asked.top {

@@ -222,9 +222,37 @@ fn a_record_out_of_order_joins_two_sessions() {
     let readings = [(0, 1_000, "a", 1.0), (0, 6_000, "a", 1.0), (0, 3_500, "a", 1.0)];
     let rows = answered(&asked, &semantics(Engine::FlinkSql, 5_000), EXACT, &readings);
     assert_eq!(counts(&rows), [(1_000, 9_000, 3, "pending")]);
-    // In Streams without grace it still counts: the merged session ends at stream time.
-    let rows = answered(&asked, &semantics(Engine::KafkaStreams, 0), EXACT, &readings);
-    assert_eq!(counts(&rows), [(1_000, 6_000, 3, "exact")]);
+    let streams = |grace_ms| {
+        let rows = answered(&asked, &semantics(Engine::KafkaStreams, grace_ms), EXACT, &readings);
+        counts(&rows)
+    };
+    assert_eq!(streams(2_500), [(1_000, 6_000, 3, "exact")]);
+    // Behind the grace it still counts, and Streams may have forgotten the first session.
+    assert_eq!(streams(2_499), [(1_000, 6_000, 3, "bracketed")]);
+}
+
+#[test]
+fn a_session_of_streams_is_late_behind_the_gap_and_the_grace() {
+    let asked = question("session:3s", "machine_id", "count");
+    let of = |late_ms| {
+        let readings = [(0, 14_000, "a", 1.0), (0, late_ms, "b", 1.0)];
+        answered(&asked, &semantics(Engine::KafkaStreams, 1_000), EXACT, &readings).len()
+    };
+    assert_eq!((of(10_000), of(9_999)), (2, 1));
+}
+
+#[test]
+fn stream_time_is_behind_the_filter() {
+    let filter = ["cpu_percent>=50".to_owned()];
+    let asked = Aggregation::parse("telemetry", "tumble:10s", "machine_id", "count", &filter);
+    let asked = asked.unwrap();
+    let of = |cpu| {
+        let readings = [(0, 1_000, "a", 60.0), (0, 11_000, "a", cpu), (0, 9_999, "b", 60.0)];
+        let rows = answered(&asked, &semantics(Engine::KafkaStreams, 1_000), EXACT, &readings);
+        rows.iter().filter(|row| row.window.is_some_and(|window| window.start_ms == 0)).count()
+    };
+    // The reading of 11,000 closes the first window only where it passes the filter.
+    assert_eq!((of(10.0), of(60.0)), (2, 1));
 }
 
 #[test]

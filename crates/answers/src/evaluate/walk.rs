@@ -107,7 +107,7 @@ impl Source {
         let events = [Topic::Status, Topic::Jobs, Topic::Incidents];
         let stream = match part.records {
             // All are counted, those that nobody asks for as well.
-            Some(_) => Stream::new(part.manifest, part.share).without_end(),
+            Some(_) => Stream::new(part.manifest, part.share),
             None => Stream::of_topics(part.manifest, part.share, wanted),
         };
         Source {
@@ -128,8 +128,11 @@ impl Source {
             return None;
         }
         let step = self.stream.next()?;
-        if let Step::Slot(slot) = &step {
-            self.number = slot.number + 1;
+        match &step {
+            Step::Slot(slot) => self.number = slot.number + 1,
+            // When all parts have ended.
+            Step::Closing(_) => self.number = u64::MAX,
+            Step::Announcement(_) => {}
         }
         Some((step, self.number))
     }
@@ -156,6 +159,12 @@ impl Source {
                     return;
                 }
                 slot.at
+            }
+            Step::Closing(closing) => {
+                if left.is_none() && !wanted.contains(closing.topic) {
+                    return;
+                }
+                closing.at
             }
         };
         stream.record(step, |keyed| {

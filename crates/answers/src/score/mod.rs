@@ -30,7 +30,7 @@ pub use figures::{
 pub use intervals::wilson;
 pub use judge::Rules;
 
-use crate::evaluate::{Part, has_end};
+use crate::evaluate::Part;
 use truth::Truth;
 
 /// How alarms are scored.
@@ -94,7 +94,7 @@ pub fn score(
     if ![Topic::Telemetry, Topic::Usage].into_iter().any(|topic| written.contains(topic)) {
         return Err(ScoreError::NoReadings { written: written.iter().collect() });
     }
-    if !has_end(manifest) && parts.iter().any(|part| part.records.is_none()) {
+    if !manifest.has_known_end() && parts.iter().any(|part| part.records.is_none()) {
         return Err(ScoreError::Endless);
     }
     alarms.sort();

@@ -171,10 +171,7 @@ impl<'a> Pass<'a> {
     ) -> Pass<'a> {
         let share: Share = part.share;
         let stream = Stream::of_incidents(part.manifest, share);
-        let (stream, end) = match part.cut() {
-            Some(cut) => (stream.without_end(), cut),
-            None => (stream, u64::MAX),
-        };
+        let end = part.cut().unwrap_or(u64::MAX);
         let first = truth.machines;
         let machines = (0..stream.machines())
             .map(|at| {

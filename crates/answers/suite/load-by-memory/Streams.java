@@ -1,5 +1,6 @@
-// Kafka Streams 4, kafka-streams-avro-serde. Keys are texts, values Avro by the registry.
-import io.confluent.kafka.streams.serdes.avro.GenericAvroSerde;
+// Kafka Streams 4 and Confluent's kafka-avro-serializer. Keys are texts, values Avro by the registry.
+import io.confluent.kafka.serializers.KafkaAvroDeserializer;
+import io.confluent.kafka.serializers.KafkaAvroSerializer;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Properties;
@@ -8,6 +9,7 @@ import org.apache.avro.Schema;
 import org.apache.avro.SchemaBuilder;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.generic.GenericRecordBuilder;
+import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.KeyValue;
@@ -42,13 +44,24 @@ public final class LoadByMemory {
         return memoryGb < 64 ? "small" : memoryGb < 256 ? "medium" : "large";
     }
 
+    @SuppressWarnings("unchecked")
+    private static Serde<GenericRecord> avro(String registry) {
+        Serde<?> avro = Serdes.serdeFrom(new KafkaAvroSerializer(), new KafkaAvroDeserializer());
+        avro.configure(Map.of("schema.registry.url", registry), false);
+        return (Serde<GenericRecord>) avro;
+    }
+
     public static void main(String[] args) {
+        Map<String, String> environment = System.getenv();
         Properties properties = new Properties();
         properties.put(StreamsConfig.APPLICATION_ID_CONFIG, "load-by-memory");
-        properties.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, "localhost:9092");
+        properties.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG,
+            environment.getOrDefault("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092"));
         properties.put("auto.offset.reset", "earliest");
-        GenericAvroSerde avro = new GenericAvroSerde();
-        avro.configure(Map.of("schema.registry.url", "http://localhost:8081"), false);
+        // What has changed is written once a second rather than every 30 s.
+        properties.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1000);
+        Serde<GenericRecord> avro =
+            avro(environment.getOrDefault("SCHEMA_REGISTRY_URL", "http://localhost:8081"));
         StreamsBuilder builder = new StreamsBuilder();
         // Event time is the reading's own timestamp, not Kafka's.
         KStream<String, GenericRecord> telemetry = builder.stream("telemetry",

@@ -86,7 +86,7 @@ pub enum ManifestError {
 pub enum Infeasible {
     /// State changes would queue without end.
     #[error(
-        "the fleet would change its state {events:.2} times per reading, more than the one event slot of a reading can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
+        "the fleet would change its state {events:.2} times a reading, more than event slots, one a reading, can carry (at most {MOST_EVENTS}): lower the probabilities, lengthen the durations, or leave topics out"
     )]
     Events {
         /// State changes a reading.
@@ -97,6 +97,16 @@ pub enum Infeasible {
         "simulated time would stand still over weekends without load: raise temporal_patterns.weekend_load_factor to at least {LEAST_WEEKEND}, or use --time live"
     )]
     StandsStill,
+    /// Windows are to be closed at an end that nobody knows.
+    #[error(
+        "--close-windows needs a run whose end is known before it runs: give --readings or --records, or a --duration and a pace other than --rate max"
+    )]
+    ClosesWithoutEnd,
+    /// Windows are to be closed by a shard.
+    #[error(
+        "--close-windows and --shard exclude each other: no shard knows when the others have ended, and what closes the windows before makes their last records late; make the run in one process, with --threads"
+    )]
+    ClosesInShards,
 }
 
 /// The most events a reading, on average, that don't queue without end.
@@ -153,7 +163,22 @@ impl Manifest {
             seen.push(entry.topic);
             entry.check()?;
         }
+        self.windows_close()?;
         Ok(self.events_fit()?)
+    }
+
+    /// Rejects closing windows if the run's end isn't known before it runs.
+    ///
+    /// # Errors
+    /// What to do about it.
+    pub fn windows_close(&self) -> Result<(), Infeasible> {
+        if self.close_windows.is_none() {
+            return Ok(());
+        }
+        if self.shard.count() > 1 {
+            return Err(Infeasible::ClosesInShards);
+        }
+        if self.has_known_end() { Ok(()) } else { Err(Infeasible::ClosesWithoutEnd) }
     }
 
     /// Rejects a fleet that changes state more often than event slots, one per reading, can carry.

@@ -33,6 +33,7 @@ pub struct RunBuilder {
     machines_refresh: Option<Span>,
     records: Option<u64>,
     duration: Option<Span>,
+    close_windows: Option<Span>,
     start: Option<StartTime>,
     shard: Shard,
     format: Format,
@@ -60,6 +61,7 @@ impl Default for RunBuilder {
             machines_refresh: None,
             records: None,
             duration: None,
+            close_windows: None,
             start: None,
             shard: Shard::WHOLE,
             format: Format::Avro,
@@ -158,6 +160,13 @@ impl RunBuilder {
         self
     }
 
+    /// Closes all windows: behind the run's end each partition that has keys gets one more record, whose
+    /// event time lies so far behind the run's last. Needs a run whose end is known, and no shard.
+    pub fn close_windows(mut self, behind: Span) -> Self {
+        self.close_windows = Some(behind);
+        self
+    }
+
     /// When the run starts. Default: in live time, when it is built; in simulated time, so that it ends
     /// then, if its length is known.
     pub fn start(mut self, start: StartTime) -> Self {
@@ -239,6 +248,7 @@ impl RunBuilder {
             machines_refresh: self.machines_refresh,
             records: self.records,
             duration: self.duration,
+            close_windows: self.close_windows,
             shard: self.shard,
             format: self.format,
             job_key: self.job_key,
@@ -266,6 +276,7 @@ impl RunBuilder {
         };
         settle::jobs(&mut manifest, start_ms)?;
         manifest.events_fit()?;
+        manifest.windows_close()?;
         let behind = manifest.time == Time::Live && start_ms < now_ms - LATE_START_MS;
         if manifest.shard.count() > 1 && (manifest.pace == Pace::Max || behind) {
             notes.push(APART.to_owned());

@@ -17,7 +17,7 @@ pub struct OwnedRecord {
     /// The Kafka record's timestamp, in milliseconds since the epoch.
     pub timestamp_ms: i64,
     /// When it is to be sent, counted from the start of the run; none for announcements of machines,
-    /// and where nothing is paced.
+    /// for what closes windows, and where nothing is paced.
     pub due: Option<Duration>,
     /// The value.
     pub value: Record<String>,
@@ -49,7 +49,7 @@ impl Iterator for Records {
             let step = self.stream.next()?;
             let due = match step {
                 Step::Slot(slot) => slot.due_ns.map(Duration::from_nanos),
-                Step::Announcement(_) => None,
+                Step::Announcement(_) | Step::Closing(_) => None,
             };
             let only = self.only;
             let wanted = |keyed: &KeyedRecord<'_>| only.is_none_or(|t| t == keyed.record.topic());

@@ -159,6 +159,32 @@ impl Schedule {
         SlotTime { intended_ns, timestamp_ms: self.start_ms + (timestamp_ns / 1_000_000) as i64 }
     }
 
+    /// Instant and timestamp of slot `number`.
+    pub fn time_of(&self, number: u64) -> SlotTime {
+        let (reading, slot) = (number / self.slots.max(1), number % self.slots.max(1));
+        let position = (reading % self.machines) as u32;
+        self.slot_time(reading / self.machines, position, self.phase_ns(position), slot as usize)
+    }
+
+    /// The number of the first slot that is due at `end_ns` from the schedule's zero or later; none is
+    /// where there are no slots, nor where nothing is paced.
+    pub fn first_due_from(&self, end_ns: u64) -> u64 {
+        if self.slots == 0 || matches!(self.beat, Beat::None) {
+            return 0;
+        }
+        let is_due = |number| self.time_of(number).intended_ns.is_some_and(|ns| ns >= end_ns);
+        let mut beyond = 1u64;
+        while beyond < u64::MAX / 2 && !is_due(beyond) {
+            beyond *= 2;
+        }
+        let mut before = 0;
+        while before < beyond {
+            let middle = before + (beyond - before) / 2;
+            if is_due(middle) { beyond = middle } else { before = middle + 1 }
+        }
+        beyond
+    }
+
     /// The number of slots in `readings` readings of every machine.
     pub fn slots_in(&self, readings: u64) -> u64 {
         readings.saturating_mul(self.machines).saturating_mul(self.slots)

@@ -21,7 +21,7 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// The slots that the selected topics call for; `None` if only `machines` is selected.
+    /// The slots that the selected topics call for; empty if only `machines` is selected.
     pub fn new(topics: TopicSet) -> Slots {
         let wanted = [
             (SlotKind::Telemetry, topics.contains(Topic::Telemetry)),

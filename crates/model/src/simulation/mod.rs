@@ -224,6 +224,12 @@ impl Simulation {
         }
     }
 
+    /// When machine `at`, which is down, was last heard of, in milliseconds since the epoch; none where
+    /// machines don't fail.
+    pub fn last_beat(&self, at: usize) -> Option<i64> {
+        self.troubles.get(at).map(Trouble::last_beat)
+    }
+
     /// Takes the oldest state change that waits on machine `at`, if any.
     #[inline]
     pub fn event(&mut self, at: usize) -> Option<Event> {

@@ -118,6 +118,11 @@ impl Trouble {
         self.failures.as_mut()
     }
 
+    /// When the machine was last heard of, in milliseconds since the epoch.
+    pub fn last_beat(&self) -> i64 {
+        self.last_beat
+    }
+
     /// Moves on to `reading`; `place` is the machine's number, zone and region.
     #[inline]
     pub fn step(

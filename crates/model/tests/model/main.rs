@@ -2,6 +2,7 @@
 //! opens a connection.
 
 mod anomalies;
+mod closing;
 mod determinism;
 mod encoding;
 mod failures;

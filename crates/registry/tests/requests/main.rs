@@ -371,7 +371,7 @@ fn a_port_that_is_taken_is_an_error_that_names_it() {
     assert!(matches!(error, RegistryError::PortTaken { .. }));
     assert_eq!(
         error.to_string(),
-        format!("the schema registry cannot listen on {}: the port is taken", registry.address())
+        format!("the schema registry can't listen on {}: the port is taken", registry.address())
     );
     let elsewhere = "192.0.2.1:0".parse().unwrap();
     let error = SchemaRegistry::start(elsewhere).unwrap_err();

@@ -49,8 +49,7 @@ fn rates() {
     }
     assert_eq!(
         refused::<Rate>("0"),
-        "not from 0.000001 to 1000000000, as it must be; write records per second, as 5000, 0.2, \
-         5k or 1.5M"
+        "must be from 0.000001 to 1000000000; write records per second, as 5000, 0.2, 5k or 1.5M"
     );
 }
 
@@ -175,9 +174,9 @@ fn start_times() {
         ("+100us", "less than a millisecond"),
         ("1767225600", "too few digits for epoch milliseconds"),
         ("2026", "too few digits"),
-        ("9999999999999999", "not between the years"),
+        ("9999999999999999", "must be between the years"),
         ("99999999999999999999999", "too many digits"),
-        ("1969-12-31T23:59:59", "not between the years 1970 and 9999"),
+        ("1969-12-31T23:59:59", "must be between the years 1970 and 9999"),
         ("+12026-01-01", ""),
         ("é", "not a time"),
     ] {
@@ -204,8 +203,8 @@ fn shards() {
     assert_eq!("0/1".parse(), Ok(Shard::WHOLE));
     assert_eq!(Shard::default(), Shard::WHOLE);
     for (text, reason) in [
-        ("4/4", "shares of 4 are 0 to 3"),
-        ("0/0", "there is no share of 0"),
+        ("4/4", "the index must be from 0 to 3"),
+        ("0/0", "the count must be at least 1"),
         ("", "not an index"),
         ("1", "not an index"),
         ("/4", "not an index"),

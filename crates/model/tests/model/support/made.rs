@@ -85,7 +85,7 @@ pub fn make(options: &str) -> Made {
     while let Some(step) = stream.next() {
         let intended_ns = match step {
             Step::Slot(slot) => slot.due_ns,
-            Step::Announcement(_) => None,
+            Step::Announcement(_) | Step::Closing(_) => None,
         };
         stream.record(&step, |keyed| {
             let Some(keyed) = keyed else {

@@ -19,7 +19,7 @@ use fleetstorm_model::schedule::{Pace, Profile, Time};
 type Setter = fn(RunBuilder, &str) -> RunBuilder;
 
 /// Every option that takes a value.
-const SETTERS: [(&str, Setter); 21] = [
+const SETTERS: [(&str, Setter); 22] = [
     ("--scenario", |run, name| run.scenario(name)),
     ("--set", |run, setting| run.set(setting)),
     ("--machines", |run, machines| run.machines(read(machines))),
@@ -30,6 +30,7 @@ const SETTERS: [(&str, Setter); 21] = [
     ("--machines-refresh", |run, every| run.machines_refresh(read(every))),
     ("--records", |run, records| run.records(read(records))),
     ("--duration", |run, duration| run.duration(read(duration))),
+    ("--close-windows", |run, behind| run.close_windows(read(behind))),
     ("--start", |run, start| run.start(read(start))),
     ("--shard", |run, shard| run.shard(read::<Shard>(shard))),
     ("--topics", |run, topics| run.topics(topics.split(',').map(read::<Topic>))),

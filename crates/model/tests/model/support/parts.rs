@@ -134,7 +134,7 @@ pub fn streamed(manifest: &Manifest, thread: (u32, u32)) -> (Vec<Sent>, u64) {
     while let Some(step) = stream.next() {
         let intended_ns = match step {
             Step::Slot(slot) => slot.due_ns,
-            Step::Announcement(_) => None,
+            Step::Announcement(_) | Step::Closing(_) => None,
         };
         stream.record(&step, |keyed| match keyed {
             None => silent += 1,

@@ -28,6 +28,7 @@ pub fn simulate(options: &str, mut take: impl FnMut(usize, &KeyedRecord<'_>)) {
             let at = match step {
                 Step::Announcement(announcement) => announcement.at,
                 Step::Slot(slot) => slot.at,
+                Step::Closing(closing) => closing.at,
             };
             if let Some(keyed) = keyed {
                 take(at, &keyed);
