@@ -1,6 +1,7 @@
 //! Avro and JSON, decoded to cells with names.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::Cursor;
 
 use apache_avro::Schema;
@@ -56,20 +57,19 @@ impl Schemas {
         id: u32,
         registry: Option<&Registry>,
     ) -> Result<&Result<Schema, String>, JobOutputError> {
-        if !self.0.contains_key(&id) {
-            let registry = registry.ok_or(JobOutputError::NoRegistry)?;
-            let schema = match registry.schema(SchemaId(id)) {
-                Ok(stored) => {
-                    stored.parse().map_err(|error| format!("schema {id} is no Avro: {error}"))
-                }
-                Err(RegistryError::NotFound { .. }) => {
-                    Err(format!("the registry has no schema {id}"))
-                }
-                Err(error) => return Err(error.into()),
-            };
-            self.0.insert(id, schema);
-        }
-        Ok(&self.0[&id])
+        let vacant = match self.0.entry(id) {
+            Entry::Occupied(known) => return Ok(known.into_mut()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let registry = registry.ok_or(JobOutputError::NoRegistry)?;
+        let schema = match registry.schema(SchemaId(id)) {
+            Ok(stored) => {
+                stored.parse().map_err(|error| format!("schema {id} is no Avro: {error}"))
+            }
+            Err(RegistryError::NotFound { .. }) => Err(format!("the registry has no schema {id}")),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(vacant.insert(schema))
     }
 }
 

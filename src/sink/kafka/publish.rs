@@ -68,7 +68,7 @@ pub fn publish(
         next.timestamp = record.timestamp_ms;
         while let Err((error, again)) = producer.send(next) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                return Err(KafkaError::request(&action(topic), &error));
+                return Err(KafkaError::request(action(topic), &error));
             }
             cluster.interrupted()?;
             producer.poll(TURN);
