@@ -285,6 +285,20 @@ fn shards_threads_and_cuts_have_the_truth_of_what_was_sent() {
 }
 
 #[test]
+fn readings_that_were_dropped_were_not_reported() {
+    let run = troubled();
+    let whole = scored(&run, Alarms::default(), &PLAIN);
+    // Three slots a reading, so the first 50 readings of each of the 20 machines.
+    let dropped = Part { dropped: vec![(0, 2999)], ..Part::whole(&run.manifest) };
+    let cut = score(&[dropped], Alarms::default(), &PLAIN).expect("it can be scored");
+    let from_ms = run.manifest.start.timestamp_millis() + 50_000;
+    let left = run.telemetry().filter(|reading| reading.timestamp >= from_ms).count();
+    assert_eq!(cut.run.readings, left as u64);
+    assert!(cut.run.healthy_machine_hours < whole.run.healthy_machine_hours);
+    assert_eq!(cut.episodes.len(), whole.episodes.len());
+}
+
+#[test]
 fn what_cannot_be_scored_is_said() {
     let failed = |run: &Run| {
         score(&[Part::whole(&run.manifest)], Alarms::default(), &PLAIN).unwrap_err().to_string()
