@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use fleetstorm_answers::error::AnswerError;
+use fleetstorm_answers::score::ScoreError;
 use fleetstorm_broker::BrokerError;
 use fleetstorm_model::config::ConfigError;
 use fleetstorm_model::run::RunError;
@@ -84,6 +85,9 @@ pub enum ProgramError {
     /// A query has no answer.
     #[error(transparent)]
     Answer(#[from] AnswerError),
+    /// A detector can't be scored.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
     /// A job's output can't be read.
     #[error(transparent)]
     JobOutput(#[from] JobOutputError),
@@ -98,7 +102,7 @@ pub enum ProgramError {
         /// Why.
         source: std::io::Error,
     },
-    /// The picture of a preview can't be written.
+    /// A picture can't be written.
     #[error("failed to write the picture to {}: {source}", path.display())]
     Picture {
         /// The file.
@@ -166,6 +170,7 @@ impl ProgramError {
             | ProgramError::Run(_)
             | ProgramError::Properties(_)
             | ProgramError::Answer(_)
+            | ProgramError::Score(_)
             | ProgramError::Merge(_) => ExitCode::Usage,
             ProgramError::Kafka(error) => kafka(error),
             ProgramError::Direct(DirectError::Start(_)) => ExitCode::ProducerFailed,

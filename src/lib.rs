@@ -3,8 +3,9 @@
 //! The records are [`fleetstorm_model`]'s: a run is a pure function of its manifest. Here they are paced
 //! ([`pacing`]), sent ([`sink`]) and reported ([`report`]); [`run`] puts that together. [`preview`] shows
 //! a run without making it, [`verify`] proves what a run delivered, [`expect`] computes the right answers
-//! of queries over it, [`check`] holds a job's output against them, and [`doctor`] finds out why a run would fail. [`cluster`] and [`registry`] reach
-//! Kafka clusters and schema registries.
+//! of queries over it, [`check`] holds a job's output against them, [`score`] holds a detector's alarms
+//! against the run's anomalies, and [`doctor`] finds out why a run would fail. [`cluster`] and [`registry`]
+//! reach Kafka clusters and schema registries.
 
 #![deny(missing_docs)]
 // The files that need it say so: those of sink/kafka that call librdkafka itself.
@@ -24,6 +25,7 @@ pub mod preview;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod score;
 pub mod serve;
 pub mod sink;
 pub mod tls;

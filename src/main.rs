@@ -8,20 +8,23 @@ use std::{env, fs, process, thread};
 
 use clap::FromArgMatches;
 use fleetstorm::cli::answers::{CheckArgs, ExpectArgs, QueriesCommand};
+use fleetstorm::cli::score::ScoreArgs;
 use fleetstorm::cli::{
     self, Cli, Command, DoctorArgs, ReportCommand, ScenariosCommand, SchemasCommand, VerifyArgs,
     exposed,
 };
-use fleetstorm::cluster::Connection;
+use fleetstorm::cluster::{ClusterOptions, Connection};
 use fleetstorm::exit::{ExitCode, ProgramError};
 use fleetstorm::output::Verbosity;
 use fleetstorm::pacing::StopFlag;
+use fleetstorm::registry::{Registry, RegistryOptions};
 use fleetstorm::report::file::{self, ReportFile};
 use fleetstorm::report::{merge, summary};
 use fleetstorm::run;
+use fleetstorm::sink::kafka::KafkaSettings;
 use fleetstorm::sink::stdout;
 use fleetstorm::verify::verdict::Verdict;
-use fleetstorm::{check, doctor, expect, output, preview, serve};
+use fleetstorm::{check, doctor, expect, output, preview, score, serve};
 use fleetstorm_answers::AnswerError;
 use fleetstorm_answers::suite::{self, Language};
 use fleetstorm_model::config::scenarios::{self, Scenario};
@@ -75,6 +78,7 @@ fn execute(cli: &Cli, stop: &StopFlag) -> Result<ExitCode, ProgramError> {
         Command::Verify(args) => verify(args, stop, cli.quiet),
         Command::Expect(args) => expect(args, stop, verbosity),
         Command::Check(args) => check(args, stop, cli.quiet),
+        Command::Score(args) => score(args, stop, cli.quiet),
         Command::Queries(command) => queries(command),
         Command::Doctor(args) => doctor(args, stop, cli.quiet),
         Command::Broker(args) => serve::serve(&args.options(), stop, verbosity),
@@ -132,13 +136,9 @@ fn expect(
 
 fn check(args: &CheckArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {
     let options = args.options()?;
-    let connection = Connection::read(&options.cluster)?;
-    let brokers = connection.brokers(&options.cluster)?;
-    let settings = brokers.map(|brokers| connection.kafka(&options.cluster, brokers, None));
-    let url = connection.registry_url(&options.registry);
-    let registry = url.map(|url| connection.registry(&options.registry, &url, stop)).transpose()?;
+    let (settings, registry) = reach(&options.cluster, &options.registry, stop)?;
     let file = options.report.as_deref().map(run::report_file).transpose()?;
-    let verdict = check::check(&options, settings.transpose()?, registry.as_ref(), stop)?;
+    let verdict = check::check(&options, settings, registry.as_ref(), stop)?;
     if let (Some(file), Some(path)) = (file, &options.report) {
         let failed = |source| ProgramError::Report { path: path.clone(), source };
         file::text(&verdict).and_then(|text| file.write_text(&text)).map_err(failed)?;
@@ -147,6 +147,40 @@ fn check(args: &CheckArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, Pro
         output::write_status(|out| verdict.write(out));
     }
     Ok(check::exit_code(&verdict))
+}
+
+fn score(args: &ScoreArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {
+    let options = args.options();
+    let (settings, registry) = reach(&options.cluster, &options.registry, stop)?;
+    let file = options.report.as_deref().map(run::report_file).transpose()?;
+    let picture = options.picture.as_deref().map(score::picture_file).transpose()?;
+    let scored = score::score(&options, settings, registry.as_ref(), stop)?;
+    if let (Some(file), Some(path)) = (file, &options.report) {
+        let failed = |source| ProgramError::Report { path: path.clone(), source };
+        file::text(&scored).and_then(|text| file.write_text(&text)).map_err(failed)?;
+    }
+    if let (Some(file), Some(path)) = (picture, &options.picture) {
+        let failed = |source| ProgramError::Picture { path: path.clone(), source };
+        file.write_text(&scored.picture()).map_err(failed)?;
+    }
+    if !quiet {
+        output::write_status(|out| scored.write(out));
+    }
+    Ok(ExitCode::Done)
+}
+
+/// What reaches a job's output, as far as it is given.
+fn reach(
+    cluster: &ClusterOptions,
+    registry: &RegistryOptions,
+    stop: &StopFlag,
+) -> Result<(Option<KafkaSettings>, Option<Registry>), ProgramError> {
+    let connection = Connection::read(cluster)?;
+    let brokers = connection.brokers(cluster)?;
+    let settings = brokers.map(|brokers| connection.kafka(cluster, brokers, None)).transpose()?;
+    let url = connection.registry_url(registry);
+    let client = url.map(|url| connection.registry(registry, &url, stop)).transpose()?;
+    Ok((settings, client))
 }
 
 fn doctor(args: &DoctorArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {

@@ -14,7 +14,7 @@ use fleetstorm_answers::query::{Question, Window};
 use fleetstorm_answers::semantics::Semantics;
 use fleetstorm_model::schedule::Time;
 
-pub use report::CheckReport;
+pub use report::{CheckReport, Clock, Undecodable};
 
 use crate::cluster::ClusterOptions;
 use crate::exit::{ExitCode, ProgramError};
@@ -102,7 +102,7 @@ pub fn exit_code(report: &CheckReport) -> ExitCode {
 /// How the jobs of the suite write their answers.
 fn usual(question: &Question, semantics: &Semantics) -> Changelog {
     match question {
-        Question::Outages { .. } => Changelog::Append,
+        Question::Outages { .. } if semantics.engine.is_flink() => Changelog::Append,
         _ if question.window() == Window::None => Changelog::Upsert,
         _ if semantics.engine.is_flink() => Changelog::Append,
         _ => Changelog::Upsert,

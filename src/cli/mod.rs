@@ -7,6 +7,7 @@ pub mod exposed;
 mod minus;
 mod plain;
 mod run;
+pub mod score;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use secrecy::SecretString;
 
 use answers::{CheckArgs, ExpectArgs, QueriesCommand};
 use count::{whole, whole_of};
+use score::ScoreArgs;
 
 use crate::registry::SubjectStrategy;
 use crate::sink::kafka::topics::TopicConfig;
@@ -99,6 +101,8 @@ pub enum Command {
     Expect(Box<ExpectArgs>),
     /// Hold a streaming job's output against the right answer: a verdict for each window and key.
     Check(Box<CheckArgs>),
+    /// Score a detector's alarms against the run's anomalies, each figure beside that of chance.
+    Score(Box<ScoreArgs>),
     /// Look at the queries that `expect` knows, and how engines are asked them.
     #[command(subcommand)]
     Queries(QueriesCommand),

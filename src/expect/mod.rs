@@ -173,16 +173,22 @@ fn backstep_ms(runs: &Runs) -> i64 {
 }
 
 fn notes(runs: &Runs, skew_ms: Option<i64>) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !runs.are_all() {
-        let (some, all) = (runs.runs.len(), runs.runs[0].shard.count());
-        notes.push(format!("{some} of {all} shards were given: the answer is of their machines"));
-    }
+    let mut notes = delivery_notes(runs);
     if skew_ms.is_none() && runs.told.len() > 1 {
         notes.push(
             "shards are taken to have kept together in event time: say how far apart they were by --skew"
                 .to_owned(),
         );
+    }
+    notes
+}
+
+/// What to know of runs that aren't whole.
+pub fn delivery_notes(runs: &Runs) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !runs.are_all() {
+        let (some, all) = (runs.runs.len(), runs.runs[0].shard.count());
+        notes.push(format!("{some} of {all} shards were given: the answer is of their machines"));
     }
     let lost: u64 = runs.told.iter().map(|told| told.failed).sum();
     if lost > 0 {
@@ -194,7 +200,10 @@ fn notes(runs: &Runs, skew_ms: Option<i64>) -> Vec<String> {
 }
 
 /// The parts that the runs consist of.
-fn parts(runs: &Runs) -> Result<Vec<Part<'_>>, ProgramError> {
+///
+/// # Errors
+/// [`ProgramError::Usage`] where it isn't known what an interrupted run sent.
+pub fn parts(runs: &Runs) -> Result<Vec<Part<'_>>, ProgramError> {
     let mut parts = Vec::new();
     for (at, told) in runs.told.iter().enumerate() {
         let results = runs.results.as_ref().and_then(|all| all.get(at));

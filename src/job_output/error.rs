@@ -57,11 +57,11 @@ pub enum JobOutputError {
         has: Vec<String>,
     },
     /// A column is given another name, and there is none.
-    #[error("--columns names `{name}`, and the answer has no such column: it has {}", has.join(", "))]
+    #[error("--columns names `{name}`, and there is no such column: there are {}", has.join(", "))]
     UnknownColumn {
         /// The column.
         name: String,
-        /// The answer's columns.
+        /// The columns that are looked for.
         has: Vec<String>,
     },
     /// No record at all can be decoded.

@@ -15,6 +15,7 @@ mod output;
 mod preview;
 mod report;
 mod schedule;
+mod score;
 mod texts;
 
 #[path = "../support/mutation.rs"]

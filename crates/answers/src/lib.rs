@@ -4,7 +4,8 @@
 //! asked is a [`query`], a value; the [`suite`] has nine of them with names. What a query means is
 //! fixed by the [`semantics`] of an engine: when a window closes, what is late. [`mod@evaluate`] makes the
 //! run's records again and counts them in one pass; the [`answer`] says of each row whether it is
-//! exact, bracketed or pending. [`mod@compare`] holds a job's rows against it.
+//! exact, bracketed or pending. [`mod@compare`] holds a job's rows against it. [`mod@score`] holds a
+//! detector's alarms against the run's anomalies.
 //!
 //! ```
 //! use fleetstorm_answers::evaluate::{Input, evaluate};
@@ -30,6 +31,7 @@ pub mod engine;
 pub mod error;
 pub mod evaluate;
 pub mod query;
+pub mod score;
 pub mod semantics;
 pub mod suite;
 

@@ -35,6 +35,8 @@ pub enum Purpose {
     Wear = 9,
     /// Bad times of zones.
     Zones = 10,
+    /// A detector that alarms at random: no part of a run.
+    Detector = 64,
 }
 
 /// One deterministic stream of random draws.

@@ -134,7 +134,7 @@ impl Stream {
 
     /// The stream for a reader of incidents alone, by [`Stream::next_incident`], whether their topic is
     /// selected or not.
-    pub(crate) fn of_incidents(manifest: &Manifest, share: Share) -> Stream {
+    pub fn of_incidents(manifest: &Manifest, share: Share) -> Stream {
         let stream = Stream::from_generator(manifest, Generator::of_incidents(manifest, share));
         Stream { close: None, ..stream }
     }
@@ -272,7 +272,7 @@ impl Stream {
 
     /// Takes the incident's change that waits longest on the machine at a place in the share, and hands
     /// it to `take` with its kind; `None` if none waits.
-    pub(crate) fn next_incident<T>(
+    pub fn next_incident<T>(
         &mut self,
         at: usize,
         take: impl FnOnce(IncidentKind, &IncidentRecord<&str>) -> T,

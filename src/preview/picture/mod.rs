@@ -2,8 +2,8 @@
 
 mod graph;
 mod machines;
-mod palette;
-mod panel;
+pub mod palette;
+pub mod panel;
 
 use svg::Document;
 use svg::node::element::{Group, Title};

@@ -29,6 +29,24 @@ impl<'a> Part<'a> {
         Part { manifest, share: Share::WHOLE, dropped: Vec::new(), records: None }
     }
 
+    /// The number of the slot from which on it sent nothing; none where it came to its end.
+    pub(crate) fn cut(&self) -> Option<u64> {
+        self.records?;
+        let mut source = Source::new(self, TopicSet::from_iter([]), 0);
+        let mut cut = 0;
+        while let Some((step, after)) = source.step() {
+            cut = after;
+            source.record(&step, &mut |_, _| {});
+        }
+        Some(cut)
+    }
+
+    /// Whether a slot was dropped.
+    #[inline]
+    pub(crate) fn has_dropped(&self, slot: u64) -> bool {
+        is_dropped(&self.dropped, slot)
+    }
+
     fn is_uncut(&self) -> bool {
         self.dropped.is_empty() && self.records.is_none() && self.share.thread.1 == 1
     }
