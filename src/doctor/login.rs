@@ -73,7 +73,7 @@ mod tests {
         let error = KafkaError::Unauthenticated { bootstrap: "a:1".into(), failure, cause };
         let check = failed(error, SecurityProtocol::of(Some("sasl_ssl")));
         assert_eq!(check.exit_code, Some(ExitCode::BrokerRefused));
-        assert_eq!(check.seen, "the broker doesn't have the SASL mechanism (said the client)");
+        assert_eq!(check.seen, "the broker doesn't support the SASL mechanism (said the client)");
         assert!(check.fix.is_some_and(|fix| fix.contains("sasl.mechanism")));
     }
 }

@@ -288,7 +288,7 @@ fn unauthorized_says_what_to_check() {
     assert_eq!(
         text,
         "the schema registry at URL answered 401 Unauthorized: \
-         it wants a user and password, or a token"
+         it requires a user and password, or a token"
     );
     // Proxies and servers in front answer in HTML.
     let stub = Stub::new(vec![json("401 Unauthorized", "<html>")]);
@@ -372,7 +372,7 @@ fn what_is_no_registry_is_called_so() {
         ),
         (
             Reply::Raw(b"\x15\x03\x03\x00\x02\x02\x50 garbage \r\n\r\n".to_vec()),
-            "it doesn't answer in HTTP (is it https://, or a broker?)",
+            "it doesn't speak HTTP (is it https://, or a broker?)",
         ),
     ] {
         let (error, text) = error_of(reply);
@@ -402,7 +402,7 @@ fn server_errors_are_retried_then_reported() {
     assert_eq!(
         text,
         "the schema registry at URL failed on the subject jobs-value: 500: \
-         Error in the backend data store; look into its log"
+         Error in the backend data store; check its log"
     );
 }
 

@@ -234,7 +234,7 @@ fn secure_a_wrong_password_is_told_so() {
 fn secure_a_mechanism_that_the_broker_lacks_is_told_so() {
     client(sasl("SCRAM-SHA-1", SCRAM, "writer", "scram-secret")).assert_refused(
         &[],
-        &["doesn't have the SASL mechanism", "SCRAM-SHA-512", "sasl.mechanism"],
+        &["doesn't support the SASL mechanism", "SCRAM-SHA-512", "sasl.mechanism"],
     );
 }
 

@@ -27,7 +27,7 @@ mod tests {
         }
         for open in ["0.0.0.0:8081", "192.0.2.1:8081", "[::]:8081"] {
             let caution = caution("registry", open.parse().unwrap()).unwrap_or_default();
-            assert!(caution.contains(open) && caution.contains("password"), "{caution}");
+            assert!(caution.contains(open) && caution.contains("authentication"), "{caution}");
         }
     }
 }

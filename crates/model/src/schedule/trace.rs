@@ -170,7 +170,7 @@ mod tests {
             ("0,1\n1,-5", "line 2"),
             ("", "two instants"),
             ("time,rate\n", "two instants"),
-            ("0,1\ninf,5", "no time"),
+            ("0,1\ninf,5", "not a time"),
             ("5,1\n1,5", "1 s comes after 5 s"),
             ("\u{0}\u{1},\u{2}", "line 1"),
         ] {
