@@ -70,8 +70,8 @@ impl RunArgs {
         if let Some(duration) = self.pace.duration {
             builder = builder.duration(duration);
         }
-        if let Some(behind) = self.pace.close_windows {
-            builder = builder.close_windows(behind);
+        if let Some(after) = self.pace.close_windows {
+            builder = builder.close_windows(after);
         }
         if let Some(start) = self.pace.start {
             builder = builder.start(start);

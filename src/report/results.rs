@@ -42,7 +42,7 @@ pub struct Results {
     /// their last changes still waited for one when the run ended.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub torn: u64,
-    /// Records that were sent behind the run's end to close windows: they are in `records`, and in no
+    /// Records that were sent after the run's end to close windows: they are in `records`, and in no
     /// rate.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub closing: u64,

@@ -211,7 +211,7 @@ impl<S: Sink> Worker<S> {
         }
     }
 
-    /// Closes the windows of a run that has come to its end: sends the records that come behind it. All
+    /// Closes the windows of a run that has come to its end: sends the records that come after it. All
     /// workers have ended before, and all that they sent has arrived, or is given up.
     ///
     /// # Errors

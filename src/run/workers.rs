@@ -110,9 +110,15 @@ impl Workers<'_> {
         let flushed_ns = pacer.now_ns();
         latency.take(self.destination.tallies());
         let rated = self.destination.deliveries();
-        // Behind what may still arrive, they would close windows before its time.
-        if ended == Ending::Complete && self.manifest.close_windows.is_some() && left == 0 {
-            (ended, failure) = self.close(&mut workers);
+        if ended == Ending::Complete && self.manifest.close_windows.is_some() {
+            if left == 0 {
+                (ended, failure) = self.close(&mut workers);
+            } else {
+                // They would make late what may still arrive.
+                tracing::warn!(
+                    "the run closes no windows, since {left} records are unconfirmed: complete it by --resume"
+                );
+            }
         }
         let done_ns = pacer.now_ns();
         let (latencies, log_failed) = latency.finish();

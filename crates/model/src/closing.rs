@@ -1,8 +1,8 @@
-//! The records that close the windows of a run: behind its end, one in each partition that has keys.
+//! The records that close the windows of a run: after its end, one in each partition that has keys.
 //!
 //! A watermark is the least over partitions, and moves by records alone. The last windows of a run
 //! that has ended stay open for ever, unless each partition gets one more record whose event time
-//! lies far enough behind them.
+//! lies far enough after them.
 
 use std::collections::{HashMap, HashSet};
 

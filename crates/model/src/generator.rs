@@ -410,9 +410,9 @@ impl Generator {
         Carries::Status { health, last_heartbeat: last_beat.unwrap_or(timestamp_ms) }
     }
 
-    /// Takes the reading of machine `at` that follows its last, in `round`, at an instant behind the
+    /// Takes the reading of machine `at` that follows its last, in `round`, at an instant after the
     /// run's end. Machines take it in the order in which they would read next.
-    pub fn read_behind_end(&mut self, round: u64, at: usize, timestamp_ms: i64) -> Reading {
+    pub fn read_after_end(&mut self, round: u64, at: usize, timestamp_ms: i64) -> Reading {
         let signals = self.simulation.step(at, round, timestamp_ms);
         Reading { at, round, timestamp_ms, signals }
     }

@@ -48,7 +48,7 @@ pub struct Manifest {
     pub records: Option<u64>,
     /// The run ends this long after its start, on the clock of its pace.
     pub duration: Option<Span>,
-    /// The run closes its windows: in each partition a last record whose event time lies so far behind
+    /// The run closes its windows: in each partition a last record whose event time lies so long after
     /// the run's end. None: it doesn't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close_windows: Option<Span>,
@@ -214,11 +214,11 @@ impl Manifest {
     }
 
     /// The event time of the records that close the run's windows, in milliseconds since the epoch: so
-    /// far behind the timestamp of the run's last slot as was asked for. None where it closes none, or
+    /// long after the timestamp of the run's last slot as was asked for. None where it closes none, or
     /// has no known end.
     pub fn closing_ms(&self) -> Option<i64> {
-        let behind = self.close_windows.filter(|_| self.has_known_end())?;
-        let behind_ms = i64::try_from(behind.duration().as_millis()).unwrap_or(i64::MAX).max(1);
+        let after = self.close_windows.filter(|_| self.has_known_end())?;
+        let after_ms = i64::try_from(after.duration().as_millis()).unwrap_or(i64::MAX).max(1);
         let schedule = self.schedule();
         let by_slots = self.end_slot().unwrap_or(u64::MAX);
         let by_time = self.end_ns().map_or(u64::MAX, |end_ns| schedule.first_due_from(end_ns));
@@ -226,7 +226,7 @@ impl Manifest {
             Some(last) => schedule.time_of(last).timestamp_ms,
             None => self.start.timestamp_millis(),
         };
-        Some(end_ms.saturating_add(behind_ms))
+        Some(end_ms.saturating_add(after_ms))
     }
 
     /// The fleet time that the run spans, from its first round to its last, where that is known

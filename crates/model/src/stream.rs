@@ -52,7 +52,7 @@ pub struct Stream {
     end_slot: u64,
     end_ns: u64,
     end: Option<End>,
-    /// What closes the run's windows behind its end; none where nothing does.
+    /// What closes the run's windows after its end; none where nothing does.
     close: Option<Box<Close>>,
 }
 
@@ -161,7 +161,7 @@ impl Stream {
         }
     }
 
-    /// The stream without the end that its manifest gives it, and what comes behind that.
+    /// The stream without the end that its manifest gives it, and what comes after that.
     pub fn without_end(self) -> Stream {
         Stream { end_slot: u64::MAX, end_ns: u64::MAX, close: None, ..self }
     }
@@ -208,7 +208,7 @@ impl Stream {
         self.slot >= self.generator.slots().len() && self.again.is_none()
     }
 
-    /// What ended the stream; none before its end. What closes windows comes behind it.
+    /// What ended the stream; none before its end. What closes windows comes after it.
     pub fn end(&self) -> Option<End> {
         self.end
     }
@@ -345,7 +345,7 @@ impl Stream {
         }
         let (round, at) = (self.round, self.at);
         // What closes windows is of the reading that comes next, so that none may be taken whose slots
-        // are behind the end: how many that were would depend on the share.
+        // are after the end: how many that were would depend on the share.
         if self.close.is_some()
             && let Some(end) = self.end_before(round, at)
         {
@@ -396,7 +396,7 @@ impl Stream {
         if let Carries::Reading { round } = closing.carries
             && close.reading.is_none_or(|reading| reading.at() != closing.at)
         {
-            let reading = generator.read_behind_end(round, closing.at, closing.timestamp_ms);
+            let reading = generator.read_after_end(round, closing.at, closing.timestamp_ms);
             close.reading = Some(reading);
         }
         Some(Step::Closing(closing))

@@ -160,10 +160,10 @@ impl RunBuilder {
         self
     }
 
-    /// Closes all windows: behind the run's end each partition that has keys gets one more record, whose
-    /// event time lies so far behind the run's last. Needs a run whose end is known, and no shard.
-    pub fn close_windows(mut self, behind: Span) -> Self {
-        self.close_windows = Some(behind);
+    /// Closes all windows: after the run's end each partition that has keys gets one more record, whose
+    /// event time lies so long after the run's last. Needs a run whose end is known, and no shard.
+    pub fn close_windows(mut self, after: Span) -> Self {
+        self.close_windows = Some(after);
         self
     }
 
