@@ -110,6 +110,7 @@ impl Reader {
             // The marks of a transaction that was committed just now may still be on their way.
             let (_, all) = ends_of(&self.uncommitted, partition)?;
             while to < all && asked.elapsed() < COMMITTING {
+                self.interrupted()?;
                 thread::sleep(Duration::from_millis(100));
                 to = ends_of(&self.consumer, partition)?.1;
             }

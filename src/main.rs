@@ -2,7 +2,7 @@
 //! happened.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
@@ -137,6 +137,8 @@ fn expect(
 fn check(args: &CheckArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {
     let options = args.options()?;
     let (settings, registry) = reach(&options.cluster, &options.registry, stop)?;
+    let inputs = options.query.reports.iter().map(PathBuf::as_path);
+    keep_apart(("--report", options.report.as_deref()), inputs.chain(options.output.from.file()))?;
     let file = options.report.as_deref().map(run::report_file).transpose()?;
     let verdict = check::check(&options, settings, registry.as_ref(), stop)?;
     if let (Some(file), Some(path)) = (file, &options.report) {
@@ -152,6 +154,12 @@ fn check(args: &CheckArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, Pro
 fn score(args: &ScoreArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {
     let options = args.options();
     let (settings, registry) = reach(&options.cluster, &options.registry, stop)?;
+    let inputs = || options.reports.iter().map(PathBuf::as_path).chain(options.output.from.file());
+    keep_apart(
+        ("--report", options.report.as_deref()),
+        inputs().chain(options.picture.as_deref()),
+    )?;
+    keep_apart(("--picture", options.picture.as_deref()), inputs())?;
     let file = options.report.as_deref().map(run::report_file).transpose()?;
     let picture = options.picture.as_deref().map(score::picture_file).transpose()?;
     let scored = score::score(&options, settings, registry.as_ref(), stop)?;
@@ -181,6 +189,26 @@ fn reach(
     let url = connection.registry_url(registry);
     let client = url.map(|url| connection.registry(registry, &url, stop)).transpose()?;
     Ok((settings, client))
+}
+
+/// Refuses to write a file over one that is read, or is written besides.
+fn keep_apart<'a>(
+    (option, written): (&str, Option<&Path>),
+    mut others: impl Iterator<Item = &'a Path>,
+) -> Result<(), ProgramError> {
+    let is_same = |other: &&Path| {
+        written.is_some_and(|file| match (fs::canonicalize(file), fs::canonicalize(other)) {
+            (Ok(file), Ok(other)) => file == other,
+            _ => file == *other,
+        })
+    };
+    match others.find(is_same) {
+        Some(file) => Err(ProgramError::Usage(format!(
+            "{} would be written over: give {option} another file",
+            file.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn doctor(args: &DoctorArgs, stop: &StopFlag, quiet: bool) -> Result<ExitCode, ProgramError> {

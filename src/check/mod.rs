@@ -4,7 +4,7 @@
 mod report;
 mod row;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ pub struct CheckOptions {
 
 /// How long a job that still runs is left alone between two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+/// How long the output of a job that still runs must not change to be taken for all of it.
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// Checks the job's output.
 ///
@@ -74,13 +76,18 @@ pub fn check(
     let changelog = options.changelog.unwrap_or_else(|| usual(&question, &semantics));
     let mut taken = Taken::new(changelog, options.at_least_once);
 
-    let deadline = options.follow.map(|within| began + within);
+    // The answer may take its time, which is not the job's.
+    let deadline = options.follow.map(|within| Instant::now() + within);
     let is_over = || deadline.is_none_or(|deadline| Instant::now() >= deadline);
     let mut job = open(options, brokers, registry, stop, &is_over)?;
+    let (mut seen, mut changed) = (0, Instant::now());
     let verdict = loop {
         job.read(registry, |record| taken.take(&rows, record))?;
+        if taken.output.records() != seen {
+            (seen, changed) = (taken.output.records(), Instant::now());
+        }
         let verdict = compare(&answer, question.window(), &taken.output);
-        if is_over() || is_final(&verdict, changelog) {
+        if is_over() || is_final(&verdict, changelog, changed.elapsed()) {
             break verdict;
         }
         pause(stop)?;
@@ -126,11 +133,11 @@ fn open(
     }
 }
 
-/// Whether what comes later can't change the verdict: all is there, or an append log holds a row that
-/// is wrong.
-fn is_final(verdict: &Verdict, changelog: Changelog) -> bool {
+/// Whether a job that still runs need not be waited for: all is there, and nothing has come for a while
+/// that could be once too often; or an append log holds a row that is wrong.
+fn is_final(verdict: &Verdict, changelog: Changelog, unchanged: Duration) -> bool {
     match verdict.outcome {
-        Outcome::Right => true,
+        Outcome::Right => verdict.records > 0 && unchanged >= SETTLED,
         Outcome::Wrong => changelog == Changelog::Append,
         Outcome::Incomplete => false,
     }
@@ -178,7 +185,7 @@ impl Taken {
                 return Ok(());
             }
             Err(why) => {
-                self.output.add_undecodable(record.place, || why.clone());
+                self.output.add_undecodable(record.place, || why.to_string());
                 return Ok(());
             }
         };
@@ -210,6 +217,14 @@ impl Taken {
 }
 
 impl OutputLocation {
+    /// The file, where it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            OutputLocation::Topic(_) => None,
+            OutputLocation::File(path) => Some(path),
+        }
+    }
+
     /// It in words.
     pub fn words(&self) -> String {
         match self {

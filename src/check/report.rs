@@ -132,7 +132,7 @@ pub(super) fn report(
     let shown = verdict.counts.right + verdict.counts.within_bracket + verdict.counts.duplicated;
     if verdict.outcome == Outcome::Incomplete && verdict.counts.missing == 0 && shown == 0 {
         notes.push(
-            "every window is pending, so that nothing is shown: end the run by --close-windows"
+            "every answer that isn't there is pending or may be missing, so that nothing is shown: end the run by --close-windows, and see `fleetstorm expect`"
                 .to_owned(),
         );
     }
@@ -182,6 +182,7 @@ impl CheckReport {
         let named = [
             (counts.right, "right"),
             (counts.within_bracket, "within their bracket"),
+            (counts.may_be_missing, "missing, as they may be"),
             (counts.wrong, "wrong"),
             (counts.missing, "missing"),
             (counts.extra, "extra"),
@@ -217,6 +218,9 @@ impl CheckReport {
             writeln!(out, "Note: {note}.")?;
         }
         let said = match self.verdict {
+            Outcome::Right if self.counts.duplicated > 0 => {
+                "right: every answer that is determined is there, some more than once"
+            }
             Outcome::Right => "right: every answer that is determined is there, once",
             Outcome::Wrong => "wrong",
             Outcome::Incomplete => "incomplete: nothing is wrong, and answers are missing",

@@ -115,10 +115,10 @@ impl<'a> RowReader<'a> {
         match (start, end, size_ms) {
             (Some(start_ms), Some(end_ms), _) => Ok(Bounds { start_ms, end_ms }),
             (Some(start_ms), None, Some(size_ms)) => {
-                Ok(Bounds { start_ms, end_ms: start_ms + size_ms })
+                Ok(Bounds { start_ms, end_ms: start_ms.saturating_add(size_ms) })
             }
             (None, Some(end_ms), Some(size_ms)) => {
-                Ok(Bounds { start_ms: end_ms - size_ms, end_ms })
+                Ok(Bounds { start_ms: end_ms.saturating_sub(size_ms), end_ms })
             }
             (Some(_), None, None) => Err(no_column(content, "window_end")),
             (None, _, _) => Err(no_column(content, "window_start")),

@@ -130,7 +130,8 @@ pub struct CheckArgs {
     /// Repeated rows are no fault: the job delivers at least once.
     #[arg(long, help_heading = "Output")]
     pub at_least_once: bool,
-    /// The job still runs: read on until every answer is there and right, as long as --within.
+    /// The job still runs: read on until every answer is right and nothing more has come for 3 s, at
+    /// most as long as --within.
     #[arg(long, requires = "output_topic", help_heading = "Output")]
     pub follow: bool,
     /// How long --follow goes on.

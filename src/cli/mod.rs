@@ -562,7 +562,7 @@ pub struct PaceArgs {
     /// End this long after the start.
     #[arg(long, value_name = "TIME")]
     pub duration: Option<Span>,
-    /// Close all windows: behind the end of the run send one more record to every partition, its event
+    /// Close all windows: after the end of the run send one more record to every partition, its event
     /// time this long after the run's last. Needs a run that ends, and no --shard. A partition that
     /// no machine's name goes to gets none: there a job needs an idle timeout.
     #[arg(long, value_name = "TIME", conflicts_with = "shard")]

@@ -27,7 +27,8 @@ pub struct ScoreArgs {
     pub merge_gap: Wait,
     /// Rows of this score or a higher one are alarms; all rows rank readings [default: each row is an
     /// alarm].
-    #[arg(long, value_name = "SCORE", allow_hyphen_values = true, help_heading = "How")]
+    #[arg(long, value_name = "SCORE", allow_hyphen_values = true, help_heading = "How",
+        value_parser = finite)]
     pub threshold: Option<f64>,
     /// The brokers.
     #[command(flatten)]
@@ -48,6 +49,12 @@ Columns of the output:
   machine_id  the machine; a key that is plain text stands for it
   timestamp   the alarm's event time: epoch milliseconds, or an instant in UTC
   score       how sure the detector is, the higher the surer; may be missing";
+
+/// A score that others can be compared with.
+fn finite(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.ok_or_else(|| "give a number, as 0.5".to_owned())
+}
 
 impl ScoreArgs {
     /// What is scored, and how.

@@ -1,7 +1,7 @@
 //! Checks that the bootstrap addresses accept connections. Lookups and connections are bounded in time.
 
 use std::fmt;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
@@ -62,7 +62,8 @@ impl Address {
     /// Opens a connection until `until`, to the first of the name's addresses that accepts. They are
     /// tried side by side, each a little after the one before (RFC 8305).
     pub fn connect(&self, until: Instant) -> Result<TcpStream, ConnectFailure> {
-        let addresses = self.look_up(until).map_err(ConnectFailure::Unknown)?;
+        let unknown = |error: io::Error| ConnectFailure::Unknown(error.to_string());
+        let addresses = self.look_up(until).map_err(unknown)?;
         let (told, outcomes) = mpsc::channel();
         for (nth, address) in addresses.into_iter().enumerate() {
             let told = told.clone();
@@ -84,15 +85,15 @@ impl Address {
     }
 
     /// The addresses of its name, or why there are none.
-    fn look_up(&self, until: Instant) -> Result<Vec<SocketAddr>, String> {
+    fn look_up(&self, until: Instant) -> io::Result<Vec<SocketAddr>> {
         let left = until.saturating_duration_since(Instant::now()).max(LEAST);
         let (host, port) = (self.host.clone(), self.port);
         // The system's lookup has no timeout.
         let found = within(left, move || {
             let found = (host.as_str(), port).to_socket_addrs();
-            found.map(Vec::from_iter).map_err(|error| error.to_string())
+            found.map(Vec::from_iter)
         });
-        found.unwrap_or_else(|| Err("the lookup took too long".to_owned()))
+        found.unwrap_or_else(|| Err(io::Error::other("the lookup took too long")))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::output::{Verbosity, print_status};
 use crate::pacing::StopFlag;
 use crate::registry::Registry;
 use crate::report::Results;
+use crate::report::results::Ending;
 use crate::sink::kafka::{Cluster, KafkaSettings, publish};
 use crate::sink::stdout;
 use crate::verify::runs::Runs;
@@ -190,6 +191,12 @@ pub fn delivery_notes(runs: &Runs) -> Vec<String> {
         let (some, all) = (runs.runs.len(), runs.runs[0].shard.count());
         notes.push(format!("{some} of {all} shards were given: the answer is of their machines"));
     }
+    if closed_nothing(runs) {
+        notes.push(
+            "the run sent nothing that closes its windows, and the answer counts that: complete it by `fleetstorm run --resume`"
+                .to_owned(),
+        );
+    }
     let lost: u64 = runs.told.iter().map(|told| told.failed).sum();
     if lost > 0 {
         notes.push(format!(
@@ -197,6 +204,15 @@ pub fn delivery_notes(runs: &Runs) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// Whether a run that was to close its windows came to its end without doing so, since records were
+/// still unconfirmed.
+fn closed_nothing(runs: &Runs) -> bool {
+    let is_so = |results: &Results| {
+        results.ended == Ending::Complete && results.closing + results.already_there == 0
+    };
+    runs.manifest().close_windows.is_some() && runs.results.iter().flatten().any(is_so)
 }
 
 /// The parts that the runs consist of.

@@ -31,14 +31,16 @@ impl Cell {
             (Cell::Text(text), Kind::Text) => Value::Text(text.clone()),
             (Cell::Long(number), Kind::Text) => Value::Text(number.to_string()),
             (Cell::Bool(value), Kind::Text) => Value::Text(value.to_string()),
-            (Cell::Long(number), Kind::Long | Kind::Double) => Value::Long(*number),
-            (Cell::Double(number), Kind::Long | Kind::Double) => Value::Double(*number),
+            (Cell::Long(number), Kind::Long) => Value::Long(*number),
+            (Cell::Long(number), Kind::Double) => Value::Double(*number as f64),
+            (Cell::Double(number), Kind::Long) => whole(*number),
+            (Cell::Double(number), Kind::Double) => Value::Double(*number),
             (Cell::Bool(value), Kind::Bool) => Value::Bool(*value),
             // Of CSV.
             (Cell::Text(text), _) if text.is_empty() => Value::Null,
             (Cell::Text(text), Kind::Long) => match text.parse() {
                 Ok(number) => Value::Long(number),
-                Err(_) => Value::Double(text.parse().ok()?),
+                Err(_) => whole(text.parse().ok()?),
             },
             (Cell::Text(text), Kind::Double) => Value::Double(text.parse().ok()?),
             (Cell::Text(text), Kind::Bool) => Value::Bool(text.to_ascii_lowercase().parse().ok()?),
@@ -51,7 +53,7 @@ impl Cell {
     /// ahead of UTC, where it doesn't say so itself. None where it tells none.
     pub fn instant_ms(&self, offset_ms: i64) -> Option<i64> {
         match self {
-            Cell::TimeMs(ms) => Some(ms - offset_ms),
+            Cell::TimeMs(ms) => Some(ms.saturating_sub(offset_ms)),
             Cell::Long(ms) => Some(*ms),
             Cell::Text(text) => {
                 if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
@@ -81,6 +83,12 @@ impl Cell {
     }
 }
 
+/// A number of a column of whole numbers: one with a fraction stays what it is, and is wrong.
+fn whole(number: f64) -> Value {
+    let is_whole = number.fract() == 0.0 && number.abs() < 2f64.powi(53);
+    if is_whole { Value::Long(number as i64) } else { Value::Double(number) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +112,10 @@ mod tests {
     fn cells_become_values_of_their_columns() {
         let text = |text: &str| Cell::Text(text.into());
         assert_eq!(text("7").value(Kind::Long), Some(Value::Long(7)));
+        assert_eq!(text("7.0").value(Kind::Long), Some(Value::Long(7)));
+        assert_eq!(Cell::Double(7.0).value(Kind::Long), Some(Value::Long(7)));
+        assert_eq!(Cell::Double(7.5).value(Kind::Long), Some(Value::Double(7.5)));
+        assert_eq!(Cell::Long(7).value(Kind::Double), Some(Value::Double(7.0)));
         assert_eq!(text("7.5").value(Kind::Double), Some(Value::Double(7.5)));
         assert_eq!(text("TRUE").value(Kind::Bool), Some(Value::Bool(true)));
         assert_eq!(text("").value(Kind::Double), Some(Value::Null));

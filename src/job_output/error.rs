@@ -9,6 +9,11 @@ use crate::consume::ConsumeError;
 use crate::registry::RegistryError;
 use crate::sink::kafka::KafkaError;
 
+/// Why a record can't be decoded, in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DecodeError(pub(super) String);
+
 /// Why a job's output can't be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -7,7 +7,7 @@ use fleetstorm_answers::compare::Place;
 
 use super::key::Key;
 use super::value;
-use super::{Cell, Content, DataFormat, JobOutputError, JobOutputOptions, JobRecord};
+use super::{Cell, Content, DataFormat, DecodeError, JobOutputError, JobOutputOptions, JobRecord};
 
 /// A file of rows.
 #[derive(Debug)]
@@ -16,6 +16,9 @@ pub struct FileSource {
     text: Vec<u8>,
     format: DataFormat,
 }
+
+/// What some programs put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl FileSource {
     /// Reads the file; what is written to it later isn't seen.
@@ -29,7 +32,10 @@ impl FileSource {
             return Err(JobOutputError::FileFormat);
         }
         let failed = |source| JobOutputError::File { path: path.to_owned(), source };
-        let text = fs::read(path).map_err(failed)?;
+        let mut text = fs::read(path).map_err(failed)?;
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len());
+        }
         Ok(FileSource { path: path.to_owned(), text, format })
     }
 
@@ -39,7 +45,7 @@ impl FileSource {
         each: &mut impl FnMut(JobRecord<'_>) -> Result<(), JobOutputError>,
     ) -> Result<(), JobOutputError> {
         let text = std::mem::take(&mut self.text);
-        let mut add = |line, content: Result<Content, String>| {
+        let mut add = |line, content: Result<Content, DecodeError>| {
             let place = Place::Line { line };
             each(JobRecord { place, written: None, key: None, content: content.map(Some) })
         };
@@ -62,12 +68,11 @@ impl FileSource {
                 Ok(record) => {
                     let line = record.position().map_or(at as u64 + 2, csv::Position::line);
                     let cells = names.iter().zip(&record);
-                    let cells =
-                        cells.map(|(name, cell)| (name.to_owned(), Cell::Text(cell.to_owned())));
+                    let cells = cells.map(|(name, cell)| (name.to_owned(), plain(cell)));
                     add(line, Ok(row(cells.collect())))?;
                 }
                 Err(error) if error.is_io_error() => return Err(self.wrong(&error)),
-                Err(error) => add(at as u64 + 2, Err(error.to_string()))?,
+                Err(error) => add(at as u64 + 2, Err(DecodeError(error.to_string())))?,
             }
         }
         Ok(())
@@ -78,10 +83,15 @@ impl FileSource {
     }
 }
 
-fn json_line(line: &[u8]) -> Result<Content, String> {
+/// A cell of CSV, which has nothing for null but nothing.
+fn plain(cell: &str) -> Cell {
+    if cell.is_empty() { Cell::Null } else { Cell::Text(cell.to_owned()) }
+}
+
+fn json_line(line: &[u8]) -> Result<Content, DecodeError> {
     match value::json(line)? {
         Key::Named(cells) => Ok(row(cells)),
-        Key::Plain(_) => Err("it is no JSON object".to_owned()),
+        Key::Plain(_) => Err(DecodeError("it is no JSON object".to_owned())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Cell, Cells};
+use super::{Cell, Cells, DecodeError};
 
 /// The windows that Kafka Streams and ksqlDB put behind a key's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl WindowedKey {
     ///
     /// # Errors
     /// Why the bytes are no such key.
-    pub fn take(self, key: &[u8]) -> Result<(&[u8], KeyWindow), String> {
+    pub fn take(self, key: &[u8]) -> Result<(&[u8], KeyWindow), DecodeError> {
         let cut = |key: &'_ [u8]| key.len().checked_sub(8).map(|at| key.split_at(at).0.len());
         let number = |key: &[u8]| {
             let at = cut(key)?;
@@ -52,8 +52,13 @@ impl WindowedKey {
             Some((at, i64::from_be_bytes(bytes)))
         };
         let is_instant = |ms: i64| (0..LATEST_MS).contains(&ms);
-        let wrong =
-            || format!("a key of {} bytes has no {} window behind it", key.len(), self.name());
+        let wrong = || {
+            DecodeError(format!(
+                "a key of {} bytes has no {} window behind it",
+                key.len(),
+                self.name()
+            ))
+        };
         let (at, start_ms) = number(key).filter(|&(_, ms)| is_instant(ms)).ok_or_else(wrong)?;
         match self {
             WindowedKey::Time => Ok((&key[..at], KeyWindow { start_ms, end_ms: None })),
@@ -89,10 +94,10 @@ impl FromStr for WindowedKey {
 ///
 /// # Errors
 /// Why it is none.
-pub fn text(key: &[u8]) -> Result<Key, String> {
+pub fn text(key: &[u8]) -> Result<Key, DecodeError> {
     match std::str::from_utf8(key) {
         Ok(text) if !text.contains('\0') => Ok(Key::Plain(Cell::Text(text.to_owned()))),
-        _ => Err(format!("a key of {} bytes is no text", key.len())),
+        _ => Err(DecodeError(format!("a key of {} bytes is no text", key.len()))),
     }
 }
 

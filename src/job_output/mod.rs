@@ -18,7 +18,7 @@ use fleetstorm_answers::compare::Place;
 
 pub use cell::Cell;
 pub use columns::Columns;
-pub use error::JobOutputError;
+pub use error::{DecodeError, JobOutputError};
 pub use key::{KeyWindow, WindowedKey};
 
 use crate::pacing::StopFlag;
@@ -80,7 +80,7 @@ pub struct JobRecord<'a> {
     /// The bytes of its key; none where it has none.
     pub key: Option<&'a [u8]>,
     /// What it holds: nothing where its value is null, or why it can't be decoded.
-    pub content: Result<Option<Content>, String>,
+    pub content: Result<Option<Content>, DecodeError>,
 }
 
 /// What a record holds.

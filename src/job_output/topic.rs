@@ -6,7 +6,8 @@ use rdkafka::message::{BorrowedMessage, Message, Timestamp};
 use super::key::{self, Key};
 use super::value::{self, Schemas};
 use super::{
-    Content, DataFormat, JobOutputError, JobOutputOptions, JobRecord, Reach, WindowedKey, WrittenAt,
+    Content, DataFormat, DecodeError, JobOutputError, JobOutputOptions, JobRecord, Reach,
+    WindowedKey, WrittenAt,
 };
 use crate::consume::Reader;
 use crate::registry::Registry;
@@ -115,13 +116,13 @@ impl Decoder {
         key: Option<&[u8]>,
         value: &[u8],
         registry: Option<&Registry>,
-    ) -> Result<Result<Content, String>, JobOutputError> {
+    ) -> Result<Result<Content, DecodeError>, JobOutputError> {
         let value = match self.decode(self.value_format, value, registry)? {
             Ok(Key::Named(cells)) => cells,
             Ok(Key::Plain(cell)) => {
-                return Ok(Err(format!("its value is no row: {}", cell.words())));
+                return Ok(Err(DecodeError(format!("its value is no row: {}", cell.words()))));
             }
-            Err(why) => return Ok(Err(format!("its value: {why}"))),
+            Err(why) => return Ok(Err(DecodeError(format!("its value: {why}")))),
         };
         let mut content = Content { value, key: Vec::new(), plain_key: None, window: None };
         let Some(mut key) = key else { return Ok(Ok(content)) };
@@ -136,7 +137,7 @@ impl Decoder {
             Ok(Key::Plain(cell)) => content.plain_key = Some(cell),
             // Who says nothing of keys may have all columns in the value.
             Err(_) if self.key_format == DataFormat::Text => {}
-            Err(why) => return Ok(Err(format!("its key: {why}"))),
+            Err(why) => return Ok(Err(DecodeError(format!("its key: {why}")))),
         }
         Ok(Ok(content))
     }
@@ -146,7 +147,7 @@ impl Decoder {
         format: DataFormat,
         bytes: &[u8],
         registry: Option<&Registry>,
-    ) -> Result<Result<Key, String>, JobOutputError> {
+    ) -> Result<Result<Key, DecodeError>, JobOutputError> {
         Ok(match format {
             DataFormat::Avro => self.schemas.decode(bytes, registry)?,
             DataFormat::Json => value::json(bytes),

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use fleetstorm_model::encoding::SchemaId;
 
 use super::key::Key;
-use super::{Cell, Cells, JobOutputError};
+use super::{Cell, Cells, DecodeError, JobOutputError};
 use crate::registry::{Registry, RegistryError};
 
 /// Bytes before an Avro value: a zero and the schema's id.
@@ -20,7 +20,7 @@ const HEADER: usize = 5;
 
 /// The schemas by which a topic's records were written, each asked for once.
 #[derive(Debug, Default)]
-pub struct Schemas(HashMap<u32, Result<Schema, String>>);
+pub struct Schemas(HashMap<u32, Result<Schema, DecodeError>>);
 
 impl Schemas {
     /// Decodes Avro in Confluent's wire format.
@@ -31,10 +31,10 @@ impl Schemas {
         &mut self,
         bytes: &[u8],
         registry: Option<&Registry>,
-    ) -> Result<Result<Key, String>, JobOutputError> {
+    ) -> Result<Result<Key, DecodeError>, JobOutputError> {
         let (Some(&[0, a, b, c, d]), Some(mut datum)) = (bytes.first_chunk(), bytes.get(HEADER..))
         else {
-            return Ok(Err(no_header(bytes)));
+            return Ok(Err(DecodeError(no_header(bytes))));
         };
         let schema = match self.schema(u32::from_be_bytes([a, b, c, d]), registry)? {
             Ok(schema) => schema,
@@ -45,10 +45,10 @@ impl Schemas {
             .and_then(|reader| reader.read_value(&mut datum));
         Ok(match decoded {
             Ok(_) if !datum.is_empty() => {
-                Err(format!("{} bytes are left behind its Avro value", datum.len()))
+                Err(DecodeError(format!("{} bytes are left behind its Avro value", datum.len())))
             }
             Ok(value) => Ok(named(value)),
-            Err(error) => Err(format!("it doesn't fit its schema: {error}")),
+            Err(error) => Err(DecodeError(format!("it doesn't fit its schema: {error}"))),
         })
     }
 
@@ -56,17 +56,19 @@ impl Schemas {
         &mut self,
         id: u32,
         registry: Option<&Registry>,
-    ) -> Result<&Result<Schema, String>, JobOutputError> {
+    ) -> Result<&Result<Schema, DecodeError>, JobOutputError> {
         let unknown = match self.0.entry(id) {
             Entry::Occupied(known) => return Ok(known.into_mut()),
             Entry::Vacant(unknown) => unknown,
         };
         let registry = registry.ok_or(JobOutputError::NoRegistry)?;
         Ok(unknown.insert(match registry.schema(SchemaId(id)) {
-            Ok(stored) => {
-                stored.parse().map_err(|error| format!("schema {id} is no Avro: {error}"))
+            Ok(stored) => stored
+                .parse()
+                .map_err(|error| DecodeError(format!("schema {id} is no Avro: {error}"))),
+            Err(RegistryError::NotFound { .. }) => {
+                Err(DecodeError(format!("the registry has no schema {id}")))
             }
-            Err(RegistryError::NotFound { .. }) => Err(format!("the registry has no schema {id}")),
             Err(error) => return Err(error.into()),
         }))
     }
@@ -76,9 +78,9 @@ impl Schemas {
 ///
 /// # Errors
 /// Why it can't be decoded.
-pub fn json(bytes: &[u8]) -> Result<Key, String> {
+pub fn json(bytes: &[u8]) -> Result<Key, DecodeError> {
     let value: Json = serde_json::from_reader(Cursor::new(bytes))
-        .map_err(|error| format!("it is no JSON: {error}"))?;
+        .map_err(|error| DecodeError(format!("it is no JSON: {error}")))?;
     Ok(match value {
         Json::Object(fields) => {
             Key::Named(fields.into_iter().map(|(name, value)| (name, json_cell(value))).collect())
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_is_no_avro_says_why() {
-        let why = |bytes: &[u8]| Schemas::default().decode(bytes, None).unwrap().unwrap_err();
+        let why = |bytes: &[u8]| Schemas::default().decode(bytes, None).unwrap().unwrap_err().0;
         assert!(why(b"{\"a\":1}").contains("looks like JSON"));
         assert!(why(b"\0\0").contains("too few"));
         assert!(why(b"zone-a").contains("0x7a"));

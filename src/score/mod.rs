@@ -144,7 +144,7 @@ impl Taken {
                 Err(Misfit::NoColumn(error)) if self.alarms.rows() == 0 => return Err(error),
                 Err(misfit) => misfit.to_string(),
             },
-            Err(why) => why.clone(),
+            Err(why) => why.to_string(),
         };
         self.undecodable += 1;
         if self.undecoded.len() < EXAMPLES {

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Finished, Running, SOON, command, run};
+use crate::support::{Finished, Running, SOON, command, now_ms, run};
 
 /// A run of one thread, backdated, whose last windows stay open.
 struct Made {
@@ -138,6 +140,9 @@ fn columns_have_other_names_and_csv_other_forms() {
     made.ask("check", &options).fails(2, &["no column `zone`", "CNT", "--columns zone="]);
     let unknown = made.ask("check", &format!("{options} --columns zones=Z"));
     unknown.fails(2, &["--columns names `zones`", "readings"]);
+    // As some programs write UTF-8.
+    made.file("output.csv", &format!("\u{feff}{}", lines.join("\n")));
+    made.ask("check", &format!("{options} {columns}")).exits(0);
     // A cell that is no number is shown, and the rest is checked.
     lines[1] = lines[1].replace("zone-", "zone-x,");
     lines[2] = lines[2].rsplit_once(',').map(|(row, _)| format!("{row},much")).expect("a row");
@@ -246,6 +251,105 @@ fn windowed_keys_of_streams_are_read_and_tombstones_delete() {
 }
 
 #[test]
+fn columns_are_taken_from_keys_of_json_and_avro() {
+    let (made, own) = (Made::new(), Own::start());
+    let value = |row: &Value| {
+        let mut row = row.clone();
+        row.as_object_mut().expect("a row").remove("zone");
+        Some(row.to_string().into_bytes())
+    };
+    let zone = |row: &Value| row["zone"].as_str().expect("a zone").to_owned();
+    let schema = json!({"schema": json!({
+        "type": "record",
+        "name": "Zone",
+        "fields": [{"name": "Z", "type": ["null", "string"]}],
+    })
+    .to_string()});
+    let url = format!("{}/subjects/zone-key/versions", own.running.told("Registry:"));
+    let answer = reqwest::blocking::Client::new().post(url).json(&schema).send();
+    let answer: Value = answer.and_then(|answer| answer.json()).expect("the registry answers");
+    let id = answer["id"].as_u64().expect("an id") as u32;
+    // A zero, the schema's id; of the union its second, then the text's length as a zigzag.
+    let avro = |zone: &str| {
+        [&[0][..], &id.to_be_bytes(), &[2, 2 * zone.len() as u8], zone.as_bytes()].concat()
+    };
+    let write = |topic: &str, key: &dyn Fn(&str) -> Vec<u8>| {
+        let records =
+            made.closed().iter().map(|row| (key(&zone(row)), value(row))).collect::<Vec<_>>();
+        own.write(topic, &records);
+    };
+    write("text", &|zone| zone.as_bytes().to_vec());
+    write("json", &|zone| json!({"Z": zone}).to_string().into_bytes());
+    write("avro", &avro);
+    for (format, columns) in
+        [("text", ""), ("json", "--columns zone=Z"), ("avro", "--columns zone=Z")]
+    {
+        let asked = format!(
+            "zone-load --output-topic {format} --value-format json --key-format {format} {columns} {}",
+            own.reach
+        );
+        let checked = made.ask("check", &format!("{asked} --report=-"));
+        checked.exits(0);
+        assert_eq!(count(&checked, "right"), made.closed().len() as u64, "{format}");
+    }
+    let other = format!(
+        "zone-load --output-topic text --value-format json --key-format avro {}",
+        own.reach
+    );
+    made.ask("check", &other).fails(2, &["its key", "--key-format"]);
+}
+
+/// How late answers are is what the broker's clock says, after a window's end.
+#[test]
+fn answers_that_come_late_are_told_by_the_broker_s_clock() {
+    let own = Own::start();
+    let directory = TempDir::new().expect("there is room");
+    let report = directory.path().join(MANIFEST);
+    let options = "run -q --sink=null --seed=3 --machines=20 --rate=200 --duration=3s --threads=1 --time=live";
+    let report = format!("--report={}", report.display());
+    run(&options.split_whitespace().chain([report.as_str()]).collect::<Vec<_>>()).exits(0);
+    let made = Made { directory, rows: Vec::new() };
+    let asked = format!("zone-load --window tumble:1s {}", own.reach);
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", own.running.told("Broker:"))
+        .create()
+        .expect("an admin client");
+    let topic = NewTopic::new("appended", 1, TopicReplication::Fixed(1))
+        .set("message.timestamp.type", "LogAppendTime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one");
+    let made_topic = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()));
+    assert!(made_topic.expect("an answer")[0].is_ok());
+    let before = now_ms();
+    for topic in ["appended", "created"] {
+        made.ask("expect", &format!("{asked} --to-topic {topic}")).exits(0);
+    }
+    let told = |topic: &str, engine: &str| {
+        let asked = format!("{asked} --semantics {engine} --output-topic {topic} --report=-");
+        made.ask("check", &asked).exits(0).report()
+    };
+    let appended = told("appended", "flink-sql");
+    let first_end = first_window_end(&made, &asked);
+    assert_eq!(appended["lateness"]["clock"], "append_time");
+    let longest = appended["lateness"]["max_ms"].as_i64().expect("a time");
+    assert!(longest >= before - first_end && longest <= now_ms() - first_end, "{appended}");
+    // The answer's records carry the windows' ends.
+    let created = told("created", "flink-sql");
+    assert_eq!(created["lateness"]["clock"], "create_time");
+    assert_eq!(created["lateness"]["max_ms"], 0);
+    // Kafka Streams stamps its records by event time, which says nothing.
+    assert!(told("created", "kafka-streams")["lateness"].is_null());
+}
+
+/// The end of the first window of an answer.
+fn first_window_end(made: &Made, asked: &str) -> i64 {
+    let asked: Vec<&str> = asked.split(" -b ").collect();
+    let answer = made.ask("expect", &format!("{} --format=json", asked[0]));
+    let first: Value =
+        serde_json::from_str(answer.stdout.lines().next().expect("a row")).expect("JSON");
+    first["window_end"].as_i64().expect("ms")
+}
+
+#[test]
 fn what_can_not_be_decoded_is_counted_and_shown() {
     let (made, own) = (Made::new(), Own::start());
     let asked = format!("zone-load {}", own.reach);
@@ -285,6 +389,12 @@ fn a_job_that_still_runs_is_waited_for() {
 #[test]
 fn what_does_not_go_together_is_refused() {
     let made = Made::new();
+    // A report that would take the place of what is read.
+    let rows = made.closed();
+    let manifest = made.directory.path().join(MANIFEST);
+    let over = made.check(&rows, &format!("--report {}", manifest.display()));
+    over.fails(2, &["would be written over", "--report"]);
+    made.check(&rows, "").exits(0);
     let nowhere = made.ask("check", "zone-load");
     assert!(nowhere.exits(2).stderr.contains("--output-topic <TOPIC>"), "{}", nowhere.stderr);
     made.ask("check", "zone-load --output-topic t").fails(2, &["--schema-registry"]);

@@ -49,7 +49,9 @@ pub fn publish(
     records: impl Iterator<Item = PublishedRecord>,
 ) -> Result<u64, KafkaError> {
     if cluster.partitions(topic)?.is_none() {
-        Admin::new(cluster)?.create(&[(topic.to_owned(), BTreeMap::new())], 1, None)?;
+        // Records of the past would be gone at the broker's next look at its retention.
+        let config = BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]);
+        Admin::new(cluster)?.create(&[(topic.to_owned(), config)], 1, None)?;
     }
     let settings = cluster.settings();
     let context = Deliveries { tokens: settings.tokens.clone(), ..Deliveries::default() };

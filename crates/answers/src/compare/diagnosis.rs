@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::output::OutputRow;
+use super::output::{Output, OutputRow};
 use crate::answer::{Answer, Row, Value};
 use crate::query::{Bounds, Length, Window};
 
@@ -15,6 +15,7 @@ const QUARTER_HOUR_MS: i64 = 15 * 60_000;
 pub(super) fn notes(
     answer: &Answer,
     window: Window,
+    output: &Output,
     extra: &[&OutputRow],
     missing: &[&Row],
 ) -> Vec<String> {
@@ -27,12 +28,23 @@ pub(super) fn notes(
         Window::Session { .. } => [split(extra, missing), moved(answer, &bounds)],
         Window::None => [None, None],
     };
-    notes.into_iter().flatten().collect()
+    notes.into_iter().chain([replaced(output, missing)]).flatten().collect()
+}
+
+/// Rows took each other's places, and some are missing.
+fn replaced(output: &Output, missing: &[&Row]) -> Option<String> {
+    let is_so = output.replaced() > 0 && !missing.is_empty();
+    is_so.then(|| {
+        format!(
+            "{} upserts took the place of a row of another window or key, so that Kafka's keys are not those of rows: say --mode append, or --windowed-key if windows stand behind them",
+            output.replaced()
+        )
+    })
 }
 
 /// Most extra windows have one other length.
 fn other_length(extra: &[Bounds], size_ms: i64) -> Option<String> {
-    let lengths = extra.iter().map(|window| window.end_ms - window.start_ms);
+    let lengths = extra.iter().map(|window| window.end_ms.saturating_sub(window.start_ms));
     let length_ms = most_common(lengths.filter(|&length_ms| length_ms != size_ms), extra.len())?;
     let (found, asked) = (Length(length_ms), Length(size_ms));
     Some(format!("windows of {found} are there, and the query's are of {asked}"))
@@ -42,11 +54,14 @@ fn other_length(extra: &[Bounds], size_ms: i64) -> Option<String> {
 fn moved(answer: &Answer, extra: &[Bounds]) -> Option<String> {
     let expected: Vec<Bounds> = answer.rows.iter().filter_map(|row| row.window).collect();
     let is_there = |window: &Bounds, by_ms: i64| {
-        let moved = Bounds { start_ms: window.start_ms - by_ms, end_ms: window.end_ms - by_ms };
+        let moved = Bounds {
+            start_ms: window.start_ms.saturating_sub(by_ms),
+            end_ms: window.end_ms.saturating_sub(by_ms),
+        };
         expected.binary_search(&moved).is_ok()
     };
     let first = |windows: &[Bounds]| windows.iter().map(|window| window.start_ms).min();
-    let by_ms = first(extra)? - first(&expected)?;
+    let by_ms = first(extra)?.saturating_sub(first(&expected)?);
     let fitting = extra.iter().filter(|window| is_there(window, by_ms)).count();
     if by_ms == 0 || by_ms % QUARTER_HOUR_MS != 0 || fitting * 2 <= extra.len() {
         return None;

@@ -58,7 +58,9 @@ pub fn compare(answer: &Answer, window: Window, output: &Output) -> Verdict {
         matched.rows += 1;
         matched.first.get_or_insert(row);
         if values::is_right(answer, expected, row) {
-            lateness.extend(row.written_ms.zip(row.window).map(|(at, window)| at - window.end_ms));
+            lateness.extend(
+                row.written_ms.zip(row.window).map(|(at, window)| at.saturating_sub(window.end_ms)),
+            );
         } else {
             matched.wrong.get_or_insert(row);
         }
@@ -78,6 +80,9 @@ pub fn compare(answer: &Answer, window: Window, output: &Output) -> Verdict {
         if kind == FindingKind::Missing {
             missing.push(expected);
         }
+        if kind == FindingKind::Duplicated && output.may_repeat() {
+            continue;
+        }
         findings.add(kind, || match matched.wrong.or(matched.first) {
             Some(row) => Finding {
                 fields: values::wrong_fields(answer, expected, row),
@@ -92,7 +97,7 @@ pub fn compare(answer: &Answer, window: Window, output: &Output) -> Verdict {
         records: output.records(),
         deleted: output.deleted(),
         lateness: Lateness::of(lateness),
-        notes: diagnosis::notes(answer, window, &extra, &missing),
+        notes: diagnosis::notes(answer, window, output, &extra, &missing),
         findings: findings.0,
         undecodable: output.first_undecodable().to_vec(),
     }
@@ -104,7 +109,7 @@ fn absent(expected: &Row) -> FindingKind {
         Certainty::Exact => FindingKind::Missing,
         Certainty::Pending => FindingKind::Pending,
         Certainty::Bracketed(bracket) if bracket.pending => FindingKind::Pending,
-        Certainty::Bracketed(bracket) if bracket.may_be_missing => FindingKind::WithinBracket,
+        Certainty::Bracketed(bracket) if bracket.may_be_missing => FindingKind::MayBeMissing,
         Certainty::Bracketed(_) => FindingKind::Missing,
     }
 }

@@ -60,6 +60,8 @@ pub struct Output {
     appended: Vec<OutputRow>,
     /// Of upserts, the last row of each key; none where it was deleted last.
     upserted: HashMap<Box<[u8]>, Option<OutputRow>>,
+    /// How often a key's row took the place of one with another window or other keys.
+    replaced: u64,
     records: u64,
     undecodable: u64,
     first_undecodable: Vec<(Place, String)>,
@@ -76,6 +78,7 @@ impl Output {
             at_least_once: false,
             appended: Vec::new(),
             upserted: HashMap::new(),
+            replaced: 0,
             records: 0,
             undecodable: 0,
             first_undecodable: Vec::new(),
@@ -95,7 +98,12 @@ impl Output {
         match self.changelog {
             Changelog::Append => self.appended.extend(row),
             Changelog::Upsert => {
-                self.upserted.insert(key.unwrap_or_default().into(), row);
+                let is_other = |(now, before): (&OutputRow, &OutputRow)| {
+                    (now.window, &now.keys) != (before.window, &before.keys)
+                };
+                let slot = self.upserted.entry(key.unwrap_or_default().into()).or_default();
+                self.replaced += u64::from(row.as_ref().zip(slot.as_ref()).is_some_and(is_other));
+                *slot = row;
             }
         }
     }
@@ -132,6 +140,12 @@ impl Output {
     /// How many keys were deleted last.
     pub fn deleted(&self) -> u64 {
         self.upserted.values().filter(|row| row.is_none()).count() as u64
+    }
+
+    /// How often a key's row took the place of one with another window or other keys: then the keys
+    /// aren't those of rows.
+    pub fn replaced(&self) -> u64 {
+        self.replaced
     }
 
     /// How many records could not be decoded.

@@ -135,6 +135,49 @@ fn means_are_compared_within_the_tolerance_and_counts_exactly() {
 }
 
 #[test]
+fn no_number_is_no_mean() {
+    for number in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+        let mut rows = right();
+        rows[0].values[1] = Value::Double(number);
+        rows[3].values[1] = Value::Double(number);
+        assert_eq!(appended(rows).counts.wrong, 2, "{number}");
+    }
+}
+
+#[test]
+fn an_output_without_rows_shows_nothing_where_all_may_be_missing() {
+    let mut answer = answer();
+    answer.rows = answer.rows.split_off(3);
+    if let Certainty::Bracketed(bracket) = &mut answer.rows[0].certainty {
+        bracket.may_be_missing = true;
+    }
+    let verdict = compare(&answer, TUMBLE, &Output::new(Changelog::Append));
+    let counts = Counts { may_be_missing: 1, pending: 1, ..Counts::default() };
+    assert_eq!((verdict.outcome, verdict.counts), (Outcome::Incomplete, counts));
+}
+
+#[test]
+fn repeats_are_no_fault_of_a_job_that_delivers_at_least_once() {
+    let mut output = Output::new(Changelog::Append).at_least_once();
+    right().into_iter().chain(right()).for_each(|row| output.add(None, Some(row)));
+    let verdict = compare(&answer(), TUMBLE, &output);
+    assert_eq!((verdict.outcome, verdict.counts.duplicated), (Outcome::Right, 4));
+    assert!(verdict.findings.is_empty(), "{verdict:?}");
+}
+
+#[test]
+fn upserts_by_another_key_than_the_row_s_are_said_to_be_so() {
+    let mut output = Output::new(Changelog::Upsert);
+    for row in right() {
+        let zone = format!("{:?}", row.keys);
+        output.add(Some(zone.as_bytes()), Some(row));
+    }
+    let verdict = compare(&answer(), TUMBLE, &output);
+    assert_eq!(verdict.outcome, Outcome::Incomplete);
+    assert!(verdict.notes.iter().any(|note| note.contains("--mode append")), "{verdict:?}");
+}
+
+#[test]
 fn of_upserts_the_last_of_a_key_counts_and_a_null_deletes() {
     let mut output = Output::new(Changelog::Upsert);
     let key = |at: usize| vec![at as u8];

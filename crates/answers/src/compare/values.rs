@@ -61,7 +61,7 @@ fn is_allowed(expected: &Row, at: usize, found: &Value, column: &ColumnInfo) -> 
 fn is_same(expected: &Value, found: &Value, column: &ColumnInfo) -> bool {
     match (expected.number(), found.number()) {
         (Some(expected), Some(found)) if column.approximate => {
-            (expected - found).abs() <= margin(expected, found)
+            (expected - found).abs() <= TOLERANCE * expected.abs()
         }
         // A whole number may come as one with a fraction, as in JSON.
         (Some(expected), Some(found)) => expected == found,
@@ -76,7 +76,7 @@ fn is_between(least: &Value, most: &Value, found: &Value, column: &ColumnInfo) -
         // Without records there is no least, and the job may have none either.
         let below_most = match (most.number(), found.number()) {
             (Some(most), Some(found)) => {
-                *least == Value::Null && found <= most + margin(most, found)
+                *least == Value::Null && found.is_finite() && found <= most + margin(most, most)
             }
             _ => false,
         };

@@ -48,6 +48,8 @@ pub struct Counts {
     pub right: u64,
     /// Those that aren't determined, and lie between their least and their most.
     pub within_bracket: u64,
+    /// Those that aren't determined, may be missing, and are.
+    pub may_be_missing: u64,
     /// Those with another value.
     pub wrong: u64,
     /// Those that are not there.
@@ -70,6 +72,8 @@ pub enum FindingKind {
     Right,
     /// It isn't determined, and lies between its least and its most.
     WithinBracket,
+    /// It isn't determined, may be missing, and is.
+    MayBeMissing,
     /// It has another value.
     Wrong,
     /// It isn't there.
@@ -113,6 +117,7 @@ impl Counts {
         *match kind {
             FindingKind::Right => &mut self.right,
             FindingKind::WithinBracket => &mut self.within_bracket,
+            FindingKind::MayBeMissing => &mut self.may_be_missing,
             FindingKind::Wrong => &mut self.wrong,
             FindingKind::Missing => &mut self.missing,
             FindingKind::Extra => &mut self.extra,
@@ -151,6 +156,7 @@ impl FindingKind {
         match self {
             FindingKind::Right => "right",
             FindingKind::WithinBracket => "within its bracket",
+            FindingKind::MayBeMissing => "missing, as it may be",
             FindingKind::Wrong => "wrong",
             FindingKind::Missing => "missing",
             FindingKind::Extra => "extra",

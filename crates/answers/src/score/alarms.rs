@@ -93,7 +93,7 @@ impl Alarms {
     }
 
     /// Brings each machine's rows into the order of their instants. Of several rows of an instant the
-    /// first that was written stays, with the highest of their scores.
+    /// one with the highest score stays, the first that was written of those.
     pub(super) fn sort(&mut self) {
         for machine in &mut self.machines {
             let rows = &mut machine.rows;
@@ -101,11 +101,8 @@ impl Alarms {
             rows.sort_by_key(|(alarm, _)| (alarm.at_ms, alarm.written_ms.unwrap_or(i64::MAX)));
             rows.dedup_by(|(later, _), (kept, _)| {
                 let is_same = later.at_ms == kept.at_ms;
-                if is_same {
-                    kept.score = match (kept.score, later.score) {
-                        (Some(a), Some(b)) => Some(a.max(b)),
-                        (a, b) => a.or(b),
-                    };
+                if is_same && later.score > kept.score {
+                    (kept.score, kept.written_ms) = (later.score, later.written_ms);
                 }
                 is_same
             });
@@ -133,7 +130,7 @@ mod tests {
         alarms.sort();
         assert_eq!((alarms.rows(), alarms.repeated(), alarms.with_score()), (4, 1, 3));
         let of = |name: &str| &alarms.machines()[alarms.find(name).unwrap()].rows;
-        assert_eq!(of("a")[..], [(row(10, Some(0.9), 800), None), (row(20, Some(0.1), 900), None)]);
+        assert_eq!(of("a")[..], [(row(10, Some(0.9), 850), None), (row(20, Some(0.1), 900), None)]);
         assert_eq!(of("b").len(), 1);
         assert_eq!(alarms.find("c"), None);
     }
