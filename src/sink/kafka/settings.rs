@@ -240,6 +240,32 @@ mod tests {
     }
 
     #[test]
+    fn the_second_address_of_a_name_is_tried_while_the_cluster_is_waited_for() {
+        let ms = |config: &ClientConfig, key| -> u128 {
+            config.get(key).expect("it is set").parse().expect("milliseconds")
+        };
+        for seconds in [3, 15, 60] {
+            let patience = Duration::from_secs(seconds);
+            let settings = KafkaSettings { patience, ..settings(&[]) };
+            for config in [settings.client_config(Tuning::default()), settings.consumer_config()] {
+                let config = config.unwrap();
+                let setup = ms(&config, "socket.connection.setup.timeout.ms");
+                // Two attempts, and the pause between them.
+                let pause = settings.options.reconnect_backoff_max.as_millis();
+                assert!(
+                    2 * setup + pause <= patience.as_millis(),
+                    "{setup} and {pause} of {patience:?}"
+                );
+                assert!(ms(&config, "broker.address.ttl") >= 2 * setup + pause);
+            }
+        }
+        let own = settings(&["socket.connection.setup.timeout.ms=7000"]);
+        for config in [own.client_config(Tuning::default()), own.consumer_config()] {
+            assert_eq!(ms(&config.unwrap(), "socket.connection.setup.timeout.ms"), 7000);
+        }
+    }
+
+    #[test]
     fn what_an_option_sets_is_refused_as_a_property() {
         for property in ["acks=1", "enable.idempotence=false", "bootstrap.servers=a:1"] {
             assert!(matches!(
