@@ -51,6 +51,9 @@ impl Default for Tuning {
 /// After how long brokers abort a transaction that its producer has left.
 const TRANSACTION_MS: &str = "60000";
 
+/// The least time for a connection to be set up: a broker may need some for TLS and a login.
+const SETUP_LEAST: Duration = Duration::from_millis(2500);
+
 /// Properties that the program sets and no option is for. The user's own properties win.
 const DEFAULTS: [(&str, &str); 2] =
     [("socket.nagle.disable", "true"), ("allow.auto.create.topics", "false")];
@@ -142,7 +145,7 @@ impl KafkaSettings {
     /// address list that lives shorter than the attempts would be looked up anew and shuffled, and
     /// librdkafka would choose the same address again.
     fn connecting(&self) -> [(&'static str, String); 2] {
-        let setup = (self.patience / 6).clamp(Duration::from_secs(1), Duration::from_secs(10));
+        let setup = (self.patience / 6).clamp(SETUP_LEAST, Duration::from_secs(10));
         [
             ("socket.connection.setup.timeout.ms", setup.as_millis().to_string()),
             ("broker.address.ttl", (6 * setup).as_millis().to_string()),
@@ -244,7 +247,7 @@ mod tests {
         let ms = |config: &ClientConfig, key| -> u128 {
             config.get(key).expect("it is set").parse().expect("milliseconds")
         };
-        for seconds in [3, 15, 60] {
+        for seconds in [8, 15, 60] {
             let patience = Duration::from_secs(seconds);
             let settings = KafkaSettings { patience, ..settings(&[]) };
             for config in [settings.client_config(Tuning::default()), settings.consumer_config()] {
