@@ -11,10 +11,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
-use secrecy::ExposeSecret;
 
 use crate::pacing::StopFlag;
-use crate::sink::kafka::{KafkaError, KafkaSettings, TokenSource, give_token};
+use crate::sink::kafka::{KafkaError, KafkaSettings, TokenSource, give_token, oauth_token};
 
 /// Why records can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -227,13 +226,7 @@ impl ClientContext for ConsumerLog {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        let tokens = self.0.as_ref().ok_or("there is nowhere to get one from")?;
-        let token = tokens.token()?;
-        Ok(OAuthToken {
-            token: token.text.expose_secret().to_owned(),
-            principal_name: token.principal,
-            lifetime_ms: token.ends_ms,
-        })
+        oauth_token(self.0.as_deref())
     }
 
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -14,13 +14,13 @@ use fleetstorm_answers::query::{Question, Window};
 use fleetstorm_answers::semantics::Semantics;
 use fleetstorm_model::schedule::Time;
 
-pub use report::{CheckReport, Clock, Undecodable};
+pub use report::CheckReport;
 
 use crate::cluster::ClusterOptions;
 use crate::exit::{ExitCode, ProgramError};
 use crate::expect::{self, QueryOptions};
 use crate::job_output::{
-    Columns, JobOutput, JobOutputError, JobOutputOptions, OutputLocation, Reach, WrittenAt,
+    Clocks, Columns, JobOutput, JobOutputError, JobOutputOptions, OutputLocation, Reach,
 };
 use crate::pacing::StopFlag;
 use crate::registry::{Registry, RegistryOptions};
@@ -80,13 +80,15 @@ pub fn check(
     let deadline = options.follow.map(|within| Instant::now() + within);
     let is_over = || deadline.is_none_or(|deadline| Instant::now() >= deadline);
     let mut job = open(options, brokers, registry, stop, &is_over)?;
-    let (mut seen, mut changed) = (0, Instant::now());
+    let (mut verdict, mut changed) =
+        (compare(&answer, question.window(), &taken.output), Instant::now());
     let verdict = loop {
+        let seen = taken.output.records();
         job.read(registry, |record| taken.take(&rows, record))?;
         if taken.output.records() != seen {
-            (seen, changed) = (taken.output.records(), Instant::now());
+            verdict = compare(&answer, question.window(), &taken.output);
+            changed = Instant::now();
         }
-        let verdict = compare(&answer, question.window(), &taken.output);
         if is_over() || is_final(&verdict, changelog, changed.elapsed()) {
             break verdict;
         }
@@ -156,16 +158,14 @@ struct Taken {
     output: Output,
     /// Records that became rows.
     rows: u64,
-    /// Whether some have a time that the broker gave them, and that the job gave them.
-    appended: bool,
-    created: bool,
+    clocks: Clocks,
 }
 
 impl Taken {
     fn new(changelog: Changelog, at_least_once: bool) -> Taken {
         let output = Output::new(changelog);
         let output = if at_least_once { output.at_least_once() } else { output };
-        Taken { output, rows: 0, appended: false, created: false }
+        Taken { output, rows: 0, clocks: Clocks::default() }
     }
 
     fn take(
@@ -173,11 +173,7 @@ impl Taken {
         rows: &RowReader<'_>,
         record: crate::job_output::JobRecord<'_>,
     ) -> Result<(), JobOutputError> {
-        match record.written {
-            Some(WrittenAt::Appended(_)) => self.appended = true,
-            Some(WrittenAt::Created(_)) => self.created = true,
-            None => {}
-        }
+        self.clocks.add(record.written);
         let content = match &record.content {
             Ok(Some(content)) => content,
             Ok(None) => {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, json};
 
 use super::{CheckOptions, Taken};
+use crate::job_output::{Clock, Undecodable};
 
 /// The verdict on a job's output.
 #[derive(Debug, Clone, Serialize)]
@@ -56,16 +57,6 @@ pub struct Written {
     pub after_end: Lateness,
 }
 
-/// Whose time a record's timestamp is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Clock {
-    /// The broker's: LogAppendTime.
-    AppendTime,
-    /// The job's: CreateTime.
-    CreateTime,
-}
-
 /// What is at fault of a window and key.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReportedFinding {
@@ -85,15 +76,6 @@ pub struct ReportedFinding {
     zone_offset_ms: i64,
 }
 
-/// A record that can't be decoded.
-#[derive(Debug, Clone, Serialize)]
-pub struct Undecodable {
-    /// Where it stands.
-    pub place: Place,
-    /// Why.
-    pub why: String,
-}
-
 /// Brings the parts of a verdict together.
 pub(super) fn report(
     options: &CheckOptions,
@@ -106,11 +88,7 @@ pub(super) fn report(
 ) -> CheckReport {
     let mut notes = verdict.notes;
     notes.extend(answer.notes.iter().cloned());
-    let clock = match (taken.appended, taken.created) {
-        (true, false) => Some(Clock::AppendTime),
-        (_, true) => Some(Clock::CreateTime),
-        _ => None,
-    };
+    let clock = taken.clocks.clock();
     // Kafka Streams and ksqlDB give records the event time.
     let is_told = clock == Some(Clock::AppendTime) || options.query.engine.is_flink();
     let lateness = verdict.lateness.zip(clock).filter(|_| is_live && is_told);
@@ -202,10 +180,7 @@ impl CheckReport {
         }
         if let Some(Written { clock, after_end }) = &self.lateness {
             let seconds = |ms: i64| ms as f64 / 1000.0;
-            let clock = match clock {
-                Clock::AppendTime => "appended",
-                Clock::CreateTime => "created",
-            };
+            let clock = clock.word();
             writeln!(
                 out,
                 "Answers were {clock} {:.1} s after their window's end (p50), {:.1} s (p99), {:.1} s (max).",

@@ -51,11 +51,8 @@ impl<'a> RowReader<'a> {
         window: Window,
         columns: &'a Columns,
     ) -> Result<RowReader<'a>, JobOutputError> {
-        let has = names(answer);
-        match columns.given().find(|given| !has.iter().any(|name| name == given)) {
-            Some(given) => Err(JobOutputError::UnknownColumn { name: given.to_owned(), has }),
-            None => Ok(RowReader { answer, window, columns }),
-        }
+        columns.must_be_of(names(answer))?;
+        Ok(RowReader { answer, window, columns })
     }
 
     /// The row that a record is.
@@ -73,16 +70,14 @@ impl<'a> RowReader<'a> {
             window: if self.answer.windowed { Some(self.window(content)?) } else { None },
             keys: keys.iter().map(|column| cell(column, plain)).collect::<Result<_, _>>()?,
             values: values.iter().map(|column| cell(column, false)).collect::<Result<_, _>>()?,
-            written_ms: record.written.map(|written| match written {
-                WrittenAt::Appended(ms) | WrittenAt::Created(ms) => ms,
-            }),
+            written_ms: record.written.map(WrittenAt::ms),
             place: record.place,
         })
     }
 
     fn cell(&self, content: &Content, column: &ColumnInfo, plain: bool) -> Result<Value, Misfit> {
         let cell = self.columns.find(content, &column.name, plain);
-        let cell = cell.ok_or_else(|| no_column(content, &column.name))?;
+        let cell = cell.ok_or_else(|| Misfit::NoColumn(content.lacks(&column.name)))?;
         cell.value(column.kind).ok_or_else(|| Misfit::Cell {
             name: column.name.clone(),
             cell: cell.words(),
@@ -120,8 +115,8 @@ impl<'a> RowReader<'a> {
             (None, Some(end_ms), Some(size_ms)) => {
                 Ok(Bounds { start_ms: end_ms.saturating_sub(size_ms), end_ms })
             }
-            (Some(_), None, None) => Err(no_column(content, "window_end")),
-            (None, _, _) => Err(no_column(content, "window_start")),
+            (Some(_), None, None) => Err(Misfit::NoColumn(content.lacks("window_end"))),
+            (None, _, _) => Err(Misfit::NoColumn(content.lacks("window_start"))),
         }
     }
 
@@ -138,11 +133,6 @@ impl<'a> RowReader<'a> {
             Err(Misfit::Window { start_ms, window: self.window })
         }
     }
-}
-
-fn no_column(content: &Content, name: &str) -> Misfit {
-    let names = content.value.iter().chain(&content.key).map(|(name, _)| name.clone());
-    Misfit::NoColumn(JobOutputError::NoColumn { name: name.to_owned(), has: names.collect() })
 }
 
 #[cfg(test)]

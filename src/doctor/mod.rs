@@ -187,10 +187,12 @@ fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
 }
 
 /// The quotas, by the first broker; `None` if there is no broker.
-fn quotas(cluster: &Cluster, patience: Duration) -> Option<Result<Vec<Quota>, String>> {
+fn quotas(
+    cluster: &Cluster,
+    patience: Duration,
+) -> Option<Result<Vec<Quota>, direct::AdminRequestError>> {
     let broker = cluster.nodes().first()?;
-    let told = direct::quotas(cluster.settings(), broker, patience);
-    Some(told.map_err(|why| why.to_string()))
+    Some(direct::quotas(cluster.settings(), broker, patience))
 }
 
 /// The result of `work` within `patience`. `None` if it takes longer; it then goes on in the background.

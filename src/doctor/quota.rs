@@ -1,5 +1,7 @@
 //! Checks whether a quota of the cluster would throttle a run.
 
+use std::fmt::Display;
+
 use bytesize::ByteSize;
 use fleetstorm_producer::Quota;
 
@@ -8,7 +10,7 @@ use super::check::Check;
 const NAME: &str = "quota";
 
 /// The check of the quotas that the cluster reported, or of why it did not.
-pub fn check(told: Result<Vec<Quota>, String>) -> Check {
+pub fn check(told: Result<Vec<Quota>, impl Display>) -> Check {
     let quotas = match told {
         Ok(quotas) => quotas,
         Err(why) => return Check::skip(NAME, format!("quotas are not known: {why}")),
@@ -43,15 +45,15 @@ mod tests {
             key: key.to_owned(),
             value,
         };
-        let told =
-            check(Ok(vec![quota("producer_byte_rate", 1e5), quota("request_percentage", 50.0)]));
+        let known = |quotas| check(Ok::<_, &str>(quotas));
+        let told = known(vec![quota("producer_byte_rate", 1e5), quota("request_percentage", 50.0)]);
         assert_eq!(told.state, State::Warn);
         assert_eq!(
             told.seen,
             "producer_byte_rate of client-id <default> is 100.0 kB/s on each broker; \
              request_percentage of client-id <default> is 50 %"
         );
-        assert_eq!(check(Ok(Vec::new())).state, State::Ok);
-        assert_eq!(check(Err("no".to_owned())).state, State::Skip);
+        assert_eq!(known(Vec::new()).state, State::Ok);
+        assert_eq!(check(Err("no")).state, State::Skip);
     }
 }

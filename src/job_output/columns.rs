@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::{Cell, Cells, Content};
+use super::{Cell, Cells, Content, JobOutputError};
 
 /// The job's names of columns, where they are others: `ours=theirs,...`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,17 @@ impl Columns {
     /// The names that were given.
     pub fn given(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
+    }
+
+    /// An error where a name was given that `has` lacks.
+    ///
+    /// # Errors
+    /// [`JobOutputError::UnknownColumn`].
+    pub fn must_be_of(&self, has: Vec<String>) -> Result<(), JobOutputError> {
+        match self.given().find(|given| !has.iter().any(|name| name == given)) {
+            Some(given) => Err(JobOutputError::UnknownColumn { name: given.to_owned(), has }),
+            None => Ok(()),
+        }
     }
 
     /// The cell of the column that is named `name` here: by the job's own name of it, or by the same

@@ -4,6 +4,7 @@
 //! bounds of a window of Kafka Streams or ksqlDB behind them or not. Columns are found by name.
 
 pub mod cell;
+mod clock;
 pub mod columns;
 mod error;
 mod file;
@@ -15,8 +16,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use fleetstorm_answers::compare::Place;
+use serde::Serialize;
 
 pub use cell::Cell;
+pub use clock::{Clock, Clocks, WrittenAt};
 pub use columns::Columns;
 pub use error::{DecodeError, JobOutputError};
 pub use key::{KeyWindow, WindowedKey};
@@ -96,13 +99,21 @@ pub struct Content {
     pub window: Option<KeyWindow>,
 }
 
-/// When a record was written, in milliseconds since the epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WrittenAt {
-    /// By the broker's clock (LogAppendTime).
-    Appended(i64),
-    /// As the job says (CreateTime), which may be a record's event time.
-    Created(i64),
+/// A record that can't be decoded, as reports name it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Undecodable {
+    /// Where it stands.
+    pub place: Place,
+    /// Why.
+    pub why: String,
+}
+
+impl Content {
+    /// The error of a column that isn't there.
+    pub fn lacks(&self, name: &str) -> JobOutputError {
+        let names = self.value.iter().chain(&self.key).map(|(name, _)| name.clone());
+        JobOutputError::NoColumn { name: name.to_owned(), has: names.collect() }
+    }
 }
 
 /// A job's output, read from its beginning and on.

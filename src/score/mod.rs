@@ -13,12 +13,11 @@ use fleetstorm_model::schedule::Time;
 
 pub use report::ScoreReport;
 
-use crate::check::Clock;
 use crate::cluster::ClusterOptions;
 use crate::exit::ProgramError;
 use crate::expect;
 use crate::job_output::{
-    Columns, JobOutput, JobOutputError, JobOutputOptions, JobRecord, Reach, WrittenAt,
+    Clocks, Columns, JobOutput, JobOutputError, JobOutputOptions, JobRecord, Reach,
 };
 use crate::pacing::StopFlag;
 use crate::registry::{Registry, RegistryOptions};
@@ -71,7 +70,7 @@ pub fn score(
     let mut job = JobOutput::open(&options.output, Reach { brokers, registry, stop })?;
     job.read(registry, |record| taken.take(&rows, &record))?;
     taken.must_have_decoded()?;
-    let clock = taken.clock();
+    let clock = taken.clocks.clock();
     let how = Options {
         rules: options.rules,
         threshold: options.threshold,
@@ -117,19 +116,13 @@ struct Taken {
     undecodable: u64,
     /// The first of these.
     undecoded: Vec<(Place, String)>,
-    /// Whether some have a time that the broker gave them, and that the detector gave them.
-    appended: bool,
-    created: bool,
+    clocks: Clocks,
 }
 
 impl Taken {
     fn take(&mut self, rows: &RowReader<'_>, record: &JobRecord<'_>) -> Result<(), JobOutputError> {
         self.records += 1;
-        match record.written {
-            Some(WrittenAt::Appended(_)) => self.appended = true,
-            Some(WrittenAt::Created(_)) => self.created = true,
-            None => {}
-        }
+        self.clocks.add(record.written);
         let why = match &record.content {
             Ok(None) => {
                 self.nulls += 1;
@@ -151,15 +144,6 @@ impl Taken {
             self.undecoded.push((record.place, why));
         }
         Ok(())
-    }
-
-    /// Whose clock records were written by; none where nobody's is known.
-    fn clock(&self) -> Option<Clock> {
-        match (self.appended, self.created) {
-            (true, false) => Some(Clock::AppendTime),
-            (_, true) => Some(Clock::CreateTime),
-            _ => None,
-        }
     }
 
     /// An error where not one record could be decoded: then it was said wrongly how they are written.

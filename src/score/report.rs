@@ -7,8 +7,8 @@ use fleetstorm_answers::score::{Delays, Figure, Figures, Score};
 use serde::Serialize;
 
 use super::{ScoreOptions, Taken, picture};
-use crate::check::{Clock, Undecodable};
 use crate::expect;
+use crate::job_output::{Clock, Undecodable};
 use crate::preview::axis::time;
 use crate::verify::runs::Runs;
 
@@ -46,7 +46,7 @@ pub(super) fn report(
     taken: Taken,
     took: Duration,
 ) -> ScoreReport {
-    let emission_clock = taken.clock().filter(|_| score.all.emission_delay_ms.is_some());
+    let emission_clock = taken.clocks.clock().filter(|_| score.all.emission_delay_ms.is_some());
     if emission_clock == Some(Clock::CreateTime) {
         score.notes.push(
             "delays of emission are told by the detector's own timestamps: set message.timestamp.type=LogAppendTime on the output topic to have the broker's"
@@ -195,10 +195,7 @@ impl ScoreReport {
             )?;
         }
         if let (Some(delays), Some(clock)) = (&all.emission_delay_ms, self.emission_clock) {
-            let clock = match clock {
-                Clock::AppendTime => "appended",
-                Clock::CreateTime => "created",
-            };
+            let clock = clock.word();
             writeln!(
                 out,
                 "{:<20}first alarms were {clock} {} (p50), {} (p90), {} (max) after the episode's first reading was due, {} of them",

@@ -44,10 +44,7 @@ impl<'a> RowReader<'a> {
     /// # Errors
     /// [`JobOutputError::UnknownColumn`] where `columns` name one that an alarm hasn't.
     pub fn new(columns: &'a Columns, threshold: bool) -> Result<RowReader<'a>, JobOutputError> {
-        if let Some(given) = columns.given().find(|given| !NAMES.contains(given)) {
-            let has = NAMES.map(str::to_owned).to_vec();
-            return Err(JobOutputError::UnknownColumn { name: given.to_owned(), has });
-        }
+        columns.must_be_of(NAMES.map(str::to_owned).to_vec())?;
         let needs_score = threshold || columns.given().any(|given| given == SCORE);
         Ok(RowReader { columns, needs_score })
     }
@@ -70,7 +67,7 @@ impl<'a> RowReader<'a> {
         let at_ms = timestamp.instant_ms(0);
         let at_ms = at_ms.ok_or_else(|| misfit(TIMESTAMP, timestamp, "instants"))?;
         let score = match self.columns.find(content, SCORE, false) {
-            None if self.needs_score => return Err(no_column(content, SCORE)),
+            None if self.needs_score => return Err(Misfit::NoColumn(content.lacks(SCORE))),
             None => None,
             Some(cell) => match cell.value(Kind::Double) {
                 Some(Value::Null) => None,
@@ -79,24 +76,17 @@ impl<'a> RowReader<'a> {
                 _ => return Err(misfit(SCORE, cell, "numbers")),
             },
         };
-        let written_ms = record.written.map(|written| match written {
-            WrittenAt::Appended(ms) | WrittenAt::Created(ms) => ms,
-        });
+        let written_ms = record.written.map(WrittenAt::ms);
         Ok((machine_id, Alarm { at_ms, score, written_ms }))
     }
 
     fn cell<'c>(&self, content: &'c Content, name: &str, plain: bool) -> Result<&'c Cell, Misfit> {
-        self.columns.find(content, name, plain).ok_or_else(|| no_column(content, name))
+        self.columns.find(content, name, plain).ok_or_else(|| Misfit::NoColumn(content.lacks(name)))
     }
 }
 
 fn misfit(name: &'static str, cell: &Cell, kind: &'static str) -> Misfit {
     Misfit::Cell { name, cell: cell.words(), kind }
-}
-
-fn no_column(content: &Content, name: &str) -> Misfit {
-    let names = content.value.iter().chain(&content.key).map(|(name, _)| name.clone());
-    Misfit::NoColumn(JobOutputError::NoColumn { name: name.to_owned(), has: names.collect() })
 }
 
 #[cfg(test)]

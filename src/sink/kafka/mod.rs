@@ -37,7 +37,7 @@ pub use connect::{Cluster, Node};
 pub use error::{KafkaError, error_kind};
 pub use produce::give_token;
 pub use settings::{KafkaSettings, Tuning};
-pub use token::{Token, TokenSource};
+pub use token::{Token, TokenSource, oauth_token};
 pub use transaction::id as transactional_id;
 
 use delivery::RecordOpaque;

@@ -13,14 +13,13 @@ use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
-use secrecy::ExposeSecret;
 
 use super::admin::Admin;
 use super::connect::Cluster;
 use super::error::KafkaError;
 use super::produce::give_token;
 use super::settings::{Tuning, refused};
-use super::token::TokenSource;
+use super::token::{TokenSource, oauth_token};
 
 /// A record to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,13 +109,7 @@ impl ClientContext for Deliveries {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        let tokens = self.tokens.as_ref().ok_or("there is nowhere to get one from")?;
-        let token = tokens.token()?;
-        Ok(OAuthToken {
-            token: token.text.expose_secret().to_owned(),
-            principal_name: token.principal,
-            lifetime_ms: token.ends_ms,
-        })
+        oauth_token(self.tokens.as_deref())
     }
 
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {

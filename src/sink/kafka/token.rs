@@ -1,6 +1,7 @@
 //! Tokens for SASL OAUTHBEARER by OAuth's client credentials grant: librdkafka's
 //! `sasl.oauthbearer.method=oidc`, for which librdkafka itself needs a libcurl that few builds have.
 
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rdkafka::client::OAuthToken;
 use reqwest::Url;
 use reqwest::blocking::Client;
 use reqwest::header::CONTENT_TYPE;
@@ -52,6 +54,19 @@ pub struct Token {
     pub ends_ms: i64,
     /// From when on another one is fetched.
     stale_ms: i64,
+}
+
+/// A token of `tokens`, as librdkafka asks its clients for one.
+///
+/// # Errors
+/// Why there is none.
+pub fn oauth_token(tokens: Option<&TokenSource>) -> Result<OAuthToken, Box<dyn Error>> {
+    let token = tokens.ok_or("there is nowhere to get one from")?.token()?;
+    Ok(OAuthToken {
+        token: token.text.expose_secret().to_owned(),
+        principal_name: token.principal,
+        lifetime_ms: token.ends_ms,
+    })
 }
 
 /// The timeout of the authorisation server.
