@@ -145,9 +145,14 @@ fn streams_jobs_are_right_over_runs_of_every_shape() {
                 assert_eq!(report["verdict"], "right", "{report:#}");
                 let count = |kind: &str| report["counts"][kind].as_u64().expect("it is counted");
                 // The grace of a day reaches the end of the run, so that all is known for sure, but
-                // for a mean that is a bound itself.
-                let is_known = count("within_bracket") == 0 || job.query == "hot-machines";
-                assert!(is_known, "{}: {report:#}", job.topic);
+                // for a mean that is a bound itself, and for the first window of the three classes,
+                // where a reading of the run's first instant may be joined before its machine.
+                let bracketed = match job.query {
+                    "hot-machines" => u64::MAX,
+                    "load-by-memory" => 3,
+                    _ => 0,
+                };
+                assert!(count("within_bracket") <= bracketed, "{}: {report:#}", job.topic);
                 *rows.entry(job.query).or_default() += count("right");
             }
         }

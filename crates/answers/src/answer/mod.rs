@@ -90,6 +90,8 @@ pub struct Bracket {
 pub enum Why {
     /// So many of its records count or are late, as they arrive.
     MaybeLate(u64),
+    /// So many of its records may be read before what they are joined with, of the same instant.
+    MaybeUnmatched(u64),
     /// The condition on the group compares values that are as good as equal.
     OnTheBound,
     /// A row that it competes with isn't exact.

@@ -76,6 +76,10 @@ impl Answer {
                 why(|why| matches!(why, Why::MaybeLate(_))),
                 "a record counts or is late, as it arrives",
             ),
+            (
+                why(|why| matches!(why, Why::MaybeUnmatched(_))),
+                "a reading of the same instant as its machine's record may be joined before it",
+            ),
             (why(|why| *why == Why::OnTheBound), "the group is on the bound of its condition"),
             (why(|why| *why == Why::Rivals), "a row that it competes with is not exact"),
         ];
@@ -214,8 +218,10 @@ impl Serialize for Line<'_> {
             map.serialize_entry("most", &Named { columns: values, values: &bracket.most })?;
             map.serialize_entry("may_be_missing", &bracket.may_be_missing)?;
             map.serialize_entry("pending", &bracket.pending)?;
-            if let Why::MaybeLate(records) = bracket.why {
-                map.serialize_entry("maybe_late", &records)?;
+            match bracket.why {
+                Why::MaybeLate(records) => map.serialize_entry("maybe_late", &records)?,
+                Why::MaybeUnmatched(records) => map.serialize_entry("maybe_unmatched", &records)?,
+                Why::OnTheBound | Why::Rivals => {}
             }
         }
         map.end()

@@ -20,6 +20,8 @@ pub enum Verdict {
     Counts,
     /// It counts or is late, as records arrive.
     MaybeLate,
+    /// It counts or has no partner yet, as the join reads its topics.
+    MaybeUnmatched,
     /// It is late.
     Late,
 }

@@ -32,8 +32,8 @@ pub struct Grouped<'a> {
     hint: usize,
     sessions: Sessions,
     rows: Rows,
-    /// By the place of a machine: the class of its memory.
-    classes: Vec<Option<&'static str>>,
+    /// By the place of a machine: what its first announcement said.
+    announced: Vec<Option<Announced>>,
     /// By the place of a machine: the instants of the records that were seen, the latest last.
     seen: Vec<Vec<i64>>,
     records: u64,
@@ -44,6 +44,13 @@ pub struct Grouped<'a> {
 struct Open {
     bounds: Bounds,
     groups: HashMap<u32, State, IdHash>,
+}
+
+/// What is known of a machine by topic `machines`. It never changes.
+#[derive(Debug, Clone, Copy)]
+struct Announced {
+    class: &'static str,
+    at_ms: i64,
 }
 
 /// The only "window" of a question without any.
@@ -69,7 +76,7 @@ impl<'a> Grouped<'a> {
             hint: 0,
             sessions: Sessions::default(),
             rows: Rows::default(),
-            classes: Vec::new(),
+            announced: Vec::new(),
             seen: Vec::new(),
             records: 0,
         }
@@ -79,7 +86,7 @@ impl<'a> Grouped<'a> {
     #[inline]
     pub fn take(&mut self, place: Place, keyed: &KeyedRecord<'_>) {
         if keyed.record.topic() != self.asked.from {
-            self.announced(place, keyed.record);
+            self.announce(place, keyed);
             return;
         }
         self.records += 1;
@@ -99,10 +106,14 @@ impl<'a> Grouped<'a> {
         if self.asked.once && !self.is_first(place, event_ms) {
             return;
         }
-        let class = self.classes.get(place).copied().flatten();
-        let group = self.groups.of(keyed.record, place, class);
+        let machine = self.announced.get(place).copied().flatten();
+        let group = self.groups.of(keyed.record, place, machine.map(|machine| machine.class));
+        // Kafka Streams takes either first where both are of the same instant.
+        let is_unmatched = !self.semantics.engine.is_flink()
+            && machine.is_some_and(|machine| event_ms <= machine.at_ms);
+        let matched = if is_unmatched { Verdict::MaybeUnmatched } else { Verdict::Counts };
         match self.asked.window {
-            Window::None => self.add(ALWAYS, group, keyed.record, place, false),
+            Window::None => self.add(ALWAYS, group, keyed.record, place, matched),
             Window::Session { gap_ms } => {
                 let (plan, arrival, semantics) = (&mut self.plan, &self.arrival, self.semantics);
                 let judge = |last_ms: i64| {
@@ -112,7 +123,8 @@ impl<'a> Grouped<'a> {
                     };
                     let verdict = arrival.judge(is_late);
                     let stays = arrival.judge(|ms| semantics.forgets_session(event_ms, ms));
-                    if stays == Verdict::Counts { verdict } else { verdict.max(Verdict::MaybeLate) }
+                    let stays = if stays == Verdict::Counts { stays } else { Verdict::MaybeLate };
+                    verdict.max(stays).max(matched)
                 };
                 self.sessions.add(plan, group, event_ms, gap_ms, judge, keyed.record, place);
                 let past = self.arrival.highest().saturating_sub(self.horizon_ms);
@@ -126,8 +138,7 @@ impl<'a> Grouped<'a> {
                     let semantics = self.semantics;
                     let verdict = self.arrival.judge(|ms| semantics.is_late(bounds.end_ms, ms));
                     if verdict != Verdict::Late {
-                        let maybe = verdict == Verdict::MaybeLate;
-                        self.add(bounds, group, keyed.record, place, maybe);
+                        self.add(bounds, group, keyed.record, place, verdict.max(matched));
                     }
                 }
             }
@@ -154,7 +165,7 @@ impl<'a> Grouped<'a> {
         group: u32,
         record: &Record<&str>,
         place: Place,
-        maybe: bool,
+        verdict: Verdict,
     ) {
         let at = match self.open.get(self.hint) {
             Some(open) if open.bounds == bounds => self.hint,
@@ -162,7 +173,7 @@ impl<'a> Grouped<'a> {
         };
         let plan = &mut self.plan;
         let state = self.open[at].groups.entry(group).or_insert_with(|| plan.state());
-        plan.add(state, record, place, maybe);
+        plan.add(state, record, place, verdict);
     }
 
     fn locate(&mut self, bounds: Bounds) -> usize {
@@ -207,12 +218,13 @@ impl<'a> Grouped<'a> {
         }
     }
 
-    fn announced(&mut self, place: Place, record: &Record<&str>) {
-        let Record::Machine(machine) = record else { return };
-        if self.classes.len() <= place {
-            self.classes.resize(place + 1, None);
+    fn announce(&mut self, place: Place, keyed: &KeyedRecord<'_>) {
+        let Record::Machine(machine) = keyed.record else { return };
+        if self.announced.len() <= place {
+            self.announced.resize(place + 1, None);
         }
-        self.classes[place] = Some(memory_class(machine.memory_gb));
+        let class = memory_class(machine.memory_gb);
+        self.announced[place].get_or_insert(Announced { class, at_ms: keyed.timestamp_ms });
     }
 
     /// Whether no record of this machine and instant was seen before.

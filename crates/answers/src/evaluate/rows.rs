@@ -87,7 +87,10 @@ fn row(plan: &Plan, window: Option<Bounds>, keys: Vec<Value>, state: &State) -> 
         Some(maybe) => {
             let (least, most) = plan.bracket(state);
             let may_be_missing = state.count == 0;
-            let why = Why::MaybeLate(maybe.count);
+            let why = match maybe.unmatched {
+                0 => Why::MaybeLate(maybe.count),
+                unmatched => Why::MaybeUnmatched(unmatched),
+            };
             let bracket = Bracket { least, most, may_be_missing, pending: false, why };
             Certainty::Bracketed(Box::new(bracket))
         }

@@ -53,7 +53,7 @@ impl Sessions {
             return;
         }
         let mut whole = Session { first_ms: event_ms, last_ms: event_ms, state: plan.state() };
-        plan.add(&mut whole.state, record, place, verdict == Verdict::MaybeLate);
+        plan.add(&mut whole.state, record, place, verdict);
         let mut at = 0;
         while at < sessions.len() {
             if joins(&sessions[at]) {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::arrival::Verdict;
 use super::keys::{IdHash, Interner, Place};
 use crate::answer::Value;
 use crate::query::{Aggregate, Column, Field, Function, Kind};
@@ -32,9 +33,11 @@ struct Asked {
 pub struct State {
     /// Records that count.
     pub count: u64,
+    /// Of them, those that may have no partner in a join.
+    pub unmatched: u64,
     columns: Box<[Summary]>,
     distinct: Box<[HashSet<u32, IdHash>]>,
-    /// Records that count or are late.
+    /// Records that may not count.
     pub maybe: Option<Box<State>>,
 }
 
@@ -145,22 +148,30 @@ impl Plan {
     pub fn state(&self) -> State {
         State {
             count: 0,
+            unmatched: 0,
             columns: self.columns.iter().map(|_| Summary::NONE).collect(),
             distinct: self.distinct.iter().map(|_| HashSet::default()).collect(),
             maybe: None,
         }
     }
 
-    /// Adds a record to a group; `maybe`: where it may be late.
+    /// Adds a record that isn't late for sure to a group.
     #[inline]
-    pub fn add(&mut self, state: &mut State, record: &Record<&str>, place: Place, maybe: bool) {
-        let state = if maybe {
+    pub fn add(
+        &mut self,
+        state: &mut State,
+        record: &Record<&str>,
+        place: Place,
+        verdict: Verdict,
+    ) {
+        let state = if verdict == Verdict::Counts {
+            state
+        } else {
             let empty = || Box::new(self.state());
             state.maybe.get_or_insert_with(empty)
-        } else {
-            state
         };
         state.count += 1;
+        state.unmatched += u64::from(verdict == Verdict::MaybeUnmatched);
         for (summary, column) in state.columns.iter_mut().zip(&self.columns) {
             match column.of(record) {
                 Field::Double(value) => summary.add(value),
@@ -267,6 +278,7 @@ impl State {
     /// Takes the records of another group of the same plan.
     pub fn absorb(&mut self, other: &State) {
         self.count += other.count;
+        self.unmatched += other.unmatched;
         for (summary, other) in self.columns.iter_mut().zip(&other.columns) {
             summary.absorb(other);
         }

@@ -338,6 +338,31 @@ proptest! {
 }
 
 #[test]
+fn a_reading_of_the_instant_of_its_machine_may_be_joined_before_it_in_streams() {
+    let run = run(600, 30, 5);
+    let start: chrono::DateTime<chrono::Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+    let is_at_start = |reading: &Telemetry<String>| reading.timestamp == start.timestamp_millis();
+    let at_start = run.telemetry().filter(is_at_start).count();
+    assert_eq!(at_start, 1, "one machine of this seed reports at the start");
+    let question = suite::find("load-by-memory").unwrap().question().unwrap();
+    let rows = |engine| {
+        let semantics = Semantics::new(engine, &Options::default(), &question).unwrap();
+        evaluate(&Input::of(&run.manifest), &question, &semantics).unwrap().rows
+    };
+    let is_bracketed = |row: &&Row| matches!(row.certainty, Certainty::Bracketed(_));
+    assert_eq!(rows(Engine::FlinkSql).iter().filter(is_bracketed).count(), 0);
+    for engine in [Engine::KafkaStreams, Engine::KsqlDb] {
+        let rows = rows(engine);
+        let bracketed: Vec<&Row> = rows.iter().filter(is_bracketed).collect();
+        let [row] = bracketed[..] else { panic!("{bracketed:?}") };
+        let Certainty::Bracketed(bracket) = &row.certainty else { panic!("{row:?}") };
+        assert_eq!(bracket.why, Why::MaybeUnmatched(1));
+        let readings = |values: &[Value]| values[0].number().unwrap();
+        assert_eq!(readings(&bracket.most) - readings(&bracket.least), 1.0);
+    }
+}
+
+#[test]
 fn shards_and_threads_answer_as_the_whole() {
     let run = run(40, 100, 5);
     let parts = |shards: u32, threads: u32| {
