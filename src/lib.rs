@@ -11,6 +11,7 @@
 // The files that need it say so: those of sink/kafka that call librdkafka itself.
 #![deny(unsafe_code)]
 
+pub mod chart;
 pub mod check;
 pub mod cli;
 pub mod cluster;

@@ -11,7 +11,7 @@ use fleetstorm::cli::answers::{CheckArgs, ExpectArgs, QueriesCommand};
 use fleetstorm::cli::score::ScoreArgs;
 use fleetstorm::cli::{
     self, Cli, Command, DoctorArgs, ReportCommand, ScenariosCommand, SchemasCommand, VerifyArgs,
-    exposed,
+    secrets,
 };
 use fleetstorm::cluster::{ClusterOptions, Connection};
 use fleetstorm::exit::{ExitCode, ProgramError};
@@ -38,7 +38,7 @@ fn main() {
     let matches = cli::matches(env::args_os()).unwrap_or_else(|error| error.exit());
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     log_to_stderr(&cli);
-    if let Some(warning) = exposed::warning(&matches) {
+    if let Some(warning) = secrets::warning(&matches) {
         tracing::warn!("{warning}");
     }
     let stop = StopFlag::default();

@@ -2,12 +2,12 @@
 //! take.
 
 pub mod answers;
+mod conversion;
 pub mod count;
-pub mod exposed;
-mod minus;
-mod plain;
+mod negative_values;
 mod run;
 pub mod score;
+pub mod secrets;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -70,7 +70,7 @@ pub fn matches(
     words: impl IntoIterator<Item = impl Into<OsString>>,
 ) -> clap::error::Result<ArgMatches> {
     let command = Cli::command();
-    let words = minus::joined(&command, words);
+    let words = negative_values::joined(&command, words);
     command.try_get_matches_from(words)
 }
 
@@ -341,7 +341,7 @@ pub struct BrokerArgs {
     #[arg(long, value_name = "FILE")]
     pub command_config: Option<PathBuf>,
     /// Set a librdkafka property; repeatable.
-    #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = exposed::PropertyParser)]
+    #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = secrets::PropertyParser)]
     pub properties: Vec<Property>,
     /// How long brokers and topics may take to answer.
     #[arg(long, value_name = "TIME", default_value = "15s")]

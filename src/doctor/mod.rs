@@ -5,10 +5,10 @@
 //! lookup, librdkafka) runs on threads that end with the program.
 
 mod address;
+mod authentication;
 pub mod check;
 mod clock;
 mod listeners;
-mod login;
 mod protocol;
 mod quota;
 mod registry;
@@ -114,7 +114,7 @@ fn brokers(
 
     let (check, open) = address::check(&addresses, until);
     note(check);
-    let mut rest = ["protocol", login::NAME, listeners::NAME, topics::NAME].into_iter();
+    let mut rest = ["protocol", authentication::NAME, listeners::NAME, topics::NAME].into_iter();
     let skip_from = |rest: &mut dyn Iterator<Item = &'static str>, note: &mut dyn FnMut(Check)| {
         rest.for_each(|name| note(Check::skip(name, "skipped: it needs what failed above")));
     };
@@ -140,13 +140,15 @@ fn brokers(
         Some(Err(error @ KafkaError::Interrupted { .. })) => return Err(error.into()),
         other => {
             note(
-                other.and_then(Result::err).map_or_else(login::hung, |e| login::failed(e, wanted)),
+                other
+                    .and_then(Result::err)
+                    .map_or_else(authentication::hung, |e| authentication::failed(e, wanted)),
             );
             skip_from(&mut rest, note);
             return Ok(None);
         }
     };
-    note(login::made(wanted));
+    note(authentication::made(wanted));
 
     rest.next();
     let check = listeners::check(cluster.nodes(), &addresses, until);
@@ -161,7 +163,7 @@ fn brokers(
         note(match within(2 * patience + GRACE, move || access::access(&asked, &of, patience)) {
             Some(Ok(access)) => topics::check(&names, &access),
             Some(Err(error)) => topics::failed(error),
-            None => login::hung(),
+            None => authentication::hung(),
         });
         let (asked, patience) = (Arc::clone(&cluster), left());
         if let Some(told) = within(patience + GRACE, move || quotas(&asked, patience)).flatten() {

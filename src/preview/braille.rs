@@ -1,7 +1,7 @@
-//! Lines drawn in characters: a plot in braille dots, and sparklines.
+//! Lines drawn in characters: plots in braille dots, and sparklines.
 
-/// A plot of `values`, two a character, in `height` rows, the topmost first, for values from
-/// `least` to `most`.
+/// A plot of `values` in `height` rows, the topmost first. A character shows two values. The range is
+/// from `least` to `most`.
 pub fn plot(values: &[Option<f64>], height: usize, least: f64, most: f64) -> Vec<String> {
     let levels = height * 4;
     let width = values.len().div_ceil(2);
@@ -14,7 +14,7 @@ pub fn plot(values: &[Option<f64>], height: usize, least: f64, most: f64) -> Vec
     for (x, value) in values.iter().enumerate() {
         let now = value.map(level);
         if let Some(now) = now {
-            // Steep lines stay connected.
+            // Fill the gap, so that steep lines stay connected.
             let from = match before {
                 Some(before) if before + 1 < now => before + 1,
                 Some(before) if before > now + 1 => before - 1,
@@ -31,7 +31,7 @@ pub fn plot(values: &[Option<f64>], height: usize, least: f64, most: f64) -> Vec
     cells.into_iter().map(row).collect()
 }
 
-/// A sparkline of `values`, one a character, for values from `least` to `most`.
+/// A sparkline of `values`, one per character. The range is from `least` to `most`.
 pub fn spark(values: &[Option<f64>], least: f64, most: f64) -> String {
     let bar = |value: f64| {
         let share = (value - least) / (most - least).max(f64::MIN_POSITIVE);

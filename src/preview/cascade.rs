@@ -6,7 +6,7 @@ use fleetstorm_model::fleet::{Fleet, Groups};
 
 use super::incidents::Incident;
 
-/// A failure with all that it took along, in the dependency group where it happened.
+/// A failure and the failures that it caused, in its dependency group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cascade {
     /// The group's number.
@@ -23,15 +23,15 @@ pub struct Member {
     /// Its number in the fleet.
     pub machine: u32,
     /// The members that it depends on.
-    pub on: Vec<usize>,
-    /// Its failure, where it failed.
+    pub depends_on: Vec<usize>,
+    /// Its failure; `None` if it stayed up.
     pub failed: Option<Failed>,
 }
 
 /// A failure of a member.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Failed {
-    /// How long after the first one, in milliseconds.
+    /// How long after the first failure, in milliseconds.
     pub after_ms: i64,
     /// Its rank among the failures, from 0.
     pub order: usize,
@@ -46,8 +46,8 @@ impl Cascade {
     }
 }
 
-/// The cascade of the most machines, two at least, the first of those; `numbers` are the machines'
-/// numbers in the fleet by their places in a round.
+/// The first of the cascades with the most machines, at least two. `numbers` are the machines' numbers in
+/// the fleet by their places in a round.
 pub fn largest(incidents: &[Incident], fleet: &Fleet, numbers: &[u32]) -> Option<Cascade> {
     let mut trees: HashMap<usize, Vec<usize>> = HashMap::new();
     for (place, _) in incidents.iter().enumerate().filter(|(_, i)| i.is_failure()) {
@@ -76,7 +76,7 @@ pub fn largest(incidents: &[Incident], fleet: &Fleet, numbers: &[u32]) -> Option
         .zip(groups.dependencies(fleet.seed(), group))
         .map(|(machine, on)| Member {
             machine,
-            on: on.into_iter().flatten().map(usize::from).collect(),
+            depends_on: on.into_iter().flatten().map(usize::from).collect(),
             failed: None,
         })
         .collect();
@@ -95,9 +95,9 @@ pub fn largest(incidents: &[Incident], fleet: &Fleet, numbers: &[u32]) -> Option
     Some(Cascade { group, start_ms, members })
 }
 
-/// The failure at the beginning of the chain of causes.
+/// The first failure of the chain of causes.
 fn root(incidents: &[Incident], mut place: usize) -> usize {
-    // Bounded, lest a circle that can't be would hang it.
+    // Bounded, so that a circle of causes can't hang it.
     for _ in 0..incidents.len() {
         match incidents[place].cause {
             Some(cause) if cause != place => place = cause,

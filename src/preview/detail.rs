@@ -1,4 +1,4 @@
-//! A few machines by themselves: those with the most incidents, for as long as these can be distinguished.
+//! Single machines: those with the most incidents, over as much time as can be read.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::pacing::StopFlag;
 
 use super::incidents::Incident;
 use super::series::{Columns, Line, Sums};
-use super::stream::{is_up, walk};
+use super::walk::{is_up, walk};
 
 /// The cpu of a few machines over a part of the run.
 #[derive(Debug)]
 pub struct Detail {
-    /// The columns of all lines: the run's, or a part of it with finer ones.
+    /// The columns of all lines: those of the run, or finer ones of a part of it.
     pub columns: Columns,
     /// The machines, by number.
     pub machines: Vec<MachineLine>,
@@ -28,20 +28,20 @@ pub struct Detail {
 pub struct MachineLine {
     /// Its place in a round.
     pub machine: usize,
-    /// Its name and mean use.
+    /// Its name and mean cpu.
     pub line: Line,
 }
 
-/// How many machines are shown.
+/// Most machines that are shown.
 const SHOWN: usize = 6;
-/// More incidents than this on one machine can't be distinguished.
+/// With more incidents of a machine than this, a line can't be read.
 const LEGIBLE: u64 = 30;
-/// The fewest readings that are shown, where there are so many.
+/// The fewest readings that are shown where the run has as many.
 const FEWEST: u64 = 60;
 
 impl Detail {
-    /// The machines of the run that `manifest` describes that `incidents` befell the most; where
-    /// they are too many to be distinguished, a part of the run from a little before `focus_ms` on.
+    /// The machines with the most `incidents` in the run that `manifest` describes. Where a machine has
+    /// too many to be read, a part of the run is shown. It begins a little before `focus_ms`.
     ///
     /// # Errors
     /// None of its own.
@@ -76,7 +76,7 @@ impl Detail {
         Ok(Detail { columns, machines: lines.collect() })
     }
 
-    /// From when to when it is, where that is a part of the `whole` only.
+    /// The time that is shown; `None` if it is the `whole` run.
     pub fn part(&self, whole: &Columns) -> Option<String> {
         let (start, end) = self.columns.span_ms();
         let is_part = self.columns.readings < whole.readings;
@@ -90,7 +90,7 @@ fn hour(ms: f64) -> String {
     instant.format("%-d %b %H:%M").to_string()
 }
 
-/// The first reading that is shown, and how many are.
+/// The first reading that is shown, and the number of readings.
 fn window(whole: &Columns, interval: Duration, most: u64, focus_ms: Option<i64>) -> (u64, u64) {
     if most <= LEGIBLE * 2 {
         return (0, whole.readings);
@@ -102,24 +102,24 @@ fn window(whole: &Columns, interval: Duration, most: u64, focus_ms: Option<i64>)
     (focus.saturating_sub(readings / 3).min(whole.readings - readings), readings)
 }
 
-/// The machines that the most kinds of incidents befell, then the most incidents, by name; where
-/// nothing did, the first. And how many befell the one that most did, of those.
+/// The machines with incidents of the most kinds, then with the most incidents, then by name; and the
+/// most incidents that one of them had.
 fn chosen(names: &[&str], incidents: &[Incident]) -> (Vec<usize>, u64) {
-    let mut befell = vec![(0u32, 0u64); names.len()];
+    let mut had = vec![(0u32, 0u64); names.len()];
     for incident in incidents {
-        if let Some((kinds, count)) = befell.get_mut(incident.machine) {
+        if let Some((kinds, count)) = had.get_mut(incident.machine) {
             *kinds |= 1 << incident.kind as u32;
             *count += 1;
         }
     }
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by_key(|&at| {
-        let (kinds, count) = befell[at];
+        let (kinds, count) = had[at];
         (std::cmp::Reverse((kinds.count_ones(), count)), names[at])
     });
     order.truncate(SHOWN);
     order.sort_unstable_by_key(|&at| names[at]);
-    let most = order.iter().map(|&at| befell[at].1).max().unwrap_or(0);
+    let most = order.iter().map(|&at| had[at].1).max().unwrap_or(0);
     (order, most)
 }
 
@@ -133,15 +133,15 @@ mod tests {
         let names = ["g", "f", "e", "d", "c", "b", "a"];
         let incident =
             |(machine, kind)| Incident { machine, kind, start_ms: 0, end_ms: None, cause: None };
-        let befell = [
+        let incidents = [
             (0, IncidentKind::CpuSpike),
             (0, IncidentKind::CpuSpike),
             (0, IncidentKind::CpuSpike),
             (1, IncidentKind::CpuSpike),
             (1, IncidentKind::Failure),
         ];
-        let (order, most) = chosen(&names, &befell.map(incident));
-        // All but the last without any, by name.
+        let (order, most) = chosen(&names, &incidents.map(incident));
+        // Of those without incidents, the first by name.
         assert_eq!((order, most), (vec![6, 5, 4, 3, 1, 0], 3));
         assert_eq!(chosen(&[], &[]), (Vec::new(), 0));
     }

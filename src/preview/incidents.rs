@@ -1,4 +1,4 @@
-//! The incidents of a run, gathered from the records of their beginnings and ends.
+//! The incidents of a run, from the records of topic `incidents`.
 
 use std::collections::HashMap;
 
@@ -12,17 +12,17 @@ use super::series::Columns;
 pub struct Incident {
     /// Its machine's place in a round.
     pub machine: usize,
-    /// What it is.
+    /// Its kind.
     pub kind: IncidentKind,
     /// When it began, in milliseconds since the epoch.
     pub start_ms: i64,
-    /// When it ended; `None` if it is open at the end of the run.
+    /// When it ended, in milliseconds since the epoch; `None` if it is open at the end of the run.
     pub end_ms: Option<i64>,
-    /// The incident that caused it, as its place in the list.
+    /// The index of the incident that caused it.
     pub cause: Option<usize>,
 }
 
-/// Gathers incidents.
+/// The incidents so far.
 #[derive(Debug, Default)]
 pub struct Gathered {
     incidents: Vec<Incident>,
@@ -31,14 +31,14 @@ pub struct Gathered {
 }
 
 impl Incident {
-    /// Whether the machine is down meanwhile.
+    /// Whether the machine is down during it.
     pub fn is_failure(&self) -> bool {
         matches!(self.kind, IncidentKind::Failure | IncidentKind::Cascade)
     }
 }
 
 impl Gathered {
-    /// Takes the record of a beginning or an end on `machine`.
+    /// Takes a record: an incident of `machine` begins or ends.
     pub fn take(&mut self, machine: usize, record: &IncidentRecord<&str>) {
         if let Some(&place) = self.places.get(record.incident_id) {
             self.incidents[place].end_ms = record.end_time;
@@ -50,7 +50,7 @@ impl Gathered {
         };
         let place = self.incidents.len();
         self.places.insert(record.incident_id.to_owned(), place);
-        // A cause may be told of after its effect, where its machine has much to tell.
+        // The record of a cause may come after that of its effect, where its machine has many records.
         self.causes.extend(record.cause.map(|cause| (place, cause.to_owned())));
         self.incidents.push(Incident {
             machine,
@@ -61,7 +61,7 @@ impl Gathered {
         });
     }
 
-    /// All that were told of.
+    /// All incidents, with their causes.
     pub fn finish(self) -> Vec<Incident> {
         let Gathered { mut incidents, places, causes } = self;
         for (place, cause) in causes {
@@ -71,7 +71,7 @@ impl Gathered {
     }
 }
 
-/// How many incidents of each kind there are, without those of which there are none.
+/// How many incidents of each kind there are. Kinds without incidents are left out.
 pub fn counts(incidents: &[Incident]) -> Vec<(IncidentKind, usize)> {
     let count = |kind| incidents.iter().filter(|incident| incident.kind == kind).count();
     IncidentKind::ALL
@@ -81,7 +81,7 @@ pub fn counts(incidents: &[Incident]) -> Vec<(IncidentKind, usize)> {
         .collect()
 }
 
-/// How many machines have an incident of `kind` open, as a mean over each column.
+/// The mean number of machines with an open incident of `kind`, by column.
 pub fn open(incidents: &[Incident], kind: IncidentKind, columns: &Columns) -> Vec<Option<f64>> {
     let mut sums = vec![0.0; columns.count];
     let (first, last) = columns.span_ms();

@@ -1,7 +1,6 @@
-//! A run's shape without a broker: what its fleet does over time, drawn in the terminal or as a
-//! picture, or a sample of its records.
+//! `fleetstorm preview`: what a run's fleet does over time, without a broker. It is drawn in the terminal
+//! or as a picture; a sample of the records can be printed instead.
 
-pub mod axis;
 pub mod braille;
 pub mod cascade;
 pub mod detail;
@@ -11,8 +10,8 @@ pub mod picture;
 pub mod sample;
 pub mod series;
 pub mod shape;
-pub mod stream;
 pub mod terminal;
+pub mod walk;
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -27,16 +26,16 @@ pub use outline::PreviewOptions;
 
 use outline::Outline;
 use shape::Shape;
-use terminal::Look;
+use terminal::Style;
 
-/// The width of a drawing that goes elsewhere than to a terminal.
+/// The width of a drawing where standard output is no terminal, in characters.
 const WIDTH: usize = 100;
 
-/// Shows the run that `options` describe; a set `stop` ends it early, with nothing shown.
+/// Shows the run that `options` describe. Where `stop` is set, it ends early and shows nothing.
 ///
 /// # Errors
-/// [`ProgramError`] if there is no such run, or what is shown can't be written. A reader who has seen
-/// enough is no error.
+/// [`ProgramError`] if the options describe no run, or the output can't be written. Standard output that
+/// was closed is no error.
 pub fn preview(
     options: &PreviewOptions,
     stop: &StopFlag,
@@ -67,7 +66,7 @@ pub fn preview(
         return Ok(ExitCode::Interrupted);
     }
     match picture {
-        None => stdout::print(&terminal::draw(&outline, &shape, look()))?,
+        None => stdout::print(&terminal::draw(&outline, &shape, style()))?,
         Some((kind, path, file)) => {
             let text = match kind {
                 Kind::Svg => picture::svg(&outline, &shape),
@@ -82,7 +81,7 @@ pub fn preview(
     Ok(ExitCode::Done)
 }
 
-/// What a picture is written as.
+/// The format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Svg,
@@ -96,7 +95,7 @@ impl Kind {
             Some("svg") => Ok(Kind::Svg),
             Some("html") => Ok(Kind::Html),
             _ => Err(ProgramError::Usage(format!(
-                "--out {}: a picture's name ends in .svg or .html, which decides how it is written",
+                "--out {}: the picture's format is not known, end the file's name in .svg or .html",
                 path.display()
             ))),
         }
@@ -107,10 +106,10 @@ fn ending(stop: &StopFlag) -> ExitCode {
     if stop.is_set() { ExitCode::Interrupted } else { ExitCode::Done }
 }
 
-fn look() -> Look {
+fn style() -> Style {
     let is_terminal = io::stdout().is_terminal();
     let size = if is_terminal { terminal_size::terminal_size() } else { None };
-    Look {
+    Style {
         width: size.map_or(WIDTH, |(width, _)| usize::from(width.0)),
         colour: output::coloured(is_terminal),
     }

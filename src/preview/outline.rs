@@ -1,4 +1,4 @@
-//! Which run is previewed: from options to a manifest, and how people are told of it.
+//! Which run is previewed: from options to a manifest, and the summary of it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,15 +23,15 @@ pub struct PreviewOptions {
     pub scenario: Option<String>,
     /// Readings of each machine.
     pub readings: Option<u64>,
-    /// How much of the fleet's time is shown; two days unless the rest decides it.
+    /// How much of the fleet's time is shown. Two days unless interval and readings decide it.
     pub length: Option<Span>,
     /// Fleet time between two readings of a machine.
     pub interval: Option<Span>,
-    /// When it starts: so that it ends now unless given.
+    /// When the run starts. Unless given, it ends now.
     pub start: Option<StartTime>,
-    /// The picture that is written rather than drawn in the terminal.
+    /// The file of the picture. Unless given, the terminal shows the run.
     pub out: Option<PathBuf>,
-    /// How many records are printed instead.
+    /// How many records are printed in place of a drawing.
     pub sample: Option<u64>,
 }
 
@@ -40,20 +40,20 @@ pub struct PreviewOptions {
 pub struct Outline {
     /// The run.
     pub manifest: Manifest,
-    /// The scenario's name, where it starts from one.
+    /// The name of its scenario; `None` if it has none.
     pub scenario: Option<&'static str>,
-    /// What it shows, in a few words.
+    /// What the scenario shows, in a few words.
     pub description: &'static str,
-    /// What the user should know.
+    /// Notes for the user about options that have no effect as given.
     pub notes: Vec<String>,
 }
 
-/// The readings a machine that are made at least, where that is not decided otherwise.
+/// The fewest readings of a machine where interval and readings are not given.
 const READINGS: u64 = 2000;
 const LENGTH: Duration = Duration::from_secs(48 * 3600);
 const MINUTE_MS: i64 = 60_000;
 const DAY_S: u64 = 86_400;
-/// Intervals that people think in, in seconds.
+/// Round intervals, in seconds.
 const INTERVALS: [u64; 26] = [
     1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1200, 1800, 3600,
     7200, 21_600, 43_200,
@@ -66,7 +66,7 @@ impl Outline {
     /// [`ProgramError::Config`] and [`ProgramError::Usage`].
     pub fn new(options: &PreviewOptions, now_ms: i64) -> Result<Outline, ProgramError> {
         let scenario = options.scenario.as_deref().map(scenarios::find).transpose()?;
-        let (interval, readings) = extent(options)?;
+        let (interval, readings) = interval_and_readings(options)?;
         let start_ms = start(options.start, interval, readings, now_ms)?;
         let builder = options.run.clone().readings(readings).interval(interval.duration());
         let builder = builder.time(Time::Simulated).pace(Pace::Max).format(Format::Json);
@@ -76,7 +76,7 @@ impl Outline {
         Ok(Outline { manifest, scenario: scenario.map(|s| s.name), description, notes })
     }
 
-    /// The scenario's name, or what stands for one.
+    /// The scenario's name, or that of the program.
     pub fn title(&self) -> &'static str {
         self.scenario.unwrap_or("fleetstorm")
     }
@@ -86,7 +86,7 @@ impl Outline {
         self.manifest.config.n_readings.unwrap_or(1)
     }
 
-    /// Fleet, span, interval and seed, in a line.
+    /// Fleet, span, interval and seed, in one line.
     pub fn summary(&self) -> String {
         let manifest = &self.manifest;
         let machines = manifest.config.n_machines;
@@ -118,13 +118,15 @@ fn length(interval: Span, readings: u64) -> Duration {
         .unwrap_or(Duration::MAX)
 }
 
-/// The interval and the number of readings: two of length, interval and readings decide the third.
-fn extent(options: &PreviewOptions) -> Result<(Span, u64), ProgramError> {
+/// The interval and the number of readings. Two of length, interval and readings decide the third.
+fn interval_and_readings(options: &PreviewOptions) -> Result<(Span, u64), ProgramError> {
     let usage = |text: &str| Err(ProgramError::Usage(text.to_owned()));
     let length = options.length.map_or(LENGTH, Span::duration);
     let interval = match (options.interval, options.readings) {
         (Some(_), Some(_)) if options.length.is_some() => {
-            return usage("--for, --interval and --readings: two decide the third, leave out one");
+            return usage(
+                "--for, --interval and --readings are all given: two decide the third, leave one out",
+            );
         }
         (Some(interval), Some(readings)) => return Ok((interval, readings)),
         (Some(interval), None) => interval,
@@ -134,24 +136,26 @@ fn extent(options: &PreviewOptions) -> Result<(Span, u64), ProgramError> {
             let interval = Span::new(part).map_err(|e| ProgramError::Usage(e.to_string()))?;
             return Ok((interval, readings));
         }
-        (None, None) => chosen(length)?,
+        (None, None) => round_interval(length)?,
     };
     let count = length.as_nanos() / interval.duration().as_nanos().max(1);
     match u64::try_from(count) {
-        Ok(0) => usage("--interval is longer than --for: there would be no reading"),
+        Ok(0) => usage(
+            "--interval is longer than --for, so that there is no reading: give a shorter interval",
+        ),
         Ok(count) => Ok((interval, count)),
-        Err(_) => usage("--interval is too short for --for"),
+        Err(_) => usage("--interval is too short for --for: give a longer interval"),
     }
 }
 
-/// The longest round interval that makes [`READINGS`], at least a second.
-fn chosen(length: Duration) -> Result<Span, ProgramError> {
+/// The longest round interval with at least [`READINGS`] readings. A second is the least.
+fn round_interval(length: Duration) -> Result<Span, ProgramError> {
     let most = length.as_secs() / READINGS;
     let seconds = match most / DAY_S {
         0 => INTERVALS.into_iter().take_while(|&s| s <= most).last().unwrap_or(1),
         days => days * DAY_S,
     };
-    // A span that is shorter than a second has one reading.
+    // A length of less than a second has one reading.
     let interval = Duration::from_secs(seconds).min(length);
     Span::new(interval).map_err(|error| ProgramError::Usage(error.to_string()))
 }
@@ -177,20 +181,20 @@ fn start(
 mod tests {
     use super::*;
 
-    fn extent_of(length: &str) -> (String, u64) {
+    fn interval_and_readings_of(length: &str) -> (String, u64) {
         let options = PreviewOptions { length: length.parse().ok(), ..PreviewOptions::default() };
-        let (interval, readings) = extent(&options).unwrap();
+        let (interval, readings) = interval_and_readings(&options).unwrap();
         (interval.to_string(), readings)
     }
 
     #[test]
     fn the_chosen_interval_makes_some_thousand_readings() {
-        assert_eq!(extent_of("48h"), ("1m".to_owned(), 2880));
-        assert_eq!(extent_of("90d"), ("1h".to_owned(), 2160));
-        assert_eq!(extent_of("10m"), ("1s".to_owned(), 600));
-        assert_eq!(extent_of("36525d"), ("18d".to_owned(), 2029));
+        assert_eq!(interval_and_readings_of("48h"), ("1m".to_owned(), 2880));
+        assert_eq!(interval_and_readings_of("90d"), ("1h".to_owned(), 2160));
+        assert_eq!(interval_and_readings_of("10m"), ("1s".to_owned(), 600));
+        assert_eq!(interval_and_readings_of("36525d"), ("18d".to_owned(), 2029));
         for hours in 1..2000 {
-            let (_, readings) = extent_of(&format!("{hours}h"));
+            let (_, readings) = interval_and_readings_of(&format!("{hours}h"));
             assert!((2000..8000).contains(&readings) || hours == 1, "{hours}h: {readings}");
         }
     }

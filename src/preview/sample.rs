@@ -1,4 +1,4 @@
-//! A sample of a run's records, as JSON lines.
+//! A sample of a run's records, printed as JSON lines.
 
 use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::record::Topic;
@@ -8,19 +8,19 @@ use crate::pacing::StopFlag;
 use crate::sink::stdout::LineSink;
 use crate::sink::{Message, Sink, SinkError};
 
-use super::stream::walk;
+use super::walk::walk;
 
-/// Prints `count` of the run's records, or all where there are fewer, in their order: of each topic
-/// as many as of any other, where there are, spread evenly over the run.
+/// Prints `count` of the run's records in order, or all where there are fewer. Topics get even parts of
+/// `count`, and each topic's records are spread evenly over the run.
 ///
 /// # Errors
 /// [`ProgramError::Sink`] if they can't be written.
 pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), ProgramError> {
-    // Made twice: to spread them, one must know how many there are.
-    let mut there = [0; Topic::COUNT];
+    // The records are made twice. The first pass counts them, so that the second can spread the sample.
+    let mut totals = [0; Topic::COUNT];
     walk(manifest, u64::MAX, stop, |_, keyed| {
         if let Some(keyed) = keyed {
-            there[keyed.record.topic().index()] += 1;
+            totals[keyed.record.topic().index()] += 1;
         }
         Ok(())
     })?;
@@ -29,13 +29,13 @@ pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), Pro
     }
     let names = Topic::ALL.map(|topic| topic.name().to_owned());
     let mut sink = LineSink::stdout(names, false);
-    let mut picks = shares(there, count).map(|wanted| Picks { wanted, ..Picks::default() });
+    let mut picks = shares(totals, count).map(|wanted| Picks { wanted, ..Picks::default() });
     let encoder = manifest.encoder();
     let mut buffer = Vec::new();
     let written = walk(manifest, u64::MAX, stop, |_, keyed| {
         let Some(keyed) = keyed else { return Ok(()) };
         let topic = keyed.record.topic();
-        if !picks[topic.index()].takes(there[topic.index()]) {
+        if !picks[topic.index()].takes(totals[topic.index()]) {
             return Ok(());
         }
         encoder.encode(keyed.record, &mut buffer);
@@ -55,14 +55,15 @@ pub fn print(manifest: &Manifest, count: u64, stop: &StopFlag) -> Result<(), Pro
     }
 }
 
-/// How many records of each topic are taken: even parts of `count`, as far as there are so many.
-fn shares(there: [u64; Topic::COUNT], count: u64) -> [u64; Topic::COUNT] {
+/// How many records of each topic are taken: even parts of `count`. What a topic lacks, the others make
+/// up for.
+fn shares(totals: [u64; Topic::COUNT], count: u64) -> [u64; Topic::COUNT] {
     let mut order: [usize; Topic::COUNT] = std::array::from_fn(|topic| topic);
-    order.sort_by_key(|&topic| there[topic]);
+    order.sort_by_key(|&topic| totals[topic]);
     let (mut shares, mut left) = ([0; Topic::COUNT], count);
     for (before, topic) in order.into_iter().enumerate() {
         let topics = (Topic::COUNT - before) as u64;
-        shares[topic] = there[topic].min(left.div_ceil(topics));
+        shares[topic] = totals[topic].min(left.div_ceil(topics));
         left -= shares[topic];
     }
     shares
@@ -76,12 +77,12 @@ struct Picks {
 }
 
 impl Picks {
-    /// Whether the next record is taken, of `there`.
-    fn takes(&mut self, there: u64) -> bool {
-        // Each from the middle of its part of the run.
-        let there = u128::from(there.max(1));
+    /// Whether the next of a topic's `total` records is taken.
+    fn takes(&mut self, total: u64) -> bool {
+        // The record in the middle of each part of the run.
+        let total = u128::from(total.max(1));
         let taken =
-            |seen: u64| (2 * u128::from(seen) * u128::from(self.wanted) + there) / (2 * there);
+            |seen: u64| (2 * u128::from(seen) * u128::from(self.wanted) + total) / (2 * total);
         let takes = taken(self.seen + 1) > taken(self.seen);
         self.seen += 1;
         takes

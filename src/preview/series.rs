@@ -1,16 +1,16 @@
-//! Time in columns, and values collected by column.
+//! The run's time in columns, and values collected by column.
 
 use std::time::Duration;
 
-/// The columns that a run's rounds of readings are put into: each has whole rounds, as many as
-/// any other or one fewer.
+/// The columns of a run's rounds of readings. Each has whole rounds, and their numbers differ by one at
+/// most.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Columns {
     /// The run's start, in milliseconds since the epoch.
     pub start_ms: i64,
     /// Readings of each machine.
     pub readings: u64,
-    /// How many columns there are.
+    /// The number of columns.
     pub count: usize,
     interval_ms: f64,
 }
@@ -20,13 +20,13 @@ pub struct Columns {
 pub struct Line {
     /// What it shows.
     pub name: String,
-    /// What its values count.
+    /// The unit of its values.
     pub unit: &'static str,
-    /// A value a column.
+    /// One value per column.
     pub values: Vec<Option<f64>>,
 }
 
-/// Values summed up by column.
+/// Sums and counts of values by column.
 #[derive(Debug, Clone)]
 pub struct Sums(Vec<(f64, u64)>);
 
@@ -36,11 +36,11 @@ const USUAL: u64 = 200;
 const DAY_MS: u128 = 86_400_000;
 
 impl Columns {
-    /// The columns of `readings` rounds from `start_ms` on, `interval` apart: 120 to 240, fewer
-    /// where there are fewer rounds.
+    /// The columns of `readings` rounds from `start_ms` on, one every `interval`: 120 to 240 columns, or
+    /// fewer where there are fewer rounds.
     pub fn new(start_ms: i64, interval: Duration, readings: u64) -> Columns {
         let even = || (FEWEST..=MOST).rev().filter(|count| readings.is_multiple_of(*count));
-        // Days that begin in the middle of a column would seem to swing over weeks.
+        // If days began in the middle of a column, daily curves would seem to change over weeks.
         let is_part_of_day = |count: &u64| {
             let column = interval.as_millis() * u128::from(readings / count);
             column > 0 && DAY_MS.is_multiple_of(column)
@@ -50,7 +50,7 @@ impl Columns {
         Columns { start_ms, readings, count, interval_ms: interval.as_secs_f64() * 1000.0 }
     }
 
-    /// Columns of `readings` of these rounds, from round `first` on.
+    /// The columns of `readings` of these rounds, from round `first` on.
     pub fn part(&self, interval: Duration, first: u64, readings: u64) -> Columns {
         let start_ms = self.start_ms as f64 + first as f64 * self.interval_ms;
         Columns::new(start_ms as i64, interval, readings)
@@ -63,24 +63,24 @@ impl Columns {
         (column as usize).min(self.count - 1)
     }
 
-    /// The column of an instant, none outside the run.
+    /// The column of an instant; `None` outside the run.
     pub fn of_time(&self, ms: i64) -> Option<usize> {
         let round = (ms - self.start_ms) as f64 / self.interval_ms;
         (round >= 0.0 && round < self.readings as f64).then(|| self.of_round(round as u64))
     }
 
-    /// How many rounds a column has.
+    /// The number of rounds in a column.
     pub fn rounds(&self, column: usize) -> u64 {
         self.first_round(column + 1) - self.first_round(column)
     }
 
-    /// When a column begins, in milliseconds since the epoch; with [`Columns::count`], when the
-    /// last one ends.
+    /// When a column begins, in milliseconds since the epoch. [`Columns::count`] gives the end of the
+    /// last column.
     pub fn edge_ms(&self, column: usize) -> f64 {
         self.start_ms as f64 + self.first_round(column) as f64 * self.interval_ms
     }
 
-    /// The middle of a column.
+    /// The middle of a column, in milliseconds since the epoch.
     pub fn middle_ms(&self, column: usize) -> f64 {
         f64::midpoint(self.edge_ms(column), self.edge_ms(column + 1))
     }
@@ -90,7 +90,7 @@ impl Columns {
         (self.edge_ms(0), self.edge_ms(self.count))
     }
 
-    /// Hours in a column.
+    /// The length of a column in hours.
     pub fn hours(&self, column: usize) -> f64 {
         self.rounds(column) as f64 * self.interval_ms / 3_600_000.0
     }
@@ -110,18 +110,18 @@ impl Line {
         })
     }
 
-    /// Whether any value is other than 0.
-    pub fn is_alive(&self) -> bool {
+    /// Whether any value differs from 0.
+    pub fn has_values(&self) -> bool {
         self.values.iter().flatten().any(|&v| v != 0.0)
     }
 
-    /// The line in `count` columns.
+    /// The values in `count` columns.
     pub fn resampled(&self, count: usize) -> Vec<Option<f64>> {
-        let there = self.values.len();
+        let len = self.values.len();
         (0..count)
             .map(|i| {
-                let from = i * there / count.max(1);
-                let to = ((i + 1) * there / count.max(1)).max(from + 1).min(there);
+                let from = i * len / count.max(1);
+                let to = ((i + 1) * len / count.max(1)).max(from + 1).min(len);
                 mean(self.values.get(from..to)?.iter().flatten().copied())
             })
             .collect()
@@ -129,7 +129,7 @@ impl Line {
 }
 
 impl Sums {
-    /// Nothing yet.
+    /// No values yet.
     pub fn new(columns: &Columns) -> Sums {
         Sums(vec![(0.0, 0); columns.count])
     }
@@ -147,7 +147,7 @@ impl Sums {
         self.0.iter().map(|&(sum, n)| (n > 0).then(|| sum / n as f64)).collect()
     }
 
-    /// The sum of each column, times what `factor` gives for it.
+    /// The sum of each column, multiplied by `factor` of the column.
     pub fn scaled(&self, factor: impl Fn(usize) -> f64) -> Vec<Option<f64>> {
         self.0.iter().enumerate().map(|(column, (sum, _))| Some(sum * factor(column))).collect()
     }

@@ -1,4 +1,4 @@
-//! The shape of a run: its fleet's figures over time, by place and by machine, and what befell it.
+//! The shape of a run: its fleet's figures over time, by zone, region and machine, and its incidents.
 
 use fleetstorm_model::fleet::Fleet;
 use fleetstorm_model::manifest::Manifest;
@@ -14,7 +14,7 @@ use super::cascade::{self, Cascade};
 use super::detail::Detail;
 use super::incidents::{self, Gathered, Incident};
 use super::series::{Columns, Line, Sums};
-use super::stream::{is_up, walk};
+use super::walk::{is_up, walk};
 
 /// What a run does.
 #[derive(Debug)]
@@ -27,15 +27,15 @@ pub struct Shape {
     pub zones: Vec<Line>,
     /// Mean cpu of each region.
     pub regions: Vec<Line>,
-    /// A few machines, those that most befell.
+    /// The machines with the most incidents.
     pub detail: Detail,
-    /// All incidents, by when they were told of.
+    /// All incidents, in the order of their records.
     pub incidents: Vec<Incident>,
-    /// The largest cascade, where there was one.
+    /// The largest cascade; `None` if there was none.
     pub cascade: Option<Cascade>,
 }
 
-/// The fleet's lines: means over the machines that are up, unless they say otherwise.
+/// The fleet's lines. They are means over the machines that are up, except where noted.
 #[derive(Debug)]
 pub struct FleetLines {
     /// Processor use.
@@ -44,22 +44,22 @@ pub struct FleetLines {
     pub memory: Line,
     /// Disk use.
     pub disk: Line,
-    /// Traffic of a machine, both ways.
+    /// Network traffic of a machine, in and out together.
     pub network: Line,
-    /// 99th percentile of the response time.
+    /// The 99th percentile of latency.
     pub latency: Line,
-    /// Jobs that started, an hour, over the fleet.
+    /// Jobs that the whole fleet started per hour.
     pub jobs: Line,
-    /// Share of the machines with an anomaly open.
+    /// The share of machines with an open anomaly.
     pub anomalies: Line,
     /// How many machines are down.
     pub down: Line,
-    /// How many machines have another incident open: maintenance, degradation, zone trouble.
+    /// How many machines have an open incident of maintenance, of degradation and of their zone.
     pub others: [Line; 3],
 }
 
 impl Shape {
-    /// The shape of the run that `manifest` describes; cut short where `stop` is set.
+    /// The shape of the run that `manifest` describes. It is incomplete where `stop` was set.
     ///
     /// # Errors
     /// None of its own.
@@ -75,7 +75,7 @@ impl Shape {
 
 struct Collector {
     columns: Columns,
-    names: Vec<Named>,
+    machines: Vec<Machine>,
     measures: [Sums; 5],
     jobs: Sums,
     anomalies: Sums,
@@ -85,8 +85,8 @@ struct Collector {
     gathered: Gathered,
 }
 
-/// A machine's name, and the places of its zone and region.
-struct Named {
+/// A machine's name, and the indices of its zone and region.
+struct Machine {
     id: String,
     zone: usize,
     region: usize,
@@ -100,7 +100,7 @@ impl Collector {
         let sums = || Sums::new(&columns);
         let by_name = |names: &[String]| names.iter().map(|n| (n.clone(), sums())).collect();
         Collector {
-            names: Vec::new(),
+            machines: Vec::new(),
             measures: std::array::from_fn(|_| sums()),
             jobs: sums(),
             anomalies: sums(),
@@ -126,13 +126,13 @@ impl Collector {
     fn record(&mut self, round: u64, machine: usize, record: &Record<&str>) {
         match record {
             Record::Machine(machine) => {
-                let place = |places: &[(String, Sums)], name: &str| {
-                    places.iter().position(|(known, _)| known == name).unwrap_or(0)
+                let index = |lines: &[(String, Sums)], name: &str| {
+                    lines.iter().position(|(known, _)| known == name).unwrap_or(0)
                 };
-                self.names.push(Named {
+                self.machines.push(Machine {
                     id: machine.machine_id.to_owned(),
-                    zone: place(&self.zones, machine.zone),
-                    region: place(&self.regions, machine.region),
+                    zone: index(&self.zones, machine.zone),
+                    region: index(&self.regions, machine.region),
                 });
             }
             Record::Telemetry(telemetry) => self.reading(round, machine, telemetry),
@@ -164,28 +164,28 @@ impl Collector {
         if telemetry.is_anomaly {
             self.anomalies.add(column, 1.0);
         }
-        let named = &self.names[machine];
-        self.zones[named.zone].1.add(column, telemetry.cpu_percent);
-        self.regions[named.region].1.add(column, telemetry.cpu_percent);
+        let machine = &self.machines[machine];
+        self.zones[machine.zone].1.add(column, telemetry.cpu_percent);
+        self.regions[machine.region].1.add(column, telemetry.cpu_percent);
     }
 
     fn finish(self, manifest: &Manifest, stop: &StopFlag) -> Result<Shape, ProgramError> {
-        let Collector { columns, names, measures, gathered, .. } = self;
+        let Collector { columns, machines, measures, gathered, .. } = self;
         let fleet = Fleet::new(&manifest.config, manifest.seed);
         let incidents = gathered.finish();
         let line = |name: &str, unit, values| Line { name: name.to_owned(), unit, values };
         let [cpu, memory, disk, network, latency] = measures.map(|sums| sums.means());
-        let machines = f64::from(manifest.config.n_machines);
-        let a_round = |column| 1.0 / columns.rounds(column) as f64;
+        let fleet_size = f64::from(manifest.config.n_machines);
+        let per_round = |column| 1.0 / columns.rounds(column) as f64;
         let open = |name, kind| line(name, "machines", incidents::open(&incidents, kind, &columns));
         let others = [
             open("in maintenance", IncidentKind::Maintenance),
             open("worn out", IncidentKind::Degradation),
             open("in zone trouble", IncidentKind::ZoneTrouble),
         ];
-        let share = self.anomalies.scaled(|column| 100.0 * a_round(column) / machines);
-        let by_name = |places: Vec<(String, Sums)>| -> Vec<Line> {
-            places.into_iter().map(|(name, sums)| line(&name, "%", sums.means())).collect()
+        let share = self.anomalies.scaled(|column| 100.0 * per_round(column) / fleet_size);
+        let by_name = |lines: Vec<(String, Sums)>| -> Vec<Line> {
+            lines.into_iter().map(|(name, sums)| line(&name, "%", sums.means())).collect()
         };
         let fleet_lines = FleetLines {
             cpu: line("cpu", "%", cpu),
@@ -195,12 +195,12 @@ impl Collector {
             latency: line("response p99", "ms", latency),
             jobs: line("jobs started", "/h", self.jobs.scaled(|c| 1.0 / columns.hours(c))),
             anomalies: line("anomaly open", "%", share),
-            down: line("machines down", "machines", self.down.scaled(a_round)),
+            down: line("machines down", "machines", self.down.scaled(per_round)),
             others,
         };
-        let numbers: Vec<u32> = names.iter().map(|named| number(&named.id)).collect();
+        let numbers: Vec<u32> = machines.iter().map(|machine| number(&machine.id)).collect();
         let cascade = cascade::largest(&incidents, &fleet, &numbers);
-        let ids: Vec<&str> = names.iter().map(|named| named.id.as_str()).collect();
+        let ids: Vec<&str> = machines.iter().map(|machine| machine.id.as_str()).collect();
         let focus_ms = cascade.as_ref().map(|cascade| cascade.start_ms);
         Ok(Shape {
             detail: Detail::of(manifest, &columns, &ids, &incidents, focus_ms, stop)?,
@@ -214,7 +214,7 @@ impl Collector {
     }
 }
 
-/// A machine's number in the fleet, which its name ends in.
+/// A machine's number in the fleet. Its name ends with it.
 fn number(id: &str) -> u32 {
     id.rsplit('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
@@ -263,7 +263,7 @@ mod tests {
         let manifest = manifest();
         let mut collector = Collector::new(&manifest);
         for id in ["machine-000001", "machine-000000"] {
-            collector.names.push(Named { id: id.to_owned(), zone: 0, region: 1 });
+            collector.machines.push(Machine { id: id.to_owned(), zone: 0, region: 1 });
         }
         let step = |round, at| {
             Step::Slot(Slot {

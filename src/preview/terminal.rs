@@ -2,17 +2,17 @@
 
 use std::fmt::Write;
 
-use super::axis::{number, plain, time, times};
 use super::braille::{plot, spark};
 use super::incidents;
 use super::outline::Outline;
 use super::series::{Columns, Line};
 use super::shape::Shape;
+use crate::chart::axis::{length, number, plain, times};
 
-/// How it is drawn.
+/// How a shape is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
-    /// Characters a line.
+pub struct Style {
+    /// The width of a line, in characters.
     pub width: usize,
     /// Whether lines are coloured.
     pub colour: bool,
@@ -23,13 +23,13 @@ const RANGE: usize = 16;
 const NARROWEST: usize = 20;
 const WIDEST: usize = 240;
 const PLOT_ROWS: usize = 5;
-/// Places are listed up to this many.
+/// Most zones, and most regions, that are listed.
 const PLACES: usize = 8;
 
 /// The drawing of `shape`, the run of `outline`.
-pub fn draw(outline: &Outline, shape: &Shape, look: Look) -> String {
-    let width = look.width.saturating_sub(LABEL + RANGE + 2).clamp(NARROWEST, WIDEST);
-    let mut drawing = Drawing { text: String::new(), width, colour: look.colour };
+pub fn draw(outline: &Outline, shape: &Shape, style: Style) -> String {
+    let width = style.width.saturating_sub(LABEL + RANGE + 2).clamp(NARROWEST, WIDEST);
+    let mut drawing = Drawing { text: String::new(), width, colour: style.colour };
     drawing.heading(outline);
     drawing.load(&shape.fleet.cpu);
     drawing.axis(&shape.columns);
@@ -37,9 +37,9 @@ pub fn draw(outline: &Outline, shape: &Shape, look: Look) -> String {
     for line in [&lines.memory, &lines.disk, &lines.network, &lines.latency, &lines.jobs] {
         drawing.row(line, None, "36");
     }
-    let troubles = [&lines.anomalies, &lines.down].into_iter().chain(&lines.others);
-    for line in troubles.filter(|line| line.is_alive()) {
-        drawing.trouble(line);
+    let incidents = [&lines.anomalies, &lines.down].into_iter().chain(&lines.others);
+    for line in incidents.filter(|line| line.has_values()) {
+        drawing.incident_line(line);
     }
     for (what, places) in [("zone", &shape.zones), ("region", &shape.regions)] {
         drawing.places(what, places);
@@ -93,7 +93,7 @@ impl Drawing {
         }
     }
 
-    /// A line as a sparkline; from its least to its largest value where no range is given.
+    /// A line as a sparkline. Its range is from its least to its largest value unless one is given.
     fn row(&mut self, line: &Line, range: Option<(f64, f64)>, colour: &str) {
         let line = Line { values: line.resampled(self.width), ..line.clone() };
         let Some((least, most)) = range.or_else(|| line.range()) else { return };
@@ -105,8 +105,8 @@ impl Drawing {
         self.line(&format!("{name}{pad}{bars} {least}..{most} {}", line.unit));
     }
 
-    /// A line from 0 on.
-    fn trouble(&mut self, line: &Line) {
+    /// A line of incidents: its range starts at 0.
+    fn incident_line(&mut self, line: &Line) {
         let line = Line { values: line.resampled(self.width), ..line.clone() };
         self.row(&line, line.range().map(|(_, most)| (0.0, most)), "31");
     }
@@ -118,7 +118,7 @@ impl Drawing {
         self.line("");
         self.line(&format!("mean cpu by {what}"));
         let shown = &lines[..lines.len().min(PLACES)];
-        let range = self.common(shown.iter());
+        let range = self.common_range(shown.iter());
         for line in shown {
             self.row(line, range, "34");
         }
@@ -136,7 +136,7 @@ impl Drawing {
         self.line(&format!(
             "cpu of single machines{part}, gaps while down, ^ while an anomaly is open"
         ));
-        let range = self.common(shape.detail.machines.iter().map(|machine| &machine.line));
+        let range = self.common_range(shape.detail.machines.iter().map(|machine| &machine.line));
         for machine in &shape.detail.machines {
             self.row(&machine.line, range, "34");
             let mut marks = vec![b' '; self.width];
@@ -160,8 +160,8 @@ impl Drawing {
         }
     }
 
-    /// The range of all `lines` as they are drawn.
-    fn common<'a>(&self, lines: impl Iterator<Item = &'a Line>) -> Option<(f64, f64)> {
+    /// One range for all `lines` as they are drawn.
+    fn common_range<'a>(&self, lines: impl Iterator<Item = &'a Line>) -> Option<(f64, f64)> {
         lines
             .map(|line| Line { values: line.resampled(self.width), ..line.clone() })
             .filter_map(|line| line.range())
@@ -187,9 +187,9 @@ impl Drawing {
         if counts.is_empty() {
             return self.line("incidents: none");
         }
-        let told: Vec<String> =
+        let counts: Vec<String> =
             counts.iter().map(|(kind, count)| format!("{} {count}", kind.as_str())).collect();
-        self.line(&format!("incidents: {}", told.join(", ")));
+        self.line(&format!("incidents: {}", counts.join(", ")));
         if let Some(cascade) = &shape.cascade {
             let longest = cascade.members.iter().filter_map(|m| m.failed).map(|f| f.after_ms).max();
             self.line(&format!(
@@ -197,7 +197,7 @@ impl Drawing {
                 cascade.failed(),
                 cascade.members.len(),
                 cascade.group,
-                time(longest.unwrap_or(0))
+                length(longest.unwrap_or(0))
             ));
         }
     }

@@ -15,7 +15,7 @@ use super::options::{KafkaOptions, SinkOptions};
 use super::plan::{Plan, unchanged};
 use super::producers::Producers;
 use super::topic_watch::TopicWatch;
-use super::{reach, schemas};
+use super::{key_coverage, schemas};
 use crate::cluster::Connection;
 use crate::exit::ProgramError;
 use crate::output::{Stdout, Verbosity, print_status};
@@ -346,7 +346,7 @@ impl KafkaDestination {
                 cluster.end_offsets(&entry.name, entry.partitions, cluster.settings().patience)
             };
         }
-        for warning in reach::warnings(&plan.run.manifest) {
+        for warning in key_coverage::warnings(&plan.run.manifest) {
             tracing::warn!("{warning}");
         }
         if !plan.resumed

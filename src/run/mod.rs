@@ -2,15 +2,15 @@
 
 mod deferred_changes;
 pub mod destination;
-mod front;
+mod key_coverage;
 pub mod options;
 pub mod plan;
 pub mod producers;
-mod reach;
 mod results;
 mod resumed;
 mod schemas;
 pub mod sent;
+mod skew;
 mod topic_watch;
 pub mod worker;
 pub mod workers;

@@ -13,9 +13,9 @@ use fleetstorm_model::schedule::{Pace, SlotKind};
 use fleetstorm_model::stream::{Announcement, End, KeyedRecord, Slot, Step, Stream};
 
 use super::deferred_changes::DeferredChanges;
-use super::front::Front;
 use super::resumed::Resumed;
 use super::sent::{Sent, SlotOutcome};
+use super::skew::Front;
 use crate::pacing::{Pacer, StopFlag, Turn};
 use crate::sink::{Message, Sink, SinkError};
 use crate::verify::position::Position;

@@ -14,10 +14,10 @@ use fleetstorm_model::schedule::Time;
 
 use super::TOO_LARGE;
 use super::destination::Destination;
-use super::front::Front;
 use super::options::{OnBacklog, RunOptions};
 use super::results::Counts;
 use super::sent::Sent;
+use super::skew::Front;
 use super::worker::{Ended, OnFull, Progress, Worker};
 use crate::exit::ProgramError;
 use crate::output::Verbosity;

@@ -8,9 +8,9 @@ use svg::node::element::path::Data;
 use svg::node::element::{Group, Path, Title};
 
 use super::report::{ScoreReport, interval, length, number, percent};
-use crate::preview::axis::{self, plain};
-use crate::preview::picture::palette;
-use crate::preview::picture::panel::{Area, CHARACTER, rectangle, stroke, tenth, text};
+use crate::chart::axis::{self, plain};
+use crate::chart::palette;
+use crate::chart::shapes::{Area, CHARACTER, rectangle, stroke, tenth, text};
 
 const WIDTH: f64 = 1200.0;
 const MARGIN: f64 = 24.0;

@@ -7,9 +7,9 @@ use fleetstorm_answers::score::{Delays, Figure, Figures, Score};
 use serde::Serialize;
 
 use super::{ScoreOptions, Taken, picture};
+use crate::chart::axis;
 use crate::expect;
 use crate::job_output::{Clock, Undecodable};
-use crate::preview::axis::time;
 use crate::verify::runs::Runs;
 
 /// The score of a detector.
@@ -231,7 +231,7 @@ pub(super) fn length(ms: Option<f64>) -> String {
     match ms {
         None => "-".to_owned(),
         Some(ms) if ms.abs() < 120_000.0 => format!("{:.1} s", ms / 1000.0),
-        Some(ms) => time(ms as i64),
+        Some(ms) => axis::length(ms as i64),
     }
 }
 

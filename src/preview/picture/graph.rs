@@ -3,24 +3,24 @@
 use svg::node::element::path::Data;
 use svg::node::element::{Definitions, Group, Marker, Path};
 
-use super::palette;
-use super::panel::{Area, rectangle, tenth, text};
-use crate::preview::axis::time;
+use crate::chart::axis::length;
+use crate::chart::palette;
+use crate::chart::shapes::{Area, rectangle, tenth, text};
 use crate::preview::cascade::{Cascade, Failed};
 
 const ROW: f64 = 52.0;
 const NODE: (f64, f64) = (96.0, 36.0);
 
-/// Where a graph's members are: level by level from left to right, dependencies first.
+/// Where a graph's members are: in levels from left to right, dependencies first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
     /// Each member's level.
     pub levels: Vec<usize>,
-    /// Each member's row, of its level.
+    /// Each member's row in its level.
     pub rows: Vec<f64>,
-    /// How many levels there are.
+    /// The number of levels.
     pub width: usize,
-    /// Rows of the fullest level.
+    /// The rows of the fullest level.
     pub height: usize,
     /// The rows at which each edge crosses the levels between its ends.
     bends: Vec<((usize, usize), Vec<f64>)>,
@@ -33,16 +33,16 @@ impl Layout {
         let mut levels: Vec<usize> = Vec::with_capacity(members.len());
         for member in members {
             // Members depend on earlier ones only.
-            let before = member.on.iter().filter_map(|&on| levels.get(on)).max();
+            let before = member.depends_on.iter().filter_map(|&on| levels.get(on)).max();
             levels.push(before.map_or(0, |level| level + 1));
         }
-        // Long edges hold a place in each level that they cross, so that no node stands in it.
+        // An edge takes a place in each level that it crosses, so that it meets no node.
         let width = levels.iter().max().map_or(1, |most| most + 1);
         let mut order: Vec<Vec<Item>> = vec![Vec::new(); width];
         let mut chains: Vec<((usize, usize), Vec<usize>)> = Vec::new();
         for (at, member) in members.iter().enumerate() {
             order[levels[at]].push(Item { parents: Vec::new(), member: Some(at) });
-            for &on in &member.on {
+            for &on in &member.depends_on {
                 chains.push(((on, at), Vec::new()));
             }
         }
@@ -81,14 +81,15 @@ impl Layout {
     }
 }
 
-/// A member or a place of a crossing edge, with the places of what leads to it in the level before.
+/// A member, or where an edge crosses a level. `parents` are the places of what leads to it in the level
+/// before.
 #[derive(Debug, Clone)]
 struct Item {
     parents: Vec<usize>,
     member: Option<usize>,
 }
 
-/// The rows of all items: in each level in the order of their parents' mean row, evenly apart.
+/// The rows of all items. Each level is in the order of its items' mean parent row, evenly spaced.
 fn arranged(order: &[Vec<Item>], height: usize) -> Vec<Vec<f64>> {
     let mut rows: Vec<Vec<f64>> = Vec::new();
     for level in order {
@@ -110,7 +111,7 @@ fn arranged(order: &[Vec<Item>], height: usize) -> Vec<Vec<f64>> {
     rows
 }
 
-/// The heads of arrows, one for failures that were passed on and one for dependencies.
+/// The heads of arrows: one for failures that spread, one for dependencies.
 pub fn definitions() -> Definitions {
     let head = |id: &str, colour: &str| {
         Marker::new()
@@ -143,7 +144,7 @@ pub fn draw(cascade: &Cascade, layout: &Layout, area: Area) -> Group {
         let level = layout.levels[*from];
         let mut points = vec![(x(level) + node.0 / 2.0, y(layout.rows[*from]))];
         for (i, &row) in bends.iter().enumerate() {
-            // Straight past the nodes of the level that it crosses.
+            // Level where it passes nodes.
             let middle = x(level + 1 + i);
             points.push((middle - node.0 / 2.0, y(row)));
             points.push((middle + node.0 / 2.0, y(row)));
@@ -176,32 +177,32 @@ fn labelled(area: Area, machine: u32, failed: Option<Failed>, of: usize) -> Grou
     let line = |y: f64, size: f64, content: &str| {
         text(middle, area.y + y, size, ink, content).set("text-anchor", "middle")
     };
-    let told = failed.map(|failed| match failed.after_ms {
+    let note = failed.map(|failed| match failed.after_ms {
         0 if failed.order == 0 => "failed first".to_owned(),
-        after => format!("+{}", time(after)),
+        after => format!("+{}", length(after)),
     });
     let name = format!("machine {machine}");
     let frame = rectangle(area, fill)
         .set("rx", 5)
         .set("stroke", if failed.is_some() { palette::FAILED[0] } else { EDGE });
     let group = Group::new().add(frame);
-    match told {
-        Some(told) => group.add(line(15.0, size, &name).set("font-weight", 600)).add(line(
+    match note {
+        Some(note) => group.add(line(15.0, size, &name).set("font-weight", 600)).add(line(
             29.0,
             size - 1.0,
-            &told,
+            &note,
         )),
         None => group.add(line(22.0, size, &name)),
     }
 }
 
-/// The colour of the failure of this rank, of so many.
+/// The colour of failure number `order` of `of`.
 fn shade(order: usize, of: usize) -> &'static str {
     let last = palette::FAILED.len() - 1;
     palette::FAILED[(order * last).div_ceil(of.saturating_sub(1).max(1)).min(last)]
 }
 
-/// A smooth line that leaves and enters its points level.
+/// A smooth line that is level at its points.
 fn curve(points: &[(f64, f64)]) -> Data {
     let mut data = Data::new();
     for (i, &(x, y)) in points.iter().enumerate() {
@@ -227,7 +228,7 @@ mod tests {
         let on: [&[usize]; 6] = [&[], &[0], &[0], &[1, 0], &[3, 2], &[0]];
         let member = |(machine, on): (usize, &&[usize])| Member {
             machine: machine as u32,
-            on: on.to_vec(),
+            depends_on: on.to_vec(),
             failed: None,
         };
         let members = on.iter().enumerate().map(member).collect();

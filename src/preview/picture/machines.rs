@@ -1,18 +1,19 @@
-//! Small multiples: the cpu of single machines, with what befell them.
+//! Small multiples: the cpu of single machines, and their incidents.
 
 use fleetstorm_model::simulation::incidents::IncidentKind;
 use svg::node::element::{Definitions, Group, Pattern};
 
-use super::palette;
-use super::panel::{Area, CHARACTER, Panel, rectangle, stroke, text};
+use super::panel::Panel;
+use crate::chart::palette;
+use crate::chart::shapes::{Area, CHARACTER, rectangle, stroke, text};
 use crate::preview::incidents::Incident;
 use crate::preview::shape::Shape;
 
-/// What the hatching of down time is called.
+/// The id of the hatching for down time.
 const HATCH: &str = "down";
 /// The strip above a plot that shows incidents in full colour.
 const STRIP: f64 = 5.0;
-/// Short incidents are shown at least this wide.
+/// The least width of an incident.
 const NARROWEST: f64 = 1.5;
 
 /// The definition of the hatching.
@@ -31,7 +32,7 @@ pub fn definitions() -> Definitions {
     Definitions::new().add(hatch)
 }
 
-/// The panel of machine number `at` of the shape, in `area`.
+/// The panel of the shape's machine `at`, in `area`.
 pub fn machine(shape: &Shape, at: usize, area: Area) -> Group {
     let machine = &shape.detail.machines[at];
     let panel = Panel::new(area, shape.detail.columns, (0.0, 100.0));
@@ -47,7 +48,7 @@ pub fn machine(shape: &Shape, at: usize, area: Area) -> Group {
     group.add(panel.line(&machine.line, palette::INK).set("stroke-width", 1.2))
 }
 
-/// Whether it reaches into the time that is shown.
+/// Whether any of it is in the time that is shown.
 fn is_inside(shape: &Shape, incident: &Incident) -> bool {
     let (start, end) = shape.detail.columns.span_ms();
     (incident.start_ms as f64) < end && incident.end_ms.is_none_or(|ms| ms as f64 > start)
@@ -71,7 +72,7 @@ fn shade(panel: &Panel, incident: &Incident) -> Group {
         .add(rectangle(strip, colour))
 }
 
-/// The kinds that befell the shown machines, in rows of `width`, and the height that it takes.
+/// The kinds of incidents of the machines that are shown, in rows of `width`; and its height.
 pub fn legend(shape: &Shape, x: f64, y: f64, width: f64) -> (Group, f64) {
     let (mut group, mut at, mut row) = (Group::new(), x, y);
     let is_shown = |i: &Incident| {

@@ -1,27 +1,29 @@
-//! A run's shape as a picture: a dashboard in SVG, alone or in a page.
+//! A run's shape as a picture: an SVG dashboard, alone or in an HTML page.
 
 mod graph;
 mod machines;
-pub mod palette;
 pub mod panel;
 
 use svg::Document;
 use svg::node::element::{Group, Title};
 
-use super::axis::{plain, time};
 use super::incidents;
 use super::outline::Outline;
 use super::series::Line;
 use super::shape::Shape;
 
 use graph::Layout;
-use panel::{Area, Panel, rectangle, text};
+use panel::Panel;
+
+use crate::chart::axis::{length, plain};
+use crate::chart::palette;
+use crate::chart::shapes::{Area, CHARACTER, rectangle, text};
 
 const WIDTH: f64 = 1200.0;
 const MARGIN: f64 = 24.0;
 const GAP: f64 = 12.0;
 const INNER: f64 = WIDTH - 2.0 * MARGIN;
-/// Names of places longer than this are cut.
+/// Most characters of the name of a zone or region.
 const NAME: usize = 18;
 
 /// The picture.
@@ -49,7 +51,7 @@ pub fn svg(outline: &Outline, shape: &Shape) -> String {
     format!("{document}\n")
 }
 
-/// The picture in a page of its own.
+/// The picture in an HTML page.
 pub fn html(outline: &Outline, shape: &Shape) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
@@ -75,13 +77,13 @@ impl Page {
         self.group = std::mem::take(&mut self.group).add(part);
     }
 
-    /// Text in lines of a width that fits.
+    /// Text, wrapped to the width of the page.
     fn words(&mut self, size: f64, colour: &str, content: &str) {
-        let most = (INNER / (size * panel::CHARACTER)) as usize;
+        let most = (INNER / (size * CHARACTER)) as usize;
         let mut line = String::new();
         for word in content.split(' ') {
             if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > most {
-                self.sentence(size, colour, &line);
+                self.text_line(size, colour, &line);
                 line.clear();
             }
             if !line.is_empty() {
@@ -89,10 +91,10 @@ impl Page {
             }
             line.push_str(word);
         }
-        self.sentence(size, colour, &line);
+        self.text_line(size, colour, &line);
     }
 
-    fn sentence(&mut self, size: f64, colour: &str, line: &str) {
+    fn text_line(&mut self, size: f64, colour: &str, line: &str) {
         self.y += size * 1.45;
         self.add(text(MARGIN, self.y - size * 0.35, size, colour, line));
     }
@@ -107,12 +109,12 @@ impl Page {
         }
         self.words(13.0, palette::FAINT, &outline.summary());
         let counts = incidents::counts(&shape.incidents);
-        let told: Vec<String> = counts
+        let counts: Vec<String> = counts
             .iter()
             .map(|(kind, count)| format!("{count} {}", kind.as_str().replace('_', " ")))
             .collect();
-        let told = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
-        self.words(13.0, palette::FAINT, &format!("Incidents: {told}"));
+        let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
+        self.words(13.0, palette::FAINT, &format!("Incidents: {counts}"));
         self.y += GAP;
     }
 
@@ -142,19 +144,19 @@ impl Page {
         }
     }
 
-    /// The incidents of the fleet, if any, and its other figures, three a row.
+    /// The fleet's incidents, if any, and its other figures, three per row.
     fn figures(&mut self, shape: &Shape) {
         let lines = &shape.fleet;
-        let troubles = [
-            (&lines.anomalies, "Machines with an anomaly open", palette::LINES[1]),
+        let incidents = [
+            (&lines.anomalies, "Machines with an open anomaly", palette::LINES[1]),
             (&lines.down, "Machines down", palette::FAILED[0]),
             (&lines.others[0], "Machines in maintenance", palette::LINES[2]),
-            (&lines.others[1], "Machines worn out", "#8c6d46"),
-            (&lines.others[2], "Machines in a troubled zone", "#8080b0"),
+            (&lines.others[1], "Machines degraded", "#8c6d46"),
+            (&lines.others[2], "Machines with zone trouble", "#8080b0"),
         ];
-        let mut cells: Vec<(&Line, &str, &str, bool)> = troubles
+        let mut cells: Vec<(&Line, &str, &str, bool)> = incidents
             .into_iter()
-            .filter(|(line, ..)| line.is_alive())
+            .filter(|(line, ..)| line.has_values())
             .map(|(line, title, colour)| (line, title, colour, true))
             .collect();
         cells.extend([
@@ -188,9 +190,9 @@ impl Page {
             return;
         }
         self.y += GAP;
-        let befell = if shape.incidents.is_empty() { "" } else { " and what befell them" };
+        let incidents = if shape.incidents.is_empty() { "" } else { " and their incidents" };
         let part = shape.detail.part(&shape.columns).map_or(String::new(), |p| format!(", {p}"));
-        let title = format!("Single machines{befell}{part}");
+        let title = format!("Single machines{incidents}{part}");
         self.add(text(MARGIN, self.y + 14.0, 16.0, palette::INK, &title).set("font-weight", 600));
         self.y += 38.0;
         let (legend, height) = machines::legend(shape, MARGIN, self.y, INNER);
@@ -215,17 +217,17 @@ impl Page {
             cascade.failed(),
             cascade.members.len(),
             cascade.group,
-            time(last.unwrap_or(0))
+            length(last.unwrap_or(0))
         );
         self.add(text(MARGIN, self.y + 14.0, 16.0, palette::INK, &title).set("font-weight", 600));
         let begun = chrono::DateTime::from_timestamp_millis(cascade.start_ms)
             .map(|instant| instant.format("%Y-%m-%d %H:%M:%S UTC").to_string());
-        let told = format!(
-            "From {}. Arrows lead from a machine to those that depend on it; red ones passed the failure on; the darker a machine, the earlier it failed.",
+        let caption = format!(
+            "From {}. Arrows lead from a machine to those that depend on it; failures spread along the red ones. The darker a machine, the earlier it failed.",
             begun.unwrap_or_default()
         );
         self.y += 20.0;
-        self.words(12.0, palette::FAINT, &told);
+        self.words(12.0, palette::FAINT, &caption);
         self.y += GAP;
         let height = layout.picture_height();
         let area = Area { x: MARGIN, y: self.y, width: INNER, height };
@@ -235,9 +237,9 @@ impl Page {
 
     fn footer(&mut self, outline: &Outline) {
         let version = &outline.manifest.fleetstorm;
-        let told = format!("fleetstorm {version} preview, times in UTC");
+        let footer = format!("fleetstorm {version} preview, times in UTC");
         self.y += 4.0;
-        self.words(11.0, palette::FAINT, &told);
+        self.words(11.0, palette::FAINT, &footer);
     }
 
     fn cell(&self, at: usize, of: usize, height: f64) -> Area {

@@ -1,34 +1,20 @@
-//! A panel: a frame with axes, and lines in it.
+//! A panel: a frame with axes and lines.
 
 use svg::node::element::path::Data;
-use svg::node::element::{Group, Line as Stroke, Path, Rectangle, Text};
+use svg::node::element::{Group, Path};
 
-use super::palette;
-use crate::preview::axis::{self, number, times};
+use crate::chart::axis::{self, number, times};
+use crate::chart::palette;
+use crate::chart::shapes::{Area, CHARACTER, rectangle, stroke, tenth, text};
 use crate::preview::series::{Columns, Line};
 
-/// The width of a character of text of `size`, on average.
-pub const CHARACTER: f64 = 0.57;
 const TICK_SIZE: f64 = 11.0;
 const LEGEND_SIZE: f64 = 11.0;
-
-/// A rectangle of the picture.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Area {
-    /// Its left edge.
-    pub x: f64,
-    /// Its upper edge.
-    pub y: f64,
-    /// Its width.
-    pub width: f64,
-    /// Its height.
-    pub height: f64,
-}
 
 /// A panel over the run's time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Panel {
-    /// Where lines are, inside the axes.
+    /// The area of the lines, inside the axes.
     pub plot: Area,
     low: f64,
     high: f64,
@@ -36,7 +22,7 @@ pub struct Panel {
     columns: Columns,
 }
 
-/// What is above and left of the plot inside a panel's area, and below and right of it.
+/// The margins of the plot in its panel.
 const ABOVE: f64 = 30.0;
 const LEFT: f64 = 44.0;
 const BELOW: f64 = 22.0;
@@ -55,20 +41,20 @@ impl Panel {
         Panel { plot, low, high, step, columns }
     }
 
-    /// Where an instant is, inside the plot.
+    /// The x of an instant, inside the plot.
     pub fn x(&self, ms: f64) -> f64 {
         let (start, end) = self.columns.span_ms();
         let share = (ms - start) / (end - start);
         tenth(self.plot.x + share.clamp(0.0, 1.0) * self.plot.width)
     }
 
-    /// Where a value is, inside the plot.
+    /// The y of a value, inside the plot.
     pub fn y(&self, value: f64) -> f64 {
         let share = (value - self.low) / (self.high - self.low);
         tenth(self.plot.y + (1.0 - share.clamp(0.0, 1.0)) * self.plot.height)
     }
 
-    /// Title, unit, grid and axes; the title may name the lines' colours.
+    /// Title, unit, grid and axes. `legend` has names and colours of lines; they stand beside the title.
     pub fn frame(&self, title: &str, unit: &str, legend: &[(&str, &str)]) -> Group {
         let Area { x, y, width, height } = self.plot;
         let mut group = Group::new().add(rectangle(self.plot, palette::PANEL));
@@ -96,7 +82,7 @@ impl Panel {
         group
     }
 
-    /// Names in their lines' colours, along the title, as many as there is room for.
+    /// The names and colours of lines beside the title, as many as fit.
     fn legend(&self, mut x: f64, entries: &[(&str, &str)]) -> Group {
         let y = self.plot.y - 10.0;
         let mut group = Group::new();
@@ -139,7 +125,7 @@ impl Panel {
             .set("stroke-linecap", "round")
     }
 
-    /// The area under a line, a step a column.
+    /// The area under a line, with one step per column.
     pub fn area(&self, line: &Line, colour: &str) -> Path {
         let base = self.y(self.low);
         let mut data = Data::new().move_to((self.plot.x, base));
@@ -153,43 +139,9 @@ impl Panel {
     }
 }
 
-/// How many characters of average width are as wide as `text`.
+/// The width of `text` in mean characters.
 fn characters(text: &str) -> f64 {
     text.chars().map(|c| if matches!(c, 'm' | 'w' | 'M' | 'W') { 1.6 } else { 1.0 }).sum()
-}
-
-/// Rounded to a tenth, which keeps pictures small.
-pub fn tenth(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
-}
-
-/// Text.
-pub fn text(x: f64, y: f64, size: f64, colour: &str, content: &str) -> Text {
-    Text::new(content)
-        .set("x", tenth(x))
-        .set("y", tenth(y))
-        .set("font-size", size)
-        .set("fill", colour)
-}
-
-/// A filled rectangle.
-pub fn rectangle(area: Area, colour: &str) -> Rectangle {
-    Rectangle::new()
-        .set("x", tenth(area.x))
-        .set("y", tenth(area.y))
-        .set("width", tenth(area.width))
-        .set("height", tenth(area.height))
-        .set("fill", colour)
-}
-
-/// A straight line.
-pub fn stroke(from: (f64, f64), to: (f64, f64), colour: &str) -> Stroke {
-    Stroke::new()
-        .set("x1", tenth(from.0))
-        .set("y1", tenth(from.1))
-        .set("x2", tenth(to.0))
-        .set("y2", tenth(to.1))
-        .set("stroke", colour)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Queries with names: questions that people who watch fleets ask, each with an exact definition, the
 //! text that answers it in each engine, and the schema of its output.
 
-mod texts;
+mod catalog;
 
 use std::fmt;
 use std::str::FromStr;
@@ -59,7 +59,7 @@ impl FromStr for Language {
 
 /// All queries.
 pub fn all() -> &'static [Query] {
-    texts::QUERIES
+    catalog::QUERIES
 }
 
 /// The query of a name.

@@ -1,4 +1,4 @@
-//! The records of a run, one after another, as they would be sent.
+//! Walks the records of a run in the order in which they would be sent.
 
 use fleetstorm_model::fleet::Share;
 use fleetstorm_model::manifest::Manifest;
@@ -8,11 +8,11 @@ use fleetstorm_model::stream::{KeyedRecord, Step, Stream};
 use crate::exit::ProgramError;
 use crate::pacing::StopFlag;
 
-/// Hands every step of the run's first `rounds` to `take` with its record, until all are made or
-/// `stop` is set. A slot without a record is silent: the machine is down, or has nothing to tell.
+/// Hands each step of the run's first `rounds` to `take`, with its record. It ends early where `stop` is
+/// set. A slot has no record where its machine is down or has no event.
 ///
 /// # Errors
-/// Those of `take`, which end it.
+/// Those of `take`. The first ends the walk.
 pub fn walk(
     manifest: &Manifest,
     rounds: u64,
@@ -29,7 +29,7 @@ pub fn walk(
     Ok(())
 }
 
-/// Whether the machine worked at a reading: one that is down reads zeros, where it reads at all.
+/// Whether the machine was up at a reading. A machine that is down reports zeros, or nothing.
 pub fn is_up(telemetry: &Telemetry<&str>) -> bool {
     telemetry.memory_percent > 0.0 || telemetry.disk_percent > 0.0
 }

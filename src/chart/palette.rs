@@ -1,8 +1,8 @@
-//! Colours that colour-blind readers tell apart, after Okabe and Ito, and the one font.
+//! The font, and colours that colour-blind readers can distinguish (after Okabe and Ito).
 
 use fleetstorm_model::simulation::incidents::IncidentKind;
 
-/// Lines on one panel, in order.
+/// The lines of a panel, in order.
 pub const LINES: [&str; 8] =
     ["#0072b2", "#d55e00", "#009e73", "#aa5a8a", "#56b4e9", "#b98300", "#333333", "#8a8a8a"];
 /// Text.
@@ -11,9 +11,9 @@ pub const INK: &str = "#222b36";
 pub const FAINT: &str = "#5c6773";
 /// Frames and grids.
 pub const GRID: &str = "#e3e7ec";
-/// Behind a panel.
+/// The background of a panel.
 pub const PANEL: &str = "#fafbfc";
-/// Machines that fail, first to last.
+/// Machines that failed, first to last.
 pub const FAILED: [&str; 5] = ["#7a0403", "#b3261e", "#d55e00", "#e88a3c", "#f2b27a"];
 /// Fonts.
 pub const FONT: &str = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif";

@@ -37,13 +37,13 @@ const STEPS: [i64; 24] = [
 /// A mark on a time axis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// When, in milliseconds since the epoch.
+    /// Its instant, in milliseconds since the epoch.
     pub ms: i64,
     /// The hour, or the date at midnight.
     pub label: String,
 }
 
-/// At most `most` marks at round instants from `start_ms` to `end_ms`, in UTC.
+/// Marks at round instants from `start_ms` to `end_ms`, `most` of them at most. Labels are in UTC.
 pub fn times(start_ms: f64, end_ms: f64, most: usize) -> Vec<Mark> {
     let (start, end) = (start_ms as i64, end_ms as i64);
     let wanted = (end - start).max(1) / most.max(1) as i64;
@@ -70,8 +70,8 @@ fn label(ms: i64, step: i64, length: i64) -> String {
     instant.format(format).to_string()
 }
 
-/// The range of an axis that shows `least` to `most`, and the step of its marks, about `count` of
-/// them: all round numbers.
+/// The axis for values from `least` to `most`: its lower end, its upper end and the step of its marks.
+/// All are round numbers, and there are about `count` marks.
 pub fn values(least: f64, most: f64, count: usize) -> (f64, f64, f64) {
     let most = if most > least { most } else { least + 1.0 };
     let rough = (most - least) / count.max(1) as f64;
@@ -81,7 +81,7 @@ pub fn values(least: f64, most: f64, count: usize) -> (f64, f64, f64) {
     ((least / step).floor() * step, (most / step).ceil() * step, step)
 }
 
-/// A value with as many digits as tell.
+/// A value in few digits.
 pub fn number(value: f64) -> String {
     let text = match value.abs() {
         v if v >= 99_500.0 => return format!("{:.0}k", value / 1000.0),
@@ -95,23 +95,23 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// A length of time, as "4 m" or "1 h 20 m".
-pub fn time(ms: i64) -> String {
+/// A length of time, such as "4 m" or "1 h 20 m".
+pub fn length(ms: i64) -> String {
     let seconds = ms / 1000;
     let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
     let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
     let parts = [(days, "d"), (hours, "h"), (minutes, "m"), (rest, "s")];
-    let told: Vec<String> = parts
+    let words: Vec<String> = parts
         .into_iter()
         .skip_while(|&(count, _)| count == 0)
         .take(2)
         .filter(|&(count, _)| count > 0)
         .map(|(count, unit)| format!("{count} {unit}"))
         .collect();
-    if told.is_empty() { "0 s".to_owned() } else { told.join(" ") }
+    if words.is_empty() { "0 s".to_owned() } else { words.join(" ") }
 }
 
-/// Text without what could harm a terminal or a picture, at most `most` characters of it.
+/// Text without control characters, which could harm a terminal or a picture, cut to `most` characters.
 pub fn plain(text: &str, most: usize) -> String {
     let is_plain = |c: &char| !c.is_control() && !matches!(*c, '\u{fffe}' | '\u{ffff}');
     let mut plain: String = text.chars().filter(is_plain).collect();
@@ -159,7 +159,7 @@ mod tests {
             ["0", "1.5", "20", "20", "1234", "250k"]
         );
         assert_eq!(
-            [0, 240_000, 4_800_000, 86_400_000].map(time),
+            [0, 240_000, 4_800_000, 86_400_000].map(length),
             ["0 s", "4 m", "1 h 20 m", "1 d"]
         );
     }
