@@ -64,7 +64,7 @@ pub struct Reader {
     consumer: BaseConsumer<ConsumerLog>,
     /// Sees the ends that transactions still hold back.
     uncommitted: BaseConsumer<ConsumerLog>,
-    patience: Duration,
+    timeout: Duration,
     stop: StopFlag,
 }
 
@@ -87,7 +87,7 @@ impl Reader {
         Ok(Reader {
             consumer: client("read_committed")?,
             uncommitted: client("read_uncommitted")?,
-            patience: settings.patience,
+            timeout: settings.connect_timeout,
             stop: stop.clone(),
         })
     }
@@ -101,7 +101,7 @@ impl Reader {
         let asked = Instant::now();
         let ends_of = |client: &BaseConsumer<ConsumerLog>, partition| {
             client
-                .fetch_watermarks(topic, partition, self.patience)
+                .fetch_watermarks(topic, partition, self.timeout)
                 .map_err(|error| failed(topic, partition, &error))
         };
         let of = |partition| {
@@ -169,7 +169,7 @@ impl Reader {
                 Some(Err(_)) | None => {
                     self.interrupted()?;
                     let waited = silence.lasts(Instant::now());
-                    if waited > self.patience.max(SILENCE) {
+                    if waited > self.timeout.max(SILENCE) {
                         return Err(ConsumeError::Silent { topic: topic.to_owned(), waited });
                     }
                     continue;

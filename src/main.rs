@@ -358,7 +358,7 @@ fn is_ignored(signal: i32) -> bool {
     mask & (1 << (signal - 1)) != 0
 }
 
-/// Logs to stderr: warnings always, more if asked for, or on a terminal.
+/// Logs to stderr: warnings always, more with `-v` or on a terminal.
 fn log_to_stderr(cli: &Cli) {
     let level = match (cli.quiet, cli.verbose) {
         (true, _) => "error",

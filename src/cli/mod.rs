@@ -55,7 +55,7 @@ impl Cli {
     ///
     /// # Errors
     ///
-    /// What clap says of it; also where help or the version was asked for.
+    /// An error of clap's, or the help or version that the user asked for.
     pub fn read(words: impl IntoIterator<Item = impl Into<OsString>>) -> clap::error::Result<Cli> {
         Cli::from_arg_matches(&matches(words)?)
     }

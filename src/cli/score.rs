@@ -51,10 +51,15 @@ Columns of the output:
   score       how sure the detector is, the higher the surer; may be missing";
 
 /// A score that others can be compared with.
-fn finite(text: &str) -> Result<f64, String> {
+fn finite(text: &str) -> Result<f64, NumberError> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    number.ok_or_else(|| "give a number, as 0.5".to_owned())
+    number.ok_or(NumberError)
 }
+
+/// A text that is no number.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("give a number, such as 0.5")]
+struct NumberError;
 
 impl ScoreArgs {
     /// What is scored, and how.

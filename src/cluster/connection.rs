@@ -79,9 +79,9 @@ impl Connection {
             self.java.properties.iter().filter(|p| !replaced(p)).cloned().collect();
         properties.extend(own.iter().cloned());
         let tokens = TokenSource::take(&mut properties)?.map(Arc::new);
-        let patience = options.connect_timeout;
+        let connect_timeout = options.connect_timeout;
         let options = ProducerOptions::read(acks, idempotent, properties);
-        Ok(KafkaSettings { bootstrap, options, tokens, patience })
+        Ok(KafkaSettings { bootstrap, options, tokens, connect_timeout })
     }
 
     /// The registry's URL; `None` if nothing names one.

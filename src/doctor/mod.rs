@@ -85,8 +85,8 @@ pub fn examine(
     }
     let mut answers = Vec::new();
     if let Some(client) = client {
-        let patience = options.registry.timeout;
-        let (check, answered) = registry::check(&client, patience);
+        let timeout = options.registry.timeout;
+        let (check, answered) = registry::check(&client, timeout);
         answers = answered;
         note(check);
     }
@@ -109,7 +109,7 @@ fn brokers(
     if addresses.is_empty() {
         return Err(ProgramError::Usage("--bootstrap-server names no broker".to_owned()));
     }
-    let until = Instant::now() + settings.patience;
+    let until = Instant::now() + settings.connect_timeout;
     let left = move || until.saturating_duration_since(Instant::now()).max(LEAST);
 
     let (check, open) = address::check(&addresses, until);
@@ -132,9 +132,9 @@ fn brokers(
     }
 
     rest.next();
-    let patient = KafkaSettings { patience: left(), ..settings };
+    let bounded = KafkaSettings { connect_timeout: left(), ..settings };
     let stopped = stop.clone();
-    let connected = within(left() + GRACE, move || Cluster::connect(patient, stopped));
+    let connected = within(left() + GRACE, move || Cluster::connect(bounded, stopped));
     let cluster = match connected {
         Some(Ok(cluster)) => Arc::new(cluster),
         Some(Err(error @ KafkaError::Interrupted { .. })) => return Err(error.into()),
@@ -159,18 +159,18 @@ fn brokers(
         skip_from(&mut rest, note);
     } else {
         let names: Vec<String> = TOPICS.iter().map(|topic| format!("{prefix}{topic}")).collect();
-        let (asked, of, patience) = (Arc::clone(&cluster), names.clone(), left());
-        note(match within(2 * patience + GRACE, move || access::access(&asked, &of, patience)) {
+        let (asked, of, timeout) = (Arc::clone(&cluster), names.clone(), left());
+        note(match within(2 * timeout + GRACE, move || access::access(&asked, &of, timeout)) {
             Some(Ok(access)) => topics::check(&names, &access),
             Some(Err(error)) => topics::failed(error),
             None => authentication::hung(),
         });
-        let (asked, patience) = (Arc::clone(&cluster), left());
-        if let Some(told) = within(patience + GRACE, move || quotas(&asked, patience)).flatten() {
+        let (asked, timeout) = (Arc::clone(&cluster), left());
+        if let Some(told) = within(timeout + GRACE, move || quotas(&asked, timeout)).flatten() {
             note(quota::check(told));
         }
-        let (asked, patience) = (Arc::clone(&cluster), left());
-        time = within(patience + GRACE, move || cluster_time(&asked, patience)).flatten();
+        let (asked, timeout) = (Arc::clone(&cluster), left());
+        time = within(timeout + GRACE, move || cluster_time(&asked, timeout)).flatten();
     }
     // Dropping a client waits for its current operation, which may be a connection that hangs.
     let _still_busy = within(GRACE, move || drop(cluster));
@@ -178,8 +178,8 @@ fn brokers(
 }
 
 /// The time, by the first broker that reports it.
-fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
-    let until = Instant::now() + patience;
+fn cluster_time(cluster: &Cluster, timeout: Duration) -> Option<ClusterTime> {
+    let until = Instant::now() + timeout;
     cluster.nodes().iter().find_map(|broker| {
         let left = until.checked_duration_since(Instant::now())?;
         let told = direct::cluster_time(cluster.settings(), broker, left);
@@ -191,15 +191,15 @@ fn cluster_time(cluster: &Cluster, patience: Duration) -> Option<ClusterTime> {
 /// The quotas, by the first broker; `None` if there is no broker.
 fn quotas(
     cluster: &Cluster,
-    patience: Duration,
+    timeout: Duration,
 ) -> Option<Result<Vec<Quota>, direct::AdminRequestError>> {
     let broker = cluster.nodes().first()?;
-    Some(direct::quotas(cluster.settings(), broker, patience))
+    Some(direct::quotas(cluster.settings(), broker, timeout))
 }
 
-/// The result of `work` within `patience`. `None` if it takes longer; it then goes on in the background.
+/// The result of `work` within `timeout`. `None` if it takes longer; it then goes on in the background.
 fn within<T: Send + 'static>(
-    patience: Duration,
+    timeout: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (done, outcome) = mpsc::sync_channel(1);
@@ -208,5 +208,5 @@ fn within<T: Send + 'static>(
         let _unheard = done.send(work());
     });
     spawned.ok()?;
-    outcome.recv_timeout(patience).ok()
+    outcome.recv_timeout(timeout).ok()
 }

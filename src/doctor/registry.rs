@@ -9,19 +9,19 @@ use crate::registry::{Answer, AnswerBody, Registry, RegistryError};
 /// The name of the check.
 pub const NAME: &str = "registry";
 /// The timeout of all addresses' answers together.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Lists the registry's subjects, and returns its addresses' answers. `patience` bounds each answer.
-pub fn check(registry: &Registry, patience: Duration) -> (Check, Vec<Answer>) {
-    let patience = patience.min(PATIENCE);
-    let outcomes = registry.probe(patience);
+/// Lists the registry's subjects, and returns its addresses' answers. `timeout` bounds each answer.
+pub fn check(registry: &Registry, timeout: Duration) -> (Check, Vec<Answer>) {
+    let timeout = timeout.min(TIMEOUT);
+    let outcomes = registry.probe(timeout);
     let mut answers = Vec::new();
     let mut failed: Option<Check> = None;
     let mut well: Option<Check> = None;
     for outcome in outcomes {
         let check = match outcome {
             Ok(answer) => {
-                let check = judge(registry, &answer, patience);
+                let check = judge(registry, &answer, timeout);
                 answers.push(answer);
                 check
             }
@@ -43,7 +43,7 @@ pub fn check(registry: &Registry, patience: Duration) -> (Check, Vec<Answer>) {
     (check, answers)
 }
 
-fn judge(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
+fn judge(registry: &Registry, answer: &Answer, timeout: Duration) -> Check {
     let url = &answer.url;
     let status = answer.status;
     let credentials = if answer.with_credentials {
@@ -84,12 +84,12 @@ fn judge(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
             format!("{url} answers {status}: it has an internal error"),
             "check the registry's log; its storage may be unavailable",
         ),
-        _ => no_registry(registry, answer, patience),
+        _ => no_registry(registry, answer, timeout),
     }
 }
 
 /// The check of an HTTP answer that is not a registry's: the path may be wrong.
-fn no_registry(registry: &Registry, answer: &Answer, patience: Duration) -> Check {
+fn no_registry(registry: &Registry, answer: &Answer, timeout: Duration) -> Check {
     let what = match answer.said {
         AnswerBody::Html => ", with an HTML page",
         AnswerBody::Json | AnswerBody::Subjects(_) => ", with JSON that is not a list of subjects",
@@ -103,7 +103,7 @@ fn no_registry(registry: &Registry, answer: &Answer, patience: Duration) -> Chec
         answer.status,
         to.unwrap_or_default()
     );
-    let fix = match registry.elsewhere(patience) {
+    let fix = match registry.elsewhere(timeout) {
         Some(url) => format!("one answers at {url}: use --schema-registry {url}"),
         None => "correct the URL's host, port and path: Confluent and Redpanda serve at the root, \
                  Apicurio at /apis/ccompat/v7"

@@ -18,7 +18,7 @@ use crate::registry::{Registry, RegistryError};
 /// Bytes before an Avro value: a zero and the schema's id.
 const HEADER: usize = 5;
 
-/// The schemas by which a topic's records were written, each asked for once.
+/// The schemas of a topic's records. Each is requested once.
 #[derive(Debug, Default)]
 pub struct Schemas(HashMap<u32, Result<Schema, DecodeError>>);
 

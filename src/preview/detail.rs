@@ -44,7 +44,7 @@ impl Detail {
     /// too many to be read, a part of the run is shown. It begins a little before `focus_ms`.
     ///
     /// # Errors
-    /// None of its own.
+    /// None of its own: those of the walk.
     pub fn of(
         manifest: &Manifest,
         whole: &Columns,

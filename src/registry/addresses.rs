@@ -1,5 +1,5 @@
 //! Resolves a registry's name: of several addresses, the one that accepts a connection first is used. An
-//! address that never answers delays nobody.
+//! address that never answers delays no request.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 /// How long any of them may take. After that they keep the resolver's order, as when the name is only
 /// used by a proxy, which listens elsewhere.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Resolves names for connections to one port.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ async fn quickest_first(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
         return addresses;
     }
     let connecting = fleetstorm_producer::connect_any(addresses.iter().copied());
-    let taken = timeout(PATIENCE, connecting).await.ok().and_then(Result::ok);
+    let taken = timeout(CONNECT_TIMEOUT, connecting).await.ok().and_then(Result::ok);
     if let Some(quickest) = taken.and_then(|stream| stream.peer_addr().ok()) {
         addresses.sort_by_key(|address| *address != quickest);
     }

@@ -222,7 +222,7 @@ impl Registry {
                 Err(Failure::Final(error)) => return Err(error),
                 Err(failure) => failure,
             };
-            let patience = if matches!(failure, Failure::Server { .. }) {
+            let timeout = if matches!(failure, Failure::Server { .. }) {
                 let since = *server_errors_since.get_or_insert_with(Instant::now);
                 SERVER_ERROR_PATIENCE.saturating_sub(since.elapsed())
             } else {
@@ -230,7 +230,7 @@ impl Registry {
                 Duration::MAX
             };
             let left = self.deadline.saturating_sub(begun.elapsed());
-            if left <= LEAST_TIMEOUT || patience.is_zero() {
+            if left <= LEAST_TIMEOUT || timeout.is_zero() {
                 return Err(failure.into_error(self, subject, begun.elapsed()));
             }
             if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
@@ -258,9 +258,9 @@ impl Registry {
                 break;
             };
             let left = self.deadline.saturating_sub(begun.elapsed());
-            let patience = left.clamp(LEAST_TIMEOUT, REQUEST_TIMEOUT);
+            let timeout = left.clamp(LEAST_TIMEOUT, REQUEST_TIMEOUT);
             let request = request(target).header(ACCEPT, ACCEPTED);
-            outcome = answer(target, request, patience, subject).and_then(|answer| {
+            outcome = answer(target, request, timeout, subject).and_then(|answer| {
                 meaning(&answer).map_err(|problem| {
                     Failure::Final(failure::not_a_registry(target, problem.to_owned()))
                 })
@@ -301,10 +301,10 @@ fn subject_path(subject: &str) -> String {
 fn answer(
     target: &Target,
     request: RequestBuilder,
-    patience: Duration,
+    timeout: Duration,
     subject: &str,
 ) -> Result<Map<String, Value>, Failure> {
-    let heard = request::ask(target, request, patience)?;
+    let heard = request::ask(target, request, timeout)?;
     if !heard.status.is_success() {
         // If the body can't be read, the status says enough.
         let body = heard.body.unwrap_or_default();

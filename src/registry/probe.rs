@@ -56,22 +56,22 @@ impl Registry {
     /// Asks each of the registry's addresses once for the subjects.
     ///
     /// # Errors
-    /// For an address that gives no HTTP answer within `patience`.
-    pub fn probe(&self, patience: Duration) -> Vec<Result<Answer, RegistryError>> {
+    /// For an address that gives no HTTP answer within `timeout`.
+    pub fn probe(&self, timeout: Duration) -> Vec<Result<Answer, RegistryError>> {
         self.targets
             .iter()
             .map(|target| {
                 let began = Instant::now();
-                look(target, &target.url, patience)
+                look(target, &target.url, timeout)
                     .map_err(|failure| failure.into_error(self, "", began.elapsed()))
             })
             .collect()
     }
 
     /// A URL on this registry's hosts under which a registry does answer, if one is found within
-    /// `patience`.
-    pub fn elsewhere(&self, patience: Duration) -> Option<String> {
-        let until = Instant::now() + patience;
+    /// `timeout`.
+    pub fn elsewhere(&self, timeout: Duration) -> Option<String> {
+        let until = Instant::now() + timeout;
         self.targets.iter().find_map(|target| {
             let mut origin = Url::parse(&target.url).ok()?;
             origin.set_path("");
@@ -88,9 +88,9 @@ impl Registry {
 }
 
 /// Sends the request to `url`, with the settings of `target`.
-fn look(target: &Target, url: &str, patience: Duration) -> Result<Answer, Failure> {
+fn look(target: &Target, url: &str, timeout: Duration) -> Result<Answer, Failure> {
     let client = target.plain_client().map_err(|error| failure::by_transport(&error, target))?;
-    let heard = request::ask(target, client.get(format!("{url}/subjects")), patience)?;
+    let heard = request::ask(target, client.get(format!("{url}/subjects")), timeout)?;
     let said = match heard.body {
         Ok(body) if heard.status.is_success() => said(&body),
         Ok(body) => match said(&body) {

@@ -32,16 +32,16 @@ pub(super) struct Heard {
 pub(super) fn ask(
     target: &Target,
     request: RequestBuilder,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Heard, Failure> {
     let asked = Instant::now();
     let answer = signed(request, &target.auth)
-        .timeout(patience)
+        .timeout(timeout)
         .send()
         .map_err(|error| failure::by_transport(&error, target))?;
     let (at, took) = (SystemTime::now(), asked.elapsed());
     let (status, headers) = (answer.status(), answer.headers().clone());
-    let body = body_of(answer, MOST_BYTES, asked + patience).map_err(|error| {
+    let body = body_of(answer, MOST_BYTES, asked + timeout).map_err(|error| {
         let http = error.get_ref().and_then(|cause| cause.downcast_ref::<reqwest::Error>());
         match http {
             Some(http) => failure::by_transport(http, target),

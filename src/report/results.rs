@@ -254,7 +254,7 @@ pub struct Lag {
     pub times: u64,
 }
 
-/// A span of slots of one thread, of which none sent anything.
+/// A span of slots in which one thread sent nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DroppedSpan {
     /// The shard.

@@ -95,7 +95,7 @@ fn past(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     latency(out, "of past", results.latency_ms.past)
 }
 
-/// The rate handed over, and the rate asked for.
+/// The rate handed over, and the target rate.
 fn rate(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     let rate = &results.rate;
     let (Some(achieved), Some(bytes)) = (rate.achieved, rate.bytes_per_second) else {

@@ -119,22 +119,22 @@ impl Destination {
     }
 
     /// Waits until every record is acknowledged or has failed, while there is an acknowledgement at least
-    /// every `patience`. If the run is stopped meanwhile, waits at most `shutdown` longer. Returns how
+    /// every `timeout`. If the run is stopped meanwhile, waits at most `shutdown` longer. Returns how
     /// many are still neither.
-    pub fn flush(&self, patience: Duration, shutdown: Duration, stop: &StopFlag) -> usize {
+    pub fn flush(&self, timeout: Duration, shutdown: Duration, stop: &StopFlag) -> usize {
         let Destination::Kafka(kafka) = self else { return 0 };
         let (mut taken, mut tell_after) = (Instant::now(), TELL_AFTER);
-        let mut deadline = taken + patience;
+        let mut deadline = taken + timeout;
         let (mut running, mut least) = (!stop.is_set(), usize::MAX);
         loop {
             let turn = Duration::from_millis(200);
             let left = kafka.producers.flush(turn);
             if running && left < least {
                 (least, taken, tell_after) = (left, Instant::now(), TELL_AFTER);
-                deadline = taken + patience;
+                deadline = taken + timeout;
             }
             if running && left > 0 && taken.elapsed() >= tell_after {
-                let (since, end) = (format_duration(tell_after), format_duration(patience));
+                let (since, end) = (format_duration(tell_after), format_duration(timeout));
                 tracing::warn!(
                     "no broker has acknowledged anything for {since}: {left} records wait for it, and \
                      are given up after {end} without any (--give-up-after)"
@@ -321,7 +321,7 @@ impl KafkaDestination {
         }
         let names =
             plan.run.manifest.topics.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>();
-        let states = topic_state::states(&cluster, &names, cluster.settings().patience)
+        let states = topic_state::states(&cluster, &names, cluster.settings().connect_timeout)
             .inspect_err(|error| {
                 tracing::debug!("changes of the topics won't be reported: {error}")
             })
@@ -343,7 +343,11 @@ impl KafkaDestination {
             } else if prepared.created.contains(&entry.name) {
                 Some(vec![0; entry.partitions as usize])
             } else {
-                cluster.end_offsets(&entry.name, entry.partitions, cluster.settings().patience)
+                cluster.end_offsets(
+                    &entry.name,
+                    entry.partitions,
+                    cluster.settings().connect_timeout,
+                )
             };
         }
         for warning in key_coverage::warnings(&plan.run.manifest) {

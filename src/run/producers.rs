@@ -115,12 +115,12 @@ impl Producers {
         }
     }
 
-    /// Waits until every record is acknowledged or has failed, for at most `patience` for each producer.
+    /// Waits until every record is acknowledged or has failed, for at most `timeout` for each producer.
     /// Returns how many are still neither.
-    pub fn flush(&self, patience: Duration) -> usize {
+    pub fn flush(&self, timeout: Duration) -> usize {
         match self {
-            Producers::Librdkafka(all) => all.iter().map(|one| one.flush(patience)).sum(),
-            Producers::Direct(all) => all.iter().map(|one| one.flush(patience)).sum(),
+            Producers::Librdkafka(all) => all.iter().map(|one| one.flush(timeout)).sum(),
+            Producers::Direct(all) => all.iter().map(|one| one.flush(timeout)).sum(),
         }
     }
 
@@ -168,7 +168,7 @@ mod tests {
             bootstrap: "127.0.0.1:9".to_owned(),
             options: ProducerOptions::read(Acks::All, true, vec![property.parse().unwrap()]),
             tokens: None,
-            patience: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(1),
         };
         Producers::choose(choice, &settings, &manifest).map_err(|error| error.to_string())
     }

@@ -77,7 +77,7 @@ pub enum SlotOutcome {
     Deferred,
 }
 
-/// A span of slots of one worker, of which none sent anything.
+/// A span of slots in which one worker sent nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DroppedSlots {
     /// The number of the first slot, over the whole fleet.

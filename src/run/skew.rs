@@ -138,7 +138,7 @@ impl Front {
     }
 }
 
-/// A thread that has ended, for whatever reason, holds nobody up.
+/// A thread that has ended holds up no other.
 impl Drop for Front {
     fn drop(&mut self) {
         self.all[self.own].0.store(i64::MAX, Ordering::Release);

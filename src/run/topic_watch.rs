@@ -15,7 +15,7 @@ use crate::sink::kafka::topic_state::{self, TopicChange, TopicState};
 /// How often the topics are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// The timeout of the cluster.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// How many checks in a row must miss a topic before it counts as deleted: a broker that has just started
 /// doesn't know all topics yet.
 const LOOKS_UNTIL_DELETED: u32 = 2;
@@ -145,7 +145,7 @@ fn look(cluster: &Cluster, seen: &Mutex<Seen>) {
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     let names: Vec<String> = seen.topics.keys().cloned().collect();
     let asked: Vec<&str> = names.iter().map(String::as_str).collect();
-    let now = match topic_state::states(cluster, &asked, PATIENCE) {
+    let now = match topic_state::states(cluster, &asked, TIMEOUT) {
         Ok(now) => now,
         Err(error) => return tracing::debug!("the topics could not be checked: {error}"),
     };

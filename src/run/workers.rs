@@ -160,19 +160,19 @@ impl Workers<'_> {
     }
 
     /// Waits for the last records. Returns how many are neither acknowledged nor failed.
-    fn flush(&self, patience: Duration) -> usize {
-        self.destination.flush(patience, self.shutdown(), self.stop)
+    fn flush(&self, timeout: Duration) -> usize {
+        self.destination.flush(timeout, self.shutdown(), self.stop)
     }
 
     /// How long a complete run waits without an acknowledgement: at least as long as its producers wait
     /// for a record themselves, so that they decide its outcome.
     fn give_up(&self) -> Duration {
-        let patience = self.options.give_up_after;
-        let timeout = match self.destination {
+        let timeout = self.options.give_up_after;
+        let delivery_timeout = match self.destination {
             Destination::Kafka(kafka) => kafka.cluster.settings().options.delivery_timeout,
             Destination::Stdout(_) | Destination::Null => None,
         };
-        timeout.map_or(patience, |timeout| patience.max(timeout + DECIDING))
+        delivery_timeout.map_or(timeout, |delivery| timeout.max(delivery + DECIDING))
     }
 
     /// How long a stopped run may take to deliver what it has sent.

@@ -1,5 +1,6 @@
 //! How good a detector is: its alarms, scored against the anomalies that the run's manifest gives.
 
+mod figure_format;
 mod picture;
 mod report;
 mod row;

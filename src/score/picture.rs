@@ -7,7 +7,8 @@ use svg::Document;
 use svg::node::element::path::Data;
 use svg::node::element::{Group, Path, Title};
 
-use super::report::{ScoreReport, interval, length, number, percent};
+use super::figure_format::{interval, length, number, percent};
+use super::report::ScoreReport;
 use crate::chart::axis::{self, plain};
 use crate::chart::palette;
 use crate::chart::shapes::{Area, CHARACTER, rectangle, stroke, tenth, text};
@@ -29,8 +30,14 @@ const RANDOM: &str = palette::FAINT;
 const MISSED: &str = "#f6ddd6";
 const MISSED_INK: &str = "#a33a16";
 
-/// The picture.
-pub fn svg(report: &ScoreReport) -> String {
+impl ScoreReport {
+    /// The picture of its delays, as SVG.
+    pub fn picture(&self) -> String {
+        svg(self)
+    }
+}
+
+fn svg(report: &ScoreReport) -> String {
     let score = &report.score;
     let of_kind = |kind: IncidentKind| {
         let figures = score.kinds.iter().find(|figures| figures.kind == kind.as_str());
@@ -202,7 +209,7 @@ impl<'a> Panel<'a> {
         for same in delays.chunk_by(|a, b| a == b) {
             count += same.len();
             let at = (self.x(same[0] as f64), self.y(count as f64 / all));
-            // What can't be told apart is not drawn.
+            // Marks that would overlap are left out.
             if at != last {
                 data = data.line_to((at.0, last.1)).line_to(at);
                 last = at;

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use fleetstorm_answers::score::{Delays, Figure, Figures, Score};
+use fleetstorm_answers::score::{Delays, Figures, Score};
 use serde::Serialize;
 
-use super::{ScoreOptions, Taken, picture};
-use crate::chart::axis;
+use super::figure_format::{interval, length, number, percent};
+use super::{ScoreOptions, Taken};
 use crate::expect;
 use crate::job_output::{Clock, Undecodable};
 use crate::verify::runs::Runs;
@@ -77,11 +77,6 @@ pub(super) fn report(
 }
 
 impl ScoreReport {
-    /// The picture of its delays, as SVG.
-    pub fn picture(&self) -> String {
-        picture::svg(self)
-    }
-
     /// Writes the score for a person.
     ///
     /// # Errors
@@ -207,40 +202,5 @@ impl ScoreReport {
             )?;
         }
         Ok(())
-    }
-}
-
-/// A proportion; a dash where there is none.
-pub(super) fn percent(value: Option<f64>) -> String {
-    match value.map(|value| 100.0 * value) {
-        None => "-".to_owned(),
-        Some(percent) if percent != 0.0 && percent < 1.0 => format!("{percent:.2} %"),
-        Some(percent) => format!("{percent:.1} %"),
-    }
-}
-
-/// The interval of a proportion.
-pub(super) fn interval(figure: &Figure) -> String {
-    figure.interval.filter(|_| figure.value.is_some()).map_or("-".to_owned(), |(low, high)| {
-        format!("{:.1} to {:.1} %", 100.0 * low, 100.0 * high)
-    })
-}
-
-/// A time.
-pub(super) fn length(ms: Option<f64>) -> String {
-    match ms {
-        None => "-".to_owned(),
-        Some(ms) if ms.abs() < 120_000.0 => format!("{:.1} s", ms / 1000.0),
-        Some(ms) => axis::length(ms as i64),
-    }
-}
-
-/// A number of no unit.
-pub(super) fn number(value: Option<f64>) -> String {
-    match value {
-        None => "-".to_owned(),
-        Some(value) if value.abs() < 1.0 => format!("{value:.3}"),
-        Some(value) if value.abs() < 10.0 => format!("{value:.2}"),
-        Some(value) => format!("{value:.1}"),
     }
 }

@@ -22,7 +22,7 @@ pub struct TopicLatency {
     pub enqueued: Histogram<u64>,
 }
 
-/// The longest time that is told apart. Longer ones count as this.
+/// The longest latency that is kept. Longer ones count as this one.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// An empty histogram of microseconds: three digits, up to an hour.

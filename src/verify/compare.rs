@@ -12,7 +12,7 @@ use super::{Part, VerifyError};
 /// The most records, expected and arrived, of the keys that are compared at once: a few hundred
 /// megabytes.
 const MOST_AT_ONCE: u64 = 4_000_000;
-/// How many examples of each finding are kept; nobody reads more.
+/// Most examples that are kept of each finding. More would not be read.
 const MOST_EXAMPLES: usize = 5;
 
 /// What a topic does with records.

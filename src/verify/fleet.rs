@@ -21,7 +21,7 @@ use crate::sink::kafka::Cluster;
 /// The limits: records of a partition, partitions, and time.
 const RECORDS: i64 = 20;
 const PARTITIONS: usize = 16;
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// The most bytes that are fetched of a partition, and that are kept.
 const BYTES: &str = "65536";
 const KEPT_KIB: &str = "1024";
@@ -70,7 +70,7 @@ fn look(cluster: &Cluster, manifest: &Manifest) -> Result<Option<String>, Verify
     consumer.assign(&list).map_err(|error| ConsumeError::Client(error.to_string()))?;
     // Only the last record of each machine counts: runs of one fleet may follow another's.
     let mut last: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while left.iter().any(|&end| end > 0) && Instant::now() < deadline {
         cluster.interrupted()?;
         let message = match consumer.poll(Duration::from_millis(100)) {

@@ -255,7 +255,7 @@ pub fn verify(
 fn check_ids(cluster: &Cluster, runs: &Runs) -> Result<(), VerifyError> {
     let manifest = runs.manifest();
     let names: Vec<&str> = manifest.topics.iter().map(|entry| entry.name.as_str()).collect();
-    let states = match topic_state::states(cluster, &names, cluster.settings().patience) {
+    let states = match topic_state::states(cluster, &names, cluster.settings().connect_timeout) {
         Ok(states) => states,
         // Not every user may ask. Then records that are gone look lost.
         Err(error) => {

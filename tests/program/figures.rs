@@ -371,7 +371,7 @@ fn a_slow_announcement_makes_no_rate_that_nobody_asked_for() {
 }
 
 /// A registry that takes its time before its first answer, and gives every schema the id 1.
-fn slow_registry(patience: Duration) -> String {
+fn slow_registry(timeout: Duration) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it has one");
     thread::spawn(move || {
@@ -397,7 +397,7 @@ fn slow_registry(patience: Duration) -> String {
                 }
             }
             if std::mem::take(&mut first) {
-                thread::sleep(patience);
+                thread::sleep(timeout);
             }
             let body = r#"{"id":1}"#;
             let _gone = write!(

@@ -18,7 +18,7 @@ use crate::support::consumer::Reader;
 use crate::support::{Finished, Running, SOON, total};
 
 /// A run, its faults and what is waited for.
-const PATIENCE: Duration = Duration::from_secs(170);
+const TIMEOUT: Duration = Duration::from_secs(170);
 
 /// How long records flow at full speed before a run is ended.
 const FLOW: Duration = Duration::from_secs(2);
@@ -121,7 +121,7 @@ impl Drill {
             arguments.extend(["--transport", self.transport]);
         }
         arguments.extend(["--report", path]);
-        Running::start(&arguments).finish(PATIENCE)
+        Running::start(&arguments).finish(TIMEOUT)
     }
 
     /// Verifies the run, and returns the verdict.
@@ -130,7 +130,7 @@ impl Drill {
         let arguments = ["verify", "-b", &self.cluster.bootstrap, "--manifest"];
         let path = path.to_str().expect("it is text");
         let done = Running::start(&[&arguments[..], &[path, "--report", "-"]].concat());
-        let done = done.finish(PATIENCE);
+        let done = done.finish(TIMEOUT);
         let verdict = done.report();
         (done, verdict)
     }
@@ -190,7 +190,7 @@ fn killed_broker_of_three_and_leaders_moved(transport: &'static str) {
     // It leads nothing now; the election gives it back what it led, under the producer's feet.
     thread::sleep(Duration::from_secs(4));
     drill.cluster.call(&["elect-leaders"]);
-    running.finish(PATIENCE).exits(0);
+    running.finish(TIMEOUT).exits(0);
     let fault = "one of three brokers killed and started again, then leaders elected";
     if transport == DEFAULT {
         drill.assert_nothing_lost(fault);
@@ -208,7 +208,7 @@ fn killed_only_broker_under_load(transport: &'static str) {
     drill.cluster.call(&["stop-broker", "1", "--kill"]);
     thread::sleep(Duration::from_secs(3));
     drill.cluster.call(&["start-broker", "1"]);
-    running.finish(PATIENCE).exits(0);
+    running.finish(TIMEOUT).exits(0);
     drill.assert_nothing_lost("the only broker killed and started again");
 }
 
@@ -230,7 +230,7 @@ fn broker_killed_in_a_backfill() {
     let load = "--start 2026-01-01T00:00:00Z --rate max --records 4000000 --threads 2";
     let running = drill.start(load);
     kill_again_and_again(&drill.cluster, 4);
-    running.finish(PATIENCE).exits(0);
+    running.finish(TIMEOUT).exits(0);
     drill.assert_nothing_lost("the only broker killed four times in a backfill");
 }
 
@@ -243,7 +243,7 @@ fn broker_killed_that_forgets_producers_at_once() {
     let mut drill = Drill::new("fault-forgetful", DEFAULT, &options);
     let running = drill.start("--rate 20000 --duration 40s");
     kill_again_and_again(&drill.cluster, 2);
-    running.finish(PATIENCE).exits(0);
+    running.finish(TIMEOUT).exits(0);
     drill.assert_nothing_lost("the only broker killed twice, which forgets producers after 1 s");
 }
 
@@ -254,7 +254,7 @@ fn broker_away_for_150_seconds(transport: &'static str) {
     drill.cluster.call(&["stop-broker", "1", "--kill"]);
     thread::sleep(Duration::from_secs(150));
     drill.cluster.call(&["start-broker", "1"]);
-    running.finish(PATIENCE).exits(0);
+    running.finish(TIMEOUT).exits(0);
     let report = drill.report();
     let longest = report["results"]["behind"]["acknowledged"]["longest_s"].as_f64();
     assert!(longest.is_some_and(|seconds| seconds > 140.0), "{longest:?}");
@@ -269,7 +269,7 @@ fn program_stopped_for_a_while() {
     running.signal("STOP");
     thread::sleep(Duration::from_secs(8));
     running.signal("CONT");
-    running.finish(PATIENCE).exits(0);
+    running.finish(TIMEOUT).exits(0);
     drill.assert_nothing_lost("the program held still for 8 s, its delivery timeout 5 s");
 }
 
@@ -281,7 +281,7 @@ fn too_few_replicas_for_a_minute(transport: &'static str) {
     drill.cluster.call(&["stop-broker", "2", "--kill"]);
     thread::sleep(Duration::from_secs(60));
     drill.cluster.call(&["start-broker", "2"]);
-    running.finish(PATIENCE).exits(0);
+    running.finish(TIMEOUT).exits(0);
     let report = drill.report();
     let longest = report["results"]["behind"]["acknowledged"]["longest_s"].as_f64();
     let longest = longest.expect("the report says how long nothing was acknowledged");
@@ -309,7 +309,7 @@ fn network_cut_for_twenty_seconds(transport: &'static str) {
     proxy.cut(true);
     thread::sleep(Duration::from_secs(20));
     proxy.cut(false);
-    running.finish(PATIENCE).exits(0);
+    running.finish(TIMEOUT).exits(0);
     let report = drill.report();
     let longest = report["results"]["behind"]["acknowledged"]["longest_s"].as_f64();
     assert!(longest >= Some(19.0), "the report shows the cut: {longest:?}");
@@ -326,7 +326,7 @@ fn slow_network_and_connections_reset(transport: &'static str) {
         thread::sleep(Duration::from_millis(700 + 173 * (n * 7 % 5)));
         proxy.reset();
     }
-    running.finish(PATIENCE).exits(0);
+    running.finish(TIMEOUT).exits(0);
     drill.assert_nothing_lost("20 ms of latency each way, and all connections reset 12 times");
 }
 
@@ -335,7 +335,7 @@ fn registry_gone_after_the_start() {
     let mut drill = Drill::on(OwnCluster::start("fault-registry", &[]), DEFAULT);
     let running = drill.start("--rate 2000 --duration 10s");
     drill.cluster.kill_registry();
-    running.finish(PATIENCE).exits(0);
+    running.finish(TIMEOUT).exits(0);
     drill.assert_nothing_lost("the registry killed after the start");
 }
 
@@ -358,7 +358,7 @@ fn broker_too_slow_for_the_rate(transport: &'static str) {
     thread::sleep(Duration::from_secs(13));
     let held_kib = peak_kib(&running);
     proxy.throttle(0);
-    running.finish(PATIENCE).exits(0);
+    running.finish(TIMEOUT).exits(0);
     // What is due meanwhile, 64 MiB at the most, with some 150 bytes of bookkeeping a record of 200
     // bytes, beside what any run needs.
     assert!(held_kib < 3 * 65_536, "{held_kib} KiB");
@@ -373,7 +373,7 @@ fn terminated_in_full_flow(transport: &'static str) {
     let running = drill.start("--rate max --threads 2");
     thread::sleep(FLOW);
     running.signal("TERM");
-    running.finish(PATIENCE).exits(130);
+    running.finish(TIMEOUT).exits(130);
     let report = drill.report();
     assert_eq!(report["results"]["ended"], "interrupted");
     assert_eq!(total(&report, "acked"), total(&report, "sent"), "all is flushed");
@@ -386,7 +386,7 @@ fn killed_in_full_flow_and_resumed(transport: &'static str) {
     let running = drill.start("--rate max --records 12000000 --threads 2");
     thread::sleep(FLOW);
     running.signal("KILL");
-    assert_eq!(running.finish(PATIENCE).status.code(), None, "it was killed in its midst");
+    assert_eq!(running.finish(TIMEOUT).status.code(), None, "it was killed in its midst");
     assert!(drill.report()["results"].is_null());
     // What arrived is a prefix a key.
     let verdict = drill.assert_nothing_lost("SIGKILL at full speed");
@@ -409,7 +409,7 @@ fn killed_over_compacted_topics_and_resumed() {
     let running = drill.start(load);
     thread::sleep(4 * FLOW);
     running.signal("KILL");
-    assert_eq!(running.finish(PATIENCE).status.code(), None, "it was killed in its midst");
+    assert_eq!(running.finish(TIMEOUT).status.code(), None, "it was killed in its midst");
     let waiting = Instant::now();
     while drill.verify().1["total"]["compacted"].as_u64() == Some(0) {
         assert!(waiting.elapsed() < SOON, "the broker compacts its topics");
@@ -431,7 +431,7 @@ fn killed_in_a_transaction_and_resumed() {
     let running = drill.start(load);
     thread::sleep(FLOW);
     running.signal("KILL");
-    assert_eq!(running.finish(PATIENCE).status.code(), None, "it was killed in its midst");
+    assert_eq!(running.finish(TIMEOUT).status.code(), None, "it was killed in its midst");
     drill.resume().exits(0);
     // Who reads committed records only, as verify does, sees each record once.
     let verdict = drill.assert_nothing_lost("SIGKILL in a transaction, then --resume");
@@ -443,7 +443,7 @@ fn topic_deleted_while_running(transport: &'static str) {
     let load = "--rate 1000 --duration 12s -X message.timeout.ms=4000";
     let running = drill.start(load);
     delete_topic(&drill.cluster.bootstrap, "usage");
-    let done = running.finish(PATIENCE);
+    let done = running.finish(TIMEOUT);
     done.fails(30, &["records were not delivered"]);
     let report = drill.report();
     let usage = &report["results"]["records"]["usage"];
@@ -470,7 +470,7 @@ fn authorisation_lost_while_running(transport: &'static str) {
     running.line("Simulating");
     Reader::open(&drill.cluster.bootstrap, "secure-telemetry").take(500);
     drill.cluster.call(&["forbid-writer"]);
-    running.finish(PATIENCE).fails(30, &["records were not delivered", "Authorization"]);
+    running.finish(TIMEOUT).fails(30, &["records were not delivered", "Authorization"]);
     let report = drill.report();
     let (acked, failed) = (total(&report, "acked"), total(&report, "failed"));
     assert!(acked > 0 && failed > 0, "{acked} acknowledged, {failed} failed");

@@ -12,7 +12,7 @@ use crate::wire::ask;
 /// Bytes a second that the quota allows.
 const RATE: f64 = 100_000.0;
 /// A run of some 3 MB, which takes half a minute at that rate.
-const PATIENCE: Duration = Duration::from_secs(150);
+const TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Gives clients of this name a quota.
 fn limit(bootstrap: &str, client_id: &str) {
@@ -38,7 +38,7 @@ fn held_back(transport: &str) {
         if transport == "direct" { "socket.timeout.ms=3000" } else { "socket.timeout.ms=60000" };
     let more = ["--transport", transport, "-X", timeout, "--topics", "telemetry,usage"];
     let running = cluster.start(&prefix, &[&load[..], &more].concat());
-    let ended = running.finish(PATIENCE);
+    let ended = running.finish(TIMEOUT);
     let report = ended.exits(0).report();
     assert_all_acked(&report);
     let results = &report["results"];

@@ -9,7 +9,7 @@ use crate::cluster::{TestCluster, prefix};
 use crate::support::{Running, TOPICS, command, run, sent};
 
 /// How long a program of Java may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What each client is answered, whichever registry it asks.
 const ANSWERED: &str = r#"Confluent reads Confluent: {"a": 5} of n.R
@@ -82,7 +82,7 @@ fn java(program: &str, arguments: &[&str]) -> String {
         .arg(classes.join(":"))
         .arg(root.join("tests/registry").join(program))
         .args(arguments);
-    let done = Running::spawn(&mut java).finish(PATIENCE);
+    let done = Running::spawn(&mut java).finish(TIMEOUT);
     assert!(done.status.success(), "{}\n{}", done.stdout, done.stderr);
     done.stdout
 }

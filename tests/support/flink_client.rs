@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::support::{Finished, Running};
 
 /// How long the client may take for its statements over records that are there already.
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What a program of `tests/flink` prints, which uses Confluent's registry client as Flink brings it.
 pub fn registry_client(program: &str, arguments: &[&str]) -> String {
@@ -21,7 +21,7 @@ pub fn registry_client(program: &str, arguments: &[&str]) -> String {
     java.arg(format!("-Dlog4j2.configurationFile={}", log.display()));
     java.arg("-cp").arg(root.join("target/flink/jars/*"));
     java.arg(root.join("tests/flink").join(program)).args(arguments);
-    let done = Running::spawn(&mut java).finish(PATIENCE);
+    let done = Running::spawn(&mut java).finish(TIMEOUT);
     assert!(done.status.success(), "{}\n{}", done.stdout, done.stderr);
     done.stdout
 }
@@ -46,7 +46,7 @@ impl Session {
 
     /// Waits for the end of all statements, none of which may fail.
     pub fn finish(self) -> Finished {
-        let done = self.client.finish(PATIENCE);
+        let done = self.client.finish(TIMEOUT);
         let failed = !done.status.success() || done.stdout.contains("[ERROR]");
         assert!(!failed, "{}\n{}\n{}", self.statements, done.stdout, done.stderr);
         done

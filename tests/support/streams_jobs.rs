@@ -16,7 +16,7 @@ use crate::support::consumer::ANSWER;
 use crate::support::{Running, SOON, run};
 
 /// How long jobs may take for a few thousand records each that are there already.
-const PATIENCE: Duration = Duration::from_secs(240);
+const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A program of the suite.
 pub struct Job {
@@ -129,7 +129,7 @@ impl Jobs {
 
     /// Waits until these jobs have read all that there is. What comes of it is written by then.
     pub fn finish_reading(&self, cluster: &TestCluster, jobs: &[Job]) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         for job in jobs {
             while job.lag(&cluster.bootstrap) > 0 {
                 assert!(Instant::now() < deadline, "{} has read all in time", job.topic);

@@ -1,6 +1,6 @@
 //! fleetstorm-model: a simulated fleet of machines as a stream of Kafka records, without a network.
 //!
-//! A run is a pure function of its [`manifest`]: whoever has the manifest can make the run's records
+//! A run is a pure function of its [`manifest`]: from the manifest alone, anyone can make the run's records
 //! again, byte for byte. This crate makes them; it sends nothing and waits for nothing. The program
 //! `fleetstorm` sends them, and verifies what arrived.
 //!

@@ -34,12 +34,12 @@ pub enum AdminError {
 
 /// Waits for an answer on this thread, until a timeout.
 fn answer_within<T>(
-    patience: Duration,
+    limit: Duration,
     question: impl Future<Output = Result<T, AdminError>>,
 ) -> Result<T, AdminError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let answer = timeout(patience, question).await;
+        let answer = timeout(limit, question).await;
         answer.unwrap_or(Err(ConnectionError::ConnectTimeout.into()))
     })
 }

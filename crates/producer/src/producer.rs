@@ -63,14 +63,14 @@ impl Producer {
     }
 
     /// Waits until records can be sent: all leaders are connected, and a producer id is allocated if one
-    /// is needed. Returns whether that was so within `patience`.
+    /// is needed. Returns whether that was so within `timeout`.
     ///
     /// # Errors
     /// [`ProducerError`] if that can't happen any more.
-    pub fn wait_ready(&self, patience: Duration) -> Result<bool, ProducerError> {
+    pub fn wait_ready(&self, timeout: Duration) -> Result<bool, ProducerError> {
         let mut ready = self.ready.lock();
         let Some(told) = &*ready else { return self.fatal_error().map_or(Ok(true), Err) };
-        let outcome = match told.recv_timeout(patience) {
+        let outcome = match told.recv_timeout(timeout) {
             Ok(outcome) => outcome,
             Err(RecvTimeoutError::Timeout) => return Ok(false),
             Err(RecvTimeoutError::Disconnected) => Err(ProducerError::ThreadEnded),
@@ -108,9 +108,9 @@ impl Producer {
     }
 
     /// Waits until every record that appenders handed over is acknowledged or has failed, for at most
-    /// `patience`. Returns how many are still neither. Call [`Appender::close_batches`] first.
-    pub fn flush(&self, patience: Duration) -> usize {
-        let deadline = Instant::now() + patience;
+    /// `timeout`. Returns how many are still neither. Call [`Appender::close_batches`] first.
+    pub fn flush(&self, timeout: Duration) -> usize {
+        let deadline = Instant::now() + timeout;
         loop {
             let left = self.in_flight();
             if left == 0 || Instant::now() >= deadline || self.fatal_error().is_some() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::DeliveryError;
 use crate::note::{NO_OPAQUE, RecordNote};
 
-/// Receives delivery reports, on the sender thread. Be quick: nothing is sent meanwhile.
+/// Receives delivery reports, on the sender thread. Be quick: nothing is sent until it returns.
 pub trait DeliveryReports: Send + Sync + 'static {
     /// The records of a batch were acknowledged.
     fn acknowledged(&self, batch: Delivery<'_>);

@@ -19,19 +19,19 @@ pub enum AdminRequestError {
     Broker(#[from] AdminError),
 }
 
-/// The time of the cluster of `settings`, by this broker, which has until `patience` to answer.
+/// The time of the cluster of `settings`, by this broker, which has until `timeout` to answer.
 ///
 /// # Errors
 /// [`AdminRequestError`].
 pub fn cluster_time(
     settings: &KafkaSettings,
     broker: &Node,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<ClusterTime, AdminRequestError> {
-    Ok(ClusterTime::ask(&connection_settings(settings)?, &address(broker), patience)?)
+    Ok(ClusterTime::ask(&connection_settings(settings)?, &address(broker), timeout)?)
 }
 
-/// The quotas that apply to a client with `settings`, by this broker, which has until `patience` to
+/// The quotas that apply to a client with `settings`, by this broker, which has until `timeout` to
 /// answer.
 ///
 /// # Errors
@@ -39,9 +39,9 @@ pub fn cluster_time(
 pub fn quotas(
     settings: &KafkaSettings,
     broker: &Node,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Vec<Quota>, AdminRequestError> {
-    Ok(Quota::ask(&connection_settings(settings)?, &address(broker), patience)?)
+    Ok(Quota::ask(&connection_settings(settings)?, &address(broker), timeout)?)
 }
 
 fn address(broker: &Node) -> ServerAddress {

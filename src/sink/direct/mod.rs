@@ -78,7 +78,7 @@ impl Direct {
         let reports = Arc::new(TallyReports::new(written));
         let producer = Producer::start(producer_settings, &of_producer, reports.clone())
             .map_err(|error| DirectError::Start(words(&error)))?;
-        let deadline = Instant::now() + settings.patience;
+        let deadline = Instant::now() + settings.connect_timeout;
         loop {
             match producer.wait_ready(READY_TURN) {
                 Ok(true) => return Ok(Direct { producer, reports, topics: indexes }),
@@ -120,10 +120,10 @@ impl Direct {
         self.reports.throttled()
     }
 
-    /// Waits until every record is acknowledged or has failed, for at most `patience`. Returns how many
+    /// Waits until every record is acknowledged or has failed, for at most `timeout`. Returns how many
     /// are still neither.
-    pub fn flush(&self, patience: Duration) -> usize {
-        self.producer.flush(patience)
+    pub fn flush(&self, timeout: Duration) -> usize {
+        self.producer.flush(timeout)
     }
 }
 

@@ -112,7 +112,7 @@ mod tests {
             bootstrap: "127.0.0.1:9".to_owned(),
             options: ProducerOptions::read(Acks::All, true, properties),
             tokens: None,
-            patience: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(1),
         }
     }
 

@@ -32,15 +32,15 @@ pub enum TopicAccess {
 /// The user's access to the topics `names`, in their order.
 ///
 /// # Errors
-/// [`KafkaError::Request`] if the cluster doesn't answer within `patience`.
+/// [`KafkaError::Request`] if the cluster doesn't answer within `timeout`.
 pub fn access(
     cluster: &Cluster,
     names: &[String],
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Vec<TopicAccess>, KafkaError> {
     let asked: Vec<&str> = names.iter().map(String::as_str).collect();
     let described =
-        describe::topics(cluster.client(), &asked, patience).map_err(|(code, reason)| {
+        describe::topics(cluster.client(), &asked, timeout).map_err(|(code, reason)| {
             KafkaError::Request {
                 action: "describe the topics".to_owned(),
                 cause: if reason.is_empty() { words(code) } else { reason },
@@ -56,7 +56,7 @@ pub fn access(
     let validate_creationd: BTreeMap<String, Option<RDKafkaErrorCode>> = if absent.is_empty() {
         BTreeMap::new()
     } else {
-        Admin::new(cluster)?.validate_creation(&absent, patience)?.into_iter().collect()
+        Admin::new(cluster)?.validate_creation(&absent, timeout)?.into_iter().collect()
     };
     let told = asked.iter().map(|name| {
         let found = described.get(name).filter(|topic| topic.error.is_none());

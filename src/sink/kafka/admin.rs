@@ -21,7 +21,7 @@ pub(super) struct Admin {
     options: AdminOptions,
     runtime: tokio::runtime::Runtime,
     bootstrap: String,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Admin {
@@ -43,10 +43,10 @@ impl Admin {
             },
         )?;
         let options = AdminOptions::new()
-            .request_timeout(Some(settings.patience))
-            .operation_timeout(Some(settings.patience));
-        let (bootstrap, patience) = (settings.bootstrap.clone(), settings.patience);
-        Ok(Admin { client, options, runtime, bootstrap, patience })
+            .request_timeout(Some(settings.connect_timeout))
+            .operation_timeout(Some(settings.connect_timeout));
+        let (bootstrap, timeout) = (settings.bootstrap.clone(), settings.connect_timeout);
+        Ok(Admin { client, options, runtime, bootstrap, timeout })
     }
 
     /// The configurations of topics. Without the ACLs to see them only warnings are lost.
@@ -91,7 +91,7 @@ impl Admin {
             Some(BrokerTransportFailure | OperationTimedOut | RequestTimedOut) => {
                 KafkaError::Unreachable {
                     bootstrap: self.bootstrap.clone(),
-                    waited: self.patience,
+                    waited: self.timeout,
                     cause: Some(format!("it answered at first, but not when asked to {action}")),
                 }
             }
@@ -104,13 +104,13 @@ impl Admin {
     pub(super) fn validate_creation(
         &self,
         names: &[&str],
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Vec<(String, Option<RDKafkaErrorCode>)>, KafkaError> {
         let new: Vec<NewTopic<'_>> =
             names.iter().map(|name| NewTopic::new(name, 1, TopicReplication::Fixed(-1))).collect();
         let options = AdminOptions::new()
-            .request_timeout(Some(patience))
-            .operation_timeout(Some(patience))
+            .request_timeout(Some(timeout))
+            .operation_timeout(Some(timeout))
             .validate_only(true);
         let results = self
             .runtime

@@ -171,7 +171,7 @@ fn asked(reason: &str, properties: &[Property]) -> Option<TlsFailure> {
 
     use native_tls::{Certificate, HandshakeError, TlsConnector};
 
-    const PATIENCE: Duration = Duration::from_secs(3);
+    const TIMEOUT: Duration = Duration::from_secs(3);
     let address = broker(reason)?;
     let host = address.rsplit_once(':')?.0.trim_matches(['[', ']']);
     let get = |key: &str| properties.iter().rev().find(|p| p.key == key).map(|p| &p.value);
@@ -189,9 +189,9 @@ fn asked(reason: &str, properties: &[Property]) -> Option<TlsFailure> {
     }
     let connector = builder.build().ok()?;
     let stream =
-        TcpStream::connect_timeout(&address.to_socket_addrs().ok()?.next()?, PATIENCE).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    stream.set_write_timeout(Some(PATIENCE)).ok()?;
+        TcpStream::connect_timeout(&address.to_socket_addrs().ok()?.next()?, TIMEOUT).ok()?;
+    stream.set_read_timeout(Some(TIMEOUT)).ok()?;
+    stream.set_write_timeout(Some(TIMEOUT)).ok()?;
     match connector.connect(host, stream) {
         Err(HandshakeError::Failure(error)) => TlsFailure::from_text(&error.to_string()),
         Err(HandshakeError::WouldBlock(_)) | Ok(_) => None,

@@ -107,15 +107,10 @@ impl Cluster {
         Ok(self.metadata()?.get(topic).map(|existing| existing.partitions))
     }
 
-    /// The end offset of each partition of `topic`; `None` if one isn't known within `patience` for each.
-    pub fn end_offsets(
-        &self,
-        topic: &str,
-        partitions: u32,
-        patience: Duration,
-    ) -> Option<Vec<i64>> {
+    /// The end offset of each partition of `topic`; `None` if one isn't known within `timeout` for each.
+    pub fn end_offsets(&self, topic: &str, partitions: u32, timeout: Duration) -> Option<Vec<i64>> {
         let client = self.client.client();
-        let of = |partition| match client.fetch_watermarks(topic, partition, patience) {
+        let of = |partition| match client.fetch_watermarks(topic, partition, timeout) {
             Ok((_, end)) => Some(end),
             Err(error) => {
                 tracing::debug!("the end of {topic}-{partition} is unknown: {}", plain(&error));
@@ -177,7 +172,7 @@ impl Cluster {
                     cause: failure.needs_client_text().then(|| without_details(reason)),
                 });
             }
-            if started.elapsed() >= self.settings.patience {
+            if started.elapsed() >= self.settings.connect_timeout {
                 let cause = trouble.map_or_else(
                     || plain(&error),
                     |(code, reason)| {
@@ -186,7 +181,7 @@ impl Cluster {
                 );
                 return Err(KafkaError::Unreachable {
                     bootstrap: self.settings.bootstrap.clone(),
-                    waited: self.settings.patience,
+                    waited: self.settings.connect_timeout,
                     cause: Some(cause),
                 });
             }

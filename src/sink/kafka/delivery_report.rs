@@ -46,7 +46,7 @@ impl<'a> DeliveryReport<'a> {
     /// The record's opaque.
     #[inline]
     pub fn opaque(&self) -> usize {
-        // SAFETY: what `new` was promised; the pointer is an integer that nobody follows.
+        // SAFETY: what `new` was promised; the pointer is an integer that is never dereferenced.
         unsafe { self.message.as_ref() }._private as usize
     }
 

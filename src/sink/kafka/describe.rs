@@ -27,23 +27,23 @@ pub struct TopicDescription {
     pub writable: Option<bool>,
 }
 
-/// The buffer for the reason why a timeout is rejected.
+/// The buffer for the reason why a timeout_ms is rejected.
 const LONGEST_REASON: usize = 256;
 
-/// Describes topics, with the client of `producer`. Waits up to `patience`.
+/// Describes topics, with the client of `producer`. Waits up to `timeout`.
 ///
 /// # Errors
 /// The code and the text of the failure.
 pub fn topics(
     producer: &KafkaProducer,
     names: &[&str],
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Vec<TopicDescription>, (RDKafkaErrorCode, String)> {
     let wrong = |_: NulError| (RDKafkaErrorCode::InvalidTopic, "a zero byte".to_owned());
     let names: Vec<CString> =
         names.iter().map(|name| CString::new(*name)).collect::<Result<_, _>>().map_err(wrong)?;
     let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
-    let timeout = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX).max(1);
+    let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX).max(1);
     let client = producer.client().native_ptr();
     // SAFETY: the client is alive throughout, as the caller's reference to it. The collection copies
     // the names, which live until the end; the request copies collection and options, so that all
@@ -57,10 +57,10 @@ pub fn topics(
             native::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
         );
         let mut reason: [c_char; LONGEST_REASON] = [0; LONGEST_REASON];
-        // If it rejects the timeout, its own of a minute holds. The wait below is bounded anyway.
+        // If it rejects the timeout_ms, its own of a minute holds. The wait below is bounded anyway.
         native::rd_kafka_AdminOptions_set_request_timeout(
             options,
-            timeout,
+            timeout_ms,
             reason.as_mut_ptr(),
             LONGEST_REASON,
         );
@@ -73,7 +73,7 @@ pub fn topics(
         native::rd_kafka_DescribeTopics(client, topics, options, queue);
         native::rd_kafka_AdminOptions_destroy(options);
         native::rd_kafka_TopicCollection_destroy(topics);
-        let event = native::rd_kafka_queue_poll(queue, timeout);
+        let event = native::rd_kafka_queue_poll(queue, timeout_ms);
         native::rd_kafka_queue_destroy(queue);
         event
     };

@@ -19,7 +19,7 @@ impl Event {
     /// The event from a queue; `None` for null.
     ///
     /// # Safety
-    /// `event` is null, or an event of which nobody else knows.
+    /// `event` is null, or an event that nothing else holds.
     pub(super) unsafe fn new(event: *mut native::rd_kafka_event_t) -> Option<Event> {
         NonNull::new(event).map(Event)
     }

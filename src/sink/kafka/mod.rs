@@ -132,7 +132,9 @@ impl Kafka {
         };
         let producer = cluster.settings().producer(delivery, tuning)?;
         // Connects before the first record, which would have to wait for it.
-        if let Err(error) = producer.client().fetch_metadata(None, cluster.settings().patience) {
+        if let Err(error) =
+            producer.client().fetch_metadata(None, cluster.settings().connect_timeout)
+        {
             return Err(KafkaError::request("read the cluster's metadata", &error));
         }
         let mut handles = [const { None }; Topic::COUNT];
@@ -146,12 +148,12 @@ impl Kafka {
                 *handle = Some(opened);
             }
         }
-        let patience = cluster.settings().patience;
+        let timeout = cluster.settings().connect_timeout;
         let transactions = match transactions {
             Some((transactions, id)) => {
                 // The token is set through the producer's events.
                 let _poller = Poller::start(&producer)?;
-                transaction::fence(&producer, &id, patience)?;
+                transaction::fence(&producer, &id, timeout)?;
                 Some(transactions.clone())
             }
             None => None,
@@ -193,10 +195,10 @@ impl Kafka {
         &self.throttled
     }
 
-    /// Waits until every record is acknowledged or has failed, for at most `patience`. Returns how many
+    /// Waits until every record is acknowledged or has failed, for at most `timeout`. Returns how many
     /// are still neither.
-    pub fn flush(&self, patience: Duration) -> usize {
-        let deadline = Instant::now() + patience;
+    pub fn flush(&self, timeout: Duration) -> usize {
+        let deadline = Instant::now() + timeout;
         loop {
             let left = self.in_flight();
             let now = Instant::now();

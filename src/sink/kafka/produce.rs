@@ -6,7 +6,7 @@
 //! 1. A [`TopicHandle`] and an [`EventQueue`] hold a clone of the producer, so that the native client
 //!    outlives them.
 //! 2. librdkafka's topic, produce, queue and token functions may be called from any thread.
-//! 3. The opaque is an integer carried as a pointer: nobody follows it.
+//! 3. The opaque is an integer carried as a pointer. It is never dereferenced.
 //! 4. `RD_KAFKA_MSG_F_COPY` makes librdkafka copy key and value before the call returns.
 
 #![allow(unsafe_code)]
@@ -140,12 +140,12 @@ impl EventQueue {
         NonNull::new(queue).map(|queue| EventQueue { producer: Arc::clone(producer), queue })
     }
 
-    /// Takes the next event, waits up to `patience` (whole milliseconds) for it, and passes it to the
+    /// Takes the next event, waits up to `timeout` (whole milliseconds) for it, and passes it to the
     /// producer's [`Delivery`]. Returns whether there was one.
-    pub fn serve(&self, patience: Duration) -> bool {
-        let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+    pub fn serve(&self, timeout: Duration) -> bool {
+        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the queue is alive until it is dropped; the event, if any, is ours.
-        let event = unsafe { native::rd_kafka_queue_poll(self.queue.as_ptr(), patience) };
+        let event = unsafe { native::rd_kafka_queue_poll(self.queue.as_ptr(), timeout_ms) };
         // SAFETY: as above.
         let Some(event) = (unsafe { Event::new(event) }) else { return false };
         let delivery = self.producer.client().context();

@@ -1,4 +1,4 @@
-//! Some records for a topic of any name, each of which is waited for: not a run's.
+//! Publishes some records to a topic of any name, and waits for each acknowledgement. A run doesn't use it.
 
 use std::collections::BTreeMap;
 use std::error::Error;

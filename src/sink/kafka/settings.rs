@@ -26,7 +26,7 @@ pub struct KafkaSettings {
     /// The source of tokens, if the brokers require some.
     pub tokens: Option<Arc<TokenSource>>,
     /// How long to wait for the cluster before the run fails.
-    pub patience: Duration,
+    pub connect_timeout: Duration,
 }
 
 /// Settings that depend on the run and the cluster. The user's own properties win.
@@ -145,7 +145,7 @@ impl KafkaSettings {
     /// address list that lives shorter than the attempts would be looked up anew and shuffled, and
     /// librdkafka would choose the same address again.
     fn connecting(&self) -> [(&'static str, String); 2] {
-        let setup = (self.patience / 6).clamp(SETUP_LEAST, Duration::from_secs(10));
+        let setup = (self.connect_timeout / 6).clamp(SETUP_LEAST, Duration::from_secs(10));
         [
             ("socket.connection.setup.timeout.ms", setup.as_millis().to_string()),
             ("broker.address.ttl", (6 * setup).as_millis().to_string()),
@@ -207,7 +207,7 @@ mod tests {
             bootstrap: "127.0.0.1:9".to_owned(),
             options: ProducerOptions::read(Acks::All, true, properties),
             tokens: None,
-            patience: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(1),
         }
     }
 
@@ -248,16 +248,16 @@ mod tests {
             config.get(key).expect("it is set").parse().expect("milliseconds")
         };
         for seconds in [8, 15, 60] {
-            let patience = Duration::from_secs(seconds);
-            let settings = KafkaSettings { patience, ..settings(&[]) };
+            let connect_timeout = Duration::from_secs(seconds);
+            let settings = KafkaSettings { connect_timeout, ..settings(&[]) };
             for config in [settings.client_config(Tuning::default()), settings.consumer_config()] {
                 let config = config.unwrap();
                 let setup = ms(&config, "socket.connection.setup.timeout.ms");
                 // Two attempts, and the pause between them.
                 let pause = settings.options.reconnect_backoff_max.as_millis();
                 assert!(
-                    2 * setup + pause <= patience.as_millis(),
-                    "{setup} and {pause} of {patience:?}"
+                    2 * setup + pause <= connect_timeout.as_millis(),
+                    "{setup} and {pause} of {connect_timeout:?}"
                 );
                 assert!(ms(&config, "broker.address.ttl") >= 2 * setup + pause);
             }

@@ -70,7 +70,7 @@ pub fn oauth_token(tokens: Option<&TokenSource>) -> Result<OAuthToken, Box<dyn E
 }
 
 /// The timeout of the authorisation server.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a failure is kept before the server is asked again, so that a client's own request, and ours
 /// for it, wait only once.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -217,7 +217,7 @@ impl TokenSource {
             // Its URL may have a secret query.
             .map_err(|error| TokenError::Unanswered(root_cause(&error.without_url())))?;
         let status = answer.status();
-        let text = body_of(answer, LARGEST, asked + PATIENCE)
+        let text = body_of(answer, LARGEST, asked + TIMEOUT)
             .map_err(|error| TokenError::Unanswered(error.to_string()))?;
         if !status.is_success() {
             let said: Refused = serde_json::from_slice(&text).unwrap_or_default();
@@ -247,7 +247,7 @@ impl TokenSource {
 
     fn client(&self) -> Result<Client, TokenError> {
         // A redirect would send the secret elsewhere.
-        let builder = Client::builder().timeout(PATIENCE).redirect(Policy::none());
+        let builder = Client::builder().timeout(TIMEOUT).redirect(Policy::none());
         #[cfg(feature = "tls")]
         let builder = match &self.ca_file {
             Some(path) => {

@@ -73,15 +73,15 @@ impl TopicState {
 /// that is an error: the topic may exist.
 ///
 /// # Errors
-/// [`KafkaError`] if the cluster doesn't answer within `patience`.
+/// [`KafkaError`] if the cluster doesn't answer within `timeout`.
 pub fn states(
     cluster: &Cluster,
     names: &[&str],
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<BTreeMap<String, TopicState>, KafkaError> {
     let failed =
         |cause: String| KafkaError::Request { action: "describe the topics".to_owned(), cause };
-    let described = describe::topics(cluster.client(), names, patience)
+    let described = describe::topics(cluster.client(), names, timeout)
         .map_err(|(code, reason)| failed(format!("{code}: {reason}")))?;
     let mut states = BTreeMap::new();
     for topic in described {

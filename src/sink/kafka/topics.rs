@@ -52,7 +52,7 @@ pub struct TimestampRange {
 /// The topics, ready for the run.
 #[derive(Debug, Clone, Default)]
 pub struct Prepared {
-    /// The partitions of each topic asked for.
+    /// The partitions of each topic that was requested.
     pub partitions: BTreeMap<Topic, u32>,
     /// The names of topics that were created.
     pub created: Vec<String>,
@@ -130,7 +130,7 @@ const RETENTION_MARGIN: i64 = 6 * 86_400_000;
 /// What a batch header may add to its records, of what max.message.bytes allows.
 const BATCH_OVERHEAD: u64 = 512;
 /// The timeout for the access check.
-const ACCESS_PATIENCE: Duration = Duration::from_secs(5);
+const ACCESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl TimestampRange {
     /// The timestamps of the records of `topic`. Announcements carry the start, and are sent before it if
@@ -231,8 +231,8 @@ fn ask_for_writing(
     policy: &TopicPolicy,
 ) -> Result<(), KafkaError> {
     let names: Vec<String> = topics.iter().map(|&topic| policy.name(topic)).collect();
-    let patience = cluster.settings().patience.min(ACCESS_PATIENCE);
-    match access::access(cluster, &names, patience) {
+    let timeout = cluster.settings().connect_timeout.min(ACCESS_TIMEOUT);
+    match access::access(cluster, &names, timeout) {
         Ok(told) => {
             let unwritable = told.iter().position(|access| *access == TopicAccess::NotWritable);
             match unwritable.and_then(|at| names.into_iter().nth(at)) {
@@ -256,7 +256,7 @@ fn settle(
     mut existing: BTreeMap<String, TopicMetadata>,
 ) -> Result<BTreeMap<Topic, u32>, KafkaError> {
     let started = Instant::now();
-    let patience = cluster.settings().patience;
+    let timeout = cluster.settings().connect_timeout;
     loop {
         let mut counts = BTreeMap::new();
         let mut waiting = None;
@@ -273,8 +273,8 @@ fn settle(
             return Ok(counts);
         };
         cluster.interrupted()?;
-        if started.elapsed() >= patience {
-            return Err(KafkaError::NotReady { topic, waited: patience });
+        if started.elapsed() >= timeout {
+            return Err(KafkaError::NotReady { topic, waited: timeout });
         }
         std::thread::sleep(Duration::from_millis(50));
         existing = cluster.metadata()?;
@@ -287,11 +287,11 @@ fn settle(
 /// retried, a duplicate: acknowledged, and never appended.
 fn await_leaders(cluster: &Cluster, topic: &str, partitions: u32) -> Result<(), KafkaError> {
     let started = Instant::now();
-    let patience = cluster.settings().patience;
-    while cluster.end_offsets(topic, partitions, patience).is_none() {
+    let timeout = cluster.settings().connect_timeout;
+    while cluster.end_offsets(topic, partitions, timeout).is_none() {
         cluster.interrupted()?;
-        if started.elapsed() >= patience {
-            return Err(KafkaError::NotReady { topic: topic.to_owned(), waited: patience });
+        if started.elapsed() >= timeout {
+            return Err(KafkaError::NotReady { topic: topic.to_owned(), waited: timeout });
         }
         std::thread::sleep(Duration::from_millis(50));
     }

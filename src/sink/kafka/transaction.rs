@@ -15,7 +15,7 @@ use crate::sink::SinkError;
 use crate::sink::tally::Tally;
 
 /// The timeout of a commit, retries included: as long as brokers keep a transaction open.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// The timeout of one attempt.
 const TURN: Duration = Duration::from_secs(10);
 /// Records between two readings of the clock.
@@ -47,10 +47,10 @@ pub fn id(transactions: &Transactions, shard: u32, thread: u32) -> String {
 ///
 /// # Errors
 /// [`KafkaError::Request`] if the cluster refuses.
-pub fn fence(producer: &KafkaProducer, id: &str, patience: Duration) -> Result<(), KafkaError> {
-    let deadline = Instant::now() + patience;
+pub fn fence(producer: &KafkaProducer, id: &str, timeout: Duration) -> Result<(), KafkaError> {
+    let deadline = Instant::now() + timeout;
     loop {
-        match producer.init_transactions(TURN.min(patience)) {
+        match producer.init_transactions(TURN.min(timeout)) {
             Ok(()) => return Ok(()),
             Err(error) if is_retriable(&error) && Instant::now() < deadline => {}
             Err(error) => {
@@ -123,7 +123,7 @@ impl Transaction {
     /// resumed run sends them again.
     pub fn commit(&mut self) -> Result<(), SinkError> {
         let Some(open) = self.open.take() else { return Ok(()) };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let error = loop {
             match self.producer.commit_transaction(TURN) {
                 Ok(()) => return Ok(()),

@@ -15,8 +15,8 @@ use std::collections::HashMap;
 
 pub use lateness::Lateness;
 pub use output::{Changelog, Output, OutputRow, Place};
-pub use values::Allowed;
-pub use verdict::{Counts, Finding, FindingKind, Outcome, Verdict, WrongField};
+pub use values::{Allowed, WrongField};
+pub use verdict::{Counts, Finding, FindingKind, Outcome, Verdict};
 
 use crate::answer::{Answer, Certainty, Row, Value};
 use crate::query::{Bounds, Window};

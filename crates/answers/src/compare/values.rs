@@ -5,7 +5,6 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::output::OutputRow;
-use super::verdict::WrongField;
 use crate::answer::{Answer, Certainty, ColumnInfo, Row, TOLERANCE, Value, Why};
 
 /// What a value may be.
@@ -15,6 +14,17 @@ pub enum Allowed {
     Value(Value),
     /// From a least to a most.
     Between(Value, Value),
+}
+
+/// A value other than expected.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WrongField {
+    /// The column.
+    pub name: String,
+    /// What it may be.
+    pub expected: Allowed,
+    /// What it is.
+    pub found: Value,
 }
 
 /// Whether all values of `found` are as `expected` has them.

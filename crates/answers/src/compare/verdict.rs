@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::lateness::Lateness;
 use super::output::{OutputRow, Place};
-use super::values::Allowed;
+use super::values::WrongField;
 use crate::answer::{Row, Value};
 use crate::query::Bounds;
 
@@ -99,17 +99,6 @@ pub struct Finding {
     pub place: Option<Place>,
     /// The values that differ.
     pub fields: Vec<WrongField>,
-}
-
-/// A value other than expected.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct WrongField {
-    /// The column.
-    pub name: String,
-    /// What it may be.
-    pub expected: Allowed,
-    /// What it is.
-    pub found: Value,
 }
 
 impl Counts {

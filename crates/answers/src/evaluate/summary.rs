@@ -12,9 +12,9 @@ use fleetstorm_model::record::Record;
 /// What of each group is kept for the aggregates that are asked.
 #[derive(Debug)]
 pub struct Plan {
-    /// Columns of which values are added up and compared.
+    /// Columns whose values are added up and compared.
     columns: Vec<Column>,
-    /// Columns of which different values are counted.
+    /// Columns whose distinct values are counted.
     distinct: Vec<(Column, Interner)>,
     asked: Vec<Asked>,
     whole_means: bool,

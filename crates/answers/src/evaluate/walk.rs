@@ -106,7 +106,7 @@ impl Source {
     fn new(part: &Part<'_>, wanted: TopicSet, first: Place) -> Source {
         let events = [Topic::Status, Topic::Jobs, Topic::Incidents];
         let stream = match part.records {
-            // All are counted, those that nobody asks for as well.
+            // Records of other topics count as well.
             Some(_) => Stream::new(part.manifest, part.share),
             None => Stream::of_topics(part.manifest, part.share, wanted),
         };

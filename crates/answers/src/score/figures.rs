@@ -228,7 +228,7 @@ pub struct Episode {
 const EXAMPLES: usize = 5;
 const HOUR_MS: f64 = 3_600_000.0;
 
-/// The figures of alarms that the truth has been told of.
+/// The figures of alarms that were compared with the truth.
 pub(super) fn figures(truth: &Truth, alarms: &Alarms, options: &Options, seed: u64) -> Score {
     let sorted = Sorted::new(truth, alarms, options);
     let tally = judge(&truth.spans, sorted.raised.iter().copied(), options.rules);

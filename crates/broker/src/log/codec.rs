@@ -62,7 +62,7 @@ fn snappy(body: &[u8]) -> Result<Vec<u8>, CodecError> {
         }
         return snap::raw::Decoder::new().decompress_vec(body).map_err(|e| fail(&e));
     };
-    // Two version numbers of four bytes each, which nobody checks.
+    // Two version numbers of four bytes each. Readers ignore them.
     let mut rest = framed.get(8..).ok_or_else(|| fail(&io::ErrorKind::UnexpectedEof))?;
     let mut opened = Vec::new();
     while !rest.is_empty() {

@@ -57,7 +57,7 @@ fn values(
             Ok(all.map(|s| of_topic(s, &topic.config, &state.config, synonyms)).collect())
         }
         BROKER => {
-            // An empty name means the cluster-wide defaults, of which there are none.
+            // An empty name means the cluster-wide defaults. There are none.
             if !name.is_empty() && !name.parse().is_ok_and(|id| state.node(id).is_some()) {
                 let why = format!("there is no broker {name}");
                 return Err((ResponseError::InvalidRequest, why));

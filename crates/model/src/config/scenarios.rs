@@ -61,7 +61,7 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
         ),
         scenario(
             "multi_zone",
-            "Four zones, each with a load of its own, of which now and then one has a bad time",
+            "Four zones, each with its own load; now and then one has trouble",
             json!({
                 "zones": ["zone-a", "zone-b", "zone-c", "zone-d"],
                 "regions": ["us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1"],

@@ -199,7 +199,7 @@ impl<'a> Datum<'a> {
         self.put_some(bytes, N)
     }
 
-    /// Writes `bytes`, of which the first `len` count; what comes next takes the place of the rest.
+    /// Writes the first `len` of `bytes`. The next write overwrites the rest.
     #[inline(always)]
     fn put_some<const N: usize>(self, bytes: [u8; N], len: usize) -> Datum<'a> {
         self.room[..N].copy_from_slice(&bytes);

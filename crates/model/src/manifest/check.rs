@@ -97,7 +97,7 @@ pub enum Infeasible {
         "simulated time would stand still over weekends without load: raise temporal_patterns.weekend_load_factor to at least {LEAST_WEEKEND}, or use --time live"
     )]
     StandsStill,
-    /// Windows are to be closed at an end that nobody knows.
+    /// Windows are to be closed, but the run's end is not known.
     #[error(
         "--close-windows needs a run whose end is known before it runs: give --readings or --records, or a --duration and a pace other than --rate max"
     )]

@@ -16,7 +16,7 @@ use super::error::RunError;
 pub enum Start {
     /// When its manifest says: the start was given, or follows from the run's length.
     Fixed,
-    /// When all is ready: whoever begins the run writes the instant into its manifest.
+    /// When all is ready. The run then writes the instant into its manifest.
     WhenReady,
 }
 
@@ -41,7 +41,7 @@ pub(super) fn jobs(manifest: &mut Manifest, start_ms: i64) -> Result<(), RunErro
     let mut course = Curve::new(&manifest.config, &fleet);
     let curve = course.as_mut().map_or(1.0, |c| c.mean(start_ms, end_ms));
     let readings = rounds * f64::from(manifest.config.n_machines) * curve;
-    // Those that are under way at the start are told of as well.
+    // Jobs that run at the start have their records too.
     let spacing_ms = manifest.schedule().spacing_ms();
     let begun = jobs::under_way(|readings| {
         let before = start_ms.saturating_sub((readings as f64 * spacing_ms) as i64);

@@ -22,7 +22,7 @@ pub struct ClusterTime {
 }
 
 impl ClusterTime {
-    /// Asks a broker, which has until `patience` to answer.
+    /// Asks a broker, which has until `timeout` to answer.
     ///
     /// # Errors
     /// [`AdminError`]: only Apache Kafka in KRaft mode reports the time, and only to users that may
@@ -30,9 +30,9 @@ impl ClusterTime {
     pub fn ask(
         settings: &ConnectionSettings,
         broker: &ServerAddress,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<ClusterTime, AdminError> {
-        answer_within(patience, ask(settings, broker))
+        answer_within(timeout, ask(settings, broker))
     }
 }
 

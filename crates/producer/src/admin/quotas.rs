@@ -25,16 +25,16 @@ const CLIENT_ID: &str = "client-id";
 
 impl Quota {
     /// The quotas on producing for this client id, and for users that this client may be. The broker has
-    /// until `patience` to answer.
+    /// until `timeout` to answer.
     ///
     /// # Errors
     /// [`AdminError`]: the user needs DESCRIBE_CONFIGS on the cluster. SASL is not supported.
     pub fn ask(
         settings: &ConnectionSettings,
         broker: &ServerAddress,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Quota>, AdminError> {
-        let entries = answer_within(patience, ask(settings, broker))?;
+        let entries = answer_within(timeout, ask(settings, broker))?;
         Ok(entries.into_iter().flat_map(|entry| quotas(entry, &settings.client_id)).collect())
     }
 }

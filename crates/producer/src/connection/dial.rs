@@ -1,5 +1,5 @@
 //! Connects to a name with several addresses: they are tried side by side, each a little after the one
-//! before (RFC 8305). An address that never answers delays nobody.
+//! before (RFC 8305). An address that never answers delays no connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,8 +34,8 @@ pub async fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Res
         if let Some(address) = addresses.next() {
             trying.spawn(TcpStream::connect(address));
         }
-        let patience = if addresses.peek().is_some() { ATTEMPT_DELAY } else { Duration::MAX };
-        match timeout(patience, trying.join_next()).await {
+        let limit = if addresses.peek().is_some() { ATTEMPT_DELAY } else { Duration::MAX };
+        match timeout(limit, trying.join_next()).await {
             Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
             Ok(Some(Ok(Err(error)))) => failure = error,
             Ok(Some(Err(ended))) => failure = io::Error::other(ended),

@@ -1,4 +1,4 @@
-//! What befell each machine over a run, as its records tell it, counted in readings.
+//! The incidents of each machine over a run, from its records, counted in readings.
 
 use std::collections::HashMap;
 
