@@ -9,10 +9,10 @@ use crate::serve::ServeOptions;
 use crate::sink::options::Acks;
 use crate::verify::VerifyOptions;
 
-use super::{
-    AcksArg, BacklogArg, BrokerArgs, DoctorArgs, PreviewArgs, RegistryArgs, ServeArgs,
-    TransportArg, VerifyArgs,
-};
+use super::connection::{BrokerArgs, RegistryArgs};
+use super::destination::{AcksArg, TransportArg};
+use super::pace::BacklogArg;
+use super::{DoctorArgs, PreviewArgs, ServeArgs, VerifyArgs};
 
 impl BrokerArgs {
     /// How the brokers are reached.

@@ -2,9 +2,13 @@
 //! take.
 
 pub mod answers;
+pub mod connection;
 mod conversion;
 pub mod count;
+pub mod destination;
+pub mod fleet;
 mod negative_values;
+pub mod pace;
 mod run;
 pub mod score;
 pub mod secrets;
@@ -14,24 +18,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use fleetstorm_model::config::units::{
-    ByteRate, Percent, Rate, RateLimit, ShardChoice, Span, Speed, StartTime,
-};
-use fleetstorm_model::encoding::Format;
-use fleetstorm_model::manifest::JobKey;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use fleetstorm_model::config::units::{Span, StartTime};
 use fleetstorm_model::record::Topic;
-use fleetstorm_model::schedule::Time;
-use fleetstorm_model::schedule::trace;
-use secrecy::SecretString;
 
 use answers::{CheckArgs, ExpectArgs, QueriesCommand};
-use count::{whole, whole_of};
+use connection::{BrokerArgs, RegistryArgs};
+use count::whole;
+use destination::DestinationArgs;
+use fleet::{FleetArgs, TopicArgs};
+use pace::PaceArgs;
 use score::ScoreArgs;
-
-use crate::registry::SubjectStrategy;
-use crate::sink::kafka::topics::TopicConfig;
-use crate::sink::property::Property;
 
 /// A load producer for Kafka and Redpanda: one simulated fleet of machines, published as Avro
 /// records to separate topics.
@@ -330,263 +327,6 @@ pub struct PreviewSpan {
     pub start: Option<StartTime>,
 }
 
-/// Options on the brokers.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Where to")]
-pub struct BrokerArgs {
-    /// Brokers to connect to.
-    #[arg(short, long, value_name = "HOST:PORT[,...]", help = BOOTSTRAP_HELP)]
-    pub bootstrap_server: Option<String>,
-    /// Properties of a Java client, of its registry too: options and -X win over them.
-    #[arg(long, value_name = "FILE")]
-    pub command_config: Option<PathBuf>,
-    /// Set a librdkafka property; repeatable.
-    #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = secrets::PropertyParser)]
-    pub properties: Vec<Property>,
-    /// How long brokers and topics may take to answer.
-    #[arg(long, value_name = "TIME", default_value = "15s")]
-    pub connect_timeout: Span,
-}
-
-/// Where records go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SinkKind {
-    /// Kafka or Redpanda.
-    Kafka,
-    /// A JSON line a record on standard output.
-    Stdout,
-    /// Nowhere: simulate, encode and drop.
-    Null,
-}
-
-/// Whose producer is to talk to the brokers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TransportArg {
-    /// direct if it supports all that is asked for, else librdkafka.
-    Auto,
-    /// fleetstorm's own: cheaper, and strict when leaders move; no SASL, no transactions.
-    Direct,
-    /// librdkafka's: all of Kafka's security, and transactions.
-    Librdkafka,
-}
-
-/// Options on where records go.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Where to")]
-pub struct DestinationArgs {
-    /// The brokers; without any, an embedded broker and registry start on loopback.
-    #[command(flatten)]
-    pub broker: BrokerArgs,
-    /// Kind of sink.
-    #[arg(long, value_enum, default_value = "kafka")]
-    pub sink: SinkKind,
-    /// Hold the embedded broker and registry open after the run, until interrupted.
-    #[arg(long)]
-    pub keep: bool,
-    /// Address of the embedded registry; port 0 takes any free one.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
-    pub embedded_registry: SocketAddr,
-    /// Acknowledgements: `all` is idempotent; 1 and 0 give that up [default: all].
-    #[arg(long, value_enum)]
-    pub acks: Option<AcksArg>,
-    /// Producer.
-    #[arg(long, value_enum, default_value = "auto")]
-    pub transport: TransportArg,
-    /// Send records in transactions. Each producer's transactional id is this one with the shard's and
-    /// the thread's number after it; a resumed run fences the one before.
-    #[arg(long, value_name = "ID")]
-    pub transactional_id: Option<String>,
-    /// The most records of a transaction.
-    #[arg(long, value_name = "N", default_value_t = 10_000, requires = "transactional_id",
-        value_parser = whole::<u64>(1, u64::MAX))]
-    pub transaction_records: u64,
-    /// The longest time that a transaction stays open.
-    #[arg(long, value_name = "TIME", default_value = "1s", requires = "transactional_id")]
-    pub transaction_time: Span,
-    /// How long a run that has sent everything waits without any acknowledgement before the remaining
-    /// records fail. While records are being sent, none fails for its age, unless -X delivery.timeout.ms
-    /// says so.
-    #[arg(long, value_name = "TIME", default_value = "2m")]
-    pub give_up_after: Span,
-    /// How long an interrupted run may take to deliver what it has sent.
-    #[arg(long, value_name = "TIME", default_value = "30s")]
-    pub shutdown_timeout: Span,
-}
-
-const BOOTSTRAP_HELP: &str = "Brokers to connect to [env: FLEETSTORM_BOOTSTRAP_SERVER, \
-    KAFKA_BOOTSTRAP_SERVERS]; a run without any starts an embedded broker and registry on loopback";
-const REGISTRY_HELP: &str =
-    "Schema registry, Confluent API [env: FLEETSTORM_SCHEMA_REGISTRY, SCHEMA_REGISTRY_URL]";
-
-/// Options on the registry.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Schema registry")]
-pub struct RegistryArgs {
-    /// The registry's URL.
-    #[arg(short = 'r', long, value_name = "URL", help = REGISTRY_HELP)]
-    pub schema_registry: Option<String>,
-    /// User and password for the registry [env: FLEETSTORM_REGISTRY_BASIC_AUTH].
-    #[arg(long, value_name = "USER:PASSWORD")]
-    pub registry_basic_auth: Option<SecretString>,
-    /// Bearer token for the registry [env: FLEETSTORM_REGISTRY_TOKEN].
-    #[arg(long, value_name = "TOKEN", conflicts_with = "registry_basic_auth")]
-    pub registry_token: Option<SecretString>,
-    /// Certificate authority of the registry, as a PEM file.
-    #[arg(long, value_name = "FILE")]
-    pub registry_ca: Option<PathBuf>,
-    /// Client certificate for the registry, as a PEM file.
-    #[arg(long, value_name = "FILE")]
-    pub registry_cert: Option<PathBuf>,
-    /// Key of that certificate, as a PEM file, not encrypted [default: it is in the same file].
-    #[arg(long, value_name = "FILE", requires = "registry_cert")]
-    pub registry_key: Option<PathBuf>,
-    /// How long the registry may take to come up.
-    #[arg(long, value_name = "TIME", default_value = "30s")]
-    pub registry_timeout: Span,
-    /// Name of subjects: topic, record or topic-record.
-    #[arg(long, value_name = "STRATEGY", default_value = "topic")]
-    pub subject_strategy: SubjectStrategy,
-}
-
-/// Options on what is simulated.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "What")]
-pub struct FleetArgs {
-    /// Configuration file, YAML or JSON.
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Preset to start from: see `fleetstorm scenarios list`.
-    #[arg(long, value_name = "NAME")]
-    pub scenario: Option<String>,
-    /// Machines in the fleet (n_machines; 100).
-    #[arg(long, value_name = "N", value_parser = whole_of("n_machines"))]
-    pub machines: Option<u64>,
-    /// Readings of each machine after which the run ends (n_readings; no end).
-    #[arg(long, value_name = "N", value_parser = whole_of("n_readings"))]
-    pub readings: Option<u64>,
-    /// Expected number of jobs over the run (n_jobs).
-    #[arg(long, value_name = "N", value_parser = whole_of("n_jobs"))]
-    pub jobs: Option<u64>,
-    /// Seed of all random streams; drawn and printed if not given.
-    #[arg(long, value_name = "N", value_parser = whole_of("seed"))]
-    pub seed: Option<u64>,
-    /// Set any configuration key, as in `anomalies.enable=true`; repeatable.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-}
-
-/// Options on topics and records.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Topics")]
-pub struct TopicArgs {
-    /// Topics to write; `incidents` is the ground truth, written only if named.
-    #[arg(
-        long,
-        value_name = "TOPIC,...",
-        value_delimiter = ',',
-        default_value = "telemetry,usage,status,jobs,machines"
-    )]
-    pub topics: Vec<Topic>,
-    /// Put before every topic's name.
-    #[arg(long, value_name = "PREFIX", default_value = "")]
-    pub topic_prefix: String,
-    /// Partitions of topics that are created.
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = whole::<u32>(1, 100_000))]
-    pub partitions: u32,
-    /// Replicas of topics that are created [default: the broker's].
-    #[arg(long, value_name = "N", value_parser = whole::<u16>(1, 1000))]
-    pub replication_factor: Option<u16>,
-    /// Configuration of topics that are created, for all or for one; repeatable.
-    #[arg(long, value_name = "[TOPIC:]KEY=VALUE")]
-    pub topic_config: Vec<TopicConfig>,
-    /// Fail if a topic is missing, rather than create it.
-    #[arg(long)]
-    pub no_create_topics: bool,
-    /// Encoding of values; `stdout` is always JSON.
-    #[arg(long, value_enum)]
-    pub format: Option<Format>,
-    /// Key of the jobs topic.
-    #[arg(long, value_enum, default_value = "machine_id")]
-    pub job_key: JobKey,
-}
-
-/// Options on pace, time and length.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "How fast, which time, how long")]
-pub struct PaceArgs {
-    /// Records a second over all topics (fractions allowed), or `max`.
-    #[arg(long, value_name = "N|max")]
-    pub rate: Option<RateLimit>,
-    /// Bytes a second of keys and values, as 10MB: made a rate of records by their mean size.
-    #[arg(long, value_name = "BYTES", conflicts_with = "rate")]
-    pub byte_rate: Option<ByteRate>,
-    /// Course of the rate: ramp:FROM..TO/TIME, steps:RATE@TIME,..., sine:MIN..MAX/PERIOD,
-    /// burst:BASE+PEAK/EVERY/LENGTH (bursts end the periods), or csv:FILE with lines of time,rate.
-    /// A ramp goes on at its last rate; steps and traces end the run.
-    #[arg(long, value_name = "PROFILE", conflicts_with_all = ["rate", "byte_rate"])]
-    pub rate_profile: Option<trace::Source>,
-    /// Begin the profile again where it ends.
-    #[arg(long, requires = "rate_profile")]
-    pub repeat: bool,
-    /// Records a second at the peak of the fleet's temporal curve (temporal_patterns), which the
-    /// rate follows.
-    #[arg(long, value_name = "N", conflicts_with_all = ["rate", "byte_rate", "rate_profile"])]
-    pub peak_rate: Option<Rate>,
-    /// Where the producer's queue is full: `wait` and catch up, or `drop` slots until it is half
-    /// empty, counted and listed in the report; state changes wait for a later slot.
-    #[arg(long, value_enum, default_value = "wait")]
-    pub on_backlog: BacklogArg,
-    /// End with code 40 where the records handed over are off by more, as 1%, from those that were
-    /// due; slots with nothing to say are left out.
-    #[arg(long, value_name = "PERCENT")]
-    pub max_rate_error: Option<Percent>,
-    /// Fleet time between two readings of a machine.
-    #[arg(
-        long,
-        value_name = "TIME",
-        help = "Fleet time between two readings of a machine [default: 1s]"
-    )]
-    pub interval: Option<Span>,
-    /// Run the fleet's clock faster (60x) or slower (0.5x).
-    #[arg(long, value_name = "FACTOR")]
-    pub speed: Option<Speed>,
-    /// Time of the records: `live` is when they are due, `simulated` advances by the interval.
-    #[arg(long, value_enum)]
-    pub time: Option<Time>,
-    /// When the run starts: now, -7d, +10s, 2026-01-01T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    pub start: Option<StartTime>,
-    /// End after this many slots of the schedule.
-    #[arg(long, value_name = "N", value_parser = whole::<u64>(0, u64::MAX))]
-    pub records: Option<u64>,
-    /// End this long after the start.
-    #[arg(long, value_name = "TIME")]
-    pub duration: Option<Span>,
-    /// Close all windows: after the end of the run send one more record to every partition, its event
-    /// time this long after the run's last. Needs a run that ends, and no --shard. A partition that
-    /// no machine's name goes to gets none: there a job needs an idle timeout.
-    #[arg(long, value_name = "TIME", conflicts_with = "shard")]
-    pub close_windows: Option<Span>,
-    /// Announce all machines again this often.
-    #[arg(long, value_name = "TIME")]
-    pub machines_refresh: Option<Span>,
-    /// Threads that simulate [default: 1; for --sink null one a core].
-    #[arg(long, value_name = "N", value_parser = whole::<u32>(1, 1024))]
-    pub threads: Option<u32>,
-    /// How far threads may be apart in event time where nothing paces them: within a partition no
-    /// timestamp lies further than this behind an earlier record's. The shorter, the smaller the
-    /// batches [default: 10 intervals, or as many as 30,000 records take, up to 60].
-    #[arg(long, value_name = "SPAN")]
-    pub max_skew: Option<Span>,
-    /// Producers that the threads share [default: 1].
-    #[arg(long, value_name = "N", value_parser = whole::<u32>(1, 64))]
-    pub producers: Option<u32>,
-    /// Simulate part I of N of the fleet, I from 0, or `job` for JOB_COMPLETION_INDEX, as a
-    /// Kubernetes Indexed Job sets it; needs --seed and an absolute --start.
-    #[arg(long, value_name = "I/N")]
-    pub shard: Option<ShardChoice>,
-}
-
 /// Options on what is kept of a run.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "What to keep")]
@@ -597,29 +337,6 @@ pub struct KeepArgs {
     /// Write latencies second by second, as an HdrHistogram log with a tag for each topic.
     #[arg(long, value_name = "FILE")]
     pub hdr_log: Option<PathBuf>,
-}
-
-/// What happens to slots that are due while the producer's queue is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BacklogArg {
-    /// They wait, and are sent late.
-    Wait,
-    /// They are dropped; state changes wait for a later slot.
-    Drop,
-}
-
-/// Which acknowledgement a record is delivered by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AcksArg {
-    /// By all in-sync replicas; the producer is idempotent.
-    #[value(name = "all", alias = "-1")]
-    All,
-    /// By the leader alone.
-    #[value(name = "1")]
-    Leader,
-    /// By none.
-    #[value(name = "0")]
-    None,
 }
 
 #[cfg(test)]

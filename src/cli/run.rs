@@ -14,7 +14,9 @@ use crate::run::options::{
 };
 use crate::sink::options::Acks;
 
-use super::{FleetArgs, RunArgs, SinkKind};
+use super::RunArgs;
+use super::destination::SinkKind;
+use super::fleet::FleetArgs;
 
 impl RunArgs {
     /// The run that they ask for.
