@@ -6,9 +6,10 @@
 //! incidents and machines, not with readings.
 //!
 //! The rows go through `alarms` (what the detector said), `truth` (what really happened, made again in one
-//! pass), `judge` (which alarms are right) and `figures`; `random` is the detector that stands beside.
+//! pass), `judge` (which alarms are right) and `calculation`; `random` is the detector that stands beside.
 
 mod alarms;
+mod calculation;
 mod curve;
 mod figures;
 mod intervals;
@@ -102,5 +103,5 @@ pub fn score(
     if !truth.spans.iter().any(truth::Span::is_episode) {
         return Err(ScoreError::NoEpisodes { enabled: manifest.config.anomalies.enable });
     }
-    Ok(figures::figures(&truth, &alarms, options, manifest.seed))
+    Ok(calculation::calculate(&truth, &alarms, options, manifest.seed))
 }
