@@ -73,7 +73,7 @@ impl Write for Stderr {
 static LIVE: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Makes `line` the live line; `None` removes it.
-pub fn keep_at_foot(line: Option<ProgressBar>) {
+pub fn set_live_line(line: Option<ProgressBar>) {
     *LIVE.lock() = line;
 }
 

@@ -10,7 +10,7 @@ use fleetstorm_registry::SchemaRegistry;
 use crate::exit::{ExitCode, ProgramError};
 use crate::output::{Verbosity, print_status};
 use crate::pacing::StopFlag;
-use crate::sink::embedded::{EmbeddedBroker, caution};
+use crate::sink::embedded::{EmbeddedBroker, exposure_warning};
 
 /// What to start, and on which addresses.
 #[derive(Debug, Clone)]
@@ -51,9 +51,9 @@ pub fn serve(
     let registry = options.registry.map(SchemaRegistry::start).transpose();
     let registry =
         registry.map_err(|cause| ProgramError::EmbeddedRegistry { cause, option: "--registry" })?;
-    let of_registry = registry.as_ref().and_then(|it| caution("registry", it.address()));
-    for caution in [caution("broker", options.listen), of_registry].into_iter().flatten() {
-        tracing::warn!("{caution}");
+    let of_registry = registry.as_ref().and_then(|it| exposure_warning("registry", it.address()));
+    for warning in [exposure_warning("broker", options.listen), of_registry].into_iter().flatten() {
+        tracing::warn!("{warning}");
     }
     if verbosity == Verbosity::Normal {
         print_status(&format!(
@@ -63,7 +63,7 @@ pub fn serve(
         if let Some(registry) = &registry {
             print_status(&format!("Registry:  {}", registry.url()));
         }
-        print_status(&format!("Note:      {}.", broker.caveat()));
+        print_status(&format!("Note:      {}.", broker.limits_note()));
         print_status("Press Ctrl-C to end.");
     }
     while !stop.is_set() {

@@ -77,7 +77,7 @@ impl<'a> RowReader<'a> {
 
     fn cell(&self, content: &Content, column: &ColumnInfo, plain: bool) -> Result<Value, Misfit> {
         let cell = self.columns.find(content, &column.name, plain);
-        let cell = cell.ok_or_else(|| Misfit::NoColumn(content.lacks(&column.name)))?;
+        let cell = cell.ok_or_else(|| Misfit::NoColumn(content.missing_column(&column.name)))?;
         cell.value(column.kind).ok_or_else(|| Misfit::Cell {
             name: column.name.clone(),
             cell: cell.words(),
@@ -115,8 +115,8 @@ impl<'a> RowReader<'a> {
             (None, Some(end_ms), Some(size_ms)) => {
                 Ok(Bounds { start_ms: end_ms.saturating_sub(size_ms), end_ms })
             }
-            (Some(_), None, None) => Err(Misfit::NoColumn(content.lacks("window_end"))),
-            (None, _, _) => Err(Misfit::NoColumn(content.lacks("window_start"))),
+            (Some(_), None, None) => Err(Misfit::NoColumn(content.missing_column("window_end"))),
+            (None, _, _) => Err(Misfit::NoColumn(content.missing_column("window_start"))),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::sink::kafka::KafkaError;
 pub const NAME: &str = "login";
 
 /// The check of a connection that works.
-pub fn made(wanted: SecurityProtocol) -> Check {
+pub fn passed(wanted: SecurityProtocol) -> Check {
     let how = if wanted.sasl { "the credentials are accepted" } else { "no login is required" };
     Check::ok(NAME, format!("the cluster answers, and {how} ({})", wanted.name()))
 }
@@ -39,7 +39,7 @@ pub fn failed(error: KafkaError, wanted: SecurityProtocol) -> Check {
 }
 
 /// The check of a client that never returned.
-pub fn hung() -> Check {
+pub fn timed_out() -> Check {
     Check::fail(
         NAME,
         ExitCode::BrokerUnreachable,

@@ -142,13 +142,13 @@ fn brokers(
             note(
                 other
                     .and_then(Result::err)
-                    .map_or_else(authentication::hung, |e| authentication::failed(e, wanted)),
+                    .map_or_else(authentication::timed_out, |e| authentication::failed(e, wanted)),
             );
             skip_from(&mut rest, note);
             return Ok(None);
         }
     };
-    note(authentication::made(wanted));
+    note(authentication::passed(wanted));
 
     rest.next();
     let check = listeners::check(cluster.nodes(), &addresses, until);
@@ -163,7 +163,7 @@ fn brokers(
         note(match within(2 * timeout + GRACE, move || access::access(&asked, &of, timeout)) {
             Some(Ok(access)) => topics::check(&names, &access),
             Some(Err(error)) => topics::failed(error),
-            None => authentication::hung(),
+            None => authentication::timed_out(),
         });
         let (asked, timeout) = (Arc::clone(&cluster), left());
         if let Some(told) = within(timeout + GRACE, move || quotas(&asked, timeout)).flatten() {

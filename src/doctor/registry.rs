@@ -103,7 +103,7 @@ fn no_registry(registry: &Registry, answer: &Answer, timeout: Duration) -> Check
         answer.status,
         to.unwrap_or_default()
     );
-    let fix = match registry.elsewhere(timeout) {
+    let fix = match registry.find_url(timeout) {
         Some(url) => format!("one answers at {url}: use --schema-registry {url}"),
         None => "correct the URL's host, port and path: Confluent and Redpanda serve at the root, \
                  Apicurio at /apis/ccompat/v7"

@@ -110,7 +110,7 @@ pub struct Undecodable {
 
 impl Content {
     /// The error of a column that isn't there.
-    pub fn lacks(&self, name: &str) -> JobOutputError {
+    pub fn missing_column(&self, name: &str) -> JobOutputError {
         let names = self.value.iter().chain(&self.key).map(|(name, _)| name.clone());
         JobOutputError::NoColumn { name: name.to_owned(), has: names.collect() }
     }

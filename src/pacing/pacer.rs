@@ -35,7 +35,7 @@ impl StopFlag {
 
 /// Makes this thread's sleeps end on time: Linux otherwise delays a wake-up by up to 50 µs, to combine it
 /// with others.
-pub fn wake_in_time() {
+pub fn wake_on_time() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1)) {
         tracing::debug!("sleeps end when the system likes: {error}");
@@ -57,7 +57,7 @@ pub enum Turn {
 /// Keeps a thread to the schedule. It sends late rather than early: intended times don't move, so after a
 /// delay all that is due follows without a pause.
 ///
-/// A sleep ends about 10 µs late (60 µs without [`wake_in_time`]), so no rate needs a thread that spins.
+/// A sleep ends about 10 µs late (60 µs without [`wake_on_time`]), so no rate needs a thread that spins.
 /// Up to 10,000 records/s each slot has its own sleep; above, a sleep of 0.1 ms serves all slots in it.
 #[derive(Debug, Clone)]
 pub struct Pacer {

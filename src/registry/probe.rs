@@ -70,7 +70,7 @@ impl Registry {
 
     /// A URL on this registry's hosts under which a registry does answer, if one is found within
     /// `timeout`.
-    pub fn elsewhere(&self, timeout: Duration) -> Option<String> {
+    pub fn find_url(&self, timeout: Duration) -> Option<String> {
         let until = Instant::now() + timeout;
         self.targets.iter().find_map(|target| {
             let mut origin = Url::parse(&target.url).ok()?;

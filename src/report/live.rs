@@ -54,7 +54,7 @@ impl LiveLine {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             bar.set_style(style);
         }
-        output::keep_at_foot(Some(bar.clone()));
+        output::set_live_line(Some(bar.clone()));
         let now = Instant::now();
         LiveLine { bar, started: now, before: (now, 0), rate: 0.0 }
     }
@@ -94,7 +94,7 @@ impl LiveLine {
 
     /// Removes the line.
     pub fn finish(&self) {
-        output::keep_at_foot(None);
+        output::set_live_line(None);
         self.bar.finish_and_clear();
     }
 }

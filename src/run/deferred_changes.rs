@@ -33,7 +33,7 @@ impl DeferredChanges {
 
     /// How many stories lack a part: a change still waits that would have been sent if no slot had been
     /// dropped.
-    pub fn torn(&self, stream: &Stream) -> u64 {
+    pub fn count_incomplete(&self, stream: &Stream) -> u64 {
         let of_machine = |(at, &owed): (usize, &u64)| {
             let waiting = stream.waiting(at).take(usize::try_from(owed).unwrap_or(usize::MAX));
             waiting.map(story).collect::<HashSet<_>>().len() as u64

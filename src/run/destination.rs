@@ -109,7 +109,7 @@ impl Destination {
     }
 
     /// How long it may take to make and announce the machines. A live start is put off by this.
-    pub fn lead(&self, manifest: &Manifest) -> Duration {
+    pub fn startup_time(&self, manifest: &Manifest) -> Duration {
         let machines = manifest.config.n_machines;
         match self {
             // A broker that has just created topics is busy for a moment.
@@ -285,8 +285,8 @@ impl KafkaDestination {
             ));
         }
         let transport = Producers::choose(options.transport, &settings, &plan.run.manifest)?;
-        if let Some(forfeits) = settings.options.forfeits() {
-            tracing::warn!("{forfeits}");
+        if let Some(warning) = settings.options.acks_warning() {
+            tracing::warn!("{warning}");
         }
         let cluster = Arc::new(Cluster::connect(settings, stop.clone())?);
         // Before the topics, so that a failure leaves none behind.
@@ -306,13 +306,13 @@ impl KafkaDestination {
             create: embedded.broker.is_some() || (options.topics.create && !plan.resumed),
         };
         let selected: Vec<Topic> = plan.run.manifest.topic_set().iter().collect();
-        let stamps = plan.stamps(now_ms());
-        let prepared = topics::prepare(&cluster, &selected, &policy, &stamps)?;
+        let timestamps = plan.timestamps(now_ms());
+        let prepared = topics::prepare(&cluster, &selected, &policy, &timestamps)?;
         let expires = i64::try_from(prepared.producer_expiration.as_millis()).unwrap_or(i64::MAX);
         if transport == Transport::Librdkafka
             && cluster.settings().options.is_idempotent()
             && plan.run.manifest.transactions.is_none()
-            && stamps.age() >= expires
+            && timestamps.age() >= expires
         {
             tracing::warn!("{}", forgotten(prepared.producer_expiration));
         }
@@ -403,7 +403,7 @@ impl KafkaDestination {
         if let Some(broker) = embedded {
             let topic = manifest.topics.first().map_or("telemetry", |entry| &entry.name);
             print_status(&format!("Read it:   kcat -b {} -t {topic} -C", self.bootstrap));
-            print_status(&format!("Note:      {}.", broker.caveat()));
+            print_status(&format!("Note:      {}.", broker.limits_note()));
         }
     }
 }
@@ -466,8 +466,8 @@ fn registry_url(
     let registry = SchemaRegistry::start(options.embedded_registry)
         .map_err(|cause| ProgramError::EmbeddedRegistry { cause, option: "--embedded-registry" })?;
     let url = registry.url();
-    if let Some(caution) = embedded::caution("embedded registry", registry.address()) {
-        tracing::warn!("{caution}");
+    if let Some(warning) = embedded::exposure_warning("embedded registry", registry.address()) {
+        tracing::warn!("{warning}");
     }
     embedded.registry = Some(registry);
     Ok(Some(url))

@@ -81,11 +81,12 @@ pub fn run(
     if let Some(note) = unclosed(&plan.run.manifest) {
         tracing::warn!("{note}");
     }
-    let lead = destination.lead(&plan.run.manifest);
-    let manifest = plan.begin(now_ms(), lead).clone();
+    let startup_time = destination.startup_time(&plan.run.manifest);
+    let manifest = plan.begin(now_ms(), startup_time).clone();
     let start_ms = manifest.start.timestamp_millis();
     // If the start lay ahead, or follows the clock, the whole run can be on time.
-    let ready_ms = if start_ms < begun_ms { now_ms() + lead.as_millis() as i64 } else { start_ms };
+    let ready_ms =
+        if start_ms < begun_ms { now_ms() + startup_time.as_millis() as i64 } else { start_ms };
     let mut report = Report { manifest, shards: None, results: None };
     write_report(file.as_ref(), options, &report)?;
     let paced = report.manifest.pace != Pace::Max;

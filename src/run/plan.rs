@@ -31,7 +31,7 @@ impl Plan {
     }
 
     /// The timestamps of the run's records, as seen at `now_ms`.
-    pub fn stamps(&self, now_ms: i64) -> TimestampRange {
+    pub fn timestamps(&self, now_ms: i64) -> TimestampRange {
         let manifest = &self.run.manifest;
         let earliest = match self.run.start {
             Start::Fixed => manifest.start.timestamp_millis(),
@@ -54,14 +54,14 @@ impl Plan {
         TimestampRange { now: now_ms, earliest, latest }
     }
 
-    /// The manifest of a run that starts now. If the start follows the clock, it is `now_ms` plus `lead`,
+    /// The manifest of a run that starts now. If the start follows the clock, it is `now_ms` plus `startup_time`,
     /// in which everything gets ready.
-    pub fn begin(&mut self, now_ms: i64, lead: Duration) -> &Manifest {
-        let lead = match self.run.manifest.time {
-            Time::Live => lead.as_millis() as i64,
+    pub fn begin(&mut self, now_ms: i64, startup_time: Duration) -> &Manifest {
+        let startup_time = match self.run.manifest.time {
+            Time::Live => startup_time.as_millis() as i64,
             Time::Simulated => 0,
         };
-        let ready = DateTime::from_timestamp_millis(now_ms + lead);
+        let ready = DateTime::from_timestamp_millis(now_ms + startup_time);
         self.run.begin(ready.unwrap_or(DateTime::UNIX_EPOCH));
         &self.run.manifest
     }
@@ -98,20 +98,20 @@ mod tests {
     use fleetstorm_model::record::Topic;
     use fleetstorm_model::schedule::Pace;
 
-    fn stamps(topics: &[Topic], records: Option<u64>) -> (i64, Option<i64>) {
+    fn timestamps(topics: &[Topic], records: Option<u64>) -> (i64, Option<i64>) {
         let mut builder = Run::builder().seed(1).time(Time::Simulated).pace(Pace::Max);
         builder = builder.topics(topics.iter().copied());
         if let Some(records) = records {
             builder = builder.records(records);
         }
-        let stamps = Plan::new(builder.build_at(1000).unwrap()).stamps(1000);
-        (stamps.earliest, stamps.latest)
+        let timestamps = Plan::new(builder.build_at(1000).unwrap()).timestamps(1000);
+        (timestamps.earliest, timestamps.latest)
     }
 
     #[test]
     fn announcements_alone_carry_the_start_and_nothing_beyond() {
-        assert_eq!(stamps(&[Topic::Machines], Some(5)), (1000, Some(1000)));
-        assert_eq!(stamps(&[Topic::Machines], None), (1000, Some(1000)));
-        assert_eq!(stamps(&[Topic::Machines, Topic::Usage], None), (1000, None));
+        assert_eq!(timestamps(&[Topic::Machines], Some(5)), (1000, Some(1000)));
+        assert_eq!(timestamps(&[Topic::Machines], None), (1000, Some(1000)));
+        assert_eq!(timestamps(&[Topic::Machines, Topic::Usage], None), (1000, None));
     }
 }

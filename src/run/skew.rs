@@ -73,7 +73,7 @@ impl Front {
     }
 
     /// Publishes that nothing earlier than `timestamp_ms` will come.
-    pub fn tell(&mut self, timestamp_ms: i64) {
+    pub fn publish(&mut self, timestamp_ms: i64) {
         self.note();
         self.all[self.own].0.store(timestamp_ms, Ordering::Release);
         self.mark_ms = timestamp_ms.saturating_add(self.most_ms / 2);
@@ -164,10 +164,10 @@ mod tests {
                     scope.spawn(move || {
                         for at in instants {
                             if front.is_due(at) {
-                                front.tell(at);
+                                front.publish(at);
                             }
                             if front.is_ahead(at) {
-                                front.tell(at);
+                                front.publish(at);
                                 assert!(front.wait(at, || false));
                             }
                             sent.lock().unwrap().push(at);
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_stop_ends_a_wait() {
         let mut fronts = Front::all(2, 0, 10, 1);
-        fronts[0].tell(1000);
+        fronts[0].publish(1000);
         assert!(fronts[0].is_ahead(1000) && !fronts[0].wait(1000, || true));
         // And so does the end of the thread that is waited for.
         fronts.pop();

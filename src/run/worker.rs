@@ -149,13 +149,13 @@ impl<S: Sink> Worker<S> {
         })
     }
 
-    /// Of a resumed run: skips the slots whose records are there already, and silent ones, up to the
-    /// first whose record is missing, without waiting. Returns when that one is due, in nanoseconds from
+    /// Skips the slots of a resumed run that have no record, or whose record arrived before. It ends at the
+    /// first whose record is missing, and waits for nothing. Returns when that slot is due, in nanoseconds from
     /// the schedule's zero; `None` if nothing is left, or nothing is paced.
     ///
     /// # Errors
     /// Errors of the sink.
-    pub fn pass(&mut self, stop: &StopFlag) -> Result<Option<u64>, SinkError> {
+    pub fn skip_arrived(&mut self, stop: &StopFlag) -> Result<Option<u64>, SinkError> {
         if self.resumed.is_none() {
             return Ok(None);
         }
@@ -202,7 +202,7 @@ impl<S: Sink> Worker<S> {
         // Dropped at the end, however that comes.
         let mut front = self.front.take();
         let ended = self.steps(pacer, progress, front.as_mut());
-        self.sent.torn = self.deferred.torn(&self.stream);
+        self.sent.torn = self.deferred.count_incomplete(&self.stream);
         self.sink.flush()?;
         self.sent.max_backstep_ms = front.map_or(0, |mut front| front.max_backstep_ms());
         match ended {
@@ -279,7 +279,7 @@ impl<S: Sink> Worker<S> {
         {
             if front.is_due(slot.reading_ms) {
                 self.sink.pass_on()?;
-                front.tell(slot.reading_ms);
+                front.publish(slot.reading_ms);
             }
             if !self.paced && !self.keep_together(front, slot.reading_ms, pacer)? {
                 return Ok(Some(Ended::Stopped));
@@ -318,7 +318,7 @@ impl<S: Sink> Worker<S> {
     ) -> Result<bool, SinkError> {
         if front.is_ahead(timestamp_ms) {
             self.sink.pass_on()?;
-            front.tell(timestamp_ms);
+            front.publish(timestamp_ms);
             if !front.wait(timestamp_ms, || pacer.stopped()) {
                 return Ok(false);
             }

@@ -21,7 +21,7 @@ use super::skew::Front;
 use super::worker::{Ended, OnFull, Progress, Worker};
 use crate::exit::ProgramError;
 use crate::output::Verbosity;
-use crate::pacing::pacer::wake_in_time;
+use crate::pacing::pacer::wake_on_time;
 use crate::pacing::{Pacer, StopFlag, now_ms};
 use crate::report::hdr_log::HdrLog;
 use crate::report::latency::LatencyRecorder;
@@ -81,7 +81,7 @@ impl Workers<'_> {
         if self.manifest.topic_set().contains(Topic::Machines) {
             self.announce(&mut workers)?;
         }
-        let resumes_ns = self.pass(&mut workers)?;
+        let resumes_ns = self.skip_arrived(&mut workers)?;
         // Live time counts from the start in the manifest. Simulated time counts from now: from its first
         // slot, or in a resumed run from the first that is missing.
         let elapsed_ns = match self.manifest.time {
@@ -279,14 +279,14 @@ impl Workers<'_> {
 
     /// Of a resumed run: lets the workers skip what is there, and returns when the first slot whose
     /// record is missing is due, in nanoseconds from the schedule's zero; 0 for any other run.
-    fn pass<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<i64, ProgramError> {
+    fn skip_arrived<S: Sink>(&self, workers: &mut [Worker<S>]) -> Result<i64, ProgramError> {
         if self.position.is_none() {
             return Ok(0);
         }
         let stop = self.stop;
         let passed: Vec<Option<u64>> = thread::scope(|scope| {
             let handles: Vec<_> =
-                workers.iter_mut().map(|w| scope.spawn(move || w.pass(stop))).collect();
+                workers.iter_mut().map(|w| scope.spawn(move || w.skip_arrived(stop))).collect();
             let passed = handles.into_iter().map(|handle| match join(handle)? {
                 Ok(due) => Ok(due),
                 Err(SinkError::Stopped | SinkError::Closed) => Ok(None),
@@ -326,7 +326,7 @@ impl Workers<'_> {
                     let working = working.clone();
                     scope.spawn(move || {
                         let _until_the_end = working;
-                        wake_in_time();
+                        wake_on_time();
                         worker.run(pacer, measured_ns, progress)
                     })
                 })

@@ -67,7 +67,9 @@ impl<'a> RowReader<'a> {
         let at_ms = timestamp.instant_ms(0);
         let at_ms = at_ms.ok_or_else(|| misfit(TIMESTAMP, timestamp, "instants"))?;
         let score = match self.columns.find(content, SCORE, false) {
-            None if self.needs_score => return Err(Misfit::NoColumn(content.lacks(SCORE))),
+            None if self.needs_score => {
+                return Err(Misfit::NoColumn(content.missing_column(SCORE)));
+            }
             None => None,
             Some(cell) => match cell.value(Kind::Double) {
                 Some(Value::Null) => None,
@@ -81,7 +83,9 @@ impl<'a> RowReader<'a> {
     }
 
     fn cell<'c>(&self, content: &'c Content, name: &str, plain: bool) -> Result<&'c Cell, Misfit> {
-        self.columns.find(content, name, plain).ok_or_else(|| Misfit::NoColumn(content.lacks(name)))
+        self.columns
+            .find(content, name, plain)
+            .ok_or_else(|| Misfit::NoColumn(content.missing_column(name)))
     }
 }
 

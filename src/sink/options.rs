@@ -112,7 +112,7 @@ impl Acks {
     }
 
     /// A warning about what these acks don't guarantee; `None` for `all`.
-    fn forfeits(self) -> Option<&'static str> {
+    fn acks_warning(self) -> Option<&'static str> {
         match self {
             Acks::All => None,
             Acks::Leader => Some(
@@ -175,13 +175,13 @@ impl ProducerOptions {
     }
 
     /// A warning about what the acknowledgements don't guarantee.
-    pub fn forfeits(&self) -> Option<&'static str> {
+    pub fn acks_warning(&self) -> Option<&'static str> {
         match self.acks {
             Acks::All if !self.idempotence => Some(
                 "with enable.idempotence=false the producer is not idempotent: a retry may duplicate \
                  or reorder records",
             ),
-            acks => acks.forfeits(),
+            acks => acks.acks_warning(),
         }
     }
 
@@ -221,7 +221,7 @@ impl ProducerOptions {
             "reconnect.backoff.ms" => self.reconnect_backoff = Some(milliseconds(value)?),
             "reconnect.backoff.max.ms" => self.reconnect_backoff_max = milliseconds(value)?,
             "socket.keepalive.enable" => {
-                self.keepalive = Some(truth(value).ok_or(RawReason::Value)?)
+                self.keepalive = Some(boolean(value).ok_or(RawReason::Value)?)
             }
             "security.protocol" => match value.to_ascii_lowercase().as_str() {
                 "plaintext" => self.tls = false,
@@ -233,8 +233,8 @@ impl ProducerOptions {
             // Trust settings are read when connections are made.
             key if key.starts_with("ssl.") || key == "enable.ssl.certificate.verification" => {}
             // Both do this anyway.
-            "socket.nagle.disable" if truth(value) == Some(true) => {}
-            "allow.auto.create.topics" if truth(value) == Some(false) => {}
+            "socket.nagle.disable" if boolean(value) == Some(true) => {}
+            "allow.auto.create.topics" if boolean(value) == Some(false) => {}
             // It is for librdkafka's client, which looks the cluster up.
             "log_level" => {}
             _ => return Err(RawReason::Unknown),
@@ -244,7 +244,7 @@ impl ProducerOptions {
 }
 
 /// A boolean value, as librdkafka parses it.
-pub fn truth(value: &str) -> Option<bool> {
+pub fn boolean(value: &str) -> Option<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "true" | "t" | "1" => Some(true),
         "false" | "f" | "0" => Some(false),

@@ -265,7 +265,7 @@ fn check_ids(cluster: &Cluster, runs: &Runs) -> Result<(), VerifyError> {
     };
     for entry in &manifest.topics {
         let now = states.get(&entry.name).and_then(|state| state.id.as_ref());
-        let noticed = runs.made_anew(&entry.name);
+        let noticed = runs.recreated_at(&entry.name);
         let another = entry.id.as_ref().zip(now).is_some_and(|(before, now)| before != now);
         if another || (now.is_some() && noticed.is_some()) {
             return Err(VerifyError::Recreated { topic: entry.name.clone(), noticed });

@@ -188,7 +188,7 @@ impl Runs {
     }
 
     /// When a run noticed that a topic was recreated; `None` if none did.
-    pub fn made_anew(&self, topic: &str) -> Option<DateTime<Utc>> {
+    pub fn recreated_at(&self, topic: &str) -> Option<DateTime<Utc>> {
         let changed = self.results.iter().flatten().flat_map(|results| &results.changed_topics);
         let of_topic = changed.filter(|changed| changed.topic == topic);
         of_topic.filter(|c| c.change == TopicChange::Recreated).map(|c| c.noticed).min()

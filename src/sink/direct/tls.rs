@@ -8,7 +8,7 @@ use super::error::DirectError;
 #[cfg(feature = "tls")]
 use crate::cluster::pem;
 #[cfg(feature = "tls")]
-use crate::sink::options::truth;
+use crate::sink::options::boolean;
 use crate::sink::property::Property;
 
 /// Reads the authorities, the client certificate, and what is checked.
@@ -45,7 +45,7 @@ pub fn read(properties: &[Property]) -> Result<Tls, DirectError> {
             }
             "enable.ssl.certificate.verification" => {
                 let verified =
-                    truth(value).ok_or_else(|| DirectError::Value { property: name.clone() })?;
+                    boolean(value).ok_or_else(|| DirectError::Value { property: name.clone() })?;
                 tls.verify_certificate(verified);
             }
             _ if name.starts_with("ssl.") => {

@@ -9,7 +9,7 @@ use fleetstorm_broker::{Broker, BrokerError, Settings};
 /// A running embedded broker. Dropping it stops it.
 pub struct EmbeddedBroker {
     broker: Broker,
-    caveat: String,
+    limits_note: String,
 }
 
 impl EmbeddedBroker {
@@ -27,14 +27,14 @@ impl EmbeddedBroker {
     /// [`BrokerError`] if it can't listen.
     pub fn with(settings: Settings) -> Result<EmbeddedBroker, BrokerError> {
         let bytes = |count: usize| ByteSize::b(count as u64).display().iec();
-        let caveat = format!(
+        let limits_note = format!(
             "the embedded broker is for tests and demos: it keeps up to {} a partition and {} in all in \
              memory, drops the oldest beyond, has no security, and forgets everything when the program \
              ends",
             bytes(settings.partition_bytes),
             bytes(settings.total_bytes)
         );
-        Ok(EmbeddedBroker { broker: Broker::start(settings)?, caveat })
+        Ok(EmbeddedBroker { broker: Broker::start(settings)?, limits_note })
     }
 
     /// Its address, as host:port.
@@ -43,7 +43,7 @@ impl EmbeddedBroker {
     }
 
     /// What the user should know about it, as half a sentence.
-    pub fn caveat(&self) -> &str {
-        &self.caveat
+    pub fn limits_note(&self) -> &str {
+        &self.limits_note
     }
 }

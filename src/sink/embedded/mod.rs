@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 pub use broker::EmbeddedBroker;
 
 /// A warning about the address on which the broker or the registry, `what`, listens, if it needs one.
-pub fn caution(what: &str, address: SocketAddr) -> Option<String> {
+pub fn exposure_warning(what: &str, address: SocketAddr) -> Option<String> {
     (!address.ip().is_loopback()).then(|| {
         format!(
             "the {what} listens on {address}, where other machines may reach it, without \
@@ -23,11 +23,11 @@ mod tests {
     #[test]
     fn an_address_that_others_reach_is_warned_of() {
         for alone in ["127.0.0.1:8081", "127.9.9.9:8081", "[::1]:8081"] {
-            assert_eq!(caution("registry", alone.parse().unwrap()), None, "{alone}");
+            assert_eq!(exposure_warning("registry", alone.parse().unwrap()), None, "{alone}");
         }
         for open in ["0.0.0.0:8081", "192.0.2.1:8081", "[::]:8081"] {
-            let caution = caution("registry", open.parse().unwrap()).unwrap_or_default();
-            assert!(caution.contains(open) && caution.contains("authentication"), "{caution}");
+            let warning = exposure_warning("registry", open.parse().unwrap()).unwrap_or_default();
+            assert!(warning.contains(open) && warning.contains("authentication"), "{warning}");
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct Cluster {
     nodes: Vec<Node>,
     // Receives the client's errors.
     _poller: Poller,
-    troubles: Arc<LastClientError>,
+    last_client_error: Arc<LastClientError>,
     stop: StopFlag,
 }
 
@@ -61,11 +61,12 @@ impl Cluster {
     /// soon as a broker denies access, [`KafkaError::Settings`] before anything is tried.
     pub fn connect(settings: KafkaSettings, stop: StopFlag) -> Result<Cluster, KafkaError> {
         let delivery = Delivery::new(Arc::new(Tally::new()));
-        let troubles = delivery.troubles();
+        let last_client_error = delivery.last_client_error();
         let client = settings.producer(delivery, Tuning::default())?;
         let poller = Poller::start(&client)?;
         let nodes = Vec::new();
-        let mut cluster = Cluster { settings, client, nodes, _poller: poller, troubles, stop };
+        let mut cluster =
+            Cluster { settings, client, nodes, _poller: poller, last_client_error, stop };
         cluster.nodes = nodes_of(&cluster.fetch_metadata()?);
         Ok(cluster)
     }
@@ -161,8 +162,8 @@ impl Cluster {
                 Err(error) => error,
             };
             self.interrupted()?;
-            let trouble = self.troubles.last();
-            if let Some((code, reason)) = &trouble
+            let last_error = self.last_client_error.last();
+            if let Some((code, reason)) = &last_error
                 && let Some(failure) =
                     AuthenticationFailure::of(*code, reason, &self.settings.options.properties)
             {
@@ -173,7 +174,7 @@ impl Cluster {
                 });
             }
             if started.elapsed() >= self.settings.connect_timeout {
-                let cause = trouble.map_or_else(
+                let cause = last_error.map_or_else(
                     || plain(&error),
                     |(code, reason)| {
                         if reason.is_empty() { describe(code) } else { without_details(&reason) }

@@ -22,7 +22,7 @@ use crate::sink::throttled::Throttled;
 pub struct Delivery {
     tally: Arc<Tally>,
     throttled: Arc<Throttled>,
-    troubles: Arc<LastClientError>,
+    last_client_error: Arc<LastClientError>,
     tokens: Option<Arc<TokenSource>>,
 }
 
@@ -89,7 +89,12 @@ impl RecordOpaque {
 impl Delivery {
     /// A receiver that counts into `tally`.
     pub fn new(tally: Arc<Tally>) -> Delivery {
-        Delivery { tally, throttled: Arc::default(), troubles: Arc::default(), tokens: None }
+        Delivery {
+            tally,
+            throttled: Arc::default(),
+            last_client_error: Arc::default(),
+            tokens: None,
+        }
     }
 
     /// The receiver for a client whose tokens come from `tokens`.
@@ -139,8 +144,8 @@ impl Delivery {
     }
 
     /// The client's last error about its connection.
-    pub fn troubles(&self) -> Arc<LastClientError> {
-        Arc::clone(&self.troubles)
+    pub fn last_client_error(&self) -> Arc<LastClientError> {
+        Arc::clone(&self.last_client_error)
     }
 }
 
@@ -174,7 +179,7 @@ impl ClientContext for Delivery {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        self.troubles.keep(code, reason);
+        self.last_client_error.keep(code, reason);
         tracing::debug!(?code, "{reason}");
     }
 }
