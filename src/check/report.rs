@@ -17,7 +17,7 @@ use crate::job_output::{Clock, Undecodable};
 /// The verdict on a job's output.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckReport {
-    /// It in a word.
+    /// Its name.
     pub verdict: Outcome,
     /// What was asked.
     pub query: String,
@@ -180,7 +180,7 @@ impl CheckReport {
         }
         if let Some(Written { clock, after_end }) = &self.lateness {
             let seconds = |ms: i64| ms as f64 / 1000.0;
-            let clock = clock.word();
+            let clock = clock.as_str();
             writeln!(
                 out,
                 "Answers were {clock} {:.1} s after their window's end (p50), {:.1} s (p99), {:.1} s (max).",
@@ -206,7 +206,7 @@ impl CheckReport {
 
 impl std::fmt::Display for ReportedFinding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:", self.kind.word())?;
+        write!(f, "{}:", self.kind.as_str())?;
         if let (Some(start), Some(end)) = (self.window_start, self.window_end) {
             let instant = |ms| answer::instant(ms, self.zone_offset_ms);
             write!(f, " {} to {}", instant(start), instant(end))?;

@@ -59,7 +59,7 @@ pub fn records(
             key: key(row).into_bytes(),
             value,
             timestamp_ms: row.window.map(|window| window.end_ms),
-            header: ("certainty", row.certainty.word()),
+            header: ("certainty", row.certainty.as_str()),
         })
     };
     answer.rows.iter().map(record).collect()

@@ -38,8 +38,8 @@ impl WrittenAt {
 }
 
 impl Clock {
-    /// What was done at the time that it tells.
-    pub fn word(self) -> &'static str {
+    /// What happened at its time.
+    pub fn as_str(self) -> &'static str {
         match self {
             Clock::AppendTime => "appended",
             Clock::CreateTime => "created",

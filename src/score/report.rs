@@ -190,7 +190,7 @@ impl ScoreReport {
             )?;
         }
         if let (Some(delays), Some(clock)) = (&all.emission_delay_ms, self.emission_clock) {
-            let clock = clock.word();
+            let clock = clock.as_str();
             writeln!(
                 out,
                 "{:<20}first alarms were {clock} {} (p50), {} (p90), {} (max) after the episode's first reading was due, {} of them",

@@ -189,8 +189,8 @@ impl Row {
 }
 
 impl Certainty {
-    /// It in a word.
-    pub fn word(&self) -> &'static str {
+    /// Its name.
+    pub fn as_str(&self) -> &'static str {
         match self {
             Certainty::Exact => "exact",
             Certainty::Bracketed(_) => "bracketed",

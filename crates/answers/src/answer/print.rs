@@ -171,7 +171,7 @@ impl Answer {
         writeln!(out, "{}", head.join(","))?;
         for row in &self.rows {
             let mut cells: Vec<String> = self.cells(row, false).iter().map(|c| quoted(c)).collect();
-            cells.push(row.certainty.word().to_owned());
+            cells.push(row.certainty.as_str().to_owned());
             match &row.certainty {
                 Certainty::Bracketed(bracket) => {
                     for (least, most) in bracket.least.iter().zip(&bracket.most) {
@@ -211,7 +211,7 @@ impl Serialize for Line<'_> {
         for (value, column) in row.keys.iter().chain(&row.values).zip(&answer.columns) {
             map.serialize_entry(&column.name, value)?;
         }
-        map.serialize_entry("certainty", row.certainty.word())?;
+        map.serialize_entry("certainty", row.certainty.as_str())?;
         if let Certainty::Bracketed(bracket) = &row.certainty {
             let values = &answer.columns[answer.keys..];
             map.serialize_entry("least", &Named { columns: values, values: &bracket.least })?;

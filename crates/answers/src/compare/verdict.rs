@@ -140,8 +140,8 @@ impl FindingKind {
         )
     }
 
-    /// It in a word.
-    pub fn word(self) -> &'static str {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
         match self {
             FindingKind::Right => "right",
             FindingKind::WithinBracket => "within its bracket",
@@ -156,8 +156,8 @@ impl FindingKind {
 }
 
 impl Outcome {
-    /// It in a word.
-    pub fn word(self) -> &'static str {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Right => "right",
             Outcome::Wrong => "wrong",

@@ -72,7 +72,7 @@ fn counts(rows: &[Row]) -> Vec<(i64, i64, i64, &'static str)> {
     let one = |row: &Row| {
         let window = row.window.unwrap();
         let count = row.values[0].number().unwrap() as i64;
-        (window.start_ms, window.end_ms, count, row.certainty.word())
+        (window.start_ms, window.end_ms, count, row.certainty.as_str())
     };
     rows.iter().map(one).collect()
 }
@@ -109,7 +109,7 @@ fn the_slowest_partition_holds_the_watermark_back() {
     let asked = question("tumble:10s", "", "count");
     let readings = [(0, 0, "a", 1.0), (1, 5_000, "b", 1.0), (0, 30_000, "a", 1.0)];
     let rows = answered(&asked, &semantics(Engine::FlinkSql, 0), EXACT, &readings);
-    let certainties: Vec<&str> = rows.iter().map(|row| row.certainty.word()).collect();
+    let certainties: Vec<&str> = rows.iter().map(|row| row.certainty.as_str()).collect();
     assert_eq!(certainties, ["pending", "pending"]);
 }
 
@@ -143,7 +143,7 @@ fn allowed_lateness_takes_what_comes_behind_the_watermark() {
     let readings = [(0, 1_000, "a", 1.0), (0, 11_000, "a", 1.0), (0, 9_999, "b", 1.0)];
     let certainty = |lateness_ms| {
         let semantics = Semantics { lateness_ms, ..semantics(Engine::FlinkDataStream, 1000) };
-        answered(&asked, &semantics, EXACT, &readings).remove(0).certainty.word()
+        answered(&asked, &semantics, EXACT, &readings).remove(0).certainty.as_str()
     };
     assert_eq!(certainty(0), "bracketed");
     assert_eq!(certainty(1), "exact");
@@ -264,7 +264,7 @@ fn groups_above_a_bound_and_the_first_of_a_ranking() {
     let readings = [(0, 0, "a", 81.0), (0, 1, "b", 79.0), (0, 2, "c", 80.0), (0, 60_000, "d", 1.0)];
     let rows = answered(&asked, &semantics(Engine::FlinkSql, 0), EXACT, &readings);
     let told: Vec<(Value, &str)> =
-        rows.iter().map(|row| (row.keys[0].clone(), row.certainty.word())).collect();
+        rows.iter().map(|row| (row.keys[0].clone(), row.certainty.as_str())).collect();
     let text = |text: &str| Value::Text(text.to_owned());
     assert_eq!(told, [(text("a"), "exact"), (text("c"), "bracketed")]);
 
