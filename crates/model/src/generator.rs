@@ -215,8 +215,8 @@ impl Generator {
         self.slot_time(reading.round, reading.at, slot)
     }
 
-    /// Fills a slot of `reading`, of this kind and timestamp, and passes its record to `take`: none if the
-    /// slot is silent.
+    /// Fills a slot of `reading`, of this kind and timestamp, and passes its record to `take`: none if
+    /// the slot is silent.
     #[inline]
     pub fn fill<T>(
         &mut self,
@@ -233,8 +233,8 @@ impl Generator {
         self.fill_from_state(reading, kind, timestamp_ms, take)
     }
 
-    /// [`Generator::fill`], but `take` returns whether it took the record. A state change that it did not
-    /// take waits for the machine's next event slot.
+    /// [`Generator::fill`], but `take` returns whether it took the record. A state change that it did
+    /// not take waits for the machine's next event slot.
     #[inline]
     pub fn offer<E>(
         &mut self,
@@ -421,8 +421,8 @@ impl Generator {
         Carries::Status { health, last_heartbeat: before.unwrap_or(timestamp_ms) }
     }
 
-    /// Takes the next reading of machine `at`, in `round`, at an instant after the run's end. Machines must
-    /// be taken in the order in which they would read next.
+    /// Takes the next reading of machine `at`, in `round`, at an instant after the run's end. Machines
+    /// must be taken in the order in which they would read next.
     pub fn read_after_end(&mut self, round: u64, at: usize, timestamp_ms: i64) -> Reading {
         let signals = self.simulation.step(at, round, timestamp_ms);
         Reading { at, round, timestamp_ms, signals }

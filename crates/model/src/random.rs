@@ -2,16 +2,16 @@
 //! made from them.
 //!
 //! The draws are not taken from `rand_distr`, for two reasons. A run's bytes must be the same on every
-//! machine, but `rand_distr` may call the C library's `exp` and `ln`, which differ between machines. And a
-//! run's bytes must not change when a dependency does.
+//! machine, but `rand_distr` may call the C library's `exp` and `ln`, which differ between machines. And
+//! a run's bytes must not change when a dependency does.
 
 use std::sync::LazyLock;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// What a stream is for. Each part of the simulation has its own: switching one part on or off leaves the
-/// draws of the others unchanged.
+/// What a stream is for. Each part of the simulation has its own: switching one part on or off leaves
+/// the draws of the others unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Purpose {
@@ -106,8 +106,8 @@ impl RandomStream {
         median * libm::exp(sigma * self.normals().0)
     }
 
-    /// A Poisson draw with mean `mean`: exact (by inversion) up to a mean of 30. Beyond, a rounded normal,
-    /// which hardly differs there.
+    /// A Poisson draw with mean `mean`: exact (by inversion) up to a mean of 30. Beyond, a rounded
+    /// normal, which hardly differs there.
     #[inline(always)]
     pub fn poisson(&mut self, mean: f64) -> u64 {
         if mean <= 0.0 {
@@ -138,7 +138,8 @@ fn poisson_by_inversion(mean: f64, draw: f64) -> u64 {
     count
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): any change of its input affects all 64 bits.
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): any change of its input affects all 64
+/// bits.
 pub fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -147,9 +148,9 @@ pub fn mix(value: u64) -> u64 {
 }
 
 /// Quantiles of the standard normal at 2^10 equal steps of probability, with linear interpolation. A
-/// normal draw costs two loads, a multiplication and an addition, from a table of 8 KiB that stays in the
-/// L1 cache. The tails end at 3.7 standard deviations; the variance is 1. For each step the table has its
-/// start, and the increment for each unit of the bits within it.
+/// normal draw costs two loads, a multiplication and an addition, from a table of 8 KiB that stays in
+/// the L1 cache. The tails end at 3.7 standard deviations; the variance is 1. For each step the table
+/// has its start, and the increment for each unit of the bits within it.
 struct Quantiles([(f32, f32); Quantiles::STEPS]);
 
 static QUANTILES: LazyLock<Quantiles> = LazyLock::new(Quantiles::tabulate);
@@ -202,8 +203,8 @@ fn normal_quantile(p: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// How far a mean of `n` draws of standard deviation `sd` may lie from its expectation: five standard
-    /// errors, which chance exceeds once in 1.7 million.
+    /// How far a mean of `n` draws of standard deviation `sd` may lie from its expectation: five
+    /// standard errors, which chance exceeds once in 1.7 million.
     fn five_standard_errors(sd: f64, n: usize) -> f64 {
         5.0 * sd / (n as f64).sqrt()
     }

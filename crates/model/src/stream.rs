@@ -75,8 +75,8 @@ pub enum Step {
     Announcement(Announcement),
     /// A slot of a reading is due.
     Slot(Slot),
-    /// A record closes windows, after the run's end. It belongs to no slot and is not paced. Send it when
-    /// all shards and threads have ended.
+    /// A record closes windows, after the run's end. It belongs to no slot and is not paced. Send it
+    /// when all shards and threads have ended.
     Closing(Closing),
 }
 
@@ -174,8 +174,8 @@ impl Stream {
         if step.is_none() { self.next_closing() } else { step }
     }
 
-    /// What is due next before the end of the run; none after it. Then [`Stream::next`] yields the records
-    /// that close windows.
+    /// What is due next before the end of the run; none after it. Then [`Stream::next`] yields the
+    /// records that close windows.
     #[inline(always)]
     pub fn next_until_end(&mut self) -> Option<Step> {
         if self.slot >= self.generator.slots().len()
@@ -221,8 +221,8 @@ impl Stream {
         }
     }
 
-    /// [`Stream::fill`], but `take` returns whether it took the record. A state change that it did not take
-    /// waits for the machine's next event slot.
+    /// [`Stream::fill`], but `take` returns whether it took the record. A state change that it did not
+    /// take waits for the machine's next event slot.
     ///
     /// # Errors
     /// Those of `take`; the record was not taken.
@@ -247,8 +247,8 @@ impl Stream {
         self.generator.announce(announcement.at, announcement.timestamp_ms, take)
     }
 
-    /// Makes the record of the closing step that came last, and passes it to `take`: none if it carries a
-    /// reading but no closing step came.
+    /// Makes the record of the closing step that came last, and passes it to `take`: none if it carries
+    /// a reading but no closing step came.
     pub fn close<T>(
         &self,
         closing: &Closing,

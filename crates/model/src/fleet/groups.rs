@@ -20,8 +20,8 @@ pub struct Groups {
     count: u32,
 }
 
-/// A process's share of the fleet, or a thread's share of a process's. Shards and threads compose: thread
-/// t of T in shard s of S holds the groups g with g % S = s and (g / S) % T = t.
+/// A process's share of the fleet, or a thread's share of a process's. Shards and threads compose:
+/// thread t of T in shard s of S holds the groups g with g % S = s and (g / S) % T = t.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     /// The index of the shard, from 0, and the number of shards.
@@ -79,9 +79,9 @@ impl Groups {
         (0..self.count).filter(move |&g| share.holds(g)).flat_map(move |g| self.members(g))
     }
 
-    /// The dependencies of each member of `group`, as positions inside the group. The first has none. Every
-    /// other depends on one earlier member, and one in four on a second. So dependencies form no cycle,
-    /// and a failure can cascade over several levels.
+    /// The dependencies of each member of `group`, as positions inside the group. The first has none.
+    /// Every other depends on one earlier member, and one in four on a second. So dependencies form no
+    /// cycle, and a failure can cascade over several levels.
     pub fn dependencies(&self, seed: u64, group: u32) -> Vec<[Option<u8>; 2]> {
         let mut stream = RandomStream::new(seed, u64::from(group), Purpose::Dependencies);
         let members = self.members(group);

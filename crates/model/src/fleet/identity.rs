@@ -7,8 +7,8 @@ const PREFIX: &[u8; 8] = b"machine-";
 const MIN_DIGITS: usize = 6;
 const MAX_LEN: usize = 18;
 
-/// A machine's name, `machine-000042`: ASCII, and of the same width in the whole fleet, so that names sort
-/// by index. Stored inline, without an allocation.
+/// A machine's name, `machine-000042`: ASCII, and of the same width in the whole fleet, so that names
+/// sort by index. Stored inline, without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MachineId {
     len: u8,
@@ -74,8 +74,8 @@ impl MachineId {
     }
 }
 
-/// The names of many machines of one fleet, concatenated. They have the same width, and a slice of a `str`
-/// needs no UTF-8 check.
+/// The names of many machines of one fleet, concatenated. They have the same width, and a slice of a
+/// `str` needs no UTF-8 check.
 #[derive(Debug, Clone)]
 pub struct MachineIds {
     text: Box<str>,

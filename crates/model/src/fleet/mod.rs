@@ -1,6 +1,6 @@
 //! The fleet: its machines, their attributes and dependencies, and when in a round each reads. All of it
-//! is a pure function of the configuration and the seed. Each machine is computed on demand, so a fleet of
-//! a million needs no table of a million.
+//! is a pure function of the configuration and the seed. Each machine is computed on demand, so a fleet
+//! of a million needs no table of a million.
 
 pub mod groups;
 pub mod identity;

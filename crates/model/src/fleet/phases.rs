@@ -2,8 +2,8 @@
 
 use crate::random::{Purpose, RandomStream};
 
-/// A seeded permutation of the fleet: machine i reads at position p(i), which is phase (p(i) + 1/2) / N of
-/// each round. Evenly spaced, so that readings come at a steady rate. Shuffled, so that neighbours in
+/// A seeded permutation of the fleet: machine i reads at position p(i), which is phase (p(i) + 1/2) / N
+/// of each round. Evenly spaced, so that readings come at a steady rate. Shuffled, so that neighbours in
 /// the fleet are not neighbours in time.
 #[derive(Debug, Clone)]
 pub struct Phases(Vec<u32>);

@@ -33,8 +33,8 @@ struct Known {
     cores: (f64, f64),
 }
 
-/// Means and mix are those of the Python package superstore. Over the default range of 4 to 64 cores, the
-/// parts are its 8-32, 4-8 and 32-64.
+/// Means and mix are those of the Python package superstore. Over the default range of 4 to 64 cores,
+/// the parts are its 8-32, 4-8 and 32-64.
 const KNOWN: [Known; 3] = [
     Known { name: "core", weight: 0.2, means: [35.0, 45.0, 50.0, 40.0], cores: (0.25, 0.75) },
     Known { name: "edge", weight: 0.5, means: [20.0, 40.0, 60.0, 55.0], cores: (0.0, 0.25) },

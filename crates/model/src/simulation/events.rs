@@ -1,4 +1,5 @@
-//! State changes that wait for an event slot: one queue per machine, in the order in which they happened.
+//! State changes that wait for an event slot: one queue per machine, in the order in which they
+//! happened.
 
 use slab::Slab;
 

@@ -1,5 +1,5 @@
-//! Failures: now and then a machine fails, is down until it is repaired, and warms up again. Each machine
-//! draws its own, so that failures are not synchronised.
+//! Failures: now and then a machine fails, is down until it is repaired, and warms up again. Each
+//! machine draws its own, so that failures are not synchronised.
 
 use crate::config::Config;
 use crate::random::RandomStream;

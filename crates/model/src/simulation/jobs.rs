@@ -152,8 +152,8 @@ impl JobChange {
 }
 
 impl Jobs {
-    /// A machine in steady state, before its first reading: jobs that arrived earlier are in progress, so
-    /// that no run contains a warm-up. `arrival` is the probability of an arrival at the peak of the
+    /// A machine in steady state, before its first reading: jobs that arrived earlier are in progress,
+    /// so that no run contains a warm-up. `arrival` is the probability of an arrival at the peak of the
     /// temporal curve. `before` gives the instant (milliseconds since the epoch) and the curve so many
     /// readings before the first.
     ///
@@ -193,8 +193,8 @@ impl Jobs {
         jobs
     }
 
-    /// Draws the jobs that are in progress if none is ever queued. Their number is Poisson with this mean,
-    /// each is drawn in proportion to its length, and its age is uniform (M/G/infinity; Kleinrock,
+    /// Draws the jobs that are in progress if none is ever queued. Their number is Poisson with this
+    /// mean, each is drawn in proportion to its length, and its age is uniform (M/G/infinity; Kleinrock,
     /// Queueing Systems I, 1975, section 5.2). Those that can't run at once are queued. Readings count
     /// from `lead` before the first.
     fn draw_initial(
@@ -283,8 +283,8 @@ impl Jobs {
     }
 
     /// Advances to `reading`, whose instant is `timestamp` (milliseconds since the epoch): jobs that are
-    /// due end, one may arrive, and queued jobs start, if the machine may start jobs. Passes every change
-    /// to `changed`, in order.
+    /// due end, one may arrive, and queued jobs start, if the machine may start jobs. Passes every
+    /// change to `changed`, in order.
     #[inline]
     pub fn step(
         &mut self,
@@ -330,8 +330,8 @@ impl Jobs {
         self.update_totals(arena);
     }
 
-    /// Ends all running jobs with this outcome at the instant `timestamp`, since the machine goes down or
-    /// out of service.
+    /// Ends all running jobs with this outcome at the instant `timestamp`, since the machine goes down
+    /// or out of service.
     pub fn end_running(
         &mut self,
         outcome: JobStatus,
@@ -383,8 +383,8 @@ impl Jobs {
         }
     }
 
-    /// Appends a job of this type to the queue, or cancels it if the queue is full; returns its key in the
-    /// arena.
+    /// Appends a job of this type to the queue, or cancels it if the queue is full; returns its key in
+    /// the arena.
     fn enqueue(
         &mut self,
         timestamp: i64,

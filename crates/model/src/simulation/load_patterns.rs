@@ -54,8 +54,8 @@ impl LoadPatterns {
         }
     }
 
-    /// The temporal curve alone in this region at the instant `timestamp` (milliseconds since the epoch),
-    /// from 0 to 1.
+    /// The temporal curve alone in this region at the instant `timestamp` (milliseconds since the
+    /// epoch), from 0 to 1.
     #[inline]
     pub fn curve(&mut self, region: u8, timestamp: i64) -> f64 {
         self.curve.as_mut().map_or(1.0, |curve| curve.factor(usize::from(region), timestamp))

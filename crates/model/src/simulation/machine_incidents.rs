@@ -58,8 +58,8 @@ pub struct Condition {
 }
 
 impl IncidentRules {
-    /// The rules as configured, for readings of a machine that are `spacing_ms` milliseconds apart; `None`
-    /// if no incident is switched on.
+    /// The rules as configured, for readings of a machine that are `spacing_ms` milliseconds apart;
+    /// `None` if no incident is switched on.
     pub fn new(config: &Config, fleet: &Fleet, spacing_ms: f64) -> Option<IncidentRules> {
         let clocks = || fleet.time_zones().iter().map(|&zone| LocalClock::new(zone)).collect();
         let rules = IncidentRules {
@@ -86,9 +86,9 @@ impl IncidentRules {
             + self.zone_troubles.as_ref().map_or(0.0, ZoneTroubles::rate)
     }
 
-    /// About how many times a machine's status changes per reading: four times for a failure and twice for
-    /// each dependent (little more than one per machine), twice for a maintenance, for a recovery from
-    /// degradation, and for an episode that can saturate the processor.
+    /// About how many times a machine's status changes per reading: four times for a failure and twice
+    /// for each dependent (little more than one per machine), twice for a maintenance, for a recovery
+    /// from degradation, and for an episode that can saturate the processor.
     pub fn status_rate(&self) -> f64 {
         7.0 * self.failures.as_ref().map_or(0.0, FailureRules::rate)
             + 2.0 * self.maintenance.as_ref().map_or(0.0, MaintenanceRules::rate)
