@@ -35,7 +35,8 @@ impl DeferredChanges {
     /// dropped.
     pub fn count_incomplete(&self, stream: &Stream) -> u64 {
         let of_machine = |(at, &owed): (usize, &u64)| {
-            let waiting = stream.waiting(at).take(usize::try_from(owed).unwrap_or(usize::MAX));
+            let waiting =
+                stream.queued_events(at).take(usize::try_from(owed).unwrap_or(usize::MAX));
             waiting.map(story).collect::<HashSet<_>>().len() as u64
         };
         self.owed.iter().enumerate().map(of_machine).sum()

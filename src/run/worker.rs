@@ -380,10 +380,10 @@ impl<S: Sink> Worker<S> {
             Ok::<_, SinkError>(true)
         })?;
         if *on_full == OnFull::Drop && kind == SlotKind::Event {
-            if !taken && stream.waiting(at).next().is_some() {
+            if !taken && stream.queued_events(at).next().is_some() {
                 deferred.wait(at);
                 became = SlotOutcome::Deferred;
-            } else if taken && stream.waiting(at).next().is_none() {
+            } else if taken && stream.queued_events(at).next().is_none() {
                 deferred.caught_up(at);
             }
         }

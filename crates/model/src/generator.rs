@@ -1,5 +1,5 @@
-//! The records of a share of the fleet: fleet, simulation, schedule and records joined, a pure
-//! function of the manifest. The stream asks for them in order.
+//! Makes the records of a share of the fleet from fleet, simulation and schedule: a pure function of the
+//! manifest. The stream asks for them in order.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use crate::simulation::jobs::{JOB_TYPES, JobChange, JobStatus};
 use crate::simulation::signals::Signals;
 use crate::simulation::status::Health;
 use crate::simulation::timing::Timing;
-use crate::simulation::{Reported, Simulated, Simulation};
+use crate::simulation::{EventFilter, SimulatedMachine, Simulation};
 
 /// The records of one share of a run's fleet.
 #[derive(Debug)]
@@ -28,19 +28,28 @@ pub struct Generator {
     schedule: Schedule,
     job_key: JobKey,
     start_ms: i64,
-    /// How often machines are announced again, in milliseconds of their timestamps.
+    /// The interval at which machines are announced again, in milliseconds of timestamps.
     refresh_ms: Option<i64>,
-    /// Whether machines that are down have readings, of zeros.
+    /// Whether machines that are down still send readings, all zeros.
     report_while_down: bool,
     partitions: [u32; Topic::COUNT],
     simulation: Simulation,
-    /// Beside each simulated machine: its name.
+    /// The name of each simulated machine.
     ids: MachineIds,
-    /// Beside each simulated machine: how far into a round it reads, and the hash of its name.
-    places: Vec<(u64, KeyHash)>,
+    /// Of each simulated machine.
+    places: Vec<Place>,
 }
 
-/// One reading of one machine, whose slots are still to be filled.
+/// Where a machine's records go in time and among partitions.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// How far into a round it reads.
+    phase_ns: u64,
+    /// The hash of its name.
+    key_hash: KeyHash,
+}
+
+/// One reading of one machine, whose slots are to be filled.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     at: usize,
@@ -62,14 +71,14 @@ impl Reading {
         self.round
     }
 
-    /// The place of its machine.
+    /// The place of its machine in the share.
     #[inline]
     pub fn at(&self) -> usize {
         self.at
     }
 }
 
-/// A record with all that a sink needs beside its value.
+/// A record with what a sink needs in addition to its value.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyedRecord<'a> {
     /// The record.
@@ -88,33 +97,33 @@ impl Generator {
     /// The records of `share` of the run that `manifest` describes.
     pub fn new(manifest: &Manifest, share: Share) -> Generator {
         let topics = manifest.topic_set();
-        let reported = Reported {
+        let filter = EventFilter {
             status: topics.contains(Topic::Status),
             jobs: topics.contains(Topic::Jobs),
             incidents: topics.contains(Topic::Incidents),
         };
-        Generator::reporting(reported, manifest, share)
+        Generator::with_filter(filter, manifest, share)
     }
 
-    /// The same share for a reader of `wanted` alone. If that has no topic of state changes, none are
-    /// queued, so that none wait for an event slot that nobody fills. What happens is the same.
+    /// The same share for a reader of the `wanted` topics only. If none of them has state changes, no
+    /// state change is queued, since nobody fills event slots. The simulation is the same.
     pub fn of_topics(manifest: &Manifest, share: Share, wanted: TopicSet) -> Generator {
-        let told = [Topic::Status, Topic::Jobs, Topic::Incidents];
-        if told.into_iter().any(|topic| wanted.contains(topic)) {
+        let of_changes = [Topic::Status, Topic::Jobs, Topic::Incidents];
+        if of_changes.into_iter().any(|topic| wanted.contains(topic)) {
             return Generator::new(manifest, share);
         }
-        let reported = Reported { status: false, jobs: false, incidents: false };
-        Generator::reporting(reported, manifest, share)
+        let filter = EventFilter { status: false, jobs: false, incidents: false };
+        Generator::with_filter(filter, manifest, share)
     }
 
     /// The same share, with incidents as the only state changes that are queued, whether their topic is
-    /// selected or not. What happens is the same.
+    /// selected or not. The simulation is the same.
     pub fn of_incidents(manifest: &Manifest, share: Share) -> Generator {
-        let reported = Reported { status: false, jobs: false, incidents: true };
-        Generator::reporting(reported, manifest, share)
+        let filter = EventFilter { status: false, jobs: false, incidents: true };
+        Generator::with_filter(filter, manifest, share)
     }
 
-    fn reporting(reported: Reported, manifest: &Manifest, share: Share) -> Generator {
+    fn with_filter(filter: EventFilter, manifest: &Manifest, share: Share) -> Generator {
         let fleet = Fleet::new(&manifest.config, manifest.seed);
         let topics = manifest.topic_set();
         let schedule = manifest.schedule();
@@ -128,7 +137,7 @@ impl Generator {
                 spacing_ms: schedule.spacing_ms(),
                 interval_s: manifest.interval.duration().as_secs_f64(),
             },
-            reported,
+            filter,
         );
         let ids = MachineIds::new(
             (0..simulation.len()).map(|at| fleet.machine_id(simulation.machine(at).index)),
@@ -136,7 +145,7 @@ impl Generator {
         let places = (0..simulation.len())
             .map(|at| {
                 let phase_ns = schedule.phase_ns(simulation.machine(at).position);
-                (phase_ns, KeyHash::of(ids.get(at).as_bytes()))
+                Place { phase_ns, key_hash: KeyHash::of(ids.get(at).as_bytes()) }
             })
             .collect();
         Generator {
@@ -163,7 +172,7 @@ impl Generator {
         self.simulation.len()
     }
 
-    /// The name of the machine `at` in the order of reading.
+    /// The name of machine `at` in the order of reading.
     pub fn machine_id(&self, at: usize) -> &str {
         self.ids.get(at)
     }
@@ -184,8 +193,8 @@ impl Generator {
         &self.schedule
     }
 
-    /// Takes the reading of machine `at` (in the order of reading, below [`Generator::machines`])
-    /// in `round`. Rounds are taken in order, and in each round machines in order.
+    /// Takes the reading of machine `at` (in the order of reading, below [`Generator::machines`]) in
+    /// `round`. Rounds must be taken in order, and in each round machines in order.
     #[inline]
     pub fn read(&mut self, round: u64, at: usize) -> Reading {
         let timestamp_ms = self.timestamp(round, at);
@@ -193,7 +202,7 @@ impl Generator {
         Reading { at, round, timestamp_ms, signals }
     }
 
-    /// The number of slot `slot` of a reading, over the whole fleet.
+    /// The number of slot `slot` of a reading, counted over the whole fleet.
     #[inline]
     pub fn slot_number(&self, reading: &Reading, slot: usize) -> u64 {
         let position = self.simulation.machine(reading.at).position;
@@ -206,8 +215,8 @@ impl Generator {
         self.slot_time(reading.round, reading.at, slot)
     }
 
-    /// Fills a slot of `reading`, of this kind and timestamp, and hands its record to `take`: none
-    /// where the slot is silent.
+    /// Fills a slot of `reading`, of this kind and timestamp, and passes its record to `take`: none if
+    /// the slot is silent.
     #[inline]
     pub fn fill<T>(
         &mut self,
@@ -217,14 +226,14 @@ impl Generator {
         take: impl FnOnce(Option<KeyedRecord<'_>>) -> T,
     ) -> T {
         if kind == SlotKind::Event
-            && let Some(event) = self.simulation.event(reading.at)
+            && let Some(event) = self.simulation.next_event(reading.at)
         {
-            return self.tell(reading.at, &event, timestamp_ms, |keyed| take(Some(keyed)));
+            return self.change(reading.at, &event, timestamp_ms, |keyed| take(Some(keyed)));
         }
-        self.view(reading, kind, timestamp_ms, take)
+        self.fill_from_state(reading, kind, timestamp_ms, take)
     }
 
-    /// [`Generator::fill`], where `take` says whether it took the record: a state change that it did
+    /// [`Generator::fill`], but `take` returns whether it took the record. A state change that it did
     /// not take waits for the machine's next event slot.
     #[inline]
     pub fn offer<E>(
@@ -235,25 +244,25 @@ impl Generator {
         take: impl FnOnce(Option<KeyedRecord<'_>>) -> Result<bool, E>,
     ) -> Result<bool, E> {
         if kind == SlotKind::Event
-            && let Some(event) = self.simulation.event(reading.at)
+            && let Some(event) = self.simulation.next_event(reading.at)
         {
-            let taken = self.tell(reading.at, &event, timestamp_ms, |keyed| take(Some(keyed)));
+            let taken = self.change(reading.at, &event, timestamp_ms, |keyed| take(Some(keyed)));
             if !matches!(taken, Ok(true)) {
                 self.simulation.put_back(reading.at, event);
             }
             return taken;
         }
-        self.view(reading, kind, timestamp_ms, take)
+        self.fill_from_state(reading, kind, timestamp_ms, take)
     }
 
-    /// The state changes that wait on machine `at`, the oldest first.
-    pub fn waiting(&self, at: usize) -> impl Iterator<Item = &Event> {
-        self.simulation.waiting(at)
+    /// The state changes that machine `at` has queued, the oldest first.
+    pub fn queued_events(&self, at: usize) -> impl Iterator<Item = &Event> {
+        self.simulation.queued_events(at)
     }
 
-    /// Fills a slot that no state change takes.
+    /// Fills a slot from the machine's state, where no state change is queued for it.
     #[inline]
-    fn view<T>(
+    fn fill_from_state<T>(
         &self,
         reading: &Reading,
         kind: SlotKind,
@@ -262,13 +271,13 @@ impl Generator {
     ) -> T {
         let machine = self.simulation.machine(reading.at);
         let health = machine.health();
-        let speaks = match kind {
+        let reports = match kind {
             SlotKind::Telemetry | SlotKind::Usage => {
                 health != Health::Down || self.report_while_down
             }
             SlotKind::Event => health != Health::Down && self.topics.contains(Topic::Status),
         };
-        if !speaks {
+        if !reports {
             return take(None);
         }
         let machine_id = self.ids.get(reading.at);
@@ -277,11 +286,12 @@ impl Generator {
             SlotKind::Usage => Record::Usage(usage(machine_id, reading)),
             SlotKind::Event => Record::Status(status(machine_id, health, reading.timestamp_ms)),
         };
-        take(Some(self.keyed(&record, machine_id, self.places[reading.at].1, timestamp_ms)))
+        let hash = self.places[reading.at].key_hash;
+        take(Some(self.keyed(&record, machine_id, hash, timestamp_ms)))
     }
 
-    /// Makes the record of a state change of machine `at`, and hands it to `take`.
-    fn tell<T>(
+    /// Makes the record of a state change of machine `at`, and passes it to `take`.
+    fn change<T>(
         &self,
         at: usize,
         event: &Event,
@@ -290,7 +300,7 @@ impl Generator {
     ) -> T {
         let machine = self.fleet.machine_id(self.simulation.machine(at).index);
         let machine_id = self.ids.get(at);
-        let hash = self.places[at].1;
+        let hash = self.places[at].key_hash;
         match event {
             Event::Status { health, last_heartbeat } => {
                 let record = Record::Status(status(machine_id, *health, *last_heartbeat));
@@ -311,7 +321,7 @@ impl Generator {
         }
     }
 
-    /// Makes the record of an incident's change on machine `at`, and hands it to `take`.
+    /// Makes the record of an incident's change on machine `at`, and passes it to `take`.
     fn incident<T>(
         &self,
         at: usize,
@@ -335,31 +345,32 @@ impl Generator {
         })
     }
 
-    /// Takes the incident's change that waits longest on machine `at`, and hands it to `take` with its
-    /// kind; `None` if none waits.
+    /// Takes the oldest change of an incident that machine `at` has queued, and passes it to `take` with
+    /// its kind; `None` if none is queued. Drops the state changes before it.
     pub fn next_incident<T>(
         &mut self,
         at: usize,
         take: impl FnOnce(IncidentKind, &IncidentRecord<&str>) -> T,
     ) -> Option<T> {
         loop {
-            if let Event::Incident(change) = self.simulation.event(at)? {
+            if let Event::Incident(change) = self.simulation.next_event(at)? {
                 return Some(self.incident(at, &change, |record| take(change.kind, record)));
             }
         }
     }
 
-    /// The timestamp of the announcement that follows the reading of machine `at` in `round`, where
-    /// its time to be announced again has come since the reading before.
+    /// The timestamp of the announcement after the reading of machine `at` in `round`, if the machine is
+    /// due to be announced again since its previous reading.
     #[inline]
-    pub fn announced_again(&self, round: u64, at: usize) -> Option<i64> {
+    pub fn reannounced_at(&self, round: u64, at: usize) -> Option<i64> {
         let every = self.refresh_ms?;
         let (before, now) = (self.timestamp(round.checked_sub(1)?, at), self.timestamp(round, at));
         let count = |timestamp: i64| (timestamp - self.start_ms) / every;
         (count(now) > count(before)).then_some(now)
     }
 
-    /// Makes the `machines` record of machine `at`, stamped `timestamp_ms`, and hands it to `take`.
+    /// Makes the `machines` record of machine `at`, with the timestamp `timestamp_ms`, and passes it to
+    /// `take`.
     pub fn announce<T>(
         &self,
         at: usize,
@@ -376,10 +387,10 @@ impl Generator {
             region: &self.fleet.regions()[usize::from(machine.region_index)],
             created_at: self.start_ms - machine.age_ms,
         });
-        take(self.keyed(&record, machine.id.as_str(), self.places[at].1, timestamp_ms))
+        take(self.keyed(&record, machine.id.as_str(), self.places[at].key_hash, timestamp_ms))
     }
 
-    /// The keys of the share that close the run's windows, with the places of their machines.
+    /// The keys of the share that close the run's windows, each with the place of its machine.
     pub fn closers(&self, manifest: &Manifest) -> Vec<(usize, Closer)> {
         let mut closers: HashMap<u32, Vec<Closer>> = HashMap::new();
         for closer in closing::closers(manifest, &self.fleet) {
@@ -391,8 +402,8 @@ impl Generator {
             .collect()
     }
 
-    /// The record of a key that closes windows, at the run's end; `round` is that of its machine's next
-    /// reading.
+    /// The record that closes windows with this key, at the run's end; `round` is that of its machine's
+    /// next reading.
     pub fn closing(&self, at: usize, closer: &Closer, round: u64, timestamp_ms: i64) -> Closing {
         let carries = match closer.topic {
             Topic::Telemetry | Topic::Usage => Carries::Reading { round },
@@ -403,22 +414,22 @@ impl Generator {
         Closing { at, topic: closer.topic, timestamp_ms, carries }
     }
 
-    /// What a closing record says of the status of machine `at`: a machine that is down doesn't beat.
+    /// The status of machine `at` in a closing record: a machine that is down sends no heartbeat.
     fn health_at_the_end(&self, at: usize, timestamp_ms: i64) -> Carries {
         let health = self.simulation.machine(at).health();
-        let last_beat = self.simulation.last_beat(at).filter(|_| health == Health::Down);
-        Carries::Status { health, last_heartbeat: last_beat.unwrap_or(timestamp_ms) }
+        let before = self.simulation.last_heartbeat(at).filter(|_| health == Health::Down);
+        Carries::Status { health, last_heartbeat: before.unwrap_or(timestamp_ms) }
     }
 
-    /// Takes the reading of machine `at` that follows its last, in `round`, at an instant after the
-    /// run's end. Machines take it in the order in which they would read next.
+    /// Takes the next reading of machine `at`, in `round`, at an instant after the run's end. Machines
+    /// must be taken in the order in which they would read next.
     pub fn read_after_end(&mut self, round: u64, at: usize, timestamp_ms: i64) -> Reading {
         let signals = self.simulation.step(at, round, timestamp_ms);
         Reading { at, round, timestamp_ms, signals }
     }
 
-    /// Makes a record that closes windows, and hands it to `take`: none where it carries a reading and
-    /// there is none.
+    /// Makes a record that closes windows, and passes it to `take`: none if it carries a reading but
+    /// `reading` is none.
     pub fn close<T>(
         &self,
         closing: &Closing,
@@ -426,7 +437,7 @@ impl Generator {
         take: impl FnOnce(Option<KeyedRecord<'_>>) -> T,
     ) -> T {
         let Closing { at, topic, timestamp_ms, carries } = *closing;
-        let (machine_id, hash) = (self.ids.get(at), self.places[at].1);
+        let (machine_id, hash) = (self.ids.get(at), self.places[at].key_hash);
         let machine = self.simulation.machine(at);
         let record = match carries {
             Carries::Machine => {
@@ -440,7 +451,8 @@ impl Generator {
                     start_time: None,
                     end_time: Some(timestamp_ms),
                 };
-                return self.tell(at, &Event::Job(change), timestamp_ms, |keyed| take(Some(keyed)));
+                return self
+                    .change(at, &Event::Job(change), timestamp_ms, |keyed| take(Some(keyed)));
             }
             Carries::Status { health, last_heartbeat } => {
                 Record::Status(status(machine_id, health, last_heartbeat))
@@ -472,7 +484,7 @@ impl Generator {
     #[inline(always)]
     fn telemetry<'a>(
         &'a self,
-        machine: &'a Simulated,
+        machine: &'a SimulatedMachine,
         machine_id: &'a str,
         reading: &Reading,
     ) -> Telemetry<&'a str> {
@@ -507,11 +519,11 @@ impl Generator {
         self.schedule.slot_number(round, self.simulation.machine(at).position, 0)
     }
 
-    /// The instant and timestamp of slot `slot` of that reading.
+    /// The instant and timestamp of slot `slot` of the reading of machine `at` in `round`.
     #[inline(always)]
     pub fn slot_time(&self, round: u64, at: usize, slot: usize) -> SlotTime {
         let position = self.simulation.machine(at).position;
-        self.schedule.slot_time(round, position, self.places[at].0, slot)
+        self.schedule.slot_time(round, position, self.places[at].phase_ns, slot)
     }
 }
 

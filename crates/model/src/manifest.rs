@@ -14,7 +14,7 @@ use crate::encoding::{Encoder, Format, SchemaId};
 use crate::fleet::Fleet;
 use crate::record::{Topic, TopicSet};
 use crate::schedule::{Course, Grid, Pace, Schedule, Slots, Time, offered};
-use crate::simulation::temporal::Curve;
+use crate::simulation::temporal_curve::TemporalCurve;
 
 pub use check::{Infeasible, ManifestError};
 
@@ -172,7 +172,7 @@ impl Manifest {
 
     /// The course that the fleet's temporal curve makes of the rate `peak`.
     fn offered(&self, peak: Rate, start_ms: i64) -> Course {
-        match Curve::new(&self.config, &Fleet::new(&self.config, self.seed)) {
+        match TemporalCurve::new(&self.config, &Fleet::new(&self.config, self.seed)) {
             Some(mut curve) => offered::course(peak, &mut curve, start_ms, self.time, self.grid()),
             None => Course::constant(peak.per_second()),
         }

@@ -1,41 +1,41 @@
 //! Named random streams: xoshiro256++ seeded from (seed, subject, purpose), and the few draws
 //! made from them.
 //!
-//! The draws are written here rather than taken from `rand_distr` for two reasons. A run's bytes
-//! must be the same on every machine, while `rand_distr` may call the C library's `exp` and `ln`,
-//! which differ between machines; and they must not change when a dependency does.
+//! The draws are not taken from `rand_distr`, for two reasons. A run's bytes must be the same on every
+//! machine, but `rand_distr` may call the C library's `exp` and `ln`, which differ between machines. And
+//! a run's bytes must not change when a dependency does.
 
 use std::sync::LazyLock;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// What a stream is for. Streams of different purposes never overlap in meaning: switching one
-/// part of the simulation on or off leaves the draws of every other part as they were.
+/// What a stream is for. Each part of the simulation has its own: switching one part on or off leaves
+/// the draws of the others unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Purpose {
-    /// The machine's fixed character: type, cores, base levels.
-    Character = 1,
+    /// The machine's fixed attributes: type, cores, memory, age.
+    Attributes = 1,
     /// The seeded permutation that gives each machine its phase.
     Phase = 2,
-    /// Who depends on whom inside a dependency group.
+    /// Which machines of a dependency group depend on which.
     Dependencies = 3,
     /// Load, memory, network, service and disk signals.
     Signals = 4,
     /// Arrival, length and outcome of jobs.
     Jobs = 5,
-    /// Beginning, length and strength of anomalies.
+    /// Start, length and magnitude of anomalies.
     Anomalies = 6,
-    /// Failures, repairs and what they pass on.
+    /// Failures, repairs and cascades.
     Failures = 7,
     /// A machine's maintenance in one night.
     Maintenance = 8,
-    /// Pace and state of wear.
-    Wear = 9,
-    /// Bad times of zones.
-    Zones = 10,
-    /// A detector that alarms at random: no part of a run.
+    /// Rate and initial wear of degradation.
+    Degradation = 9,
+    /// Zone troubles.
+    ZoneTrouble = 10,
+    /// A detector that raises alarms at random, which no run contains.
     Detector = 64,
 }
 
@@ -74,8 +74,8 @@ impl RandomStream {
         self.uniform() < p
     }
 
-    /// A uniform index below `n`, which must not be 0 (Lemire's multiply-shift; its bias, at most
-    /// n / 2^64, is far below anything a run can show).
+    /// A uniform index below `n`, which must not be 0, by Lemire's multiply-shift. Its bias is at most
+    /// n / 2^64, too little for any run to show.
     #[inline]
     pub fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
@@ -89,8 +89,8 @@ impl RandomStream {
         (quantiles.at((bits >> 32) as u32), quantiles.at(bits as u32))
     }
 
-    /// How many trials fail before the first that succeeds with probability `p`: a geometric draw,
-    /// by inversion; `u64::MAX` for a `p` of 0.
+    /// A geometric draw, by inversion: how many trials fail before the first success, which has
+    /// probability `p`. `u64::MAX` for a `p` of 0.
     pub fn geometric(&mut self, p: f64) -> u64 {
         if p <= 0.0 {
             return u64::MAX;
@@ -106,16 +106,15 @@ impl RandomStream {
         median * libm::exp(sigma * self.normals().0)
     }
 
-    /// A Poisson draw with mean `mean`: exact (by inversion) up to a mean of 30, a rounded normal
-    /// beyond, where the two differ by less than a reader of counts can see.
+    /// A Poisson draw with mean `mean`: exact (by inversion) up to a mean of 30. Beyond, a rounded
+    /// normal, which hardly differs there.
     #[inline(always)]
     pub fn poisson(&mut self, mean: f64) -> u64 {
         if mean <= 0.0 {
             0
         } else if mean <= 30.0 {
             let draw = self.uniform();
-            // 1 - mean <= exp(-mean): most draws of a small mean are settled without the
-            // exponential.
+            // 1 - mean <= exp(-mean), so most draws of a small mean need no exponential.
             if draw < 1.0 - mean { 0 } else { poisson_by_inversion(mean, draw) }
         } else {
             let draw = mean + mean.sqrt() * self.normals().0 + 0.5;
@@ -124,13 +123,13 @@ impl RandomStream {
     }
 }
 
-/// The count at which the distribution function of a Poisson with mean `mean` passes `draw`.
+/// The count at which the distribution function of a Poisson with mean `mean` exceeds `draw`.
 #[inline(never)]
 fn poisson_by_inversion(mean: f64, draw: f64) -> u64 {
     let mut term = libm::exp(-mean);
     let mut sum = term;
     let mut count = 0u64;
-    // The bound stops a loop that rounding could leave short of a draw very near to 1.
+    // Rounding may keep the sum below a draw very close to 1: the bound ends the loop.
     while draw >= sum && count < 200 {
         count += 1;
         term *= mean / count as f64;
@@ -139,8 +138,8 @@ fn poisson_by_inversion(mean: f64, draw: f64) -> u64 {
     count
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): spreads any change of its input over
-/// all 64 bits.
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): any change of its input affects all 64
+/// bits.
 pub fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -148,11 +147,10 @@ pub fn mix(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Quantiles of the standard normal at 2^10 equal steps of probability, interpolated linearly
-/// between: a normal draw for two loads, a multiplication and an addition, from a table of 8 KiB
-/// that stays in the first-level cache. The tails end at 3.7 standard deviations; the variance is 1.
-/// Of each step the table has where it begins, and how much is added for each unit of the bits
-/// within.
+/// Quantiles of the standard normal at 2^10 equal steps of probability, with linear interpolation. A
+/// normal draw costs two loads, a multiplication and an addition, from a table of 8 KiB that stays in
+/// the L1 cache. The tails end at 3.7 standard deviations; the variance is 1. For each step the table
+/// has its start, and the increment for each unit of the bits within it.
 struct Quantiles([(f32, f32); Quantiles::STEPS]);
 
 static QUANTILES: LazyLock<Quantiles> = LazyLock::new(Quantiles::tabulate);
@@ -165,7 +163,7 @@ impl Quantiles {
     fn tabulate() -> Quantiles {
         let mut edges = [0.0; Self::STEPS + 1];
         for (i, edge) in edges.iter_mut().enumerate() {
-            // The outermost edges stand inside their tails, not at infinity.
+            // The outermost edges lie inside their tails, not at infinity.
             let p = (i as f64).clamp(0.1, Self::STEPS as f64 - 0.1) / Self::STEPS as f64;
             *edge = normal_quantile(p);
         }
@@ -186,8 +184,8 @@ impl Quantiles {
     }
 }
 
-/// The standard normal's quantile function, by bisection of its distribution function through
-/// `libm::erfc`: slow, exact to double precision, the same on every machine.
+/// The standard normal's quantile function, by bisection of its distribution function (`libm::erfc`):
+/// slow, exact to double precision, the same on every machine.
 fn normal_quantile(p: f64) -> f64 {
     let (mut low, mut high) = (-6.0f64, 6.0f64);
     for _ in 0..56 {
@@ -205,8 +203,8 @@ fn normal_quantile(p: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// How far a mean of `n` draws of standard deviation `sd` may stand from its expectation: five
-    /// standard errors, passed by chance once in 1.7 million.
+    /// How far a mean of `n` draws of standard deviation `sd` may lie from its expectation: five
+    /// standard errors, which chance exceeds once in 1.7 million.
     fn five_standard_errors(sd: f64, n: usize) -> f64 {
         5.0 * sd / (n as f64).sqrt()
     }
@@ -225,8 +223,8 @@ mod tests {
         }
         let n_f = n as f64;
         assert!((sum / n_f).abs() < five_standard_errors(1.0, n));
-        // Var(z^2) = 2 and Var(z^4) = 96; ending the tails at 3.7 takes at most 0.05 of the fourth
-        // moment: the integral of z^4 beyond, twice, less what the outermost steps hold instead.
+        // Var(z^2) = 2 and Var(z^4) = 96. Ending the tails at 3.7 takes at most 0.05 off the fourth
+        // moment: twice the integral of z^4 beyond, less what the outermost steps hold instead.
         assert!((squares / n_f - 1.0).abs() < five_standard_errors(2f64.sqrt(), n));
         assert!((fourth / n_f - 3.0).abs() < five_standard_errors(96f64.sqrt(), n) + 0.05);
         assert!((product / n_f).abs() < five_standard_errors(1.0, n));
@@ -242,8 +240,8 @@ mod tests {
             let variance =
                 draws.iter().map(|d| (d - average).powi(2)).sum::<f64>() / (n - 1) as f64;
             assert!((average - mean).abs() < five_standard_errors(mean.sqrt(), n), "{mean}");
-            // Var of the sample variance of a Poisson: (mean + 2 mean^2) / n; rounding a normal to
-            // whole numbers adds 1/12.
+            // The sample variance of a Poisson has variance (mean + 2 mean^2) / n. Rounding a normal to
+            // integers adds 1/12.
             let sd = (mean + 2.0 * mean * mean).sqrt();
             assert!(
                 (variance - mean).abs() < five_standard_errors(sd, n) + 1.0 / 12.0,
@@ -257,7 +255,7 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for seed in 0..3 {
             for subject in 0..200 {
-                for purpose in [Purpose::Character, Purpose::Signals, Purpose::Jobs] {
+                for purpose in [Purpose::Attributes, Purpose::Signals, Purpose::Jobs] {
                     let mut stream = RandomStream::new(seed, subject, purpose);
                     for _ in 0..20 {
                         assert!(seen.insert(stream.bits()), "a draw was seen twice");

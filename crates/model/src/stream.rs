@@ -1,10 +1,9 @@
-//! The stream: what is due of a share of the fleet, in order. A run sends it, `verify` regenerates it, a
-//! preview draws it.
+//! The stream: the records of a share of the fleet, in the order in which they are due. A run sends it,
+//! `verify` regenerates it, a preview draws it.
 //!
-//! Machines are announced first. Then rounds follow one another: in each round every machine has one
-//! reading, and each reading has the same [`Slots`]. A slot may stay silent: the machine is down, or
-//! has nothing to say. Behind the end come the records that close the run's windows, where it closes
-//! them.
+//! Machines are announced first. Then come the rounds. In each round every machine has one reading, and
+//! every reading has the same [`Slots`]. A slot may be silent: the machine is down, or nothing is queued
+//! for it. After the end come the records that close the run's windows, if it closes them.
 //!
 //! ```
 //! use fleetstorm_model::fleet::Share;
@@ -33,7 +32,7 @@ pub use crate::generator::KeyedRecord;
 
 use crate::generator::Reading;
 
-/// What is due of one share of a run's fleet, in order.
+/// The records of one share of a run's fleet, in the order in which they are due.
 #[derive(Debug)]
 pub struct Stream {
     generator: Generator,
@@ -44,28 +43,28 @@ pub struct Stream {
     reading: Option<Reading>,
     /// The next slot of that reading.
     slot: usize,
-    /// The announcement that follows that reading.
-    again: Option<Announcement>,
-    /// The reading after that one.
+    /// The announcement after that reading.
+    reannouncement: Option<Announcement>,
+    /// The round and machine of the next reading.
     round: u64,
     at: usize,
     end_slot: u64,
     end_ns: u64,
     end: Option<End>,
-    /// What closes the run's windows after its end; none where nothing does.
+    /// None if the run doesn't close its windows.
     close: Option<Box<Close>>,
 }
 
-/// What of a share closes the run's windows.
+/// The records of a share that close the run's windows.
 #[derive(Debug)]
 struct Close {
     timestamp_ms: i64,
-    /// The keys, with the places of their machines.
+    /// Their keys, each with the place of its machine.
     closers: Vec<(usize, Closer)>,
-    /// Their records, in order; empty before the end.
+    /// The records, in order; empty before the end.
     closings: Vec<Closing>,
     next: usize,
-    /// The reading that the last of them is of.
+    /// The reading of the record that came last.
     reading: Option<Reading>,
 }
 
@@ -76,8 +75,8 @@ pub enum Step {
     Announcement(Announcement),
     /// A slot of a reading is due.
     Slot(Slot),
-    /// The run has ended, and a record closes windows. It belongs to no slot and is not paced, and comes
-    /// when all parts of the run have ended.
+    /// A record closes windows, after the run's end. It belongs to no slot and is not paced. Send it
+    /// when all shards and threads have ended.
     Closing(Closing),
 }
 
@@ -107,16 +106,16 @@ pub struct Slot {
     pub due_ns: Option<u64>,
     /// The timestamp of its record, in milliseconds since the epoch.
     pub timestamp_ms: i64,
-    /// The instant of its reading, in milliseconds since the epoch: the timestamp of its first slot.
+    /// The instant of its reading, in milliseconds since the epoch: the timestamp of the first slot.
     pub reading_ms: i64,
 }
 
 /// What ended a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Its slots are over, or it has none.
+    /// It reached its last slot, or has none.
     Slots,
-    /// Its time is over.
+    /// It reached the end of its time.
     Time,
 }
 
@@ -126,13 +125,13 @@ impl Stream {
         Stream::from_generator(manifest, Generator::new(manifest, share))
     }
 
-    /// The stream for a reader of the topics in `wanted` alone. It fills no slot that carries none of
-    /// them. Its steps and those topics' records are the same.
+    /// The stream for a reader of the `wanted` topics only, who must fill no slot of another topic. The
+    /// steps and those topics' records are the same.
     pub fn of_topics(manifest: &Manifest, share: Share, wanted: TopicSet) -> Stream {
         Stream::from_generator(manifest, Generator::of_topics(manifest, share, wanted))
     }
 
-    /// The stream for a reader of incidents alone, by [`Stream::next_incident`], whether their topic is
+    /// The stream for a reader of incidents only, by [`Stream::next_incident`], whether their topic is
     /// selected or not.
     pub fn of_incidents(manifest: &Manifest, share: Share) -> Stream {
         let stream = Stream::from_generator(manifest, Generator::of_incidents(manifest, share));
@@ -151,7 +150,7 @@ impl Stream {
             opening_end: if announces { generator.machines() } else { 0 },
             reading: None,
             slot: generator.slots().len(),
-            again: None,
+            reannouncement: None,
             round: 0,
             at: 0,
             end_slot: manifest.end_slot().unwrap_or(u64::MAX),
@@ -161,12 +160,12 @@ impl Stream {
         }
     }
 
-    /// The stream without the end that its manifest gives it, and what comes after that.
+    /// The stream without the end in its manifest, and without the records after it.
     pub fn without_end(self) -> Stream {
         Stream { end_slot: u64::MAX, end_ns: u64::MAX, close: None, ..self }
     }
 
-    /// What is due next; none when all is over.
+    /// What is due next; none when nothing is left.
     // Not an `Iterator`, since a step is filled through the stream itself.
     #[expect(clippy::should_implement_trait)]
     #[inline(always)]
@@ -175,19 +174,19 @@ impl Stream {
         if step.is_none() { self.next_closing() } else { step }
     }
 
-    /// What is due next up to the end of the run; none from there on, where [`Stream::next`] goes on with
-    /// what closes windows.
+    /// What is due next before the end of the run; none after it. Then [`Stream::next`] yields the
+    /// records that close windows.
     #[inline(always)]
     pub fn next_until_end(&mut self) -> Option<Step> {
         if self.slot >= self.generator.slots().len()
-            && let Some(announcement) = self.between()
+            && let Some(announcement) = self.next_reading()
         {
             return Some(Step::Announcement(announcement));
         }
         self.next_slot()
     }
 
-    /// The next of the announcements with which the stream begins; none when all were made.
+    /// The next of the announcements at the start of the stream; none when all have come.
     pub fn next_opening(&mut self) -> Option<Announcement> {
         if self.opening >= self.opening_end {
             return None;
@@ -197,23 +196,23 @@ impl Stream {
         Some(Announcement { at, timestamp_ms: self.generator.start_ms() })
     }
 
-    /// Lets [`Stream::next`] yield the slot again that it yielded last.
+    /// Takes back the slot that [`Stream::next`] yielded last: it yields the slot again.
     pub fn unread(&mut self, slot: &Slot) {
         self.slot = slot.index;
     }
 
-    /// Whether every step of the reading was yielded that came last, or none has come yet.
+    /// Whether every step of the last reading has been yielded, or no reading has come yet.
     #[inline]
     pub fn is_between_readings(&self) -> bool {
-        self.slot >= self.generator.slots().len() && self.again.is_none()
+        self.slot >= self.generator.slots().len() && self.reannouncement.is_none()
     }
 
-    /// What ended the stream; none before its end. What closes windows comes after it.
+    /// What ended the stream; none before its end. Records that close windows come after it.
     pub fn end(&self) -> Option<End> {
         self.end
     }
 
-    /// Fills the slot that came last and hands its record to `take`: none where the slot is silent.
+    /// Fills the slot that came last and passes its record to `take`: none if the slot is silent.
     #[inline]
     pub fn fill<T>(&mut self, slot: &Slot, take: impl FnOnce(Option<KeyedRecord<'_>>) -> T) -> T {
         match &self.reading {
@@ -222,11 +221,11 @@ impl Stream {
         }
     }
 
-    /// [`Stream::fill`], where `take` says whether it took the record: a state change that it did not
+    /// [`Stream::fill`], but `take` returns whether it took the record. A state change that it did not
     /// take waits for the machine's next event slot.
     ///
     /// # Errors
-    /// Those of `take`, which did not take the record.
+    /// Those of `take`; the record was not taken.
     #[inline]
     pub fn offer<E>(
         &mut self,
@@ -239,7 +238,7 @@ impl Stream {
         }
     }
 
-    /// Makes the record of an announcement and hands it to `take`.
+    /// Makes the record of an announcement and passes it to `take`.
     pub fn announce<T>(
         &self,
         announcement: &Announcement,
@@ -248,8 +247,8 @@ impl Stream {
         self.generator.announce(announcement.at, announcement.timestamp_ms, take)
     }
 
-    /// Makes the record that closes windows and came last, and hands it to `take`; none where no such
-    /// record came.
+    /// Makes the record of the closing step that came last, and passes it to `take`: none if it carries
+    /// a reading but no closing step came.
     pub fn close<T>(
         &self,
         closing: &Closing,
@@ -259,7 +258,7 @@ impl Stream {
         self.generator.close(closing, reading, take)
     }
 
-    /// Makes the record of a step and hands it to `take`: none where its slot is silent.
+    /// Makes the record of a step and passes it to `take`: none if its slot is silent.
     pub fn record<T>(&mut self, step: &Step, take: impl FnOnce(Option<KeyedRecord<'_>>) -> T) -> T {
         match step {
             Step::Announcement(announcement) => {
@@ -270,8 +269,8 @@ impl Stream {
         }
     }
 
-    /// Takes the incident's change that waits longest on the machine at a place in the share, and hands
-    /// it to `take` with its kind; `None` if none waits.
+    /// Takes the oldest change of an incident that the machine at a place in the share has queued, and
+    /// passes it to `take` with its kind; `None` if none is queued.
     pub fn next_incident<T>(
         &mut self,
         at: usize,
@@ -300,12 +299,12 @@ impl Stream {
         self.generator.schedule()
     }
 
-    /// The state changes that wait on the machine at a place in the share, the oldest first.
-    pub fn waiting(&self, at: usize) -> impl Iterator<Item = &Event> {
-        self.generator.waiting(at)
+    /// The state changes that the machine at a place in the share has queued, the oldest first.
+    pub fn queued_events(&self, at: usize) -> impl Iterator<Item = &Event> {
+        self.generator.queued_events(at)
     }
 
-    // In its caller, a step never becomes memory.
+    // Inlined, so that a step stays in registers.
     #[inline(always)]
     fn next_slot(&mut self) -> Option<Step> {
         let reading = self.reading.as_ref()?;
@@ -334,9 +333,9 @@ impl Stream {
         }))
     }
 
-    /// What follows the last slot of a reading: an announcement, or the next reading.
-    fn between(&mut self) -> Option<Announcement> {
-        if let Some(announcement) = self.again.take().or_else(|| self.next_opening()) {
+    /// Takes the next reading, unless an announcement comes first.
+    fn next_reading(&mut self) -> Option<Announcement> {
+        if let Some(announcement) = self.reannouncement.take().or_else(|| self.next_opening()) {
             return Some(announcement);
         }
         if self.generator.machines() == 0 || self.generator.slots().is_empty() {
@@ -344,8 +343,8 @@ impl Stream {
             return None;
         }
         let (round, at) = (self.round, self.at);
-        // What closes windows is of the reading that comes next, so that none may be taken whose slots
-        // are after the end: how many that were would depend on the share.
+        // Records that close windows carry the machine's next reading. So no reading may be taken whose
+        // slots are all after the end: how many would be taken depends on the share.
         if self.close.is_some()
             && let Some(end) = self.end_before(round, at)
         {
@@ -354,9 +353,9 @@ impl Stream {
         }
         self.reading = Some(self.generator.read(round, at));
         self.slot = 0;
-        self.again = self
+        self.reannouncement = self
             .generator
-            .announced_again(round, at)
+            .reannounced_at(round, at)
             .map(|timestamp_ms| Announcement { at, timestamp_ms });
         self.at += 1;
         if self.at == self.generator.machines() {
@@ -375,7 +374,7 @@ impl Stream {
         due_ns.is_some_and(|due| due >= self.end_ns).then_some(End::Time)
     }
 
-    /// The next record that closes windows, and takes the reading that it is of.
+    /// The next record that closes windows. Takes the reading that it carries.
     #[cold]
     #[inline(never)]
     fn next_closing(&mut self) -> Option<Step> {
@@ -383,7 +382,7 @@ impl Stream {
         let Stream { generator, close, round, at, .. } = self;
         let close = close.as_deref_mut()?;
         if close.closings.is_empty() {
-            // Machines before the next to read have had that round's reading.
+            // Machines before `at` have had the reading of `round`.
             let next = |place: usize| *round + u64::from(place < *at);
             let closing = |(place, closer): &(usize, Closer)| {
                 generator.closing(*place, closer, next(*place), close.timestamp_ms)

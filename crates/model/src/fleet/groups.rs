@@ -7,27 +7,26 @@ use crate::random::{Purpose, RandomStream};
 
 /// The most machines that a dependency group holds.
 pub const MAX_GROUP: u32 = 16;
-/// Fleets of this many machines on have a multiple of [`EVEN`] groups, so that as many threads or
-/// shards have the same to do; smaller fleets keep their groups large instead.
+/// The number of groups is a multiple of [`EVEN`] in fleets of at least this many machines, so that 2, 4
+/// or 8 threads or shards have equal work. Smaller fleets have larger groups instead.
 const LARGE: u32 = 64;
 const EVEN: u32 = 8;
 
-/// The division of a fleet into dependency groups of consecutive machines, whose sizes differ by
-/// one at most.
+/// The division of a fleet into dependency groups of consecutive machines. Their sizes differ by one at
+/// most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Groups {
     machines: u32,
     count: u32,
 }
 
-/// Part `index` of `count`: a process's share of the fleet, or a thread's share of a process's.
-/// Shards and threads compose: thread t of T in shard s of S holds the groups g with
-/// g % S = s and (g / S) % T = t.
+/// A process's share of the fleet, or a thread's share of a process's. Shards and threads compose:
+/// thread t of T in shard s of S holds the groups g with g % S = s and (g / S) % T = t.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// Which shard, from 0, and of how many.
+    /// The index of the shard, from 0, and the number of shards.
     pub shard: (u32, u32),
-    /// Which thread of the shard, from 0, and of how many.
+    /// The index of the thread in the shard, from 0, and the number of threads.
     pub thread: (u32, u32),
 }
 
@@ -55,20 +54,20 @@ impl Groups {
         self.count
     }
 
-    /// Whether there are none, as in a fleet without machines.
+    /// Whether there is no group: the fleet has no machines.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// The machines of group `group`.
     pub fn members(&self, group: u32) -> Range<u32> {
-        // The larger groups come first, so that dealing them in turn gives even hands.
+        // The larger groups come first, so that dealing them out in turn gives even shares.
         let (size, larger) = (self.machines / self.count, self.machines % self.count);
         let edge = |g: u32| g * size + g.min(larger);
         edge(group)..edge(group + 1)
     }
 
-    /// The group of machine `index`, which must be of the fleet.
+    /// The group of machine `index`, which must be below the number of machines.
     pub fn of(&self, index: u32) -> u32 {
         let (size, larger) = (self.machines / self.count, self.machines % self.count);
         let in_larger = larger * (size + 1);
@@ -80,9 +79,9 @@ impl Groups {
         (0..self.count).filter(move |&g| share.holds(g)).flat_map(move |g| self.members(g))
     }
 
-    /// Whom each member of `group` depends on, as positions inside the group: the first on
-    /// nobody, every other on one earlier member and, one in four, on a second. So dependencies
-    /// form no circle, and a failure can run down several levels.
+    /// The dependencies of each member of `group`, as positions inside the group. The first has none.
+    /// Every other depends on one earlier member, and one in four on a second. So dependencies form no
+    /// cycle, and a failure can cascade over several levels.
     pub fn dependencies(&self, seed: u64, group: u32) -> Vec<[Option<u8>; 2]> {
         let mut stream = RandomStream::new(seed, u64::from(group), Purpose::Dependencies);
         let members = self.members(group);
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_cover_the_fleet_once_and_are_of_even_size() {
+    fn groups_cover_the_fleet_once_and_have_even_sizes() {
         for machines in [1, 2, 15, 16, 17, 100, 1000, 1003] {
             let groups = Groups::new(machines);
             let all: Vec<u32> = groups.machines(Share::WHOLE).collect();
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_of_the_default_fleet_have_the_same_to_do() {
+    fn threads_of_the_default_fleet_have_equal_work() {
         let groups = Groups::new(100);
         for threads in [2, 4, 8] {
             let share = |t| Share { shard: (0, 1), thread: (t, threads) };

@@ -3,12 +3,12 @@
 use std::fmt;
 
 const PREFIX: &[u8; 8] = b"machine-";
-/// The least number of digits in a name; larger fleets have as many as their last index needs.
+/// The minimum number of digits in a name. Larger fleets have as many as their last index needs.
 const MIN_DIGITS: usize = 6;
 const MAX_LEN: usize = 18;
 
-/// A machine's name, `machine-000042`: ASCII, of one width over the fleet, so that it sorts by
-/// index. Held inline, without an allocation.
+/// A machine's name, `machine-000042`: ASCII, and of the same width in the whole fleet, so that names
+/// sort by index. Stored inline, without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MachineId {
     len: u8,
@@ -38,7 +38,7 @@ impl MachineId {
     /// The name as text.
     #[inline]
     pub fn as_str(&self) -> &str {
-        // ASCII by construction; the empty name can't occur and costs less than a panic.
+        // ASCII by construction: the default can't occur, and costs less than a panic.
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
@@ -48,8 +48,8 @@ impl MachineId {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// The index of the machine that a key names: its own name, or one derived from it. `None` if the key
-    /// is no such name.
+    /// The index of the machine in a key: the machine's name, or a job's or incident's that contains it.
+    /// `None` if the key is no such name.
     pub fn index_in(key: &[u8]) -> Option<u32> {
         let text = std::str::from_utf8(key).ok()?;
         let mut parts = text.split('-');
@@ -68,14 +68,14 @@ impl MachineId {
         if plain && parts.next().is_none() { digits.parse().ok() } else { None }
     }
 
-    /// The digits alone, which names derived from this one (a job's) carry.
+    /// The digits alone, which the names of its jobs and incidents contain.
     pub fn number(&self) -> &[u8] {
         &self.as_bytes()[PREFIX.len()..]
     }
 }
 
-/// The names of many machines of one fleet, one after the other in a single text: they are of one
-/// width, and a part of a text needn't be checked again.
+/// The names of many machines of one fleet, concatenated. They have the same width, and a slice of a
+/// `str` needs no UTF-8 check.
 #[derive(Debug, Clone)]
 pub struct MachineIds {
     text: Box<str>,
@@ -96,7 +96,7 @@ impl MachineIds {
         MachineIds { width: text.len() / count.max(1), text: text.into_boxed_str() }
     }
 
-    /// The name at place `at`, which must be below their number.
+    /// The name at place `at`, which must be below the number of names.
     #[inline]
     pub fn get(&self, at: usize) -> &str {
         &self.text[at * self.width..(at + 1) * self.width]
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_where_they_were_put() {
+    fn names_keep_their_places() {
         let indices = [7, 1_234_567, 0];
         let ids = MachineIds::new(indices.iter().map(|&index| MachineId::new(index, 7)));
         for (at, index) in indices.into_iter().enumerate() {

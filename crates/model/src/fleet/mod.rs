@@ -1,6 +1,6 @@
-//! The fleet: which machines there are, what each is like, whom it depends on and when in a round
-//! it reads. All of it is a pure function of the configuration and the seed, computed a machine at
-//! a time, so that a fleet of a million needs no table of a million.
+//! The fleet: its machines, their attributes and dependencies, and when in a round each reads. All of it
+//! is a pure function of the configuration and the seed. Each machine is computed on demand, so a fleet
+//! of a million needs no table of a million.
 
 pub mod groups;
 pub mod identity;
@@ -48,7 +48,7 @@ pub struct Machine {
     pub cores: u32,
     /// Memory, in GB.
     pub memory_gb: u32,
-    /// How long before the run's start it was provisioned, in milliseconds: up to two years.
+    /// The time from its creation to the run's start, in milliseconds: up to two years.
     pub age_ms: i64,
 }
 
@@ -84,7 +84,7 @@ impl Fleet {
         self.machines == 0
     }
 
-    /// The seed that every stream of the fleet starts from.
+    /// The seed of all random streams.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -109,9 +109,9 @@ impl Fleet {
         &self.time_zones
     }
 
-    /// How much of the fleet is in each region; the parts add up to 1.
+    /// The fraction of the fleet in each region; the fractions add up to 1.
     pub fn region_shares(&self) -> Vec<f64> {
-        // Zones are dealt out before regions: so many machines in a row are of one region.
+        // The zone changes with every machine, the region after as many machines as there are zones.
         let (zones, regions) = (self.zones.len() as u64, self.regions.len() as u64);
         let cycle = zones * regions;
         let (cycles, rest) = (u64::from(self.machines) / cycle, u64::from(self.machines) % cycle);
@@ -130,14 +130,14 @@ impl Fleet {
 
     /// Machine `index`, which must be below [`Fleet::len`].
     pub fn machine(&self, index: u32) -> Machine {
-        let mut stream = RandomStream::new(self.seed, u64::from(index), Purpose::Character);
+        let mut stream = RandomStream::new(self.seed, u64::from(index), Purpose::Attributes);
         let type_index = profile::draw(&self.types, &mut stream);
         let cores = self.types[usize::from(type_index)].cores(self.cores_range, &mut stream);
-        // Cloud families come with 2, 4 or 8 GB a core.
+        // Cloud instance families have 2, 4 or 8 GB per core.
         let memory_gb = cores << (1 + stream.below(3));
         let two_years_ms = 2 * 365 * 86_400_000;
         let zone = index as usize % self.zones.len();
-        // Dealt like cards, a zone at a time, so that even a small fleet covers every place.
+        // Zones and regions in turn, so that even a small fleet covers each.
         let region = (index as usize / self.zones.len()) % self.regions.len();
         Machine {
             index,

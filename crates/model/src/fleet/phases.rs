@@ -2,14 +2,14 @@
 
 use crate::random::{Purpose, RandomStream};
 
-/// A seeded permutation of the fleet: machine i reads at position p(i), that is at phase
-/// (p(i) + 1/2) / N of each round. Evenly spaced, so that no second has more readings than
-/// another, and shuffled, so that neighbours in the fleet are not neighbours in time.
+/// A seeded permutation of the fleet: machine i reads at position p(i), which is phase (p(i) + 1/2) / N
+/// of each round. Evenly spaced, so that readings come at a steady rate. Shuffled, so that neighbours in
+/// the fleet are not neighbours in time.
 #[derive(Debug, Clone)]
 pub struct Phases(Vec<u32>);
 
 impl Phases {
-    /// The permutation of `machines` machines under `seed` (Fisher and Yates's shuffle).
+    /// The permutation of so many machines under `seed` (Fisher-Yates shuffle).
     pub fn new(seed: u64, machines: u32) -> Phases {
         let mut order: Vec<u32> = (0..machines).collect();
         let mut stream = RandomStream::new(seed, 0, Purpose::Phase);

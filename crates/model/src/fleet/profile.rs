@@ -1,14 +1,14 @@
-//! What each machine type is like.
+//! Machine types and their profiles.
 
 use crate::random::RandomStream;
 
-/// The character that machines of one type share. Levels are relative to the fleet's mean, so
-/// that `base_cpu_load` and `base_memory_load` stay the fleet's own averages.
+/// The attributes that machines of one type share. Levels are relative to the fleet's mean, so that
+/// `base_cpu_load` and `base_memory_load` are the fleet's averages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TypeProfile {
     /// The type's name, as configured.
     pub name: String,
-    /// Its part of the fleet, in (0, 1]; the parts add up to 1.
+    /// Its share of the fleet, in (0, 1]; the shares add up to 1.
     pub share: f64,
     /// Processor load relative to the fleet's mean.
     pub cpu: f64,
@@ -18,27 +18,30 @@ pub struct TypeProfile {
     pub network: f64,
     /// The disk level after a cleaning, in percent.
     pub disk_floor: f64,
-    /// The part of the configured core range, on a logarithmic scale from 0 to 1.
+    /// Its part of the configured core range, on a logarithmic scale from 0 to 1.
     cores: (f64, f64),
 }
 
-/// Weight in the mix, mean cpu, memory, network and disk percent, and part of the core range.
+/// A built-in machine type.
 struct Known {
     name: &'static str,
+    /// Its weight in the mix.
     weight: f64,
+    /// Mean cpu, memory, network and disk, in percent.
     means: [f64; 4],
+    /// Its part of the core range.
     cores: (f64, f64),
 }
 
-/// Means and mix as the package behind the seed ships them; over the default range of 4 to 64
-/// cores the parts come out at its 8-32, 4-8 and 32-64.
+/// Means and mix are those of the Python package superstore. Over the default range of 4 to 64 cores,
+/// the parts are its 8-32, 4-8 and 32-64.
 const KNOWN: [Known; 3] = [
     Known { name: "core", weight: 0.2, means: [35.0, 45.0, 50.0, 40.0], cores: (0.25, 0.75) },
     Known { name: "edge", weight: 0.5, means: [20.0, 40.0, 60.0, 55.0], cores: (0.0, 0.25) },
     Known { name: "worker", weight: 0.3, means: [70.0, 75.0, 70.0, 65.0], cores: (0.75, 1.0) },
 ];
 
-/// A type with a name of the user's own: average in every way.
+/// A type with a name of the user's own: average throughout.
 const UNKNOWN: Known =
     Known { name: "", weight: 1.0 / 3.0, means: [38.0, 51.5, 61.0, 55.0], cores: (0.0, 1.0) };
 
@@ -67,7 +70,7 @@ pub fn profiles(names: &[String]) -> Vec<TypeProfile> {
         .collect()
 }
 
-/// Draws a type, each with its share.
+/// Draws a type; the probability of each is its share.
 pub fn draw(profiles: &[TypeProfile], stream: &mut RandomStream) -> u8 {
     let draw = stream.uniform();
     let mut sum = 0.0;
@@ -81,7 +84,7 @@ pub fn draw(profiles: &[TypeProfile], stream: &mut RandomStream) -> u8 {
 }
 
 impl TypeProfile {
-    /// Draws a core count from the type's part of `range`: an even number where the range has one.
+    /// Draws a core count from the type's part of `range`: an even number if the range has one.
     pub fn cores(&self, range: (u32, u32), stream: &mut RandomStream) -> u32 {
         let (low, high) = (f64::from(range.0), f64::from(range.1));
         let at = |part: f64| low * libm::pow(high / low, part);

@@ -1,12 +1,11 @@
-//! Where the regions of the large clouds lie: their time zones.
+//! The time zones of the regions of AWS, Google Cloud and Azure.
 
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 
-/// The time zone of `region`: the one that `given` names for it, else that of the AWS, Google Cloud
-/// or Azure region of this name, else that which the name itself is (`Europe/Paris`). None for a
-/// name that is none of these.
+/// The time zone of `region`: the one that `given` names for it; else that of the AWS, Google Cloud or
+/// Azure region of this name; else the time zone of this name (`Europe/Paris`); else none.
 pub fn of_region(region: &str, given: &BTreeMap<String, String>) -> Option<Tz> {
     let named = |name: &str| name.parse().ok();
     if let Some(name) = given.get(region) {
@@ -16,7 +15,7 @@ pub fn of_region(region: &str, given: &BTreeMap<String, String>) -> Option<Tz> {
     built_in.map_or_else(|| named(region), |(zone, _)| Some(*zone))
 }
 
-/// Regions by time zone, as the providers' documentation of their locations has them.
+/// Regions by time zone, from the locations in the providers' documentation.
 const KNOWN: &[(Tz, &[&str])] = &[
     (
         Tz::America__New_York,

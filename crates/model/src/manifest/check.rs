@@ -9,7 +9,7 @@ use crate::fleet::Fleet;
 use crate::record::{Topic, TopicSet};
 use crate::schedule::profile::ProfileError;
 use crate::schedule::{Pace, Time};
-use crate::simulation::trouble::Hazards;
+use crate::simulation::machine_incidents::IncidentRules;
 
 use super::{Manifest, TopicEntry};
 
@@ -189,14 +189,14 @@ impl Manifest {
         let topics: TopicSet = self.topic_set();
         let config = &self.config;
         let fleet = Fleet::new(config, self.seed);
-        let Some(hazards) = Hazards::new(config, &fleet, self.schedule().spacing_ms()) else {
+        let Some(rules) = IncidentRules::new(config, &fleet, self.schedule().spacing_ms()) else {
             return Ok(());
         };
         let asked = |topic, events: f64| if topics.contains(topic) { events } else { 0.0 };
-        let incidents = hazards.incident_rate();
+        let incidents = rules.incident_rate();
         let events = asked(Topic::Incidents, 2.0 * incidents)
             + asked(Topic::Jobs, 3.0 * config.jobs.arrival_probability)
-            + asked(Topic::Status, hazards.status_rate());
+            + asked(Topic::Status, rules.status_rate());
         if events > MOST_EVENTS {
             return Err(Infeasible::Events { events });
         }

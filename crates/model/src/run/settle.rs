@@ -7,7 +7,7 @@ use crate::fleet::Fleet;
 use crate::manifest::Manifest;
 use crate::schedule::{Pace, Slots, Time};
 use crate::simulation::jobs;
-use crate::simulation::temporal::Curve;
+use crate::simulation::temporal_curve::TemporalCurve;
 
 use super::error::RunError;
 
@@ -38,14 +38,14 @@ pub(super) fn jobs(manifest: &mut Manifest, start_ms: i64) -> Result<(), RunErro
     // Where load follows the clock, jobs do: fewer readings bring one, and each more likely.
     let fleet = Fleet::new(&manifest.config, manifest.seed);
     let end_ms = start_ms.saturating_add(manifest.span_ms(length));
-    let mut course = Curve::new(&manifest.config, &fleet);
+    let mut course = TemporalCurve::new(&manifest.config, &fleet);
     let curve = course.as_mut().map_or(1.0, |c| c.mean(start_ms, end_ms));
     let readings = rounds * f64::from(manifest.config.n_machines) * curve;
     // Jobs that run at the start have their records too.
     let spacing_ms = manifest.schedule().spacing_ms();
-    let begun = jobs::under_way(|readings| {
+    let begun = jobs::mean_in_progress(|readings| {
         let before = start_ms.saturating_sub((readings as f64 * spacing_ms) as i64);
-        course.as_mut().map_or(1.0, |c| c.of_fleet(before))
+        course.as_mut().map_or(1.0, |c| c.fleet_factor(before))
     }) * f64::from(manifest.config.n_machines);
     let most = readings * MOST_ARRIVALS;
     if n_jobs as f64 > most {

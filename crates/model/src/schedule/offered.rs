@@ -3,7 +3,7 @@
 use super::course::{After, Course, Line};
 use super::{Grid, Time};
 use crate::config::units::Rate;
-use crate::simulation::temporal::Curve;
+use crate::simulation::temporal_curve::TemporalCurve;
 
 /// Between two looks at the curve, in milliseconds: in five minutes a cosine of a day bends by less
 /// than a ten-thousandth.
@@ -16,9 +16,15 @@ const STEPS: i64 = 52 * 7 * 86_400_000 / STEP_MS;
 ///
 /// In live time the rate follows the clock. In simulated time it follows the timestamps, so that the
 /// clock of `grid` runs fast at the peak and slowly at night.
-pub fn course(peak: Rate, curve: &mut Curve, start_ms: i64, time: Time, grid: Grid) -> Course {
+pub fn course(
+    peak: Rate,
+    curve: &mut TemporalCurve,
+    start_ms: i64,
+    time: Time,
+    grid: Grid,
+) -> Course {
     let mut rate =
-        |step: i64| peak.per_second() * curve.of_fleet(start_ms.saturating_add(step * STEP_MS));
+        |step: i64| peak.per_second() * curve.fleet_factor(start_ms.saturating_add(step * STEP_MS));
     let step_s = STEP_MS as f64 / 1000.0;
     let records = grid.natural_rate() * step_s;
     let mut from = rate(0);
@@ -50,7 +56,7 @@ mod tests {
     fn offered(time: Time, machines: u32) -> Course {
         let mut config = Config { regions: vec!["UTC".into()], ..Config::default() };
         config.temporal_patterns.enable_diurnal = true;
-        let mut curve = Curve::new(&config, &Fleet::new(&config, 1)).unwrap();
+        let mut curve = TemporalCurve::new(&config, &Fleet::new(&config, 1)).unwrap();
         let grid = Grid { machines, slots: 3, interval: Duration::from_secs(1) };
         course("1000".parse().unwrap(), &mut curve, MONDAY, time, grid)
     }

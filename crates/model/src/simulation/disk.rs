@@ -1,15 +1,15 @@
-//! Disk: fills slowly with what the machine writes, and is cleaned when it runs high.
+//! Disk: fills slowly with what the machine writes, and is cleaned when it is nearly full.
 
 use crate::fleet::TypeProfile;
 use crate::random::RandomStream;
 
-/// How much an average machine at full load writes in a reading, in percent of its disk.
+/// How much an average machine at full load writes per reading, in percent of its disk.
 const FILL_PERCENT: f64 = 0.02;
-/// The part of it that is written whatever the load: logs of an idle machine.
+/// The fraction of it that an idle machine writes: logs.
 const IDLE: f64 = 0.3;
 
-/// What a cleaning frees at least, in percent of the disk.
-const LEAST_CLEANED: f64 = 5.0;
+/// The least that a cleaning frees, in percent of the disk.
+const MIN_CLEANED: f64 = 5.0;
 
 /// The disk of one machine, in percent.
 #[derive(Debug, Clone)]
@@ -21,8 +21,8 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// The disk of a machine of type `profile`, somewhere between two cleanings: it fills evenly on
-    /// the whole, so that any level between is as likely.
+    /// The disk of a machine of type `profile`, somewhere between two cleanings. It fills at a steady
+    /// mean rate, so every level is equally likely.
     pub fn new(profile: &TypeProfile, stream: &mut RandomStream) -> Disk {
         let floor = (profile.disk_floor * stream.between(0.8, 1.2)).clamp(0.0, 60.0);
         let ceiling = stream.between(75.0, 90.0);
@@ -34,13 +34,13 @@ impl Disk {
         }
     }
 
-    /// Is cleaned; `growth` is what the data that is kept has grown by, as a factor.
+    /// Cleans the disk; `growth` is the factor by which the data that it keeps has grown.
     pub fn clean(&mut self, growth: f64) {
         let kept = f64::from(self.floor) * growth;
-        self.used = kept.min(f64::from(self.ceiling) - LEAST_CLEANED);
+        self.used = kept.min(f64::from(self.ceiling) - MIN_CLEANED);
     }
 
-    /// Moves on by one reading at a load between 0 and 1; returns the part in use, in percent.
+    /// Advances by one reading at a load between 0 and 1; returns how much is in use, in percent.
     #[inline]
     pub fn step(&mut self, load: f64, growth: f64) -> f64 {
         self.used += f64::from(self.fill) * (IDLE + (1.0 - IDLE) * load);

@@ -1,4 +1,5 @@
-//! State changes on their way to a slot: a queue a machine, in the order in which they happened.
+//! State changes that wait for an event slot: one queue per machine, in the order in which they
+//! happened.
 
 use slab::Slab;
 
@@ -6,7 +7,7 @@ use super::incidents::IncidentChange;
 use super::jobs::JobChange;
 use super::status::Health;
 
-/// A state change that a machine's next event slot carries.
+/// A state change, which an event slot of its machine carries.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Event {
     /// The machine's health changed.
@@ -32,10 +33,10 @@ pub struct EventQueue {
     tail: u32,
 }
 
-/// The events of all machines of a share, in one arena: a machine whose queue is empty, as most
-/// are at any time, costs eight bytes.
+/// The queued events of all machines of a share, in one arena. Most queues are empty at any time, and an
+/// empty queue costs eight bytes.
 #[derive(Debug, Default)]
-pub struct Events(Slab<(Event, u32)>);
+pub struct EventArena(Slab<(Event, u32)>);
 
 impl Default for EventQueue {
     fn default() -> EventQueue {
@@ -44,14 +45,14 @@ impl Default for EventQueue {
 }
 
 impl EventQueue {
-    /// Whether nothing waits.
+    /// Whether nothing is queued.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.head == NONE
     }
 }
 
-impl Events {
+impl EventArena {
     /// Appends `event` to `queue`.
     pub fn push(&mut self, queue: &mut EventQueue, event: Event) {
         let key = self.0.insert((event, NONE)) as u32;
@@ -62,7 +63,7 @@ impl Events {
         queue.tail = key;
     }
 
-    /// Puts `event` back to the front of `queue`, from where it was taken.
+    /// Puts `event` back at the front of `queue`, from which it was taken.
     pub fn put_back(&mut self, queue: &mut EventQueue, event: Event) {
         let key = self.0.insert((event, queue.head)) as u32;
         queue.head = key;
@@ -72,7 +73,7 @@ impl Events {
     }
 
     /// The events of `queue`, the oldest first.
-    pub fn waiting(&self, queue: &EventQueue) -> impl Iterator<Item = &Event> {
+    pub fn queued(&self, queue: &EventQueue) -> impl Iterator<Item = &Event> {
         let mut next = queue.head;
         std::iter::from_fn(move || {
             let (event, after) = self.0.get(next as usize)?;
@@ -100,26 +101,26 @@ mod tests {
     #[test]
     fn queues_keep_their_own_order_in_a_shared_arena() {
         let event = |n| Event::Status { health: Health::Healthy, last_heartbeat: n };
-        let mut events = Events::default();
+        let mut arena = EventArena::default();
         let (mut a, mut b) = (EventQueue::default(), EventQueue::default());
         for n in 0..100 {
-            events.push(&mut a, event(n));
-            events.push(&mut b, event(1000 + n));
+            arena.push(&mut a, event(n));
+            arena.push(&mut b, event(1000 + n));
             if n % 3 == 0 {
-                assert_eq!(events.pop(&mut a), Some(event(n / 3)));
+                assert_eq!(arena.pop(&mut a), Some(event(n / 3)));
             }
         }
         for n in 34..100 {
-            assert_eq!(events.pop(&mut a), Some(event(n)));
+            assert_eq!(arena.pop(&mut a), Some(event(n)));
         }
-        assert!(a.is_empty() && events.pop(&mut a).is_none());
-        let first = events.pop(&mut b).expect("a hundred wait");
-        events.put_back(&mut b, first);
-        assert!((0..100).map(|n| event(1000 + n)).eq(events.waiting(&b).copied()));
-        events.put_back(&mut a, event(7));
-        events.push(&mut a, event(8));
-        assert_eq!([events.pop(&mut a), events.pop(&mut a)], [Some(event(7)), Some(event(8))]);
-        assert!((0..100).all(|n| events.pop(&mut b) == Some(event(1000 + n))));
-        assert!(events.0.is_empty());
+        assert!(a.is_empty() && arena.pop(&mut a).is_none());
+        let first = arena.pop(&mut b).expect("a hundred are queued");
+        arena.put_back(&mut b, first);
+        assert!((0..100).map(|n| event(1000 + n)).eq(arena.queued(&b).copied()));
+        arena.put_back(&mut a, event(7));
+        arena.push(&mut a, event(8));
+        assert_eq!([arena.pop(&mut a), arena.pop(&mut a)], [Some(event(7)), Some(event(8))]);
+        assert!((0..100).all(|n| arena.pop(&mut b) == Some(event(1000 + n))));
+        assert!(arena.0.is_empty());
     }
 }

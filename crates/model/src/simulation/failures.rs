@@ -1,29 +1,29 @@
-//! Failures: a machine that works fails now and then, is down until it is repaired, and warms up
-//! again. Each machine draws its own, so that failures are not synchronised.
+//! Failures: now and then a machine fails, is down until it is repaired, and warms up again. Each
+//! machine draws its own, so that failures are not synchronised.
 
 use crate::config::Config;
 use crate::random::RandomStream;
 
 use super::effects::Effects;
+use super::event_writer::EventWriter;
 use super::incidents::{IncidentKind, IncidentRef, OpenIncident};
-use super::journal::Journal;
 
 /// Readings from the first sign of a failure until the machine is down.
-const FAILING: (u64, u64) = (1, 3);
-/// Readings that a repaired machine takes to be itself again.
-const RECOVERING: (u64, u64) = (3, 8);
+const FAILING_READINGS: (u64, u64) = (1, 3);
+/// Readings that a repaired machine takes to recover.
+const RECOVERING_READINGS: (u64, u64) = (3, 8);
 /// Sigma of the logarithm of repair times.
 const REPAIR_SIGMA: f64 = 0.6;
-/// The work that a machine takes on in its first reading after a repair.
+/// The fraction of its usual demand that a machine takes on in its first reading after a repair.
 const COLD: f64 = 0.3;
-/// What losing all that it depends on does to a machine.
-const LOST_REQUESTS: f64 = 0.5;
-const LOST_ERRORS: f64 = 0.25;
-const LOST_SLOWDOWN: f64 = 2.0;
-/// How much of an impact is left a reading after its cause has gone.
-const IMPACT_LEFT: f64 = 0.7;
-/// An impact above this degrades a machine; below, it has recovered.
-const DEGRADING: f64 = 0.1;
+/// What an outage of all its dependencies does to a machine.
+const IMPACT_LOST_REQUESTS: f64 = 0.5;
+const IMPACT_ERRORS: f64 = 0.25;
+const IMPACT_SLOWDOWN: f64 = 2.0;
+/// How much of an impact remains from one reading to the next, once its cause is gone.
+const IMPACT_DECAY: f64 = 0.7;
+/// An impact above this degrades a machine; below, the machine has recovered.
+const DEGRADING_IMPACT: f64 = 0.1;
 
 /// What the configuration says of failures.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub struct FailureRules {
     repair_readings: f64,
 }
 
-/// Where a machine stands.
+/// How far a machine's failure has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// It works.
@@ -43,7 +43,7 @@ pub enum Stage {
     Failing,
     /// It doesn't work.
     Down,
-    /// It works again, not yet as before.
+    /// It works again, but is still warming up.
     Recovering,
 }
 
@@ -52,22 +52,30 @@ pub enum Stage {
 pub struct Failures {
     stream: RandomStream,
     stage: Stage,
-    /// The reading at which the stage began, and that at which it ends.
+    /// The readings at which the stage began and ends.
     began: u64,
     until: u64,
-    repair: u64,
+    repair_readings: u64,
     incident: Option<OpenIncident>,
-    /// A failure on its way from a machine that this one depends on: when it arrives, its cause.
-    struck: Option<(u64, IncidentRef)>,
+    cascade: Option<PendingCascade>,
     /// How many machines it depends on, and how many of these are down.
     dependencies: u8,
-    lost: u8,
+    dependencies_down: u8,
+    /// How far outages of its dependencies affect it, from 0 to 1.
     impact: f64,
 }
 
-/// What a step changed that others must hear of.
+/// A failure that a dependency passes on.
+#[derive(Debug, Clone, Copy)]
+struct PendingCascade {
+    /// The reading at which it arrives.
+    at: u64,
+    cause: IncidentRef,
+}
+
+/// A change of a machine's stage that affects its dependents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum Transition {
     /// The machine went down, by this incident (its number on the machine).
     WentDown(u32),
     /// It came up again.
@@ -86,9 +94,9 @@ impl FailureRules {
         })
     }
 
-    /// The most failures a machine and reading on average, those by cascade included.
+    /// An upper bound on the mean failures per reading of a machine, cascades included.
     pub fn rate(&self) -> f64 {
-        // From first sign to full recovery, at the mean of the repair times' log-normal law.
+        // From first sign to full recovery, at the mean of the log-normal repair times.
         let spread = libm::exp(REPAIR_SIGMA * REPAIR_SIGMA / 2.0);
         let cycle = 2.0 + self.repair_readings * spread + 5.5;
         let mut rate = self.probability;
@@ -102,7 +110,7 @@ impl FailureRules {
 }
 
 impl Failures {
-    /// A working machine that depends on so many others, before its first reading.
+    /// A working machine with so many dependencies, before its first reading.
     pub fn new(rules: &FailureRules, dependencies: u8, mut stream: RandomStream) -> Failures {
         let until = stream.geometric(rules.probability);
         Failures {
@@ -110,66 +118,66 @@ impl Failures {
             stage: Stage::Up,
             began: 0,
             until,
-            repair: 0,
+            repair_readings: 0,
             incident: None,
-            struck: None,
+            cascade: None,
             dependencies,
-            lost: 0,
+            dependencies_down: 0,
             impact: 0.0,
         }
     }
 
-    /// Where the machine stands.
+    /// How far the machine's failure has got.
     pub fn stage(&self) -> Stage {
         self.stage
     }
 
-    /// Whether what it depends on fails it so far that it is degraded.
+    /// Whether outages of its dependencies degrade the machine.
     pub fn is_impacted(&self) -> bool {
-        self.impact > DEGRADING
+        self.impact > DEGRADING_IMPACT
     }
 
-    /// Moves on to `reading`, and adds what it means to `effects`; returns a turn of which others
-    /// must hear.
+    /// Advances to `reading`, and adds what failures do to `effects`; returns a transition that affects
+    /// the dependents.
     #[inline]
     pub fn step(
         &mut self,
         rules: &FailureRules,
         reading: u64,
-        journal: &mut Journal<'_>,
+        writer: &mut EventWriter<'_>,
         effects: &mut Effects,
-    ) -> Option<Turn> {
-        let due = self.stage == Stage::Up && self.struck.is_some_and(|(at, _)| reading >= at);
-        let turn =
-            if reading >= self.until || due { self.change(rules, reading, journal) } else { None };
-        self.act(reading, turn, effects);
-        turn
+    ) -> Option<Transition> {
+        let due = self.stage == Stage::Up && self.cascade.is_some_and(|c| reading >= c.at);
+        let transition =
+            if reading >= self.until || due { self.change(rules, reading, writer) } else { None };
+        self.apply(reading, transition, effects);
+        transition
     }
 
-    /// Takes that a machine which this one depends on went down at `reading`, by the incident `cause`.
-    /// With the cascade's probability this one will fail as well. `stream` is that machine's.
-    pub fn hear_of_loss(
+    /// A dependency went down at `reading`, by the incident `cause`. With the cascade's probability this
+    /// machine fails as well. `stream` is that of the dependency.
+    pub fn dependency_went_down(
         &mut self,
         rules: &FailureRules,
         reading: u64,
         cause: IncidentRef,
         stream: &mut RandomStream,
     ) {
-        self.lost += 1;
-        // Both draws are made in any case, so that one machine's state moves no other's draws.
+        self.dependencies_down += 1;
+        // Both draws are made in any case, so that one machine's state never shifts another's draws.
         let fails = stream.chance(rules.cascade_probability);
         let delay = draw(rules.cascade_delay, stream);
-        if fails && self.stage == Stage::Up && self.struck.is_none() {
-            self.struck = Some((reading + delay, cause));
+        if fails && self.stage == Stage::Up && self.cascade.is_none() {
+            self.cascade = Some(PendingCascade { at: reading + delay, cause });
         }
     }
 
-    /// Takes that a machine which this one depends on works again.
-    pub fn hear_of_return(&mut self) {
-        self.lost = self.lost.saturating_sub(1);
+    /// A dependency works again.
+    pub fn dependency_came_up(&mut self) {
+        self.dependencies_down = self.dependencies_down.saturating_sub(1);
     }
 
-    /// The machine's own stream, from which what it passes on is drawn.
+    /// The machine's own stream, from which its cascades to dependents are drawn.
     pub fn stream(&mut self) -> &mut RandomStream {
         &mut self.stream
     }
@@ -179,72 +187,73 @@ impl Failures {
         &mut self,
         rules: &FailureRules,
         reading: u64,
-        journal: &mut Journal<'_>,
-    ) -> Option<Turn> {
-        let (stage, lasts, turn) = match self.stage {
+        writer: &mut EventWriter<'_>,
+    ) -> Option<Transition> {
+        let (stage, lasts, transition) = match self.stage {
             Stage::Up => {
-                let lasts = draw(FAILING, &mut self.stream);
+                let lasts = draw(FAILING_READINGS, &mut self.stream);
                 let drawn = self.stream.log_normal(rules.repair_readings, REPAIR_SIGMA);
-                self.repair = drawn.round().max(1.0) as u64;
-                let struck = self.struck.take().filter(|(at, _)| reading >= *at);
-                let (kind, cause) = match struck {
-                    Some((_, cause)) => (IncidentKind::Cascade, Some(cause)),
+                self.repair_readings = drawn.round().max(1.0) as u64;
+                let cascade = self.cascade.take().filter(|cascade| reading >= cascade.at);
+                let (kind, cause) = match cascade {
+                    Some(cascade) => (IncidentKind::Cascade, Some(cascade.cause)),
                     None => (IncidentKind::Failure, None),
                 };
-                self.incident = Some(journal.begin(kind, cause, self.repair as f64));
+                self.incident =
+                    Some(writer.begin_incident(kind, cause, self.repair_readings as f64));
                 (Stage::Failing, lasts, None)
             }
             Stage::Failing => {
                 let number = self.incident.map_or(0, |incident| incident.number());
-                (Stage::Down, self.repair, Some(Turn::WentDown(number)))
+                (Stage::Down, self.repair_readings, Some(Transition::WentDown(number)))
             }
             Stage::Down => {
-                let lasts = draw(RECOVERING, &mut self.stream);
-                (Stage::Recovering, lasts, Some(Turn::CameUp))
+                let lasts = draw(RECOVERING_READINGS, &mut self.stream);
+                (Stage::Recovering, lasts, Some(Transition::CameUp))
             }
             Stage::Recovering => {
                 if let Some(incident) = self.incident.take() {
-                    journal.end(incident);
+                    writer.end_incident(incident);
                 }
-                // A failure that was on its way has found the machine failed already.
-                self.struck = None;
+                // A cascade that arrived meanwhile found the machine failed already.
+                self.cascade = None;
                 (Stage::Up, self.stream.geometric(rules.probability).saturating_add(1), None)
             }
         };
         (self.stage, self.began) = (stage, reading);
         self.until = reading.saturating_add(lasts);
-        turn
+        transition
     }
 
-    fn act(&mut self, reading: u64, turn: Option<Turn>, effects: &mut Effects) {
+    fn apply(&mut self, reading: u64, transition: Option<Transition>, effects: &mut Effects) {
         match self.stage {
             Stage::Up | Stage::Down => {}
             Stage::Failing => {
-                effects.errors += 0.2;
+                effects.error_rate += 0.2;
                 effects.slowdown *= 2.0;
             }
             Stage::Recovering => {
-                let part = (reading - self.began) as f64 / (self.until - self.began) as f64;
-                effects.demand *= COLD + (1.0 - COLD) * part;
-                effects.slowdown *= 1.5 - 0.5 * part;
-                effects.restarted |= turn == Some(Turn::CameUp);
+                let progress = (reading - self.began) as f64 / (self.until - self.began) as f64;
+                effects.demand *= COLD + (1.0 - COLD) * progress;
+                effects.slowdown *= 1.5 - 0.5 * progress;
+                effects.restarted |= transition == Some(Transition::CameUp);
             }
         }
-        if self.lost == 0 && self.impact == 0.0 {
+        if self.dependencies_down == 0 && self.impact == 0.0 {
             return;
         }
-        let all = f64::from(self.lost) / f64::from(self.dependencies.max(1));
-        self.impact = all.max(self.impact * IMPACT_LEFT);
+        let down = f64::from(self.dependencies_down) / f64::from(self.dependencies.max(1));
+        self.impact = down.max(self.impact * IMPACT_DECAY);
         if self.impact < 0.01 {
             self.impact = 0.0;
         }
-        effects.lost = LOST_REQUESTS * self.impact;
-        effects.errors += LOST_ERRORS * self.impact;
-        effects.slowdown *= 1.0 + LOST_SLOWDOWN * self.impact;
+        effects.lost_requests = IMPACT_LOST_REQUESTS * self.impact;
+        effects.error_rate += IMPACT_ERRORS * self.impact;
+        effects.slowdown *= 1.0 + IMPACT_SLOWDOWN * self.impact;
     }
 }
 
-/// Between the two, evenly.
+/// A uniform draw from the two bounds and what lies between.
 fn draw((least, most): (u64, u64), stream: &mut RandomStream) -> u64 {
     least + stream.below(most - least + 1)
 }

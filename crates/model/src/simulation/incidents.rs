@@ -1,33 +1,33 @@
-//! Incidents: the ground truth of what happens to a machine, from beginning to end.
+//! Incidents: the ground truth of what happens to a machine.
 
-/// What happens to a machine.
+/// A kind of incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IncidentKind {
-    /// The processor is seized, then let go bit by bit.
+    /// Processor load jumps, then falls back gradually.
     CpuSpike,
-    /// A process takes ever more memory until it is restarted.
+    /// A process takes more and more memory until it is restarted.
     MemoryLeak,
     /// The link is full.
     NetworkSaturation,
-    /// The disk runs full until it is cleaned.
+    /// The disk fills up until it is cleaned.
     DiskFull,
     /// Processor, memory and link run high together.
     MultiResource,
-    /// A sensor reads ever farther from the truth until it is calibrated.
+    /// A sensor drifts further and further from the true value until it is calibrated.
     SensorDrift,
     /// The machine fails by itself.
     Failure,
-    /// The machine fails because one that it depends on did.
+    /// The machine fails because one of its dependencies did.
     Cascade,
     /// The machine is taken out of service on purpose.
     Maintenance,
     /// The machine has worn out and recovers.
     Degradation,
-    /// The machine's zone has a bad time.
+    /// The machine's zone is in trouble.
     ZoneTrouble,
 }
 
-/// An incident's name: its machine's number in the fleet, and its number on the machine.
+/// Identifies an incident: its machine's number in the fleet, and its number on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IncidentRef {
     /// Number of the machine in the fleet.
@@ -36,29 +36,29 @@ pub struct IncidentRef {
     pub number: u32,
 }
 
-/// The beginning or the end of an incident, with all that a record of it says.
+/// The beginning or the end of an incident, with the fields of its record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct IncidentChange {
     /// The incident's number on its machine, from 0.
     pub number: u32,
-    /// What it is.
+    /// Its kind.
     pub kind: IncidentKind,
     /// The incident that caused it.
     pub cause: Option<IncidentRef>,
     /// When it began, in milliseconds since the epoch.
     pub start_time: i64,
-    /// When it ended, in milliseconds since the epoch; none at its beginning.
+    /// When it ended, in milliseconds since the epoch; none when it begins.
     pub end_time: Option<i64>,
     /// How strong it is, in its kind's unit: see [`IncidentKind::unit`].
     pub magnitude: f32,
 }
 
-/// An incident that has begun and not ended.
+/// An incident that has begun but not ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OpenIncident(IncidentChange);
 
 impl IncidentKind {
-    /// All kinds: first those that are anomalies, then the others.
+    /// All kinds: anomalies first.
     pub const ALL: [IncidentKind; 11] = [
         IncidentKind::CpuSpike,
         IncidentKind::MemoryLeak,
@@ -96,12 +96,12 @@ impl IncidentKind {
         }
     }
 
-    /// Whether it is an anomaly rather than a failure or something planned.
+    /// Whether it is an anomaly.
     pub fn is_anomaly(self) -> bool {
         IncidentKind::ANOMALIES.contains(&self)
     }
 
-    /// What a magnitude of this kind counts.
+    /// The unit of this kind's magnitude.
     pub fn unit(self) -> &'static str {
         match self {
             IncidentKind::CpuSpike | IncidentKind::MultiResource => "points",

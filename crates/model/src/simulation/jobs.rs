@@ -1,4 +1,4 @@
-//! Jobs: they arrive at a machine, wait for room, run, load it, and end.
+//! Jobs: they arrive at a machine, are queued, run, load it, and end.
 
 use std::sync::LazyLock;
 
@@ -6,18 +6,20 @@ use slab::Slab;
 
 use crate::random::RandomStream;
 
-/// How many jobs a machine runs at once; the rest wait.
-const RUNNING_AT_ONCE: u32 = 4;
-/// A job that finds this many waiting is cancelled.
-const WAITING_AT_MOST: u32 = 16;
+/// How many jobs a machine runs at once; the others are queued.
+const MAX_RUNNING: u32 = 4;
+/// A job that finds this many in the queue is cancelled.
+const MAX_QUEUED: u32 = 16;
+/// The fractions of jobs that fail and that are cancelled while they run.
 const FAILED: f64 = 0.04;
 const CANCELLED: f64 = 0.01;
-/// From this many jobs under way on, on average, they get in each other's way: below, a fifth is
-/// there at most twice in 10,000 readings.
-const CROWDED: f64 = 0.5;
-/// Readings after which a crowded machine's queue has forgotten how it began.
-const FORGOTTEN: u64 = 1000;
+/// The mean number of jobs in progress above which queueing matters. Below it, a fifth job is there at
+/// most twice in 10,000 readings.
+const QUEUEING_FROM: f64 = 0.5;
+/// Readings after which the initial state of a machine's queue no longer matters.
+const WARM_UP_READINGS: u64 = 1000;
 
+/// The end of a list in the arena.
 const NONE: u32 = u32::MAX;
 const NEVER: u64 = u64::MAX;
 
@@ -26,15 +28,15 @@ const NEVER: u64 = u64::MAX;
 pub struct JobType {
     /// Its name, the `job_type` of its records.
     pub name: &'static str,
-    /// Its part of all arrivals; the parts add up to 1.
+    /// Its share of all arrivals; the shares add up to 1.
     pub share: f64,
     /// The median of its duration, in readings.
     pub median: f64,
-    /// The sigma of its log-normal duration: the heavier the tail, the larger.
+    /// The sigma of its log-normal duration: the larger, the heavier the tail.
     pub sigma: f64,
-    /// The part of its machine's processors that it takes while it runs.
+    /// The fraction of its machine's processors that it takes while it runs.
     pub cpu: f32,
-    /// The part of its machine's memory that it holds while it runs.
+    /// The fraction of its machine's memory that it holds while it runs.
     pub memory: f32,
 }
 
@@ -50,26 +52,26 @@ pub const JOB_TYPES: [JobType; 5] = [
 /// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobStatus {
-    /// It waits for room.
+    /// It waits to run.
     Queued,
     /// It runs.
     Running,
-    /// It ended as it should.
+    /// It ended without an error.
     Succeeded,
-    /// It ended with an error, or with its machine.
+    /// It ended with an error, or its machine went down.
     Failed,
-    /// It was given up, before or while it ran.
+    /// It was cancelled, before or while it ran.
     Cancelled,
 }
 
-/// One change of a job's state, with all that a record of it says.
+/// One change of a job's state, with the fields of its record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JobChange {
     /// The job's number on its machine, from 0.
     pub number: u32,
     /// Index into [`JOB_TYPES`].
     pub job_type: u8,
-    /// The state it has now.
+    /// Its new state.
     pub status: JobStatus,
     /// When it started, in milliseconds since the epoch.
     pub start_time: Option<i64>,
@@ -88,23 +90,23 @@ pub struct Jobs {
     /// The oldest of its jobs in the arena.
     head: u32,
     arrived: u32,
-    waiting: u32,
+    queued: u32,
     running: u32,
     cpu: f32,
     memory: f32,
-    /// Whether the jobs that were under way at the start have been told of.
-    told: bool,
+    /// Whether the jobs that were in progress at the start have been reported.
+    initial_reported: bool,
 }
 
-/// How jobs come to a machine at a reading.
+/// How jobs arrive at a machine at a reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arrivals {
-    /// The probability that one arrives, at the peak of load's temporal curve.
+    /// The probability that one arrives, at the peak of the temporal curve.
     pub probability: f64,
     /// The temporal curve, from 0 to 1.
     pub curve: f64,
-    /// Whether the machine starts jobs; those that arrive meanwhile wait.
-    pub start: bool,
+    /// Whether the machine starts jobs; if not, jobs that arrive are queued.
+    pub may_start: bool,
 }
 
 /// The unfinished jobs of all machines of a share, in one arena.
@@ -116,13 +118,15 @@ struct Job {
     next: u32,
     number: u32,
     job_type: u8,
-    /// Start, and the reading and outcome of its end; none while it waits.
-    run: Option<Run>,
+    /// None while it is queued.
+    execution: Option<Execution>,
 }
 
+/// A running job's start and end.
 #[derive(Debug, Clone, Copy)]
-struct Run {
+struct Execution {
     start_time: i64,
+    /// The reading at which it ends.
     ends: u64,
     outcome: JobStatus,
 }
@@ -141,20 +145,20 @@ impl JobStatus {
 }
 
 impl JobChange {
-    /// `end_time` - `start_time`, in seconds, where it has both.
+    /// `end_time` - `start_time`, in seconds, if it has both.
     pub fn duration_seconds(&self) -> Option<f64> {
         Some((self.end_time? - self.start_time?) as f64 / 1000.0)
     }
 }
 
 impl Jobs {
-    /// A machine in the midst of its work, just before its first reading: what arrived before it and
-    /// isn't done is under way, so that no run has a warm-up in it. `arrival` is the probability of
-    /// an arrival at the peak of the temporal curve, and `before` gives the instant (milliseconds
-    /// since the epoch) and the curve so many readings before the first.
+    /// A machine in steady state, before its first reading: jobs that arrived earlier are in progress,
+    /// so that no run contains a warm-up. `arrival` is the probability of an arrival at the peak of the
+    /// temporal curve. `before` gives the instant (milliseconds since the epoch) and the curve so many
+    /// readings before the first.
     ///
-    /// The first step tells of each of these jobs that it is queued and, where it runs, that it does.
-    pub fn under_way(
+    /// The first step reports each of these jobs as queued and, if it runs, as running.
+    pub fn in_steady_state(
         arrival: f64,
         mut before: impl FnMut(u64) -> (i64, f64),
         mut stream: RandomStream,
@@ -167,91 +171,86 @@ impl Jobs {
             next_end: NEVER,
             head: NONE,
             arrived: 0,
-            waiting: 0,
+            queued: 0,
             running: 0,
             cpu: 0.0,
             memory: 0.0,
-            told: true,
+            initial_reported: true,
         };
         let load = arrival * LENGTHS.mean;
-        let lead = if load > CROWDED { FORGOTTEN } else { 0 };
-        jobs.find(load, lead, &mut before, arena);
+        let lead = if load > QUEUEING_FROM { WARM_UP_READINGS } else { 0 };
+        jobs.draw_initial(load, lead, &mut before, arena);
         loop {
             let reading = jobs.next_arrival.min(jobs.next_end);
             if reading >= lead {
                 break;
             }
             let (timestamp, curve) = before(lead - reading);
-            let arrivals = Arrivals { probability: arrival, curve, start: true };
+            let arrivals = Arrivals { probability: arrival, curve, may_start: true };
             jobs.change(reading, timestamp, arrivals, arena, |_| {});
         }
-        jobs.begin(lead, arena);
+        jobs.end_warm_up(lead, arena);
         jobs
     }
 
-    /// Draws the jobs that are under way where none ever waits: as many as a Poisson law of this mean
-    /// says, each met with a probability in proportion to its length, and at any of its readings alike
-    /// (M/G/infinity; Kleinrock, Queueing Systems I, 1975, section 5.2). Those beyond the room that there
-    /// is wait. Readings count from `lead` before the first.
-    fn find(
+    /// Draws the jobs that are in progress if none is ever queued. Their number is Poisson with this
+    /// mean, each is drawn in proportion to its length, and its age is uniform (M/G/infinity; Kleinrock,
+    /// Queueing Systems I, 1975, section 5.2). Those that can't run at once are queued. Readings count
+    /// from `lead` before the first.
+    fn draw_initial(
         &mut self,
         mean: f64,
         lead: u64,
         before: &mut impl FnMut(u64) -> (i64, f64),
         arena: &mut JobArena,
     ) {
-        let mut found: Vec<(u64, i64, u8, Run)> = Vec::new();
+        let mut drawn: Vec<(u64, u8, Execution)> = Vec::new();
         for _ in 0..self.stream.poisson(mean) {
-            let (job_type, length, outcome) = draw_met(&mut self.stream);
+            let (job_type, length, outcome) = draw_in_progress(&mut self.stream);
             let age = 1 + self.stream.below(length);
             let (start_time, curve) = before(lead + age);
             if curve >= 1.0 || self.stream.chance(curve) {
-                found.push((
-                    age,
-                    start_time,
-                    job_type,
-                    Run { start_time, ends: length - age, outcome },
-                ));
+                drawn.push((age, job_type, Execution { start_time, ends: length - age, outcome }));
             }
         }
-        // The oldest first, as they came.
-        found.sort_by_key(|(age, ..)| std::cmp::Reverse(*age));
-        found.truncate((RUNNING_AT_ONCE + WAITING_AT_MOST) as usize);
-        for (_, timestamp, job_type, run) in found {
-            let key = self.enter(timestamp, job_type, arena, &mut |_| {});
-            if self.running < RUNNING_AT_ONCE
+        // The oldest first, in order of arrival.
+        drawn.sort_by_key(|(age, ..)| std::cmp::Reverse(*age));
+        drawn.truncate((MAX_RUNNING + MAX_QUEUED) as usize);
+        for (_, job_type, execution) in drawn {
+            let key = self.enqueue(execution.start_time, job_type, arena, &mut |_| {});
+            if self.running < MAX_RUNNING
                 && let Some(job) = arena.0.get_mut(key as usize)
             {
-                job.run = Some(run);
-                self.waiting -= 1;
+                job.execution = Some(execution);
+                self.queued -= 1;
                 self.running += 1;
             }
         }
-        self.sum_up(arena);
+        self.update_totals(arena);
     }
 
-    /// Makes reading `lead` the first, and the jobs that are there the first of the machine.
-    fn begin(&mut self, lead: u64, arena: &mut JobArena) {
+    /// Makes reading `lead` the first, and numbers the unfinished jobs from 0.
+    fn end_warm_up(&mut self, lead: u64, arena: &mut JobArena) {
         self.arrived = 0;
         let mut key = self.head;
         while let Some(job) = arena.0.get_mut(key as usize) {
             job.number = self.arrived;
             self.arrived += 1;
-            if let Some(run) = &mut job.run {
-                run.ends -= lead;
+            if let Some(execution) = &mut job.execution {
+                execution.ends -= lead;
             }
             key = job.next;
         }
         self.next_arrival = self.next_arrival.saturating_sub(lead);
-        self.told = self.head == NONE;
-        // So that the first step looks.
-        self.next_end = if self.told { NEVER } else { 0 };
+        self.initial_reported = self.head == NONE;
+        // So that the first step reports them.
+        self.next_end = if self.initial_reported { NEVER } else { 0 };
     }
 
-    /// Tells of the jobs that were under way at the start.
+    /// Reports the jobs that were in progress at the start.
     #[cold]
-    fn tell(&mut self, arena: &JobArena, changed: &mut impl FnMut(JobChange)) {
-        self.told = true;
+    fn report_initial(&mut self, arena: &JobArena, changed: &mut impl FnMut(JobChange)) {
+        self.initial_reported = true;
         let mut key = self.head;
         while let Some(job) = arena.0.get(key as usize) {
             let mut change = JobChange {
@@ -262,30 +261,30 @@ impl Jobs {
                 end_time: None,
             };
             changed(change);
-            if let Some(run) = job.run {
+            if let Some(execution) = job.execution {
                 change.status = JobStatus::Running;
-                change.start_time = Some(run.start_time);
+                change.start_time = Some(execution.start_time);
                 changed(change);
             }
             key = job.next;
         }
     }
 
-    /// The part of the machine's processors that its running jobs take.
+    /// The fraction of the machine's processors that its running jobs take.
     #[inline]
     pub fn cpu(&self) -> f64 {
         f64::from(self.cpu)
     }
 
-    /// The part of the machine's memory that its running jobs hold.
+    /// The fraction of the machine's memory that its running jobs hold.
     #[inline]
     pub fn memory(&self) -> f64 {
         f64::from(self.memory)
     }
 
-    /// Moves on to `reading`, whose instant is `timestamp` (milliseconds since the epoch): jobs
-    /// that are due end, one may arrive, and those for which there is room start, unless the
-    /// machine takes none. Every change is handed to `changed`, in order.
+    /// Advances to `reading`, whose instant is `timestamp` (milliseconds since the epoch): jobs that are
+    /// due end, one may arrive, and queued jobs start, if the machine may start jobs. Passes every
+    /// change to `changed`, in order.
     #[inline]
     pub fn step(
         &mut self,
@@ -295,13 +294,13 @@ impl Jobs {
         arena: &mut JobArena,
         changed: impl FnMut(JobChange),
     ) {
-        let may_start = arrivals.start && self.waiting > 0 && self.running < RUNNING_AT_ONCE;
+        let may_start = arrivals.may_start && self.queued > 0 && self.running < MAX_RUNNING;
         if reading >= self.next_arrival.min(self.next_end) || may_start {
             self.change(reading, timestamp, arrivals, arena, changed);
         }
     }
 
-    /// The seldom part of [`Jobs::step`].
+    /// The rare part of [`Jobs::step`].
     #[cold]
     fn change(
         &mut self,
@@ -311,28 +310,28 @@ impl Jobs {
         arena: &mut JobArena,
         mut changed: impl FnMut(JobChange),
     ) {
-        if !self.told {
-            self.tell(arena, &mut changed);
+        if !self.initial_reported {
+            self.report_initial(arena, &mut changed);
         }
-        let due = |run: &Run| (run.ends <= reading).then_some(run.outcome);
+        let due = |execution: &Execution| (execution.ends <= reading).then_some(execution.outcome);
         self.end(due, timestamp, arena, &mut changed);
         if reading >= self.next_arrival {
-            // Candidates come evenly; as many of them are jobs as the curve of load is high.
+            // Arrivals are drawn at the rate of the peak, and thinned by the temporal curve.
             if arrivals.curve >= 1.0 || self.stream.chance(arrivals.curve) {
                 let job_type = draw_type(&mut self.stream);
-                self.enter(timestamp, job_type, arena, &mut changed);
+                self.enqueue(timestamp, job_type, arena, &mut changed);
             }
             let gap = self.stream.geometric(arrivals.probability);
             self.next_arrival = reading.saturating_add(1).saturating_add(gap);
         }
-        if arrivals.start {
-            self.start_waiting(reading, timestamp, arena, &mut changed);
+        if arrivals.may_start {
+            self.start_queued(reading, timestamp, arena, &mut changed);
         }
-        self.sum_up(arena);
+        self.update_totals(arena);
     }
 
-    /// Ends all running jobs at the instant `timestamp` with this outcome, as a machine that goes
-    /// down does.
+    /// Ends all running jobs with this outcome at the instant `timestamp`, since the machine goes down
+    /// or out of service.
     pub fn end_running(
         &mut self,
         outcome: JobStatus,
@@ -341,18 +340,18 @@ impl Jobs {
         mut changed: impl FnMut(JobChange),
     ) {
         if self.running > 0 {
-            if !self.told {
-                self.tell(arena, &mut changed);
+            if !self.initial_reported {
+                self.report_initial(arena, &mut changed);
             }
             self.end(|_| Some(outcome), timestamp, arena, changed);
-            self.sum_up(arena);
+            self.update_totals(arena);
         }
     }
 
-    /// Ends those running jobs for which `outcome` gives one.
+    /// Ends the running jobs for which `outcome` returns one.
     fn end(
         &mut self,
-        outcome: impl Fn(&Run) -> Option<JobStatus>,
+        outcome: impl Fn(&Execution) -> Option<JobStatus>,
         timestamp: i64,
         arena: &mut JobArena,
         mut changed: impl FnMut(JobChange),
@@ -360,13 +359,15 @@ impl Jobs {
         let (mut previous, mut key) = (NONE, self.head);
         while let Some(job) = arena.0.get(key as usize) {
             let next = job.next;
-            match job.run.and_then(|run| Some((run, outcome(&run)?))) {
-                Some((run, outcome)) => {
+            let ending =
+                job.execution.and_then(|execution| Some((execution, outcome(&execution)?)));
+            match ending {
+                Some((execution, outcome)) => {
                     changed(JobChange {
                         number: job.number,
                         job_type: job.job_type,
                         status: outcome,
-                        start_time: Some(run.start_time),
+                        start_time: Some(execution.start_time),
                         end_time: Some(timestamp),
                     });
                     arena.0.try_remove(key as usize);
@@ -382,9 +383,9 @@ impl Jobs {
         }
     }
 
-    /// Puts a job of this type at the end of the queue, or gives it up where that is too long;
-    /// returns its place in the arena.
-    fn enter(
+    /// Appends a job of this type to the queue, or cancels it if the queue is full; returns its key in
+    /// the arena.
+    fn enqueue(
         &mut self,
         timestamp: i64,
         job_type: u8,
@@ -401,13 +402,13 @@ impl Jobs {
             end_time: None,
         };
         changed(change);
-        if self.waiting >= WAITING_AT_MOST {
+        if self.queued >= MAX_QUEUED {
             change.status = JobStatus::Cancelled;
             change.end_time = Some(timestamp);
             changed(change);
             return NONE;
         }
-        let key = arena.0.insert(Job { next: NONE, number, job_type, run: None }) as u32;
+        let key = arena.0.insert(Job { next: NONE, number, job_type, execution: None }) as u32;
         let mut last = NONE;
         let mut at = self.head;
         while let Some(job) = arena.0.get(at as usize) {
@@ -417,11 +418,12 @@ impl Jobs {
             Some(job) => job.next = key,
             None => self.head = key,
         }
-        self.waiting += 1;
+        self.queued += 1;
         key
     }
 
-    fn start_waiting(
+    /// Starts queued jobs while the machine may run more.
+    fn start_queued(
         &mut self,
         reading: u64,
         timestamp: i64,
@@ -429,15 +431,15 @@ impl Jobs {
         changed: &mut impl FnMut(JobChange),
     ) {
         let mut key = self.head;
-        while self.waiting > 0 && self.running < RUNNING_AT_ONCE {
+        while self.queued > 0 && self.running < MAX_RUNNING {
             let Some(job) = arena.0.get_mut(key as usize) else {
                 return;
             };
-            if job.run.is_none() {
-                let (readings, outcome) = draw_run(job.job_type, &mut self.stream);
+            if job.execution.is_none() {
+                let (readings, outcome) = draw_execution(job.job_type, &mut self.stream);
                 let ends = reading.saturating_add(readings);
-                job.run = Some(Run { start_time: timestamp, ends, outcome });
-                self.waiting -= 1;
+                job.execution = Some(Execution { start_time: timestamp, ends, outcome });
+                self.queued -= 1;
                 self.running += 1;
                 changed(JobChange {
                     number: job.number,
@@ -451,16 +453,16 @@ impl Jobs {
         }
     }
 
-    /// Adds up what the running jobs take, afresh, so that no rounding gathers.
-    fn sum_up(&mut self, arena: &JobArena) {
+    /// Adds up what the running jobs take, from zero, so that rounding errors don't accumulate.
+    fn update_totals(&mut self, arena: &JobArena) {
         (self.cpu, self.memory, self.next_end) = (0.0, 0.0, NEVER);
         let mut key = self.head;
         while let Some(job) = arena.0.get(key as usize) {
-            if let Some(run) = job.run {
-                let appetite = &JOB_TYPES[usize::from(job.job_type)];
-                self.cpu += appetite.cpu;
-                self.memory += appetite.memory;
-                self.next_end = self.next_end.min(run.ends);
+            if let Some(execution) = job.execution {
+                let job_type = &JOB_TYPES[usize::from(job.job_type)];
+                self.cpu += job_type.cpu;
+                self.memory += job_type.memory;
+                self.next_end = self.next_end.min(execution.ends);
             }
             key = job.next;
         }
@@ -481,26 +483,26 @@ fn draw_type(stream: &mut RandomStream) -> u8 {
 
 /// How long jobs run.
 struct Lengths {
-    /// How many readings, on average.
+    /// The mean length, in readings.
     mean: f64,
-    /// Of all readings of running jobs, the part of each type.
+    /// The share of each type in all readings of running jobs.
     shares: [f64; JOB_TYPES.len()],
 }
 
 static LENGTHS: LazyLock<Lengths> = LazyLock::new(|| {
-    // Jobs that fail or are cancelled end somewhere on the way: half-way, on average.
-    let run = 1.0 - (FAILED + CANCELLED) / 2.0;
+    // Jobs that fail or are cancelled end half-way, on average.
+    let completed = 1.0 - (FAILED + CANCELLED) / 2.0;
     let lengths =
         JOB_TYPES.map(|kind| kind.share * kind.median * libm::exp(kind.sigma * kind.sigma / 2.0));
     let sum: f64 = lengths.iter().sum();
-    Lengths { mean: sum * run, shares: lengths.map(|length| length / sum) }
+    Lengths { mean: sum * completed, shares: lengths.map(|length| length / sum) }
 });
 
-/// How many jobs are under way, on average, for each that would arrive in a reading at the peak of the
-/// temporal curve, which so many readings before was at `curve`.
-pub fn under_way(mut curve: impl FnMut(u64) -> f64) -> f64 {
-    let early = 1.0 - (FAILED + CANCELLED) / 2.0;
-    // The part of jobs that run longer than so many readings.
+/// The mean number of jobs in progress for each that arrives per reading at the peak of the temporal
+/// curve; `curve` gives the curve so many readings before.
+pub fn mean_in_progress(mut curve: impl FnMut(u64) -> f64) -> f64 {
+    let completed = 1.0 - (FAILED + CANCELLED) / 2.0;
+    // The fraction of jobs that run longer than so many readings.
     let longer = |readings: u64| -> f64 {
         let part = |kind: &JobType| {
             let deviations = libm::log(readings as f64 / kind.median) / kind.sigma;
@@ -508,14 +510,14 @@ pub fn under_way(mut curve: impl FnMut(u64) -> f64) -> f64 {
         };
         JOB_TYPES.iter().map(part).sum()
     };
-    // Beyond, nothing is left.
+    // Almost no job runs longer.
     const LONGEST: u64 = 10_000;
-    (0..LONGEST).map(|age| early * longer(age) * curve(age)).sum()
+    (0..LONGEST).map(|age| completed * longer(age) * curve(age)).sum()
 }
 
-/// Type, length and outcome of a running job as it is met at any reading: each with a probability in
-/// proportion to its length.
-fn draw_met(stream: &mut RandomStream) -> (u8, u64, JobStatus) {
+/// Draws type, length and outcome of a job that is running at any given reading: each with a probability
+/// in proportion to its length.
+fn draw_in_progress(stream: &mut RandomStream) -> (u8, u64, JobStatus) {
     let mut draw = stream.uniform();
     let longer = |share: &f64| {
         draw -= share;
@@ -523,7 +525,7 @@ fn draw_met(stream: &mut RandomStream) -> (u8, u64, JobStatus) {
     };
     let job_type = LENGTHS.shares.iter().position(longer).unwrap_or(JOB_TYPES.len() - 1);
     let kind = &JOB_TYPES[job_type];
-    // A log-normal law in proportion to the value is one whose median is exp(sigma^2) times as high.
+    // A log-normal weighted by its value is a log-normal whose median is exp(sigma^2) times as high.
     let median = kind.median * libm::exp(kind.sigma * kind.sigma);
     let readings = stream.log_normal(median, kind.sigma).round().max(1.0);
     let ends_early = (FAILED + CANCELLED) / 2.0;
@@ -533,18 +535,18 @@ fn draw_met(stream: &mut RandomStream) -> (u8, u64, JobStatus) {
         draw if draw < ends_early => JobStatus::Cancelled,
         _ => return (job_type as u8, readings as u64, JobStatus::Succeeded),
     };
-    // Of ends that are evenly spread, in proportion to the length.
+    // Early ends are uniform over the length, and again weighted by the length that results.
     let length = (readings * stream.uniform().sqrt()).ceil().max(1.0);
     (job_type as u8, length as u64, outcome)
 }
 
-/// How many readings a job runs, at least one, and how it ends.
-fn draw_run(job_type: u8, stream: &mut RandomStream) -> (u64, JobStatus) {
+/// Draws how many readings a job runs, at least one, and how it ends.
+fn draw_execution(job_type: u8, stream: &mut RandomStream) -> (u64, JobStatus) {
     let kind = &JOB_TYPES[usize::from(job_type)];
     let readings = stream.log_normal(kind.median, kind.sigma).round().max(1.0) as u64;
     let draw = stream.uniform();
     if draw < FAILED {
-        // A failure comes somewhere on the way.
+        // A failed job ends early, at any of its readings.
         (1 + stream.below(readings), JobStatus::Failed)
     } else if draw < FAILED + CANCELLED {
         (1 + stream.below(readings), JobStatus::Cancelled)
@@ -562,21 +564,22 @@ mod tests {
     fn run(arrival: f64, readings: u64) -> Vec<(u64, JobChange)> {
         let mut arena = JobArena::default();
         let stream = RandomStream::new(11, 0, Purpose::Jobs);
-        let mut jobs = Jobs::under_way(arrival, |n| (n as i64 * -1000, 1.0), stream, &mut arena);
+        let before = |n| (n as i64 * -1000, 1.0);
+        let mut jobs = Jobs::in_steady_state(arrival, before, stream, &mut arena);
         let mut changes = Vec::new();
         for reading in 0..readings {
-            let arrivals = Arrivals { probability: arrival, curve: 1.0, start: true };
+            let arrivals = Arrivals { probability: arrival, curve: 1.0, may_start: true };
             jobs.step(reading, reading as i64 * 1000, arrivals, &mut arena, |c| {
                 changes.push((reading, c));
             });
-            assert!(jobs.running <= RUNNING_AT_ONCE && jobs.waiting <= WAITING_AT_MOST);
-            assert_eq!((jobs.running + jobs.waiting) as usize, arena.0.len());
+            assert!(jobs.running <= MAX_RUNNING && jobs.queued <= MAX_QUEUED);
+            assert_eq!((jobs.running + jobs.queued) as usize, arena.0.len());
         }
         changes
     }
 
     #[test]
-    fn every_job_walks_from_queued_over_running_to_one_end() {
+    fn every_job_goes_from_queued_through_running_to_one_end() {
         let mut last: HashMap<u32, JobChange> = HashMap::new();
         for (_, change) in run(0.15, 100_000) {
             let before = last.insert(change.number, change);
@@ -596,20 +599,20 @@ mod tests {
         assert!(last.len() > 1000);
     }
 
-    /// The jobs of many machines at their start and so many readings later: how many run, how many
-    /// wait, and the part of the processors that those take.
+    /// The jobs of many machines at their start and so many readings later: how many run, how many are
+    /// queued, and the fraction of the processors that the running ones take.
     fn many(arrival: f64, later: u64) -> [[Vec<f64>; 3]; 2] {
         let mut found = [const { [const { Vec::new() }; 3] }; 2];
         for machine in 0..4000 {
             let mut arena = JobArena::default();
             let stream = RandomStream::new(5, machine, Purpose::Jobs);
             let before = |n: u64| (n as i64 * -1000, 1.0);
-            let mut jobs = Jobs::under_way(arrival, before, stream, &mut arena);
-            let arrivals = Arrivals { probability: arrival, curve: 1.0, start: true };
+            let mut jobs = Jobs::in_steady_state(arrival, before, stream, &mut arena);
+            let arrivals = Arrivals { probability: arrival, curve: 1.0, may_start: true };
             for reading in 0..=later {
                 jobs.step(reading, reading as i64 * 1000, arrivals, &mut arena, |_| {});
                 if let Some(at) = [0, later].iter().position(|&at| at == reading) {
-                    let values = [f64::from(jobs.running), f64::from(jobs.waiting), jobs.cpu()];
+                    let values = [f64::from(jobs.running), f64::from(jobs.queued), jobs.cpu()];
                     for (list, value) in found[at].iter_mut().zip(values) {
                         list.push(value);
                     }
@@ -628,26 +631,26 @@ mod tests {
     }
 
     #[test]
-    fn as_many_are_under_way_as_their_mean_length_says() {
-        // The lengths are whole: half a reading is the rounding's.
-        assert!((under_way(|_| 1.0) - LENGTHS.mean).abs() < 1.0);
-        assert!((under_way(|_| 0.5) * 2.0 - under_way(|_| 1.0)).abs() < 1e-9);
+    fn as_many_are_in_progress_as_their_mean_length_says() {
+        // Lengths are whole readings: rounding adds half a reading.
+        assert!((mean_in_progress(|_| 1.0) - LENGTHS.mean).abs() < 1.0);
+        assert!((mean_in_progress(|_| 0.5) * 2.0 - mean_in_progress(|_| 1.0)).abs() < 1e-9);
     }
 
     #[test]
-    fn jobs_are_under_way_from_the_first_reading_as_at_any_other() {
+    fn as_many_jobs_are_in_progress_at_the_first_reading_as_at_any_other() {
         for arrival in [0.005, 0.01, 0.05, 0.1, 0.2] {
             let [first, later] = many(arrival, 2000);
-            for (what, (a, b)) in ["running", "waiting", "cpu"].iter().zip(first.iter().zip(&later))
+            for (what, (a, b)) in ["running", "queued", "cpu"].iter().zip(first.iter().zip(&later))
             {
                 let ((a, error_a), (b, error_b)) = (mean(a), mean(b));
-                // Five standard errors of a difference, 2000 readings apart and so nearly
-                // independent; where nothing waits, both are 0.
+                // Five standard errors of a difference; values 2000 readings apart are nearly
+                // independent. If nothing is queued, both are 0.
                 let bound = 5.0 * (error_a * error_a + error_b * error_b).sqrt();
                 assert!((a - b).abs() <= bound, "{what} at {arrival}: {a} and {b} +- {bound}");
             }
             if arrival <= 0.01 {
-                // A Poisson law: its variance is its mean.
+                // A Poisson distribution: its variance is its mean.
                 let expected = arrival * LENGTHS.mean;
                 let bound = 5.0 * (expected / 4000.0).sqrt();
                 assert!((mean(&first[0]).0 - expected).abs() < bound, "{arrival}");
@@ -658,7 +661,7 @@ mod tests {
     #[test]
     fn arrivals_come_at_their_probability() {
         let (p, n) = (0.02, 200_000u64);
-        // Those of the first reading were under way before.
+        // Those of the first reading were in progress before.
         let arrived = run(p, n)
             .iter()
             .filter(|(reading, c)| *reading > 0 && c.status == JobStatus::Queued)

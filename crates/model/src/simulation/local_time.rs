@@ -1,17 +1,18 @@
-//! Local time: what a clock on the wall of a region shows.
+//! Local time: what a wall clock in a region shows.
 
 use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
-/// Milliseconds in a day without a change of the clocks.
+/// Milliseconds in a day of 24 hours.
 pub const DAY_MS: i64 = 86_400_000;
-/// Clocks change at whole minutes of UTC: at quarters of an hour, but for Casey's of 2020.
+/// UTC offsets change at whole minutes: at quarters of an hour, except in Casey in 2020.
 const MINUTE_MS: i64 = 60_000;
 
-/// The wall clock of one time zone. Asked in order of time it looks the zone up once a minute.
+/// The wall clock of one time zone. If it is asked in order of time, it looks the zone up once a minute.
 #[derive(Debug, Clone)]
 pub struct LocalClock {
     zone: Tz,
+    /// The minute that was looked up last, since the epoch, and its offset.
     minute: i64,
     offset_ms: i64,
     /// The local date that was asked for last, in days since the epoch, and when it began.
@@ -19,14 +20,23 @@ pub struct LocalClock {
     began_ms: i64,
 }
 
+/// An instant of a local date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalDay {
+    /// The date, in days since the epoch.
+    pub day: i64,
+    /// Milliseconds since it began: at midnight, or later if clocks skip midnight.
+    pub elapsed_ms: i64,
+}
+
 impl LocalClock {
-    /// The wall clock of `zone`, daylight saving included.
+    /// The wall clock of `zone`, with its daylight saving time.
     pub fn new(zone: Tz) -> LocalClock {
         LocalClock { zone, minute: i64::MIN, offset_ms: 0, day: i64::MIN, began_ms: 0 }
     }
 
-    /// What the clock shows at the instant `utc_ms` (milliseconds since the epoch), as the
-    /// milliseconds that would have passed since the epoch had it always shown UTC.
+    /// What the clock shows at the instant `utc_ms` (milliseconds since the epoch), as milliseconds
+    /// between 1970-01-01 00:00 on the clock and the time that it shows.
     #[inline]
     pub fn local_ms(&mut self, utc_ms: i64) -> i64 {
         let minute = utc_ms.div_euclid(MINUTE_MS);
@@ -42,33 +52,32 @@ impl LocalClock {
         self.offset_ms = self.offset_at(minute * MINUTE_MS);
     }
 
-    /// The local date at the instant `utc_ms`, in days since the epoch, and the milliseconds that have
-    /// passed since it began. That is at midnight, or later where clocks are put forward over it.
+    /// The local date at the instant `utc_ms`.
     #[inline]
-    pub fn day(&mut self, utc_ms: i64) -> (i64, i64) {
+    pub fn day(&mut self, utc_ms: i64) -> LocalDay {
         let day = self.local_ms(utc_ms).div_euclid(DAY_MS);
         if day != self.day {
             (self.day, self.began_ms) = (day, self.utc_ms(day * DAY_MS));
         }
-        (day, utc_ms - self.began_ms)
+        LocalDay { day, elapsed_ms: utc_ms - self.began_ms }
     }
 
-    /// The instant at which the clock shows `local_ms`: the first of two where it is put back, and
-    /// that at which it is put forward where it never does.
+    /// The instant at which the clock shows `local_ms`. If it shows it twice (clocks are set back), the
+    /// first; if it skips it (clocks are set forward), the instant of the skip.
     pub fn utc_ms(&self, local_ms: i64) -> i64 {
         let Some(local) = DateTime::from_timestamp_millis(local_ms) else {
             return local_ms;
         };
         match self.zone.from_local_datetime(&local.naive_utc()).earliest() {
             Some(instant) => instant.timestamp_millis(),
-            None => self.put_forward_ms(local_ms),
+            None => self.skip_ms(local_ms),
         }
     }
 
-    /// The instant at which the clock is put forward over `local_ms`.
+    /// The instant at which the clock skips `local_ms`.
     #[cold]
-    fn put_forward_ms(&self, local_ms: i64) -> i64 {
-        // No clock is off UTC, or put forward, by more than a day.
+    fn skip_ms(&self, local_ms: i64) -> i64 {
+        // No clock differs from UTC, or is set forward, by more than a day.
         let (mut before, mut after) = (local_ms - 2 * DAY_MS, local_ms + 2 * DAY_MS);
         while after - before > 1 {
             let middle = before + (after - before) / 2;
@@ -89,7 +98,7 @@ impl LocalClock {
     }
 }
 
-/// Whether a local date is a Saturday or a Sunday; `day` counts from 1970-01-01, a Thursday.
+/// Whether a local date is a Saturday or Sunday; `day` counts from 1970-01-01, a Thursday.
 #[inline]
 pub fn is_weekend(day: i64) -> bool {
     (day + 3).rem_euclid(7) >= 5
@@ -116,7 +125,7 @@ mod tests {
             assert_eq!(new_york.local_ms(ms(utc)), ms(local), "{utc}");
             assert_eq!(new_york.utc_ms(ms(local)), ms(utc), "{local}");
         }
-        // Twenty past two and half past two do not come that day.
+        // 02:20 and 02:30 don't exist that day.
         for skipped in ["2026-03-08T02:20:00Z", "2026-03-08T02:30:00Z"] {
             assert_eq!(new_york.utc_ms(ms(skipped)), ms("2026-03-08T07:00:00Z"));
         }
@@ -141,10 +150,10 @@ mod tests {
                 for utc in (utc - 7 * 3_600_000..utc + 3_600_000).step_by(MINUTE_MS as usize) {
                     let local = LocalClock::new(zone).local_ms(utc);
                     for within in [0, 1, MINUTE_MS / 2, MINUTE_MS - 1] {
-                        // Offsets change at whole minutes alone.
+                        // Offsets change at whole minutes only.
                         assert_eq!(clock.local_ms(utc + within), local + within, "{zone}");
                     }
-                    // The clock shows it then, or has shown it before.
+                    // The clock shows it then, or showed it before.
                     assert!(clock.utc_ms(local) <= utc, "{zone} {utc}");
                     let shown = clock.utc_ms(utc);
                     assert!(shown >= last, "{zone}: what is shown later comes later");
@@ -161,12 +170,13 @@ mod tests {
 
     #[test]
     fn days_begin_when_their_first_hour_is_shown() {
-        // On 2020-03-21, a Saturday, Tehran's clocks went from midnight to one.
+        // On 2020-03-21, a Saturday, Tehran's clocks skipped from 00:00 to 01:00.
         let mut tehran = LocalClock::new(Tz::Asia__Tehran);
         let saturday = ms("2020-03-21T00:00:00Z").div_euclid(DAY_MS);
         let began = ms("2020-03-20T20:30:00Z");
-        assert_eq!(tehran.day(began - 1), (saturday - 1, DAY_MS - 1));
-        assert_eq!(tehran.day(began), (saturday, 0));
+        let before = LocalDay { day: saturday - 1, elapsed_ms: DAY_MS - 1 };
+        assert_eq!(tehran.day(began - 1), before);
+        assert_eq!(tehran.day(began), LocalDay { day: saturday, elapsed_ms: 0 });
         assert_eq!(tehran.local_ms(began), saturday * DAY_MS + 3_600_000);
         // Apia had no 30th of December 2011.
         let mut apia = LocalClock::new(Tz::Pacific__Apia);

@@ -1,45 +1,46 @@
-//! Planned maintenance: each night, in local time, every zone has its turn, in which its machines
-//! are drained one after another, looked after, and taken back.
+//! Planned maintenance: each night, in local time, zones are maintained one after another. Each machine
+//! of a zone is drained, maintained, and taken back.
 //!
-//! A night's window lasts from the instant at which the region's clocks first show its first hour to
-//! that at which they first show its last, and zones share out what lies between: so they come one
-//! after another on every night, also where clocks are put forward or back. Where they skip the whole
-//! window, there is no maintenance that night.
+//! A night's window begins when the region's clocks first show its first hour, and ends when they first
+//! show its last. Zones divide it evenly, so they never overlap, even if clocks are set forward or back
+//! that night. If clocks skip the whole window, there is no maintenance that night.
 
 use crate::config::Config;
 use crate::random::{Purpose, RandomStream};
 
 use super::effects::Effects;
+use super::event_writer::EventWriter;
 use super::incidents::{IncidentKind, OpenIncident};
-use super::journal::Journal;
 use super::local_time::{DAY_MS, LocalClock};
+use super::placement::Placement;
 
 const HOUR_MS: i64 = 3_600_000;
 const MINUTE_MS: f64 = 60_000.0;
-/// The part of its maintenance that a machine takes to be drained, and to be taken back.
+/// The fraction of its maintenance for which a machine is drained, and for which it is taken back.
 const DRAIN: f64 = 0.2;
 const RETURN: f64 = 0.1;
-/// The load that is left on a drained machine.
+/// The fraction of its usual demand that a drained machine keeps.
 const IDLE: f64 = 0.03;
 
 /// What the configuration says of maintenance.
 #[derive(Debug, Clone)]
 pub struct MaintenanceRules {
     seed: u64,
-    /// From the midnight that a night is named by: the second may lie on the next day.
+    /// The window, from the midnight before it begins; the second hour may lie on the next day.
     hours: (i64, i64),
     minutes: (f64, f64),
     share: f64,
     zones: i64,
     clocks: Vec<LocalClock>,
-    /// How far apart the readings of a machine are, in milliseconds.
+    /// The time between two readings of a machine, in milliseconds.
     spacing_ms: f64,
 }
 
 /// The maintenance of one machine.
 #[derive(Debug, Clone)]
 pub struct Maintenance {
-    /// Its next or present maintenance, in milliseconds since the epoch; planned again at its end.
+    /// Its current or next maintenance, in milliseconds since the epoch. When it ends, the next is
+    /// planned.
     from_ms: i64,
     until_ms: i64,
     incident: Option<OpenIncident>,
@@ -49,11 +50,11 @@ pub struct Maintenance {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Availability {
     /// It is in service.
-    In,
-    /// It is being drained: jobs go on, none starts.
+    InService,
+    /// It is being drained: running jobs go on, no job starts.
     Draining,
     /// It is out of service: no job runs.
-    Out,
+    OutOfService,
 }
 
 impl MaintenanceRules {
@@ -78,18 +79,19 @@ impl MaintenanceRules {
         })
     }
 
-    /// How many maintenances begin a reading and machine: one a night, which readings further apart
-    /// than it lasts may miss.
+    /// How many maintenances begin per reading of a machine: one per night, but readings further apart
+    /// than it lasts may miss it.
     pub fn rate(&self) -> f64 {
-        let part = ((self.hours.1 - self.hours.0) * HOUR_MS / self.zones) as f64;
-        let length = ((self.minutes.0 + self.minutes.1) / 2.0 * MINUTE_MS).min(part);
+        let zone_window = ((self.hours.1 - self.hours.0) * HOUR_MS / self.zones) as f64;
+        let length = ((self.minutes.0 + self.minutes.1) / 2.0 * MINUTE_MS).min(zone_window);
         self.share * length.min(self.spacing_ms) / DAY_MS as f64
     }
 
-    /// When machine `machine` of this zone and region is maintained in the night whose window begins on
-    /// the local date `day` (days since the epoch), in milliseconds since the epoch: a function of these
-    /// and the seed. `None` if it has no turn that night.
-    fn turn(&self, machine: u32, zone: u8, region: u8, day: i64) -> Option<(i64, i64)> {
+    /// When the machine at `placement` is maintained in the night whose window begins on the local date
+    /// `day` (days since the epoch), in milliseconds since the epoch: a function of these and the seed.
+    /// `None` if it isn't maintained that night.
+    fn on_night(&self, placement: Placement, day: i64) -> Option<(i64, i64)> {
+        let Placement { machine, zone, region } = placement;
         let night = (u64::from(machine) << 32) | u64::from(day as u32);
         let mut stream = RandomStream::new(self.seed, night, Purpose::Maintenance);
         if !stream.chance(self.share) {
@@ -98,11 +100,11 @@ impl MaintenanceRules {
         let clock = &self.clocks[usize::from(region)];
         let first = clock.utc_ms(day * DAY_MS + self.hours.0 * HOUR_MS);
         let last = clock.utc_ms(day * DAY_MS + self.hours.1 * HOUR_MS);
-        let part = (last - first) / self.zones;
+        let zone_window = (last - first) / self.zones;
         let minutes = stream.between(self.minutes.0, self.minutes.1);
-        let length = ((minutes * MINUTE_MS) as i64).min(part);
-        let offset = stream.uniform() * (part - length) as f64;
-        let from = first + i64::from(zone) * part + offset as i64;
+        let length = ((minutes * MINUTE_MS) as i64).min(zone_window);
+        let offset = stream.uniform() * (zone_window - length) as f64;
+        let from = first + i64::from(zone) * zone_window + offset as i64;
         (length > 0).then_some((from, from + length))
     }
 }
@@ -115,54 +117,54 @@ impl Default for Maintenance {
 }
 
 impl Maintenance {
-    /// Moves on to the instant of the journal, and adds what maintenance means to `effects`.
-    /// `place` is the machine's number, zone and region.
+    /// Advances the machine at `placement` to the instant of `writer`, and adds what maintenance does to
+    /// `effects`.
     #[inline]
     pub fn step(
         &mut self,
         rules: &mut MaintenanceRules,
-        place: (u32, u8, u8),
-        journal: &mut Journal<'_>,
+        placement: Placement,
+        writer: &mut EventWriter<'_>,
         effects: &mut Effects,
     ) -> Availability {
-        let now = journal.timestamp;
+        let now = writer.timestamp;
         if now >= self.until_ms {
-            self.plan(rules, place, journal);
+            self.plan(rules, placement, writer);
         }
         if now < self.from_ms {
-            return Availability::In;
+            return Availability::InService;
         }
         if self.incident.is_none() {
             let minutes = (self.until_ms - self.from_ms) as f64 / MINUTE_MS;
-            self.incident = Some(journal.begin(IncidentKind::Maintenance, None, minutes));
+            self.incident = Some(writer.begin_incident(IncidentKind::Maintenance, None, minutes));
         }
-        let part = (now - self.from_ms) as f64 / (self.until_ms - self.from_ms) as f64;
-        let out = (part / DRAIN).min((1.0 - part) / RETURN).clamp(0.0, 1.0);
-        effects.demand *= 1.0 - (1.0 - IDLE) * out;
-        if part < DRAIN { Availability::Draining } else { Availability::Out }
+        let progress = (now - self.from_ms) as f64 / (self.until_ms - self.from_ms) as f64;
+        let drained = (progress / DRAIN).min((1.0 - progress) / RETURN).clamp(0.0, 1.0);
+        effects.demand *= 1.0 - (1.0 - IDLE) * drained;
+        if progress < DRAIN { Availability::Draining } else { Availability::OutOfService }
     }
 
     #[cold]
     fn plan(
         &mut self,
         rules: &mut MaintenanceRules,
-        (machine, zone, region): (u32, u8, u8),
-        journal: &mut Journal<'_>,
+        placement: Placement,
+        writer: &mut EventWriter<'_>,
     ) {
         if let Some(incident) = self.incident.take() {
-            journal.end(incident);
+            writer.end_incident(incident);
         }
-        let now = journal.timestamp;
-        let day = rules.clocks[usize::from(region)].local_ms(now).div_euclid(DAY_MS);
-        // The night before may reach into this day.
-        let mut turns = [day - 1, day].into_iter();
-        let next = turns.find_map(|day| {
-            rules.turn(machine, zone, region, day).filter(|&(_, until)| until > now)
-        });
+        let now = writer.timestamp;
+        let region = usize::from(placement.region);
+        let day = rules.clocks[region].local_ms(now).div_euclid(DAY_MS);
+        // The window of the day before may reach into this day.
+        let mut nights = [day - 1, day].into_iter();
+        let next =
+            nights.find_map(|day| rules.on_night(placement, day).filter(|&(_, until)| until > now));
         (self.from_ms, self.until_ms) = next.unwrap_or_else(|| {
-            // Nothing more today: think again at midnight, and at the latest in an hour where the
-            // clocks are put back.
-            let midnight = rules.clocks[usize::from(region)].utc_ms((day + 1) * DAY_MS);
+            // Nothing more today: plan again at midnight, but at least an hour from now. Clocks that are
+            // set back may have shown midnight before.
+            let midnight = rules.clocks[region].utc_ms((day + 1) * DAY_MS);
             (i64::MAX, midnight.max(now + HOUR_MS))
         });
     }
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn zones_come_one_after_another_on_every_night_of_every_time_zone() {
+    fn zones_follow_one_another_on_every_night_of_every_time_zone() {
         let mut nights = 0;
         for zone in TZ_VARIANTS {
             let days = nights_of_change(zone);
@@ -208,29 +210,30 @@ mod tests {
                     let first = clock.utc_ms(day * DAY_MS + rules.hours.0 * HOUR_MS);
                     let last = clock.utc_ms(day * DAY_MS + rules.hours.1 * HOUR_MS);
                     let what = format!("{zone}, {hours:?}, day {day}");
-                    let mut turns = Vec::new();
-                    for place in 0..3u8 {
-                        turns.extend((0..4).map(|n| rules.turn(n, place, 0, day)));
+                    let mut planned = Vec::new();
+                    for zone in 0..3u8 {
+                        let placement = |machine| Placement { machine, zone, region: 0 };
+                        planned.extend((0..4).map(|n| rules.on_night(placement(n), day)));
                     }
                     if last - first < 3 {
-                        assert!(turns.iter().all(Option::is_none), "{what}");
+                        assert!(planned.iter().all(Option::is_none), "{what}");
                         continue;
                     }
-                    let turns: Vec<_> = turns.into_iter().map(Option::unwrap).collect();
-                    for places in turns.chunks(4).collect::<Vec<_>>().windows(2) {
-                        let end = places[0].iter().map(|(_, until)| *until).max();
-                        let begin = places[1].iter().map(|(from, _)| *from).min();
-                        assert!(end <= begin, "{what}: {turns:?}");
+                    let planned: Vec<_> = planned.into_iter().map(Option::unwrap).collect();
+                    for zones in planned.chunks(4).collect::<Vec<_>>().windows(2) {
+                        let end = zones[0].iter().map(|(_, until)| *until).max();
+                        let begin = zones[1].iter().map(|(from, _)| *from).min();
+                        assert!(end <= begin, "{what}: {planned:?}");
                     }
-                    for (from, until) in turns {
+                    for (from, until) in planned {
                         assert!(first <= from && from < until && until <= last, "{what}");
-                        // Whoever looks at the wall finds an hour of the window, but where clocks are
-                        // put back over its end.
+                        // The wall clock shows an hour of the window, unless clocks are set back over
+                        // its end.
                         let local = LocalClock::new(zone).local_ms(from);
                         let hour = local.rem_euclid(DAY_MS) / HOUR_MS;
                         let into = (hour - rules.hours.0).rem_euclid(24);
-                        let put_back = last - first > (rules.hours.1 - rules.hours.0) * HOUR_MS;
-                        assert!(into < rules.hours.1 - rules.hours.0 || put_back, "{what}");
+                        let set_back = last - first > (rules.hours.1 - rules.hours.0) * HOUR_MS;
+                        assert!(into < rules.hours.1 - rules.hours.0 || set_back, "{what}");
                     }
                 }
             }
@@ -243,8 +246,10 @@ mod tests {
         let rules = rules(Tz::UTC, (22, 4), (15, 45));
         let day = day(2026, 3, 1);
         let midnight = day * DAY_MS;
-        let turns: Vec<_> = (0..3).map(|zone| rules.turn(7, zone, 0, day).unwrap()).collect();
-        for (zone, (from, until)) in (0..).zip(turns) {
+        let placement = |zone| Placement { machine: 7, zone, region: 0 };
+        let planned: Vec<_> =
+            (0..3).map(|zone| rules.on_night(placement(zone), day).unwrap()).collect();
+        for (zone, (from, until)) in (0..).zip(planned) {
             let begins = midnight + (22 + 2 * zone) * HOUR_MS;
             assert!(begins <= from && until <= begins + 2 * HOUR_MS);
             assert!((15 * 60_000..=45 * 60_000).contains(&(until - from)));
@@ -255,7 +260,7 @@ mod tests {
     fn maintenance_begins_as_often_as_readings_meet_it() {
         let mut rules = rules(Tz::UTC, (2, 5), (30, 30));
         assert_eq!(rules.rate(), 1.0 / 86_400.0);
-        // A day apart: one in 48 falls into the half hour.
+        // Readings a day apart: one in 48 falls into the half hour.
         rules.spacing_ms = 86_400_000.0;
         assert_eq!(rules.rate(), 1.0 / 48.0);
     }

@@ -1,19 +1,19 @@
-//! Network traffic, which follows the work that a machine does.
+//! Network traffic, which follows a machine's load.
 
 use crate::config::Config;
 use crate::fleet::TypeProfile;
 use crate::random::RandomStream;
 
-/// The mean link of the fleet, in Mbps.
+/// The mean link capacity of the fleet, in Mbps.
 const LINK_MBPS: f64 = 1000.0;
-/// A reading's own relative noise.
+/// The relative noise of each reading.
 const NOISE: f64 = 0.08;
 
 /// The traffic of one machine.
 #[derive(Debug, Clone)]
 pub struct Network {
     link_mbps: f32,
-    /// The part of the link that a full load takes.
+    /// The fraction of the link that a full load takes.
     per_load: f32,
     out_per_in: f32,
 }
@@ -30,15 +30,15 @@ impl Network {
         }
     }
 
-    /// Traffic received and sent in one reading, in Mbps, at a load between 0 and 1; `full` is how
-    /// far troubles fill the link, from 0 to 1.
+    /// Traffic received and sent in one reading, in Mbps, at a load between 0 and 1. Incidents fill the
+    /// link by `link_fill`, from 0 to 1.
     #[inline]
-    pub fn step(&self, load: f64, full: f64, normals: (f64, f64)) -> (f64, f64) {
+    pub fn step(&self, load: f64, link_fill: f64, normals: (f64, f64)) -> (f64, f64) {
         let link = f64::from(self.link_mbps);
         let usual = link * load * f64::from(self.per_load);
-        let inward = usual * (1.0 + NOISE * normals.0);
-        let outward = usual * f64::from(self.out_per_in) * (1.0 + NOISE * normals.1);
-        let filled = |usual: f64| usual + (link - usual) * full;
-        (filled(inward.clamp(0.0, link)), filled(outward.clamp(0.0, link)))
+        let received = usual * (1.0 + NOISE * normals.0);
+        let sent = usual * f64::from(self.out_per_in) * (1.0 + NOISE * normals.1);
+        let filled = |usual: f64| usual + (link - usual) * link_fill;
+        (filled(received.clamp(0.0, link)), filled(sent.clamp(0.0, link)))
     }
 }

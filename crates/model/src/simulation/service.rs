@@ -6,15 +6,15 @@ use super::effects::Effects;
 
 /// Requests a second that one core serves when it is fully busy.
 const REQUESTS_PER_CORE: f64 = 20.0;
-/// Above this use of the machine latency no longer grows: requests are refused instead.
+/// Above this utilization latency no longer grows: requests are refused instead.
 const SATURATION: f64 = 0.98;
-/// A reading's own relative noise in each percentile.
+/// The relative noise of each percentile in a reading.
 const LATENCY_NOISE: f64 = 0.05;
-/// The part of requests that fails on a healthy machine.
-const ERROR_FLOOR: f64 = 0.0005;
-/// From this use on, requests fail for want of room: up to half of them at full use.
-const ERROR_ONSET: f64 = 0.85;
-const ERROR_CEILING: f64 = 0.5;
+/// The fraction of requests that fails on a healthy machine.
+const MIN_ERROR_RATE: f64 = 0.0005;
+/// Above this utilization, requests fail by overload: up to half of them at full utilization.
+const OVERLOAD: f64 = 0.85;
+const MAX_OVERLOAD_ERRORS: f64 = 0.5;
 
 /// ln 2 and ln 100: where 50 % and 99 % of an exponential response time lie, in units of its mean.
 const P50: f64 = std::f64::consts::LN_2;
@@ -28,10 +28,21 @@ pub struct Service {
     service_ms: f32,
 }
 
+/// The loads of a machine at one reading, as fractions of its capacity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Loads {
+    /// That of the service's own requests, those that get lost not included.
+    pub demand: f64,
+    /// What requests queue behind: the whole machine's, with jobs and lost requests, at most 1.
+    pub queued: f64,
+    /// The whole machine's, without lost requests, at most 1.
+    pub busy: f64,
+}
+
 /// What the service did in one reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Served {
-    /// Requests taken.
+    /// Requests served.
     pub requests: i64,
     /// Requests failed, at most `requests`.
     pub errors: i64,
@@ -50,25 +61,23 @@ impl Service {
         }
     }
 
-    /// One reading, at three loads: the service's own `demand`; what is `queued` at the whole
-    /// machine, jobs and requests that get lost included, which is what requests wait behind; and
-    /// how `busy` it is. Troubles slow responses and fail requests by `effects`.
+    /// Serves one reading's requests. Incidents slow responses and fail requests by `effects`.
     ///
-    /// Response times are those of the M/M/1 queue, exponential with mean s / (1 - rho) for a
-    /// service time s and a use rho (Kleinrock, Queueing Systems I, 1975, section 3.2), so that
-    /// latency rises steeply near saturation and p99 is ln 100 / ln 2 times p50.
+    /// Response times are those of the M/M/1 queue: exponential with mean s / (1 - rho) for a service
+    /// time s and a utilization rho (Kleinrock, Queueing Systems I, 1975, section 3.2). So latency rises
+    /// steeply near saturation, and p99 is ln 100 / ln 2 times p50.
     #[inline(always)]
     pub fn step(
         &self,
-        [demand, queued, busy]: [f64; 3],
+        Loads { demand, queued, busy }: Loads,
         effects: &Effects,
         normals: [f64; 3],
         stream: &mut RandomStream,
     ) -> Served {
         let mean = f64::from(self.capacity) * demand.min(1.0);
-        // A normal in place of a Poisson: the counts are large, and its draw is at hand.
+        // A normal instead of a Poisson: the counts are large, and a normal draw is at hand.
         let requests = (mean + mean.sqrt() * normals[0] + 0.5).max(0.0) as i64;
-        let failing = (error_rate(busy) + effects.errors).min(1.0);
+        let failing = (load_error_rate(busy) + effects.error_rate).min(1.0);
         let errors = (stream.poisson(requests as f64 * failing) as i64).min(requests);
         let response_ms =
             effects.slowdown * f64::from(self.service_ms) / (1.0 - queued.min(SATURATION));
@@ -78,8 +87,9 @@ impl Service {
     }
 }
 
+/// The error rate that the load alone causes.
 #[inline]
-fn error_rate(load: f64) -> f64 {
-    let over = ((load - ERROR_ONSET) / (1.0 - ERROR_ONSET)).clamp(0.0, 1.0);
-    ERROR_FLOOR + ERROR_CEILING * over * over
+fn load_error_rate(load: f64) -> f64 {
+    let over = ((load - OVERLOAD) / (1.0 - OVERLOAD)).clamp(0.0, 1.0);
+    MIN_ERROR_RATE + MAX_OVERLOAD_ERRORS * over * over
 }

@@ -13,7 +13,7 @@ pub struct Signals {
     pub network_in_mbps: f64,
     /// Traffic sent, in Mbps.
     pub network_out_mbps: f64,
-    /// Requests served since the reading before.
+    /// Requests served since the previous reading.
     pub request_count: i64,
     /// How many of them failed; never more than `request_count`.
     pub error_count: i64,
@@ -25,14 +25,14 @@ pub struct Signals {
     pub is_anomaly: bool,
 }
 
-/// A value that is not negative, to two decimals: the double nearest to the decimal number.
+/// A non-negative value rounded to two decimals: the double nearest to the decimal number.
 #[inline]
 pub fn two_decimals(value: f64) -> f64 {
-    // A conversion to integer is one instruction, where f64::round may be a library call.
+    // A conversion to an integer is one instruction, but f64::round may be a library call.
     (value * 100.0 + 0.5) as i64 as f64 / 100.0
 }
 
-/// A load between 0 and 1 as a percentage of two decimals, held inside 0 to 100.
+/// A load as a percentage with two decimals, clamped to 0 to 100.
 #[inline]
 pub fn percent(load: f64) -> f64 {
     two_decimals((load * 100.0).clamp(0.0, 100.0))

@@ -11,10 +11,10 @@ pub enum Health {
     Down,
 }
 
-/// A machine is degraded from this load on ...
-const OVERLOADED: f64 = 0.92;
-/// ... until its load falls below this one, so that its status doesn't flap.
-const RELIEVED: f64 = 0.80;
+/// The load from which a healthy machine is degraded.
+const DEGRADED_FROM: f64 = 0.92;
+/// The load below which a degraded machine is healthy again: lower, so that its status doesn't flap.
+const HEALTHY_BELOW: f64 = 0.80;
 
 impl Health {
     /// The status text of the `status` topic.
@@ -26,12 +26,12 @@ impl Health {
         }
     }
 
-    /// The health that follows from `load`, between 0 and 1, on a machine that is up.
+    /// The next health of a machine that is up, at a load between 0 and 1.
     #[inline]
-    pub fn under(self, load: f64) -> Health {
+    pub fn at_load(self, load: f64) -> Health {
         match self {
-            Health::Healthy if load >= OVERLOADED => Health::Degraded,
-            Health::Degraded if load < RELIEVED => Health::Healthy,
+            Health::Healthy if load >= DEGRADED_FROM => Health::Degraded,
+            Health::Degraded if load < HEALTHY_BELOW => Health::Healthy,
             unchanged => unchanged,
         }
     }
@@ -43,10 +43,10 @@ mod tests {
 
     #[test]
     fn health_follows_load_with_hysteresis() {
-        assert_eq!(Health::Healthy.under(0.91), Health::Healthy);
-        assert_eq!(Health::Healthy.under(0.93), Health::Degraded);
-        assert_eq!(Health::Degraded.under(0.85), Health::Degraded);
-        assert_eq!(Health::Degraded.under(0.79), Health::Healthy);
-        assert_eq!(Health::Down.under(0.1), Health::Down);
+        assert_eq!(Health::Healthy.at_load(0.91), Health::Healthy);
+        assert_eq!(Health::Healthy.at_load(0.93), Health::Degraded);
+        assert_eq!(Health::Degraded.at_load(0.85), Health::Degraded);
+        assert_eq!(Health::Degraded.at_load(0.79), Health::Healthy);
+        assert_eq!(Health::Down.at_load(0.1), Health::Down);
     }
 }

@@ -335,7 +335,7 @@ fn each_dependency_passes_a_failure_on_with_its_probability() {
         }
         assert!(trials > 500, "only {trials} machines could be struck");
         if c == 1.0 {
-            assert_eq!(hits, trials, "a dependant that works stays up");
+            assert_eq!(hits, trials, "a dependent that works stays up");
         } else {
             // Leaving out those that fail by themselves within four readings prefers others by as
             // much at most.
@@ -374,7 +374,7 @@ fn percolation(of: &[Vec<usize>], root: usize, c: f64, draws: usize, state: &mut
 }
 
 /// Who depends on each machine.
-fn dependants(on: &[Vec<usize>]) -> Vec<Vec<usize>> {
+fn dependents(on: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut of = vec![Vec::new(); on.len()];
     for (machine, on) in on.iter().enumerate() {
         on.iter().for_each(|&other| of[other].push(machine));
@@ -396,7 +396,7 @@ fn cascades_are_as_large_as_percolation_makes_them() {
          --set cascade_failure_probability={c} --set failures.repair_readings=1000"
     );
     let manifest = stream::manifest(&options);
-    let of = dependants(&dependencies(&manifest));
+    let of = dependents(&dependencies(&manifest));
     let fleet = fleetstorm_model::fleet::Fleet::new(&manifest.config, manifest.seed);
     let numbers: HashMap<String, usize> = (0..fleet.len())
         .map(|index| (fleet.machine_id(index).as_str().to_owned(), index as usize))
@@ -505,7 +505,7 @@ fn most_of_the_fleet_is_up_at_all_times_at_the_defaults() {
     });
     // A machine is down for its repairs, of 20 exp(0.6^2 / 2) readings on average, of its own
     // failures and those passed on to it: as many, over the fleet, as cascades are large.
-    let of = dependants(&dependencies(&manifest));
+    let of = dependents(&dependencies(&manifest));
     let mut state = 2;
     let sizes: Vec<f64> =
         (0..640).flat_map(|root| percolation(&of, root, 0.3, 100, &mut state)).collect();
@@ -564,7 +564,7 @@ fn jobs_fail_with_their_machine_and_none_starts_while_it_is_down() {
 }
 
 #[test]
-fn dependants_suffer_while_what_they_depend_on_is_down_and_recover() {
+fn dependents_suffer_while_what_they_depend_on_is_down_and_recover() {
     // Signals draw from streams of their own, so that a machine which hasn't failed yet is as it
     // would be without failures, but for what it depends on. Readings are a minute apart, so that
     // none is without a request: that would spare the draw of its errors.
@@ -585,7 +585,7 @@ fn dependants_suffer_while_what_they_depend_on_is_down_and_recover() {
             let row = machine.rows[at].expect("it hasn't failed");
             let same = without[number].rows[at].expect("nothing fails");
             if upstream.rows[at].is_none() {
-                // Every dependant has heard of it at the reading after.
+                // Every dependent has heard of it at the reading after.
                 if at > 0 && upstream.rows[at - 1].is_none() {
                     requests += row.requests;
                     usual += same.requests;

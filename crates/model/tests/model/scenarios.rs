@@ -501,7 +501,7 @@ fn failures_cascade_and_clear_again() {
 #[test]
 fn production_remembers_itself_and_its_memory_follows_its_load() {
     // Load alone has a lag-1 autocorrelation of 0.95 (see signals.rs). Of the variance of a
-    // machine's cpu its wander has (0.2 x 20 points)^2 = 16 or more, and jobs have their own, which
+    // machine's cpu its deviation has (0.2 x 20 points)^2 = 16 or more, and jobs have their own, which
     // last 31 readings and so remember as much; what begins at once, a spike of 30 points at 0.002
     // of the readings or a job's start, has 0.002 x 900 = 2 or so of it, and an agent's error 0.25.
     // So 0.6 leaves room that no simulation needs which remembers. Memory follows load with a

@@ -229,7 +229,7 @@ fn workers_are_hotter_than_cores_and_cores_than_edges() {
     for (name, _, percent) in TYPES {
         let values = &cpu[name];
         let expected = 0.3 * relative(percent);
-        // Five readings of a machine are all but one draw, of character and of wander (spread
+        // Five readings of a machine are all but one draw, of its level and its deviation (spread
         // 0.2): the relative variance of a product, (1 + a)(1 + b) - 1.
         let relative_variance = (CHARACTER * CHARACTER).exp() * (1.0 + 0.2f64.powi(2)) - 1.0;
         let error = expected * (relative_variance / (values.len() as f64 / 5.0)).sqrt();

@@ -1,33 +1,33 @@
-//! The temporal curve: load by the hour of the day and the day of the week, in local time.
+//! The temporal curve: load by hour of the day and day of the week, in local time.
 
 use crate::config::Config;
 use crate::fleet::Fleet;
 
-use super::local_time::{DAY_MS, LocalClock, is_weekend};
+use super::local_time::{DAY_MS, LocalClock, LocalDay, is_weekend};
 
 const MINUTE_MS: i64 = 60_000;
 const MINUTES: usize = 1440;
 /// How long load takes from a weekday's level to a weekend's, from midnight on.
 const EASE_MS: f64 = 3_600_000.0;
 
-/// The factor that the clock puts on every load: 1 at the peak of a weekday.
+/// The factor on every load that depends on local time: 1 at the peak of a weekday.
 ///
 /// Over a day it is a cosine, n + (1 - n) (1 + cos(2 pi (h - peak) / 24)) / 2 at hour h for a night
 /// load factor n: 1 at the peak hour, n twelve hours later. On local Saturdays and Sundays it is
 /// multiplied by the weekend load factor, eased in and out over the hour after midnight.
 #[derive(Debug, Clone)]
-pub struct Curve {
-    /// The factor at each minute of a local day, and at the first of the next.
+pub struct TemporalCurve {
+    /// The factor at each minute of a local day, and at the first minute of the next.
     day: Box<[f32]>,
     weekend: f64,
     clocks: Vec<LocalClock>,
-    /// How much of the fleet is in each region.
-    weights: Vec<f64>,
+    /// The fraction of the fleet in each region.
+    region_shares: Vec<f64>,
 }
 
-impl Curve {
-    /// The curve that `config` asks for; `None` if load doesn't follow the clock.
-    pub fn new(config: &Config, fleet: &Fleet) -> Option<Curve> {
+impl TemporalCurve {
+    /// The curve as configured; `None` if load doesn't follow the clock.
+    pub fn new(config: &Config, fleet: &Fleet) -> Option<TemporalCurve> {
         let patterns = &config.temporal_patterns;
         if !patterns.enable_diurnal && !patterns.enable_weekly {
             return None;
@@ -38,11 +38,11 @@ impl Curve {
             let wave = libm::cos(hours * std::f64::consts::TAU / 24.0);
             (night + (1.0 - night) * (1.0 + wave) / 2.0) as f32
         };
-        Some(Curve {
+        Some(TemporalCurve {
             day: (0..=MINUTES).map(factor).collect(),
             weekend: if patterns.enable_weekly { patterns.weekend_load_factor } else { 1.0 },
             clocks: fleet.time_zones().iter().map(|&zone| LocalClock::new(zone)).collect(),
-            weights: fleet.region_shares(),
+            region_shares: fleet.region_shares(),
         })
     }
 
@@ -51,21 +51,24 @@ impl Curve {
     #[inline]
     pub fn factor(&mut self, region: usize, timestamp_ms: i64) -> f64 {
         let clock = &mut self.clocks[region];
-        let within = clock.local_ms(timestamp_ms).rem_euclid(DAY_MS);
-        let level =
-            if self.weekend == 1.0 { 1.0 } else { of_week(self.weekend, clock.day(timestamp_ms)) };
-        let minute = (within / MINUTE_MS) as usize;
-        let part = (within % MINUTE_MS) as f32 / MINUTE_MS as f32;
+        let time_of_day = clock.local_ms(timestamp_ms).rem_euclid(DAY_MS);
+        let level = if self.weekend == 1.0 {
+            1.0
+        } else {
+            weekday_factor(self.weekend, clock.day(timestamp_ms))
+        };
+        let minute = (time_of_day / MINUTE_MS) as usize;
+        let part = (time_of_day % MINUTE_MS) as f32 / MINUTE_MS as f32;
         let (low, high) = (self.day[minute], self.day[minute + 1]);
         f64::from(low + (high - low) * part) * level
     }
 
     /// The mean factor over the fleet at the instant `timestamp_ms`.
-    pub fn of_fleet(&mut self, timestamp_ms: i64) -> f64 {
-        (0..self.clocks.len()).map(|r| self.weights[r] * self.factor(r, timestamp_ms)).sum()
+    pub fn fleet_factor(&mut self, timestamp_ms: i64) -> f64 {
+        (0..self.clocks.len()).map(|r| self.region_shares[r] * self.factor(r, timestamp_ms)).sum()
     }
 
-    /// The mean factor over the fleet from `from_ms` to `to_ms`, at instants evenly between.
+    /// The mean factor over the fleet from `from_ms` to `to_ms`, at evenly spaced instants.
     pub fn mean(&mut self, from_ms: i64, to_ms: i64) -> f64 {
         const INSTANTS: i64 = 4000;
         let length = i128::from(to_ms.saturating_sub(from_ms).max(0));
@@ -76,19 +79,18 @@ impl Curve {
                 let offset = length * i128::from(2 * i + 1) / i128::from(2 * INSTANTS);
                 of_region += self.factor(region, from_ms + offset as i64);
             }
-            sum += self.weights[region] * of_region / INSTANTS as f64;
+            sum += self.region_shares[region] * of_region / INSTANTS as f64;
         }
         sum
     }
 }
 
-/// The factor of the day of the week on the local date `day`, `passed` milliseconds after it began,
-/// where that of weekends is `weekend`.
+/// The factor of the day of the week at an instant of a local date; `weekend` is that of weekends.
 #[inline]
-fn of_week(weekend: f64, (day, passed): (i64, i64)) -> f64 {
+fn weekday_factor(weekend: f64, LocalDay { day, elapsed_ms }: LocalDay) -> f64 {
     let level = |day| if is_weekend(day) { weekend } else { 1.0 };
     let now = level(day);
-    let eased = passed as f64 / EASE_MS;
+    let eased = elapsed_ms as f64 / EASE_MS;
     if eased >= 1.0 {
         return now;
     }
@@ -104,12 +106,12 @@ mod tests {
     const MONDAY: i64 = 1_795_392_000_000;
     const HOUR: i64 = 3_600_000;
 
-    fn curve(change: impl FnOnce(&mut Config)) -> Curve {
+    fn curve(change: impl FnOnce(&mut Config)) -> TemporalCurve {
         let mut config = Config { regions: vec!["UTC".into()], ..Config::default() };
         config.temporal_patterns.enable_diurnal = true;
         config.temporal_patterns.enable_weekly = true;
         change(&mut config);
-        Curve::new(&config, &Fleet::new(&config, 1)).unwrap()
+        TemporalCurve::new(&config, &Fleet::new(&config, 1)).unwrap()
     }
 
     #[test]
@@ -123,7 +125,7 @@ mod tests {
     #[test]
     fn no_minute_brings_a_jump() {
         let mut curve = curve(|_| {});
-        let of = |m: i64, curve: &mut Curve| curve.factor(0, MONDAY + m * MINUTE_MS);
+        let of = |m: i64, curve: &mut TemporalCurve| curve.factor(0, MONDAY + m * MINUTE_MS);
         for minute in 0..7 * 1440 {
             let change = of(minute + 1, &mut curve) - of(minute, &mut curve);
             // The cosine changes by at most 0.35 * 2 pi / 1440 a minute, the easing of half the
@@ -162,7 +164,7 @@ mod tests {
         let mut weekly = curve(|c| c.temporal_patterns.enable_diurnal = false);
         assert!((weekly.mean(MONDAY, MONDAY + 7 * 24 * HOUR) - 6.0 / 7.0).abs() < 1e-3);
         assert!(
-            Curve::new(&Config::default(), &Fleet::new(&Config::default(), 1)).is_none(),
+            TemporalCurve::new(&Config::default(), &Fleet::new(&Config::default(), 1)).is_none(),
             "without patterns there is no curve"
         );
     }
