@@ -19,8 +19,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fleetstorm_model::Manifest;
-use fleetstorm_model::closing::{self, WithoutKeys};
 use fleetstorm_model::schedule::Pace;
+use fleetstorm_model::window_closing::{self, WithoutKeys};
 
 use crate::exit::{ExitCode, ProgramError};
 use crate::output::{self, Verbosity, print_status};
@@ -125,7 +125,7 @@ pub fn run(
 /// none.
 fn unclosed(manifest: &Manifest) -> Option<String> {
     manifest.close_windows?;
-    let without = closing::without_keys(manifest);
+    let without = window_closing::without_keys(manifest);
     let most = without.iter().max_by_key(|without| without.partitions)?;
     let topics: Vec<&str> = without.iter().map(|without| without.topic.name()).collect();
     let WithoutKeys { partitions, of, .. } = *most;

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use crate::closing::{self, Carries, Closer, Closing};
 use crate::fleet::{Fleet, MachineIds, Phases, Share};
 use crate::manifest::{JobKey, Manifest};
 use crate::record::{
@@ -18,6 +17,7 @@ use crate::simulation::signals::Signals;
 use crate::simulation::status::Health;
 use crate::simulation::timing::Timing;
 use crate::simulation::{EventFilter, SimulatedMachine, Simulation};
+use crate::window_closing::{self, Carries, Closer, Closing};
 
 /// The records of one share of a run's fleet.
 #[derive(Debug)]
@@ -393,7 +393,7 @@ impl Generator {
     /// The keys of the share that close the run's windows, each with the place of its machine.
     pub fn closers(&self, manifest: &Manifest) -> Vec<(usize, Closer)> {
         let mut closers: HashMap<u32, Vec<Closer>> = HashMap::new();
-        for closer in closing::closers(manifest, &self.fleet) {
+        for closer in window_closing::closers(manifest, &self.fleet) {
             closers.entry(closer.machine).or_default().push(closer);
         }
         (0..self.machines())

@@ -11,7 +11,6 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
-pub mod closing;
 pub mod config;
 pub mod encoding;
 pub mod fleet;
@@ -23,6 +22,7 @@ pub mod run;
 pub mod schedule;
 pub mod simulation;
 pub mod stream;
+pub mod window_closing;
 
 pub use manifest::Manifest;
 pub use run::Run;

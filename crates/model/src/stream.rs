@@ -19,7 +19,6 @@
 //! # records }
 //! ```
 
-use crate::closing::{Carries, Closer, Closing};
 use crate::fleet::Share;
 use crate::generator::Generator;
 use crate::manifest::Manifest;
@@ -27,6 +26,7 @@ use crate::record::{IncidentRecord, Topic, TopicSet};
 use crate::schedule::{Schedule, SlotKind, Slots};
 use crate::simulation::events::Event;
 use crate::simulation::incidents::IncidentKind;
+use crate::window_closing::{Carries, Closer, Closing};
 
 pub use crate::generator::KeyedRecord;
 

@@ -8,8 +8,8 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use serde_json::{Map, Value};
 
 use super::error::{Problem, ProblemKind};
-use super::nearest::{nearest, nearest_key};
 use super::origin::Origin;
+use super::suggestion::{nearest, nearest_key};
 
 /// Every key by its dotted path. A test holds this table against the fields of `Config`.
 pub(super) const RULES: &[(&str, Rule)] = &[

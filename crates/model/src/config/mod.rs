@@ -7,12 +7,12 @@
 mod bounds;
 mod error;
 mod layer;
-mod nearest;
 mod notes;
 mod origin;
 mod resolve;
 pub mod scenarios;
 pub mod shape;
+mod suggestion;
 pub mod units;
 mod yaml;
 
@@ -24,13 +24,13 @@ use serde::{Deserialize, Serialize};
 pub use bounds::whole_bounds;
 pub use error::{ConfigError, Problem, ProblemKind};
 pub use layer::Layer;
-pub use nearest::nearest;
 pub use origin::Origin;
 pub use resolve::{Resolved, resolve};
 pub use scenarios::Scenario;
 pub use shape::{
     Anomalies, Degradation, Failures, Growth, Maintenance, TemporalPatterns, ZonePatterns,
 };
+pub use suggestion::nearest;
 pub use units::{ByteRate, Rate, RateLimit, Shard, Span, Speed, StartTime, UnitError};
 
 /// What is simulated. Every key may be left out; missing keys take their defaults.

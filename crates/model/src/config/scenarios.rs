@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::error::ConfigError;
 use super::layer::Layer;
-use super::nearest::nearest;
 use super::origin::Origin;
+use super::suggestion::nearest;
 
 /// A named preset.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleetstorm_model::closing::without_keys;
 use fleetstorm_model::fleet::Share;
 use fleetstorm_model::manifest::Manifest;
 use fleetstorm_model::record::{Record, Topic};
 use fleetstorm_model::run::Run;
 use fleetstorm_model::stream::{Step, Stream};
+use fleetstorm_model::window_closing::without_keys;
 
 use crate::support::options::{manifest_at, run_at};
 use crate::support::parts::{FIXED, MODES, Made, NOW_MS, assert_same, scenarios, share, streamed};
