@@ -49,6 +49,39 @@ pub(super) fn contradictions(layers: &[Layer], merged: &Value, defaults: &Value)
     notes
 }
 
+/// Most keys that a note lists.
+const LISTED: usize = 5;
+
+/// A note for each file that sets keys of the scenario back to their defaults, as the dump of a whole
+/// configuration does.
+pub(super) fn undone(layers: &[Layer], merged: &Value, defaults: &Value) -> Vec<String> {
+    let is_scenario = |layer: &&Layer| matches!(layer.origin, Origin::Scenario(_));
+    let Some(scenario) = layers.iter().find(is_scenario) else { return Vec::new() };
+    let set_back = |layer: &Layer| -> Vec<String> {
+        let is_undone = |(key, value): &(String, &Value)| {
+            let default = get(defaults, key);
+            default != Some(value)
+                && get(&layer.value, key).is_some_and(|own| default == Some(own))
+                && get(merged, key) == default
+        };
+        leaves(&scenario.value).into_iter().filter(is_undone).map(|(key, _)| key).collect()
+    };
+    let files = layers.iter().filter(|layer| matches!(layer.origin, Origin::File(_)));
+    let undone = files.map(|layer| (layer, set_back(layer))).filter(|(_, keys)| !keys.is_empty());
+    undone
+        .map(|(layer, keys)| {
+            let more = keys.len().saturating_sub(LISTED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!(
+                "{} sets keys of {} back to their defaults: {}{more}; leave them out of the file to keep the scenario",
+                layer.origin,
+                scenario.origin,
+                keys[..keys.len().min(LISTED)].join(", ")
+            )
+        })
+        .collect()
+}
+
 /// A note where maintenance is cut to its zone's part of the window.
 pub(super) fn cut_maintenance(config: &Config) -> Option<String> {
     let maintenance = &config.maintenance;

@@ -54,6 +54,7 @@ pub fn resolve(mut layers: Vec<Layer>) -> Result<Resolved, ConfigError> {
         merge(&mut merged, &layer.value);
     }
     notes.extend(notes::contradictions(&layers, &merged, &defaults));
+    notes.extend(notes::undone(&layers, &merged, &defaults));
     let config = serde_json::from_value(merged).map_err(ConfigError::internal)?;
     notes.extend(notes::cut_maintenance(&config));
     Ok(Resolved { config, notes })

@@ -220,6 +220,25 @@ fn what_has_no_effect_is_noted() {
 }
 
 #[test]
+fn a_file_that_sets_a_scenario_back_is_noted() {
+    let scenario = || Layer {
+        origin: Origin::Scenario("test".into()),
+        value: json!({"anomalies": {"enable": true, "cpu_spike_probability": 0.5}}),
+    };
+    let dump = serde_json::to_string(&Config::default()).unwrap();
+    let notes = resolved(vec![scenario(), file(&dump)]).notes;
+    let [note] = &notes[..] else { panic!("{notes:?}") };
+    let keys = "keys of scenario test back to their defaults: \
+        anomalies.cpu_spike_probability, anomalies.enable;";
+    assert!(note.contains(keys), "{note}");
+    // What is set on purpose, or set again, is not.
+    assert!(resolved(vec![scenario(), file("anomalies: {enable: true}")]).notes.is_empty());
+    let again = set("anomalies.enable=true");
+    let notes = resolved(vec![scenario(), file("anomalies: {enable: false}"), again]).notes;
+    assert!(notes.is_empty(), "{notes:?}");
+}
+
+#[test]
 fn maintenance_has_hours_of_its_own_and_says_what_it_cuts() {
     for (text, hours) in
         [("[2, 5]", 3), ("[22, 4]", 6), ("[23, 0]", 1), ("[0, 24]", 24), ("[24, 3]", 3)]

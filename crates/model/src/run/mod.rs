@@ -6,6 +6,7 @@ mod error;
 mod incidents;
 mod records;
 mod settle;
+mod unseen;
 
 use chrono::{DateTime, Utc};
 

@@ -79,6 +79,20 @@ impl MaintenanceRules {
         })
     }
 
+    /// Whether any region's window has a part from `from_ms` to `until_ms` (milliseconds since the epoch).
+    pub fn has_window_between(&mut self, from_ms: i64, until_ms: i64) -> bool {
+        let (first, last) = self.hours;
+        self.clocks.iter_mut().any(|clock| {
+            let days = [from_ms, until_ms].map(|ms| clock.local_ms(ms).div_euclid(DAY_MS));
+            // The window of the night before may reach into the first day.
+            (days[0] - 1..=days[1]).any(|day| {
+                let begin_ms = clock.utc_ms(day * DAY_MS + first * HOUR_MS);
+                let end_ms = clock.utc_ms(day * DAY_MS + last * HOUR_MS);
+                begin_ms < end_ms && begin_ms < until_ms && from_ms < end_ms
+            })
+        })
+    }
+
     /// How many maintenances begin per reading of a machine: one per night, but readings further apart
     /// than it lasts may miss it.
     pub fn rate(&self) -> f64 {

@@ -7,6 +7,7 @@ mod determinism;
 mod encoding;
 mod failures;
 mod library;
+mod notes;
 mod partitioning;
 mod patterns;
 mod profiles;

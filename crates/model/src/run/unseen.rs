@@ -1,0 +1,173 @@
+//! Notes on what a configuration asks for and the run is too short to show.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+
+use crate::config::Config;
+use crate::config::units::Span;
+use crate::fleet::Fleet;
+use crate::manifest::Manifest;
+use crate::schedule::Time;
+use crate::simulation::local_time::LocalClock;
+use crate::simulation::maintenance::MaintenanceRules;
+
+const DAY: Duration = Duration::from_secs(86_400);
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+/// A month of `growth.per_month`.
+const MONTH: Duration = Duration::from_secs(30 * 86_400);
+/// Growth by less can't be seen beside what load does otherwise.
+const VISIBLE_GROWTH: f64 = 0.01;
+/// Round intervals for suggestions, in seconds.
+const INTERVALS: [u64; 16] =
+    [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 21_600, 86_400];
+
+/// A note for each setting that the run of `manifest` is too short to show. It starts at its start, or
+/// where that is not known yet, at any time. A run without a known end has no notes.
+pub(super) fn notes(manifest: &Manifest, is_start_known: bool) -> Vec<String> {
+    let Some(fleet_time) = manifest.fleet_time() else { return Vec::new() };
+    let rounds = fleet_time.as_secs_f64() / manifest.interval.duration().as_secs_f64();
+    let span = Duration::from_millis(manifest.span_ms(fleet_time).max(1).unsigned_abs());
+    let run = Seen { config: &manifest.config, time: manifest.time, rounds, span };
+    let maintenance = is_start_known.then(|| run.maintenance(manifest)).flatten();
+    run.patterns()
+        .into_iter()
+        .chain(maintenance)
+        .chain(run.growth())
+        .chain(run.failures())
+        .chain(run.anomalies())
+        .collect()
+}
+
+/// What a run shows of its configuration.
+struct Seen<'a> {
+    config: &'a Config,
+    time: Time,
+    /// Readings of each machine.
+    rounds: f64,
+    /// From the first timestamp to the last.
+    span: Duration,
+}
+
+impl Seen<'_> {
+    fn patterns(&self) -> Option<String> {
+        let patterns = &self.config.temporal_patterns;
+        let daily = (patterns.enable_diurnal && self.span < DAY).then_some(("daily", DAY));
+        let weekly = (patterns.enable_weekly && self.span < WEEK).then_some(("weekly", WEEK));
+        let (names, needed) = match (daily, weekly) {
+            (Some((daily, _)), Some((weekly, week))) => (format!("{daily} and {weekly}"), week),
+            (one, other) => {
+                let (name, needed) = one.or(other)?;
+                (name.to_owned(), needed)
+            }
+        };
+        Some(format!(
+            "the run spans {}, too short for the {names} pattern of temporal_patterns: {}",
+            words(self.span),
+            self.long_enough(needed)
+        ))
+    }
+
+    fn maintenance(&self, manifest: &Manifest) -> Option<String> {
+        let share = self.config.maintenance.share;
+        if !self.config.maintenance.enable || share == 0.0 {
+            return None;
+        }
+        let start_ms = manifest.start.timestamp_millis();
+        let end_ms = start_ms.saturating_add(i64::try_from(self.span.as_millis()).ok()?);
+        let zones = Fleet::new(self.config, manifest.seed).time_zones().to_vec();
+        let clocks = zones.into_iter().map(LocalClock::new).collect();
+        let mut rules = MaintenanceRules::new(self.config, manifest.seed, clocks, 0.0)?;
+        let is_seen = rules.has_window_between(start_ms, end_ms);
+        let time = |ms| DateTime::from_timestamp_millis(ms).unwrap_or_default().format("%H:%M");
+        (!is_seen).then(|| {
+            format!(
+                "the run goes from {} to {} UTC, and no region has maintenance.hours then: {}",
+                time(start_ms),
+                time(end_ms),
+                self.long_enough(DAY)
+            )
+        })
+    }
+
+    fn growth(&self) -> Option<String> {
+        let growth = self.config.growth.per_month * self.span.as_secs_f64() / MONTH.as_secs_f64();
+        (growth > 0.0 && growth < VISIBLE_GROWTH).then(|| {
+            format!(
+                "the run spans {}, in which growth.per_month adds {} % to the load: {}",
+                words(self.span),
+                digits(100.0 * growth),
+                self.long_enough(MONTH)
+            )
+        })
+    }
+
+    fn failures(&self) -> Option<String> {
+        let probability = self.config.failure_probability;
+        (self.config.enable_failures).then(|| self.too_few("failures", probability)).flatten()
+    }
+
+    fn anomalies(&self) -> Option<String> {
+        let anomalies = &self.config.anomalies;
+        let kinds = [
+            ("cpu_spike", anomalies.cpu_spike_probability),
+            ("memory_leak", anomalies.memory_leak_probability),
+            ("network_saturation", anomalies.network_saturation_probability),
+            ("disk_full", anomalies.disk_full_probability),
+            ("multi_resource", anomalies.multi_resource_probability),
+            ("sensor_drift", anomalies.sensor_drift_probability),
+        ];
+        let is_rare = |&(_, probability): &(&str, f64)| {
+            anomalies.enable && probability > 0.0 && self.expected(probability) < 1.0
+        };
+        let rare: Vec<(&str, f64)> = kinds.into_iter().filter(is_rare).collect();
+        let rarest = rare.iter().map(|&(_, probability)| probability).min_by(f64::total_cmp)?;
+        let names: Vec<&str> = rare.iter().map(|&(name, _)| name).collect();
+        self.too_few(&format!("anomalies of {}", names.join(", ")), rarest)
+    }
+
+    /// A note where fewer than one event of this probability per machine and reading is expected.
+    fn too_few(&self, what: &str, probability: f64) -> Option<String> {
+        let expected = self.expected(probability);
+        (probability > 0.0 && expected < 1.0).then(|| {
+            let readings = 1.0 / (f64::from(self.config.n_machines) * probability);
+            format!(
+                "the run has {} readings of {} machines, in which {} {what} are expected: --readings {} has one",
+                self.rounds.round(),
+                self.config.n_machines,
+                digits(expected),
+                readings.ceil()
+            )
+        })
+    }
+
+    /// How many events of this probability per machine and reading are expected.
+    fn expected(&self, probability: f64) -> f64 {
+        f64::from(self.config.n_machines) * self.rounds * probability
+    }
+
+    /// The options by which the run spans `needed`.
+    fn long_enough(&self, needed: Duration) -> String {
+        let least = needed.as_secs_f64() / self.rounds.max(1.0);
+        let round = INTERVALS.into_iter().find(|&seconds| seconds as f64 >= least);
+        let seconds = round.unwrap_or((least / 86_400.0).ceil() as u64 * 86_400);
+        let interval = words(Duration::from_secs(seconds)).replace(' ', "");
+        match self.time {
+            Time::Live => format!("--time simulated --interval {interval} spans {}", words(needed)),
+            Time::Simulated => format!("--interval {interval} spans {}", words(needed)),
+        }
+    }
+}
+
+fn words(length: Duration) -> String {
+    // Whole seconds, where there are any.
+    let seconds = Duration::from_secs(length.as_secs());
+    let length = if seconds.is_zero() { length } else { seconds };
+    Span::new(length).map_or_else(|_| "0s".to_owned(), |span| span.to_string())
+}
+
+/// A number below one in two digits.
+fn digits(number: f64) -> String {
+    let places = (1.0 - number.log10().floor()).clamp(0.0, 9.0) as usize;
+    format!("{number:.places$}")
+}

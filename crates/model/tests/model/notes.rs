@@ -1,0 +1,87 @@
+//! What a run is too short to show is said, with what shows it.
+
+use fleetstorm_model::Run;
+use fleetstorm_model::run::RunBuilder;
+
+/// A run of 100 machines in simulated time, from midnight of a Thursday in UTC.
+fn run(readings: u64, set: &[&str]) -> RunBuilder {
+    let builder = Run::builder().machines(100).seed(1).readings(readings);
+    let builder = builder.start("2026-01-01T00:00:00Z".parse().unwrap());
+    set.iter().fold(builder, |builder, text| builder.set(*text))
+}
+
+fn notes(builder: RunBuilder) -> Vec<String> {
+    builder.build_at(0).unwrap().notes
+}
+
+#[test]
+fn a_day_and_a_week_need_their_time() {
+    let day = "temporal_patterns.enable_diurnal=true";
+    let week = "temporal_patterns.enable_weekly=true";
+    for (set, readings, expected) in [
+        (
+            &[day][..],
+            1000,
+            Some(("16m 40s, too short for the daily pattern", "--interval 2m spans 1d")),
+        ),
+        (&[day], 86_399, Some(("too short for the daily pattern", "--interval 2s spans 1d"))),
+        (&[day], 86_400, None),
+        (&[week], 86_400, Some(("too short for the weekly pattern", "--interval 10s spans 7d"))),
+        (&[day, week], 1000, Some(("daily and weekly pattern", "--interval 15m spans 7d"))),
+        (&[day, week], 604_800, None),
+    ] {
+        let notes = notes(run(readings, set));
+        match expected {
+            None => assert!(notes.is_empty(), "{notes:?}"),
+            Some((what, remedy)) => {
+                assert_eq!(notes.len(), 1, "{notes:?}");
+                assert!(notes[0].contains(what) && notes[0].contains(remedy), "{notes:?}");
+            }
+        }
+    }
+    // The suggested interval shows it.
+    let longer = run(1000, &[day]).interval(std::time::Duration::from_secs(120));
+    assert!(notes(longer).is_empty());
+}
+
+#[test]
+fn maintenance_outside_the_run_is_said() {
+    // In UTC: from two to five.
+    let set = |more| {
+        ["maintenance.enable=true", "regions=[a]", "temporal_patterns.time_zones={a: UTC}", more]
+    };
+    let hours = |more, readings| notes(run(readings, &set(more)));
+    assert!(hours("seed=1", 7200)[0].contains("from 00:00 to 02:00 UTC, and no region"));
+    assert!(hours("seed=1", 7201).is_empty());
+    assert!(hours("maintenance.hours=[22, 1]", 60).is_empty());
+    assert!(hours("maintenance.hours=[1, 0]", 60).len() == 1);
+}
+
+#[test]
+fn growth_and_rare_events_are_said_with_their_figures() {
+    let growth = notes(run(86_400, &["growth.per_month=0.125"]));
+    assert!(growth[0].contains("adds 0.42 % to the load"), "{growth:?}");
+    // A hundredth is reached after 0.01 / 0.125 of 30 days.
+    assert!(notes(run(207_360, &["growth.per_month=0.125"])).is_empty());
+
+    let failures = |readings| notes(run(readings, &["enable_failures=true"]));
+    assert!(failures(9)[0].contains("0.90 failures are expected: --readings 10 has one"));
+    assert!(failures(10).is_empty());
+
+    let anomalies = notes(run(
+        9,
+        &[
+            "anomalies.enable=true",
+            "anomalies.cpu_spike_probability=0.5",
+            "anomalies.disk_full_probability=0.001",
+        ],
+    ));
+    let rare = anomalies.iter().find(|note| note.contains("disk_full")).unwrap();
+    assert!(!rare.contains("cpu_spike"), "{rare}");
+}
+
+#[test]
+fn a_run_without_a_known_end_has_no_such_notes() {
+    let endless = Run::builder().machines(100).seed(1).set("temporal_patterns.enable_diurnal=true");
+    assert!(notes(endless).is_empty());
+}
