@@ -136,7 +136,7 @@ pub struct ZonePatterns {
     /// How far zones' loads lie apart: the first has 1 + this times the load, the last 1 - this,
     /// the others evenly between. From 0 to 1, default 0.
     pub load_spread: f64,
-    /// One zone has a bad time once in this many readings: 2 to 1,000,000,000, or null (the
+    /// One zone has trouble once in this many readings: 2 to 1,000,000,000, or null (the
     /// default) for never.
     pub trouble_every: Option<u64>,
     /// How many readings a bad time lasts: 1 to 1,000,000,000, default 120; at most
