@@ -139,7 +139,7 @@ pub struct ZonePatterns {
     /// One zone has trouble once in this many readings: 2 to 1,000,000,000, or null (the
     /// default) for never.
     pub trouble_every: Option<u64>,
-    /// How many readings a bad time lasts: 1 to 1,000,000,000, default 120; at most
+    /// How many readings the trouble lasts: 1 to 1,000,000,000, default 120; at most
     /// `trouble_every`.
     pub trouble_readings: u64,
     /// How many times longer responses take meanwhile: 1 to 100, default 3.
