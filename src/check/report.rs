@@ -29,7 +29,7 @@ pub struct CheckReport {
     pub changelog: Changelog,
     /// Its records.
     pub records: u64,
-    /// Keys that were deleted last.
+    /// Keys whose last record is a tombstone.
     pub deleted: u64,
     /// The answer's rows, by how sure they are.
     pub expected: answer::Counts,

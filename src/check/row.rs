@@ -31,8 +31,8 @@ pub enum Misfit {
         /// What should be.
         kind: &'static str,
     },
-    /// The window behind the key is none of the query's.
-    #[error("the window behind its key begins at {start_ms}, which is no start of {window}")]
+    /// The window in the key is not one of the query's.
+    #[error("the window in its key begins at {start_ms}, which is no start of {window}")]
     Window {
         /// The start.
         start_ms: i64,

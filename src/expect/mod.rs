@@ -175,7 +175,7 @@ fn backstep_ms(runs: &Runs) -> i64 {
 
 fn notes(runs: &Runs, skew_ms: Option<i64>) -> Vec<String> {
     let mut notes = delivery_notes(runs);
-    if skew_ms.is_none() && runs.told.len() > 1 {
+    if skew_ms.is_none() && runs.summaries.len() > 1 {
         notes.push(
             "shards are taken to have kept together in event time: say how far apart they were by --skew"
                 .to_owned(),
@@ -197,7 +197,7 @@ pub fn delivery_notes(runs: &Runs) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let lost: u64 = runs.told.iter().map(|told| told.failed).sum();
+    let lost: u64 = runs.summaries.iter().map(|summary| summary.failed).sum();
     if lost > 0 {
         notes.push(format!(
             "{lost} records were not delivered, and the answer counts them: verify the run first"
@@ -221,18 +221,18 @@ fn closed_nothing(runs: &Runs) -> bool {
 /// [`ProgramError::Usage`] where it isn't known what an interrupted run sent.
 pub fn parts(runs: &Runs) -> Result<Vec<Part<'_>>, ProgramError> {
     let mut parts = Vec::new();
-    for (at, told) in runs.told.iter().enumerate() {
+    for (at, summary) in runs.summaries.iter().enumerate() {
         let results = runs.results.as_ref().and_then(|all| all.get(at));
-        for run in runs.runs.iter().filter(|run| told.shards.contains(&run.shard)) {
+        for run in runs.runs.iter().filter(|run| summary.shards.contains(&run.shard)) {
             let ends = match results {
                 Some(results) if !run.whole => {
-                    let only = told.shards.len() == 1;
+                    let only = summary.shards.len() == 1;
                     let ends = threads(results, run.shard)
                         .or_else(|| Some(vec![((0, 1), sent(results).filter(|_| only)?)]));
                     ends.ok_or_else(|| {
                         ProgramError::Usage(format!(
                             "the run of {} ended before its end, and where each of its threads did is not known: complete it by `fleetstorm run --resume`, then ask again",
-                            told.file.display()
+                            summary.file.display()
                         ))
                     })?.into_iter().map(|(thread, records)| (thread, Some(records))).collect()
                 }

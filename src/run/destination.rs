@@ -33,9 +33,9 @@ use crate::sink::tally::{Deliveries, Tally};
 use crate::sink::throttled::Throttled;
 use crate::verify::fleet;
 
-/// After how long without an acknowledgement at the end of a run that is reported, and again each time
-/// that has doubled.
-const TELL_AFTER: Duration = Duration::from_secs(10);
+/// At the end of a run: after this long without an acknowledgement a warning is logged, and again each time
+/// the wait has doubled.
+const WARN_AFTER: Duration = Duration::from_secs(10);
 
 /// Where the records of a run go.
 pub enum Destination {
@@ -123,23 +123,23 @@ impl Destination {
     /// many are still neither.
     pub fn flush(&self, timeout: Duration, shutdown: Duration, stop: &StopFlag) -> usize {
         let Destination::Kafka(kafka) = self else { return 0 };
-        let (mut taken, mut tell_after) = (Instant::now(), TELL_AFTER);
+        let (mut taken, mut warn_after) = (Instant::now(), WARN_AFTER);
         let mut deadline = taken + timeout;
         let (mut running, mut least) = (!stop.is_set(), usize::MAX);
         loop {
             let turn = Duration::from_millis(200);
             let left = kafka.producers.flush(turn);
             if running && left < least {
-                (least, taken, tell_after) = (left, Instant::now(), TELL_AFTER);
+                (least, taken, warn_after) = (left, Instant::now(), WARN_AFTER);
                 deadline = taken + timeout;
             }
-            if running && left > 0 && taken.elapsed() >= tell_after {
-                let (since, end) = (format_duration(tell_after), format_duration(timeout));
+            if running && left > 0 && taken.elapsed() >= warn_after {
+                let (since, end) = (format_duration(warn_after), format_duration(timeout));
                 tracing::warn!(
                     "no broker has acknowledged anything for {since}: {left} records wait for it, and \
                      are given up after {end} without any (--give-up-after)"
                 );
-                tell_after *= 2;
+                warn_after *= 2;
             }
             if running && stop.is_set() {
                 running = false;

@@ -121,8 +121,8 @@ pub fn run(
     Ok(report)
 }
 
-/// What to tell of partitions whose windows the run doesn't close; none where it closes all, or closes
-/// none.
+/// A warning about partitions that get no closing record; `None` if all get one, or the run closes no
+/// windows.
 fn unclosed(manifest: &Manifest) -> Option<String> {
     manifest.close_windows?;
     let without = window_closing::without_keys(manifest);

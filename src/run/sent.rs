@@ -18,10 +18,11 @@ pub struct Sent {
     pub dropped: [u64; Topic::COUNT],
     /// The spans of dropped slots.
     pub spans: Vec<DroppedSlots>,
-    /// Stories that lack a part: their last state changes still waited when the run ended.
+    /// Jobs, machines and incidents whose last state changes still waited when the run ended, and were
+    /// never sent.
     pub torn: u64,
-    /// Records of its part that it has come past, since they were there before the run was resumed.
-    pub there: u64,
+    /// Records of its share that it skipped, since they were in the topic before the run was resumed.
+    pub already_there: u64,
     /// Records that close windows: they belong to no slot.
     pub closing: u64,
     /// The slots that were due while the run was measured; all slots if nothing is paced.
@@ -40,10 +41,10 @@ pub struct Sent {
     /// When records were behind the schedule.
     pub behind: Behind,
     /// The most records that were due and not done at any moment, as a fraction of all that were due by
-    /// then; two are forgiven.
+    /// then. A backlog of up to two is ignored.
     pub max_drift: f64,
-    /// How far at most another worker's record may have been sent behind an earlier one of this worker,
-    /// in milliseconds of timestamps.
+    /// The most by which another worker's record may be out of order after one of this worker, in
+    /// milliseconds of timestamps.
     pub max_backstep_ms: i64,
     dropping: bool,
 }
@@ -108,7 +109,7 @@ impl Default for Sent {
             dropped: [0; Topic::COUNT],
             spans: Vec::new(),
             torn: 0,
-            there: 0,
+            already_there: 0,
             closing: 0,
             measured: SlotCounts::default(),
             past: SlotCounts::default(),
@@ -133,7 +134,7 @@ impl Sent {
             self.dropped[topic.index()] += other.dropped[topic.index()];
         }
         self.torn += other.torn;
-        self.there += other.there;
+        self.already_there += other.already_there;
         self.closing += other.closing;
         self.measured = self.measured.plus(&other.measured);
         self.past = self.past.plus(&other.past);
@@ -159,9 +160,9 @@ impl Sent {
         self.measured.sent + self.past.sent
     }
 
-    /// Records of its part that it has come past, from the first on.
+    /// Records of its share so far, handed over or skipped.
     pub fn passed(&self) -> u64 {
-        self.records.iter().sum::<u64>() + self.there
+        self.records.iter().sum::<u64>() + self.already_there
     }
 
     /// Slots that carried nothing.
@@ -182,7 +183,7 @@ impl Sent {
     pub fn note(&mut self, number: u64, became: SlotOutcome, times: Option<(u64, i64)>) {
         match became {
             SlotOutcome::Sent { topic, bytes } => self.count(topic, bytes),
-            SlotOutcome::AlreadyThere => self.there += 1,
+            SlotOutcome::AlreadyThere => self.already_there += 1,
             _ => {}
         }
         let Some((due_ns, now_ns)) = times else {

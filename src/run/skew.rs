@@ -65,8 +65,8 @@ impl Front {
         (0..threads).map(front).collect()
     }
 
-    /// Whether to publish the front before the next reading, which has this timestamp. Call
-    /// [`Front::tell`] then, once all before it has left the thread's hands.
+    /// Whether to publish the front before the next reading, which has this timestamp. If so, call
+    /// [`Front::publish`] once all records before it are handed over.
     #[inline]
     pub fn is_due(&self, timestamp_ms: i64) -> bool {
         timestamp_ms > self.mark_ms
@@ -116,8 +116,8 @@ impl Front {
         self.last_ms = timestamp_ms;
     }
 
-    /// How far at most another thread's record may have been sent behind an earlier one of this thread,
-    /// in milliseconds.
+    /// The most by which another thread's record may be out of order after one of this thread, in
+    /// milliseconds of timestamps.
     pub fn max_backstep_ms(&mut self) -> i64 {
         self.note();
         self.max_backstep_ms

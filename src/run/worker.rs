@@ -97,14 +97,14 @@ impl<S: Sink> Worker<S> {
     }
 
     /// Makes it the worker of a resumed run, which skips what is there already.
-    pub fn behind(mut self, position: Option<&Arc<Position>>) -> Worker<S> {
+    pub fn resume_from(mut self, position: Option<&Arc<Position>>) -> Worker<S> {
         let names = (0..self.stream.machines()).map(|at| self.stream.machine_id(at));
         self.resumed = position.map(|position| Resumed::new(position, self.share, names));
         self
     }
 
     /// Keeps it together with other workers in event time.
-    pub fn beside(self, front: Front) -> Worker<S> {
+    pub fn keep_together_with(self, front: Front) -> Worker<S> {
         Worker { front: Some(front), ..self }
     }
 
@@ -139,7 +139,7 @@ impl<S: Sink> Worker<S> {
         let Worker { stream, encoder, sink, buffer, sent, resumed, .. } = self;
         stream.announce(announcement, |keyed| {
             if resumed.as_mut().is_some_and(|resumed| resumed.holds(announcement.at, &keyed)) {
-                sent.there += 1;
+                sent.already_there += 1;
                 return Ok(());
             }
             let value = encoder.encode(keyed.record, buffer);
@@ -149,9 +149,9 @@ impl<S: Sink> Worker<S> {
         })
     }
 
-    /// Skips the slots of a resumed run that have no record, or whose record arrived before. It ends at the
-    /// first whose record is missing, and waits for nothing. Returns when that slot is due, in nanoseconds from
-    /// the schedule's zero; `None` if nothing is left, or nothing is paced.
+    /// Skips the slots of a resumed run that have no record, or whose record arrived before. It ends at
+    /// the first whose record is missing, and waits for nothing. Returns when that slot is due, in
+    /// nanoseconds from the schedule's zero; `None` if nothing is left, or nothing is paced.
     ///
     /// # Errors
     /// Errors of the sink.
@@ -181,7 +181,7 @@ impl<S: Sink> Worker<S> {
         let passes = |keyed: Option<KeyedRecord<'_>>| -> Result<bool, Infallible> {
             let Some(keyed) = keyed else { return Ok(true) };
             let there = resumed.holds(slot.at, &keyed);
-            sent.there += u64::from(there);
+            sent.already_there += u64::from(there);
             Ok(there)
         };
         dropped || stream.offer(slot, passes) == Ok(true)
@@ -222,7 +222,7 @@ impl<S: Sink> Worker<S> {
             stream.close(&closing, |keyed| {
                 let Some(keyed) = keyed else { return Ok(()) };
                 if resumed.as_mut().is_some_and(|resumed| resumed.holds(closing.at, &keyed)) {
-                    sent.there += 1;
+                    sent.already_there += 1;
                     return Ok(());
                 }
                 let value = encoder.encode(keyed.record, buffer);

@@ -196,12 +196,16 @@ impl Workers<'_> {
                     let sink = sink(share.thread.0);
                     let position = self.position.as_ref();
                     scope.spawn(move || {
-                        Worker::new(manifest, share, sink).on_full(on_full).behind(position)
+                        Worker::new(manifest, share, sink).on_full(on_full).resume_from(position)
                     })
                 })
                 .collect();
             let built: Vec<Worker<S>> = building.into_iter().map(join).collect::<Result<_, _>>()?;
-            Ok(built.into_iter().zip(self.fronts(threads)).map(|(w, f)| w.beside(f)).collect())
+            Ok(built
+                .into_iter()
+                .zip(self.fronts(threads))
+                .map(|(w, f)| w.keep_together_with(f))
+                .collect())
         })
     }
 

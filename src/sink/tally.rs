@@ -94,7 +94,7 @@ impl Tally {
         inner.paced = paced;
     }
 
-    /// Measures no more: what is delivered from now on is counted, and no more.
+    /// Stops measuring. Deliveries from now on are only counted.
     pub fn end(&self) {
         self.lock().over = true;
     }

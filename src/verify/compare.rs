@@ -30,8 +30,8 @@ pub struct Comparison<'a> {
     pub parts: &'a [Part<'a>],
     /// Their topics.
     pub topics: &'a Topics<'a>,
-    /// By topic.
-    pub keeping: [TopicRules; Topic::COUNT],
+    /// What each topic does with its records.
+    pub rules: [TopicRules; Topic::COUNT],
     /// By topic: its number of partitions.
     pub partitions: [u32; Topic::COUNT],
 }
@@ -54,9 +54,9 @@ struct Wanted {
     timestamp_ms: i64,
 }
 
-/// A record that arrived and is not expected.
+/// A record that arrived and equals no expected one.
 #[derive(Debug, Clone, Copy)]
-struct Stranger {
+struct Unmatched {
     offset: i64,
     timestamp_ms: i64,
 }
@@ -72,7 +72,7 @@ struct Case {
     arrived: u64,
     duplicated: Vec<i64>,
     out_of_order: Vec<i64>,
-    strangers: Vec<Stranger>,
+    unmatched: Vec<Unmatched>,
     first: Option<usize>,
     highest: Option<usize>,
 }
@@ -111,14 +111,14 @@ impl Case {
         if known {
             self.duplicated.push(offset);
         } else {
-            self.strangers.push(Stranger { offset, timestamp_ms });
+            self.unmatched.push(Unmatched { offset, timestamp_ms });
         }
     }
 
     /// The findings for the key, for a topic with these rules, whose first records may have aged out.
-    fn judge(mut self, keeping: TopicRules, aged_out: bool) -> Judgement {
+    fn judge(mut self, rules: TopicRules, aged_out: bool) -> Judgement {
         // A record that compaction replaced with a later one was there.
-        let leading = match keeping.compacted {
+        let leading = match rules.compacted {
             true => self.highest.map_or(0, |highest| highest as u64 + 1),
             false => self.found.iter().take_while(|&&found| found).count() as u64,
         };
@@ -128,22 +128,22 @@ impl Case {
             (0..self.wanted.len()).filter(|&at| !self.found[at]).collect();
         let mut unexpected = Vec::new();
         let mut by_time: HashMap<i64, Vec<usize>> = HashMap::new();
-        if keeping.restamped {
+        if rules.restamped {
             let mut places = missing.iter().copied();
-            for stranger in &self.strangers {
+            for record in &self.unmatched {
                 match places.next() {
-                    Some(at) => altered.push((at, stranger.offset)),
-                    None => unexpected.push(stranger.offset),
+                    Some(at) => altered.push((at, record.offset)),
+                    None => unexpected.push(record.offset),
                 }
             }
         } else {
             for &at in missing.iter().rev() {
                 by_time.entry(self.wanted[at].timestamp_ms).or_default().push(at);
             }
-            for stranger in &self.strangers {
-                match by_time.get_mut(&stranger.timestamp_ms).and_then(Vec::pop) {
-                    Some(at) => altered.push((at, stranger.offset)),
-                    None => unexpected.push(stranger.offset),
+            for record in &self.unmatched {
+                match by_time.get_mut(&record.timestamp_ms).and_then(Vec::pop) {
+                    Some(at) => altered.push((at, record.offset)),
+                    None => unexpected.push(record.offset),
                 }
             }
         }
@@ -159,7 +159,7 @@ impl Case {
             let passed = self.highest.is_some_and(|highest| at < highest);
             if early && aged_out {
                 aged += 1;
-            } else if passed && keeping.compacted {
+            } else if passed && rules.compacted {
                 compacted += 1;
             } else if passed || self.whole {
                 lost.push(at);
@@ -252,7 +252,7 @@ impl Comparison<'_> {
             |arrived: &ConsumedRecord<'_>| {
                 let Ok(key) = std::str::from_utf8(arrived.key) else { return };
                 if let Some(case) = cases[arrived.topic.index()].get_mut(key) {
-                    let hash = arrived.content.hash(self.keeping[arrived.topic.index()].restamped);
+                    let hash = arrived.content.hash(self.rules[arrived.topic.index()].restamped);
                     case.arrive(hash, arrived.offset, arrived.content.timestamp_ms);
                 }
             },
@@ -265,7 +265,7 @@ impl Comparison<'_> {
             let aged_out = ranges
                 .iter()
                 .any(|s| s.topic == suspect.topic && s.partition == of && s.removed > 0);
-            let judgement = case.judge(self.keeping[suspect.topic.index()], aged_out);
+            let judgement = case.judge(self.rules[suspect.topic.index()], aged_out);
             found.add(*part, suspect, of, &judgement);
         }
         Ok(())
@@ -276,7 +276,7 @@ impl Comparison<'_> {
         part.walk(|due| {
             if let Some(case) = cases[due.topic.index()].get_mut(due.key) {
                 case.expect(Wanted {
-                    hash: due.content().hash(self.keeping[due.topic.index()].restamped),
+                    hash: due.content().hash(self.rules[due.topic.index()].restamped),
                     timestamp_ms: due.timestamp_ms,
                 });
             }
@@ -325,11 +325,11 @@ mod tests {
     use super::*;
 
     /// The counts of a key whose records 0.. are expected at instants of the same numbers, and of
-    /// which these arrived; negative numbers are strangers at that instant.
+    /// which these arrived; negative numbers are unmatched at that instant.
     fn judged(
         expected: usize,
         arrived: &[i64],
-        keeping: TopicRules,
+        rules: TopicRules,
         aged: bool,
         whole: bool,
     ) -> Counts {
@@ -342,7 +342,7 @@ mod tests {
             let hash = if what < 0 { 7 } else { 1000 + what as u64 };
             case.arrive(hash, offset as i64, what.abs());
         }
-        case.judge(keeping, aged).counts
+        case.judge(rules, aged).counts
     }
 
     const PLAIN: TopicRules = TopicRules { compacted: false, restamped: false };
@@ -395,14 +395,14 @@ mod tests {
 
     #[test]
     fn a_run_goes_on_behind_what_is_there_or_was_replaced() {
-        let leading = |arrived: &[usize], keeping| {
+        let leading = |arrived: &[usize], rules| {
             let mut case = Case::default();
             for at in 0..5 {
                 case.expect(Wanted { hash: at, timestamp_ms: at as i64 });
             }
             case.sort();
             arrived.iter().for_each(|&at| case.arrive(at as u64, at as i64, at as i64));
-            case.judge(keeping, false).leading
+            case.judge(rules, false).leading
         };
         let compacting = TopicRules { compacted: true, ..PLAIN };
         assert_eq!(leading(&[0, 1, 2], PLAIN), 3);

@@ -183,7 +183,7 @@ impl<'a> Evidence<'a> {
         Comparison {
             parts: &self.parts,
             topics,
-            keeping: keeping(cluster, &manifest.topics, &self.ledger),
+            rules: topic_rules(cluster, &manifest.topics, &self.ledger),
             partitions: manifest.partitions(),
         }
     }
@@ -227,8 +227,8 @@ pub fn verify(
             counts.arrived += fine;
         }
     }
-    count_strangers(&runs, &evidence, &mut found);
-    count_unseen_ends(&runs, &comparison.keeping, &topics, &mut found.counts);
+    count_unexpected(&runs, &evidence, &mut found);
+    count_unseen_ends(&runs, &comparison.rules, &topics, &mut found.counts);
     explain_altered(&comparison, &manifest, &mut found.examples)?;
 
     let mut total = Counts::default();
@@ -247,7 +247,7 @@ pub fn verify(
         elapsed_s: began.elapsed().as_secs_f64(),
         records_per_second: evidence.ledger.records.iter().sum::<u64>() as f64
             / evidence.reading_s.max(1e-9),
-        runs: runs.told,
+        runs: runs.summaries,
     })
 }
 
@@ -320,12 +320,12 @@ fn check_all<'a>(
 }
 
 /// What each topic does with records.
-fn keeping(
+fn topic_rules(
     cluster: &Cluster,
     entries: &[TopicEntry],
     ledger: &Ledger,
 ) -> [TopicRules; Topic::COUNT] {
-    let mut keeping = [TopicRules::default(); Topic::COUNT];
+    let mut rules = [TopicRules::default(); Topic::COUNT];
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let policies = topics::cleanup_policies(cluster, &names);
     for entry in entries {
@@ -335,17 +335,17 @@ fn keeping(
             None => entry.topic.is_compacted(),
         };
         let restamped = ledger.restamped[entry.topic.index()];
-        keeping[entry.topic.index()] = TopicRules { compacted, restamped };
+        rules[entry.topic.index()] = TopicRules { compacted, restamped };
     }
-    keeping
+    rules
 }
 
 /// Counts the records of keys that no run expects.
-fn count_strangers(runs: &Runs, evidence: &Evidence<'_>, found: &mut Found) {
+fn count_unexpected(runs: &Runs, evidence: &Evidence<'_>, found: &mut Found) {
     let Evidence { ledger, known, .. } = evidence;
-    let strangers = ledger.rows().filter(|&(_, row)| !known[row as usize].load(Ordering::Relaxed));
+    let unexpected = ledger.rows().filter(|&(_, row)| !known[row as usize].load(Ordering::Relaxed));
     let all_given = runs.are_all();
-    for (key, row) in strangers {
+    for (key, row) in unexpected {
         let elsewhere = !all_given && belongs_to_another_shard(runs, key);
         for topic in Topic::ALL {
             let count = ledger.chain(row, topic).count;
@@ -390,10 +390,11 @@ fn belongs_to_another_shard(runs: &Runs, key: &[u8]) -> bool {
     !runs.runs.iter().any(holds)
 }
 
-/// Counts as lost what the reports of runs with an open end count as acknowledged and isn't there.
+/// For runs without a known end: counts as lost the records that the reports count as acknowledged and that
+/// were not read back.
 fn count_unseen_ends(
     runs: &Runs,
-    keeping: &[TopicRules; Topic::COUNT],
+    rules: &[TopicRules; Topic::COUNT],
     topics: &Topics<'_>,
     counts: &mut [Counts; Topic::COUNT],
 ) {
@@ -404,7 +405,7 @@ fn count_unseen_ends(
         let aged = topics.ranges().iter().any(|range| range.topic == topic && range.removed > 0);
         let Some(acknowledged) = runs.acknowledged(topic) else { continue };
         let counts = &mut counts[topic.index()];
-        if aged || keeping[topic.index()].compacted {
+        if aged || rules[topic.index()].compacted {
             continue;
         }
         let extra = counts.duplicated + counts.unexpected + counts.of_other_shards;
@@ -468,7 +469,7 @@ fn explain_altered(
                     && let Some((partition, timestamp_ms, value)) = found.get(&at)
                 {
                     let (partition, timestamp_ms) = (*partition, *timestamp_ms);
-                    let restamped = comparison.keeping[due.topic.index()].restamped;
+                    let restamped = comparison.rules[due.topic.index()].restamped;
                     let mut sent = due.content();
                     if restamped {
                         sent.timestamp_ms = timestamp_ms;

@@ -39,7 +39,7 @@ pub struct Runs {
     /// The results in the reports; `None` if one of them has none.
     pub results: Option<Vec<Results>>,
     /// The reports.
-    pub told: Vec<ReportSummary>,
+    pub summaries: Vec<ReportSummary>,
 }
 
 /// A report, as the verdict names it.
@@ -109,7 +109,7 @@ impl Runs {
             .iter()
             .map(|file| Ok((file.as_path(), read::file(file)?)))
             .collect::<Result<Vec<(&Path, ReadReport)>, VerifyError>>()?;
-        let mut all = Runs { runs: Vec::new(), results: Some(Vec::new()), told: Vec::new() };
+        let mut all = Runs { runs: Vec::new(), results: Some(Vec::new()), summaries: Vec::new() };
         for (file, ReadReport { report, .. }) in &reports {
             if let Some((first, ReadReport { report: other, .. })) = reports.first()
                 && unsharded(&other.manifest) != unsharded(&report.manifest)
@@ -127,7 +127,7 @@ impl Runs {
     /// # Errors
     /// As [`Runs::read`].
     pub fn of(report: ReadReport) -> Result<Runs, VerifyError> {
-        let mut all = Runs { runs: Vec::new(), results: Some(Vec::new()), told: Vec::new() };
+        let mut all = Runs { runs: Vec::new(), results: Some(Vec::new()), summaries: Vec::new() };
         all.add(Path::new(""), &report.report)?;
         Ok(all)
     }
@@ -149,7 +149,7 @@ impl Runs {
             let dropped = spans.remove(&shard).unwrap_or_default();
             self.runs.push(Run { manifest: Arc::clone(&manifest), shard, whole, dropped });
         }
-        self.told.push(ReportSummary {
+        self.summaries.push(ReportSummary {
             file: file.to_owned(),
             shards,
             ended: report.results.as_ref().map(|results| results.ended),

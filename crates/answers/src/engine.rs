@@ -36,7 +36,7 @@ impl Engine {
         }
     }
 
-    /// Whether it has watermarks, and tells a window once it closes.
+    /// Whether it has watermarks, and emits a window once it closes.
     pub fn is_flink(self) -> bool {
         matches!(self, Engine::FlinkSql | Engine::FlinkDataStream)
     }

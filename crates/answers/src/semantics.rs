@@ -121,7 +121,7 @@ impl Semantics {
     }
 
     /// Whether a window that ends at `end_ms` closes once the highest timestamp is `highest_ms`, so
-    /// that an engine with watermarks tells it.
+    /// that an engine with watermarks emits it.
     #[inline]
     pub fn closes(&self, end_ms: i64, highest_ms: i64) -> bool {
         let reached = highest_ms.saturating_sub(self.delay_ms);
@@ -138,7 +138,7 @@ impl Semantics {
         self.closes(end_ms, highest_ms.saturating_sub(self.lateness_ms))
     }
 
-    /// What is said of a session as its end.
+    /// The end of a session, as the engine reports it.
     #[inline]
     pub fn session_end(&self, last_ms: i64, gap_ms: i64) -> i64 {
         if self.engine.is_flink() { last_ms + gap_ms } else { last_ms }
@@ -155,8 +155,8 @@ impl Semantics {
         }
     }
 
-    /// Whether a session that a record of this instant extends may be forgotten before, once the highest
-    /// timestamp is `highest_ms`, so that it stays beside what the record makes.
+    /// Whether the engine may have dropped a session before a record of this instant extends it, once the
+    /// highest timestamp is `highest_ms`. The old session's row then stays beside the new one.
     #[inline]
     pub fn forgets_session(&self, event_ms: i64, highest_ms: i64) -> bool {
         // Kafka Streams keeps sessions for the gap and the grace from stream time on, and takes records

@@ -1,6 +1,7 @@
 //! Decodes requests of untrusted clients. The protocol's decoder allocates as many elements as an array
 //! claims before it reads the first, so a claim of two billion would kill the process. So each request is
-//! decoded once for nothing, over a reader that caps every length at the bytes that are left.
+//! first decoded over a reader that caps every length at the bytes that are left, and the result is
+//! dropped. Only then is it decoded for use.
 
 use bytes::{Buf, Bytes, TryGetError};
 use kafka_protocol::messages::ApiKey;

@@ -265,7 +265,7 @@ impl Broker {
     /// How many requests of an API came, to one node or to all.
     #[must_use]
     pub fn requests(&self, node: Option<i32>, api: ApiKey) -> u64 {
-        self.shared.seen(node, api)
+        self.shared.request_count(node, api)
     }
 
     /// Injects a fault, after those that are active: the first that matches a request applies.
@@ -392,7 +392,7 @@ impl Broker {
     /// by it.
     pub fn advance_clock(&self, by: Duration) {
         self.shared.advance(by);
-        self.shared.age();
+        self.shared.expire();
     }
 
     /// The broker's time, in milliseconds since 1970.
@@ -476,7 +476,7 @@ fn listen(
 async fn tick(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(TICK.min(shared.check_interval())).await;
-        shared.age();
+        shared.expire();
     }
 }
 

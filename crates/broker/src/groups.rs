@@ -358,7 +358,7 @@ impl Group {
         if let Err(error) = self.check(id, instance, generation) {
             return Reply::Now(Synced::refused(error));
         }
-        self.saw(id);
+        self.renew_session(id);
         match self.phase {
             Phase::Empty => Reply::Now(Synced::refused(ResponseError::UnknownMemberId)),
             Phase::Preparing => Reply::Now(Synced::refused(ResponseError::RebalanceInProgress)),
@@ -409,7 +409,7 @@ impl Group {
         generation: i32,
     ) -> Result<(), ResponseError> {
         self.check(id, instance, generation)?;
-        self.saw(id);
+        self.renew_session(id);
         match self.phase {
             Phase::Preparing => Err(ResponseError::RebalanceInProgress),
             Phase::Empty => Err(ResponseError::UnknownMemberId),
@@ -488,7 +488,7 @@ impl Group {
         if generation == self.generation { Ok(()) } else { Err(ResponseError::IllegalGeneration) }
     }
 
-    fn saw(&mut self, id: &str) {
+    fn renew_session(&mut self, id: &str) {
         if let Some(member) = self.members.get_mut(id) {
             member.seen = Instant::now();
         }
@@ -510,7 +510,7 @@ impl Group {
             return Err(ResponseError::UnknownMemberId);
         }
         self.check(id, instance, generation)?;
-        self.saw(id);
+        self.renew_session(id);
         if self.phase == Phase::Completing && !transactional {
             return Err(ResponseError::RebalanceInProgress);
         }
@@ -518,7 +518,7 @@ impl Group {
     }
 
     /// Commits or drops the offsets of a transaction.
-    pub(crate) fn settle(&mut self, producer_id: i64, commit: bool) {
+    pub(crate) fn end_transaction(&mut self, producer_id: i64, commit: bool) {
         if let Some(offsets) = self.pending_offsets.remove(&producer_id)
             && commit
         {
@@ -527,7 +527,7 @@ impl Group {
     }
 
     /// Expires members without heartbeats, and completes a rebalance whose time is up.
-    pub(crate) fn age(&mut self, now: Instant) {
+    pub(crate) fn expire(&mut self, now: Instant) {
         let waiting = self.pending.len();
         self.pending.retain(|_, until| *until > now);
         if self.pending.len() < waiting {

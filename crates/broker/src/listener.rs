@@ -126,7 +126,7 @@ impl Connection {
         let supported = requests::versions(api);
         if matches!(api, ApiKey::ApiVersions) && supported.is_some_and(|(_, max)| version > max) {
             // A client that is newer than the broker learns its versions from the oldest response.
-            self.shared.saw(self.node, api);
+            self.shared.count_request(self.node, api);
             let answer = requests::versions_answer(Some(ResponseError::UnsupportedVersion));
             return self.send(api, 0, correlation, &answer.into()).await;
         }
@@ -138,7 +138,7 @@ impl Connection {
             .map_err(|e| Ended::Bad(e.to_string()))?;
         let request =
             requests::decode(api, version, body).map_err(|e| Ended::Bad(e.to_string()))?;
-        self.shared.saw(self.node, api);
+        self.shared.count_request(self.node, api);
         let cx = Context {
             shared: self.shared.clone(),
             node: self.node,

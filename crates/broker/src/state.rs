@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     aged_ms: AtomicI64,
     /// How far the broker's clock is ahead of the machine's, in milliseconds.
     ahead_ms: AtomicI64,
-    seen: Mutex<BTreeMap<(i32, i16), u64>>,
+    requests: Mutex<BTreeMap<(i32, i16), u64>>,
 }
 
 /// The state behind the lock.
@@ -77,7 +77,7 @@ impl Shared {
             faults: Mutex::default(),
             aged_ms: AtomicI64::new(0),
             ahead_ms: AtomicI64::new(0),
-            seen: Mutex::default(),
+            requests: Mutex::default(),
         };
         shared.aged_ms.store(shared.now_ms(), Ordering::Relaxed);
         shared
@@ -108,12 +108,12 @@ impl Shared {
 
     /// Expires what is due: group members and transactions each time, producer state and records at the
     /// check interval.
-    pub(crate) fn age(&self) {
+    pub(crate) fn expire(&self) {
         let now = self.now_ms();
         let aborted = {
             let mut state = self.state();
             for group in state.groups.values_mut() {
-                group.age(Instant::now());
+                group.expire(Instant::now());
             }
             state.groups.retain(|_, group| !group.is_unused());
             state.compact(now, &self.settings);
@@ -125,18 +125,18 @@ impl Shared {
         let interval = i64::try_from(self.check_interval().as_millis()).unwrap_or(i64::MAX);
         if now - self.aged_ms.load(Ordering::Relaxed) >= interval {
             self.aged_ms.store(now, Ordering::Relaxed);
-            self.state().age(now);
+            self.state().expire(now);
         }
     }
 
     /// Counts a request.
-    pub(crate) fn saw(&self, node: i32, api: ApiKey) {
-        *self.seen.lock().entry((node, api as i16)).or_default() += 1;
+    pub(crate) fn count_request(&self, node: i32, api: ApiKey) {
+        *self.requests.lock().entry((node, api as i16)).or_default() += 1;
     }
 
     /// How many requests of an API came, to one node or to all.
-    pub(crate) fn seen(&self, node: Option<i32>, api: ApiKey) -> u64 {
-        self.seen
+    pub(crate) fn request_count(&self, node: Option<i32>, api: ApiKey) -> u64 {
+        self.requests
             .lock()
             .iter()
             .filter(|((n, a), _)| *a == api as i16 && node.is_none_or(|node| node == *n))
@@ -253,7 +253,7 @@ impl State {
     }
 
     /// Expires producers and deletes old batches in all partitions.
-    pub(crate) fn age(&mut self, now_ms: i64) {
+    pub(crate) fn expire(&mut self, now_ms: i64) {
         let expiry = config::broker_number(&self.config, "producer.id.expiration.ms");
         let State { topics, config, bytes, .. } = self;
         for (_, topic) in topics.iter_mut() {

@@ -30,8 +30,8 @@ pub(crate) enum BatchOutcome {
 /// The outcome of a request for a producer id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProducerIdOutcome {
-    /// The broker may allocate one later.
-    Deferred,
+    /// A retry may succeed.
+    Retriable,
     /// The broker will not allocate one.
     Refused,
 }
@@ -75,7 +75,7 @@ pub(crate) fn of_producer_id(error: ErrorCode) -> ProducerIdOutcome {
         | E::InvalidTransactionTimeout
         | E::UnsupportedVersion
         | E::SaslAuthenticationFailed => ProducerIdOutcome::Refused,
-        _ => ProducerIdOutcome::Deferred,
+        _ => ProducerIdOutcome::Retriable,
     }
 }
 
@@ -128,22 +128,22 @@ mod tests {
 
     #[test]
     fn every_code_of_a_request_for_a_producer_id_has_its_outcome() {
-        use ProducerIdOutcome::{Deferred, Refused};
+        use ProducerIdOutcome::{Refused, Retriable};
         for (code, outcome) in [
-            (-1, Deferred),       // UNKNOWN_SERVER_ERROR
-            (7, Deferred),        // REQUEST_TIMED_OUT
-            (13, Deferred),       // NETWORK_EXCEPTION
-            (14, Deferred),       // COORDINATOR_LOAD_IN_PROGRESS
-            (15, Deferred),       // COORDINATOR_NOT_AVAILABLE
-            (16, Deferred),       // NOT_COORDINATOR
-            (31, Refused),        // CLUSTER_AUTHORIZATION_FAILED
-            (35, Refused),        // UNSUPPORTED_VERSION
-            (42, Refused),        // INVALID_REQUEST
-            (50, Refused),        // INVALID_TRANSACTION_TIMEOUT
-            (51, Deferred),       // CONCURRENT_TRANSACTIONS
-            (53, Refused),        // TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-            (58, Refused),        // SASL_AUTHENTICATION_FAILED
-            (i16::MAX, Deferred), // one that no version has
+            (-1, Retriable),       // UNKNOWN_SERVER_ERROR
+            (7, Retriable),        // REQUEST_TIMED_OUT
+            (13, Retriable),       // NETWORK_EXCEPTION
+            (14, Retriable),       // COORDINATOR_LOAD_IN_PROGRESS
+            (15, Retriable),       // COORDINATOR_NOT_AVAILABLE
+            (16, Retriable),       // NOT_COORDINATOR
+            (31, Refused),         // CLUSTER_AUTHORIZATION_FAILED
+            (35, Refused),         // UNSUPPORTED_VERSION
+            (42, Refused),         // INVALID_REQUEST
+            (50, Refused),         // INVALID_TRANSACTION_TIMEOUT
+            (51, Retriable),       // CONCURRENT_TRANSACTIONS
+            (53, Refused),         // TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+            (58, Refused),         // SASL_AUTHENTICATION_FAILED
+            (i16::MAX, Retriable), // one that no version has
         ] {
             assert_eq!(of_producer_id(ErrorCode::from_code(code).unwrap()), outcome, "{code}");
         }

@@ -20,7 +20,7 @@
 //! the batch may then be appended twice, if the broker had forgotten the producer. Without idempotence a
 //! retry may duplicate records.
 //!
-//! *Loss*: no record that all in-sync replicas acknowledged, while one of them lives. A record fails, and
+//! *Loss*: a record that all in-sync replicas acknowledged is not lost while one of them lives. A record fails, and
 //! is reported as failed, when a broker rejects it, when its delivery timeout passes, if there is one, or
 //! when its topic was missing for 30 seconds. With [`Acks::None`] a record counts as acknowledged once it
 //! is written to the network.

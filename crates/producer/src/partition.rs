@@ -109,9 +109,15 @@ impl Partition {
     }
 
     /// Whether a batch may be sent to a broker at `now_ns`, beside at most `most` others. A batch begun
-    /// before `late_ns` is to fail instead.
-    pub(crate) fn is_ready(&self, to: i32, now_ns: u64, late_ns: u64, most: usize) -> bool {
-        self.waiting.front().is_some_and(|next| next.created_ns >= late_ns)
+    /// before `expired_before_ns` is to fail instead.
+    pub(crate) fn is_ready(
+        &self,
+        to: i32,
+        now_ns: u64,
+        expired_before_ns: u64,
+        most: usize,
+    ) -> bool {
+        self.waiting.front().is_some_and(|next| next.created_ns >= expired_before_ns)
             && !self.draining
             && (self.in_flight.is_empty() || self.sent_to == to)
             && self.in_flight.len() < self.max_in_flight(to, most)

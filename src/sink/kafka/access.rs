@@ -1,4 +1,5 @@
-//! The user's access to topics, found out without writing anything.
+//! The user's access to topics, found out without writing anything. Why a broker denies a login or a
+//! connection is in `authentication.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -53,22 +54,22 @@ pub fn access(
         .copied()
         .filter(|name| described.get(name).is_none_or(|topic| topic.error.is_some()))
         .collect();
-    let validate_creationd: BTreeMap<String, Option<RDKafkaErrorCode>> = if absent.is_empty() {
+    let creation_errors: BTreeMap<String, Option<RDKafkaErrorCode>> = if absent.is_empty() {
         BTreeMap::new()
     } else {
         Admin::new(cluster)?.validate_creation(&absent, timeout)?.into_iter().collect()
     };
-    let told = asked.iter().map(|name| {
+    let access = asked.iter().map(|name| {
         let found = described.get(name).filter(|topic| topic.error.is_none());
         match found {
             Some(topic) => present(topic.writable),
             None => {
                 let seen = described.get(name).and_then(|topic| topic.error);
-                missing(seen, validate_creationd.get(*name).copied().flatten())
+                missing(seen, creation_errors.get(*name).copied().flatten())
             }
         }
     });
-    Ok(told.collect())
+    Ok(access.collect())
 }
 
 fn present(writable: Option<bool>) -> TopicAccess {

@@ -46,7 +46,7 @@ impl AuthenticationFailure {
             || reason.contains("SSL handshake failed")
             || (reason.contains("alert") && TlsFailure::is_about_tls(reason));
         if is_tls {
-            return Some(match told(reason).or_else(|| asked(reason, properties)) {
+            return Some(match tls_failure_in(reason).or_else(|| probe_tls(reason, properties)) {
                 // Brokers may call it a bad one, too, if there is none.
                 Some(TlsFailure::RefusesCertificate)
                     if !has(&[
@@ -155,7 +155,7 @@ impl fmt::Display for AuthenticationFailure {
 }
 
 /// The failure that the client's text names.
-fn told(reason: &str) -> Option<TlsFailure> {
+fn tls_failure_in(reason: &str) -> Option<TlsFailure> {
     if reason.contains("PLAINTEXT broker listener") {
         return Some(TlsFailure::NotTls);
     }
@@ -165,7 +165,7 @@ fn told(reason: &str) -> Option<TlsFailure> {
 /// The failure of one more TLS handshake with the broker, which the client's text names: librdkafka says
 /// only that a certificate could not be verified.
 #[cfg(feature = "tls")]
-fn asked(reason: &str, properties: &[Property]) -> Option<TlsFailure> {
+fn probe_tls(reason: &str, properties: &[Property]) -> Option<TlsFailure> {
     use std::net::{TcpStream, ToSocketAddrs};
     use std::time::Duration;
 
@@ -199,7 +199,7 @@ fn asked(reason: &str, properties: &[Property]) -> Option<TlsFailure> {
 }
 
 #[cfg(not(feature = "tls"))]
-fn asked(_: &str, _: &[Property]) -> Option<TlsFailure> {
+fn probe_tls(_: &str, _: &[Property]) -> Option<TlsFailure> {
     None
 }
 

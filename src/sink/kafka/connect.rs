@@ -32,7 +32,7 @@ pub struct Cluster {
 pub struct Node {
     /// Its node id.
     pub id: i32,
-    /// Its host, on the listener that we came by.
+    /// Its advertised host, on the listener that the client bootstrapped from.
     pub host: String,
     /// Its port there.
     pub port: u16,

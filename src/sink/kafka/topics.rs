@@ -189,7 +189,7 @@ pub fn prepare(
         prepared.created = wanted.into_iter().map(|(name, _)| name).collect();
     }
     prepared.partitions = settle(cluster, topics, policy, existing)?;
-    ask_for_writing(cluster, topics, policy)?;
+    check_writable(cluster, topics, policy)?;
     for topic in missing {
         let count = prepared.partitions.get(&topic).copied().unwrap_or_default();
         await_leaders(cluster, &policy.name(topic), count)?;
@@ -202,8 +202,8 @@ pub fn prepare(
 /// After how long brokers forget producers, by the first broker that reports it.
 fn producer_expiration(cluster: &Cluster, admin: &Admin) -> Duration {
     let broker = cluster.nodes().first();
-    let told = broker.and_then(|broker| admin.broker_config(broker.id, EXPIRATION));
-    told.and_then(|ms| ms.parse().ok()).map_or(EXPIRATION_DEFAULT, Duration::from_millis)
+    let configured = broker.and_then(|broker| admin.broker_config(broker.id, EXPIRATION));
+    configured.and_then(|ms| ms.parse().ok()).map_or(EXPIRATION_DEFAULT, Duration::from_millis)
 }
 
 /// The `cleanup.policy` of each of these topics, without those that don't report it.
@@ -225,7 +225,7 @@ pub fn cleanup_policies(cluster: &Cluster, names: &[&str]) -> BTreeMap<String, S
 
 /// An error for the first topic that exists and may not be written. Otherwise every record would fail, or
 /// the producer as a whole.
-fn ask_for_writing(
+fn check_writable(
     cluster: &Cluster,
     topics: &[Topic],
     policy: &TopicPolicy,
@@ -233,8 +233,8 @@ fn ask_for_writing(
     let names: Vec<String> = topics.iter().map(|&topic| policy.name(topic)).collect();
     let timeout = cluster.settings().connect_timeout.min(ACCESS_TIMEOUT);
     match access::access(cluster, &names, timeout) {
-        Ok(told) => {
-            let unwritable = told.iter().position(|access| *access == TopicAccess::NotWritable);
+        Ok(access) => {
+            let unwritable = access.iter().position(|access| *access == TopicAccess::NotWritable);
             match unwritable.and_then(|at| names.into_iter().nth(at)) {
                 Some(topic) => Err(KafkaError::Unauthorised { action: "write to", topic }),
                 None => Ok(()),
@@ -281,10 +281,10 @@ fn settle(
     }
 }
 
-/// Waits until the leader of every partition of a new topic answers as the leader, which may be later
-/// than the metadata names it. A leader that doesn't know yet rejects a producer's first batch. If it
-/// knows by the second, it accepts that one, whatever its sequence number, and calls the first one,
-/// retried, a duplicate: acknowledged, and never appended.
+/// Waits until the leader of every partition of a new topic acts as the leader. Metadata may name it
+/// before, and until then it rejects batches. If it becomes leader between a producer's first batch and
+/// the second, it accepts the second, whatever its sequence number. It then takes the first one, retried,
+/// for a duplicate: acknowledged, and never appended.
 fn await_leaders(cluster: &Cluster, topic: &str, partitions: u32) -> Result<(), KafkaError> {
     let started = Instant::now();
     let timeout = cluster.settings().connect_timeout;

@@ -66,11 +66,11 @@ pub enum Certainty {
     Exact,
     /// The job's row lies between a least and a most.
     Bracketed(Box<Bracket>),
-    /// No later record closes its window: the job doesn't tell it yet, or tells this.
+    /// No later record closes its window: the job hasn't emitted it yet, or emits this.
     Pending,
 }
 
-/// Between what a job's row lies.
+/// The range that a job's row lies in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bracket {
     /// The least of each value; null where it has none.
@@ -88,14 +88,14 @@ pub struct Bracket {
 /// Why a row isn't exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// So many of its records count or are late, as they arrive.
+    /// This many of its records may be late: the order of arrival decides.
     MaybeLate(u64),
-    /// So many of its records may be read before what they are joined with, of the same instant.
+    /// This many of its records may be joined before their machine's record of the same instant is read.
     MaybeUnmatched(u64),
-    /// The condition on the group compares values that are as good as equal.
+    /// The group's value equals the bound of its condition, within [`TOLERANCE`].
     OnTheBound,
-    /// A row that it competes with isn't exact.
-    Rivals,
+    /// A row that it is ranked against isn't exact.
+    RankedAgainst,
 }
 
 /// Rows by how sure they are.

@@ -81,7 +81,7 @@ impl Answer {
                 "a reading of the same instant as its machine's record may be joined before it",
             ),
             (why(|why| *why == Why::OnTheBound), "the group is on the bound of its condition"),
-            (why(|why| *why == Why::Rivals), "a row that it competes with is not exact"),
+            (why(|why| *why == Why::RankedAgainst), "a row that it competes with is not exact"),
         ];
         for (rows, reason) in reasons.iter().filter(|(rows, _)| *rows > 0) {
             lines.push(format!("bracketed: {rows}, since {reason}"));
@@ -221,7 +221,7 @@ impl Serialize for Line<'_> {
             match bracket.why {
                 Why::MaybeLate(records) => map.serialize_entry("maybe_late", &records)?,
                 Why::MaybeUnmatched(records) => map.serialize_entry("maybe_unmatched", &records)?,
-                Why::OnTheBound | Why::Rivals => {}
+                Why::OnTheBound | Why::RankedAgainst => {}
             }
         }
         map.end()

@@ -137,7 +137,7 @@ impl Output {
         self.records
     }
 
-    /// How many keys were deleted last.
+    /// How many keys have a tombstone as their last record.
     pub fn deleted(&self) -> u64 {
         self.upserted.values().filter(|row| row.is_none()).count() as u64
     }

@@ -60,7 +60,7 @@ fn allowed(expected: &Row, at: usize) -> Allowed {
 fn is_allowed(expected: &Row, at: usize, found: &Value, column: &ColumnInfo) -> bool {
     match &expected.certainty {
         // Who of its rivals comes here isn't known.
-        Certainty::Bracketed(bracket) if bracket.why == Why::Rivals => true,
+        Certainty::Bracketed(bracket) if bracket.why == Why::RankedAgainst => true,
         Certainty::Bracketed(bracket) => {
             is_between(&bracket.least[at], &bracket.most[at], found, column)
         }

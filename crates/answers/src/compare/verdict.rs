@@ -17,7 +17,7 @@ pub struct Verdict {
     pub counts: Counts,
     /// Records of the job's output.
     pub records: u64,
-    /// Of upserts, keys that were deleted last.
+    /// Of upserts, keys whose last record is a tombstone.
     pub deleted: u64,
     /// How late right rows were; none where rows have no window or no time.
     pub lateness: Option<Lateness>,

@@ -6,16 +6,16 @@ use crate::semantics::Semantics;
 /// How far the order in which records arrive is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slack {
-    /// A record lies at most so far behind an earlier one of its partition, in milliseconds, beside
-    /// what its own order says.
+    /// A record is at most this many milliseconds behind an earlier one of its partition, on top of the
+    /// disorder within its own thread.
     Within(i64),
     /// Records pass a repartition, whose tasks may be apart as far as the run is long.
     Unbounded,
 }
 
-/// What becomes of a record in a window.
+/// Whether a record counts in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum Inclusion {
     /// It counts.
     Counts,
     /// It counts or is late, as records arrive.
@@ -70,13 +70,13 @@ impl Arrival {
     /// What becomes of the record that came last, where `is_late` says whether it is late once a
     /// timestamp is the highest.
     #[inline]
-    pub fn judge(&self, is_late: impl Fn(i64) -> bool) -> Verdict {
+    pub fn judge(&self, is_late: impl Fn(i64) -> bool) -> Inclusion {
         if !is_late(self.before.0) {
-            Verdict::Counts
+            Inclusion::Counts
         } else if is_late(self.before.1) {
-            Verdict::Late
+            Inclusion::Late
         } else {
-            Verdict::MaybeLate
+            Inclusion::MaybeLate
         }
     }
 
@@ -118,7 +118,7 @@ mod tests {
         delay_ms: i64,
         events: &[i64],
         end_ms: i64,
-    ) -> Verdict {
+    ) -> Inclusion {
         let zone_offset_ms = 0;
         let semantics =
             Semantics { engine, delay_ms, lateness_ms: 0, zone_offset_ms, bounded: false };
@@ -135,21 +135,21 @@ mod tests {
         let exact = Slack::Within(0);
         // A window up to 10,000, bound or grace 1,000; the record at 9,999 comes behind one at `t`.
         let behind = |engine, t| verdict(engine, exact, 1000, &[t, 9_999], 10_000);
-        assert_eq!(behind(FlinkSql, 10_998), Verdict::Counts);
-        assert_eq!(behind(FlinkSql, 10_999), Verdict::MaybeLate);
-        assert_eq!(behind(FlinkDataStream, 10_999), Verdict::Counts);
-        assert_eq!(behind(FlinkDataStream, 11_000), Verdict::MaybeLate);
-        assert_eq!(behind(KafkaStreams, 10_999), Verdict::Counts);
-        assert_eq!(behind(KafkaStreams, 11_000), Verdict::Late);
+        assert_eq!(behind(FlinkSql, 10_998), Inclusion::Counts);
+        assert_eq!(behind(FlinkSql, 10_999), Inclusion::MaybeLate);
+        assert_eq!(behind(FlinkDataStream, 10_999), Inclusion::Counts);
+        assert_eq!(behind(FlinkDataStream, 11_000), Inclusion::MaybeLate);
+        assert_eq!(behind(KafkaStreams, 10_999), Inclusion::Counts);
+        assert_eq!(behind(KafkaStreams, 11_000), Inclusion::Late);
     }
 
     #[test]
     fn out_of_order_is_not_late() {
         let exact = Slack::Within(0);
-        assert_eq!(verdict(Engine::FlinkSql, exact, 0, &[9_998, 9_000], 10_000), Verdict::Counts);
+        assert_eq!(verdict(Engine::FlinkSql, exact, 0, &[9_998, 9_000], 10_000), Inclusion::Counts);
         assert_eq!(
             verdict(Engine::KafkaStreams, exact, 0, &[9_999, 9_000], 10_000),
-            Verdict::Counts
+            Inclusion::Counts
         );
     }
 
@@ -157,8 +157,8 @@ mod tests {
     fn threads_apart_by_no_more_than_the_bound_lose_nothing() {
         for engine in [Engine::FlinkDataStream, Engine::KafkaStreams] {
             let at = |skew| verdict(engine, Slack::Within(skew), 1000, &[9_999], 10_000);
-            assert_eq!(at(1000), Verdict::Counts);
-            assert_eq!(at(1001), Verdict::MaybeLate);
+            assert_eq!(at(1000), Inclusion::Counts);
+            assert_eq!(at(1001), Inclusion::MaybeLate);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fleetstorm_model::record::Record;
 use fleetstorm_model::stream::KeyedRecord;
 
-use super::keys::Place;
+use super::keys::MachineIndex;
 use crate::answer::{Certainty, Row, Value};
 
 /// Counts machines by status and zone.
@@ -24,7 +24,7 @@ struct Machine {
 
 impl FleetStatus {
     /// A record arrives.
-    pub fn take(&mut self, place: Place, keyed: &KeyedRecord<'_>) {
+    pub fn take(&mut self, place: MachineIndex, keyed: &KeyedRecord<'_>) {
         if self.machines.len() <= place {
             self.machines.resize(place + 1, Machine::default());
         }

@@ -5,9 +5,9 @@ use std::collections::{HashMap, VecDeque};
 use fleetstorm_model::record::Record;
 use fleetstorm_model::stream::KeyedRecord;
 
-use super::arrival::{Arrival, Verdict};
+use super::arrival::{Arrival, Inclusion};
 use super::event_ms;
-use super::keys::{Groups, IdHash, Place};
+use super::keys::{Groups, IdHash, MachineIndex};
 use super::rows::Rows;
 use super::sessions::Sessions;
 use super::summary::{Plan, State};
@@ -84,7 +84,7 @@ impl<'a> Grouped<'a> {
 
     /// A record arrives.
     #[inline]
-    pub fn take(&mut self, place: Place, keyed: &KeyedRecord<'_>) {
+    pub fn take(&mut self, place: MachineIndex, keyed: &KeyedRecord<'_>) {
         if keyed.record.topic() != self.asked.from {
             self.announce(place, keyed);
             return;
@@ -111,7 +111,7 @@ impl<'a> Grouped<'a> {
         // Kafka Streams takes either first where both are of the same instant.
         let is_unmatched = !self.semantics.engine.is_flink()
             && machine.is_some_and(|machine| event_ms <= machine.at_ms);
-        let matched = if is_unmatched { Verdict::MaybeUnmatched } else { Verdict::Counts };
+        let matched = if is_unmatched { Inclusion::MaybeUnmatched } else { Inclusion::Counts };
         match self.asked.window {
             Window::None => self.add(ALWAYS, group, keyed.record, place, matched),
             Window::Session { gap_ms } => {
@@ -123,21 +123,22 @@ impl<'a> Grouped<'a> {
                     };
                     let verdict = arrival.judge(is_late);
                     let stays = arrival.judge(|ms| semantics.forgets_session(event_ms, ms));
-                    let stays = if stays == Verdict::Counts { stays } else { Verdict::MaybeLate };
+                    let stays =
+                        if stays == Inclusion::Counts { stays } else { Inclusion::MaybeLate };
                     verdict.max(stays).max(matched)
                 };
                 self.sessions.add(plan, group, event_ms, gap_ms, judge, keyed.record, place);
                 let past = self.arrival.highest().saturating_sub(self.horizon_ms);
                 if self.sessions.is_time(past, gap_ms) {
                     let over = self.sessions.finish(past, gap_ms);
-                    self.tell_sessions(over, gap_ms);
+                    self.emit_sessions(over, gap_ms);
                 }
             }
             window => {
                 for bounds in window.of(event_ms, self.semantics.zone_offset_ms) {
                     let semantics = self.semantics;
                     let verdict = self.arrival.judge(|ms| semantics.is_late(bounds.end_ms, ms));
-                    if verdict != Verdict::Late {
+                    if verdict != Inclusion::Late {
                         self.add(bounds, group, keyed.record, place, verdict.max(matched));
                     }
                 }
@@ -148,11 +149,11 @@ impl<'a> Grouped<'a> {
     /// The rows, and how many records there were.
     pub fn finish(mut self) -> (Vec<Row>, u64, Arrival) {
         while let Some(Open { bounds, groups }) = self.open.pop_front() {
-            self.tell(bounds, groups);
+            self.emit(bounds, groups);
         }
         if let Window::Session { gap_ms } = self.asked.window {
             let over = self.sessions.finish(i64::MAX, gap_ms);
-            self.tell_sessions(over, gap_ms);
+            self.emit_sessions(over, gap_ms);
         }
         let rows = self.rows.finish(self.semantics, &self.plan, &self.arrival);
         (rows, self.records, self.arrival)
@@ -164,8 +165,8 @@ impl<'a> Grouped<'a> {
         bounds: Bounds,
         group: u32,
         record: &Record<&str>,
-        place: Place,
-        verdict: Verdict,
+        place: MachineIndex,
+        verdict: Inclusion,
     ) {
         let at = match self.open.get(self.hint) {
             Some(open) if open.bounds == bounds => self.hint,
@@ -194,22 +195,22 @@ impl<'a> Grouped<'a> {
         self.open.front().map_or(i64::MAX, |open| open.bounds.end_ms)
     }
 
-    /// Tells the windows that no record comes for any more.
+    /// Emits the windows that no record comes for any more.
     fn finish_windows(&mut self) {
         let past = self.arrival.highest().saturating_sub(self.horizon_ms);
         while self.first_end() <= past {
             let Some(Open { bounds, groups }) = self.open.pop_front() else { return };
             self.hint = 0;
-            self.tell(bounds, groups);
+            self.emit(bounds, groups);
         }
     }
 
-    fn tell(&mut self, bounds: Bounds, groups: HashMap<u32, State, IdHash>) {
+    fn emit(&mut self, bounds: Bounds, groups: HashMap<u32, State, IdHash>) {
         let window = (bounds != ALWAYS).then_some(bounds);
         self.rows.add(self.asked, &self.plan, &self.groups, window, groups.into_iter());
     }
 
-    fn tell_sessions(&mut self, over: Vec<super::sessions::Over>, gap_ms: i64) {
+    fn emit_sessions(&mut self, over: Vec<super::sessions::Over>, gap_ms: i64) {
         for (group, session) in over {
             let end_ms = self.semantics.session_end(session.last_ms, gap_ms);
             let window = Some(Bounds { start_ms: session.first_ms, end_ms });
@@ -218,7 +219,7 @@ impl<'a> Grouped<'a> {
         }
     }
 
-    fn announce(&mut self, place: Place, keyed: &KeyedRecord<'_>) {
+    fn announce(&mut self, place: MachineIndex, keyed: &KeyedRecord<'_>) {
         let Record::Machine(machine) = keyed.record else { return };
         if self.announced.len() <= place {
             self.announced.resize(place + 1, None);
@@ -228,7 +229,7 @@ impl<'a> Grouped<'a> {
     }
 
     /// Whether no record of this machine and instant was seen before.
-    fn is_first(&mut self, place: Place, event_ms: i64) -> bool {
+    fn is_first(&mut self, place: MachineIndex, event_ms: i64) -> bool {
         if self.seen.len() <= place {
             self.seen.resize(place + 1, Vec::new());
         }

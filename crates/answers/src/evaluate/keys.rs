@@ -9,7 +9,7 @@ use crate::answer::Value;
 use crate::query::{Column, Field, Key};
 
 /// A machine's place among all machines of the parts that are looked at.
-pub type Place = usize;
+pub type MachineIndex = usize;
 
 /// A hash of numbers that are small and dense.
 pub type IdHash = BuildHasherDefault<IdHasher>;
@@ -69,7 +69,12 @@ impl Groups {
 
     /// The number of the group of a record. `class` is the class of its machine's memory.
     #[inline]
-    pub fn of(&mut self, record: &Record<&str>, place: Place, class: Option<&'static str>) -> u32 {
+    pub fn of(
+        &mut self,
+        record: &Record<&str>,
+        place: MachineIndex,
+        class: Option<&'static str>,
+    ) -> u32 {
         if self.of_machine {
             if let Some(&id) = self.by_place.get(place)
                 && id != UNKNOWN
@@ -155,7 +160,12 @@ pub struct Interner {
 impl Interner {
     /// The number of a record's value; none of a null.
     #[inline]
-    pub fn id(&mut self, column: &Column, record: &Record<&str>, place: Place) -> Option<u32> {
+    pub fn id(
+        &mut self,
+        column: &Column,
+        record: &Record<&str>,
+        place: MachineIndex,
+    ) -> Option<u32> {
         if column.of_machine
             && let Some(&id) = self.by_place.get(place)
             && id != UNKNOWN

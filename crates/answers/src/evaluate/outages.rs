@@ -3,7 +3,7 @@
 use fleetstorm_model::record::Record;
 use fleetstorm_model::stream::KeyedRecord;
 
-use super::keys::Place;
+use super::keys::MachineIndex;
 use crate::answer::{Bracket, Certainty, Row, Value, Why};
 
 /// Joins failed jobs with outages.
@@ -38,7 +38,7 @@ impl Outages {
     }
 
     /// A record arrives. Those of a machine come in the order of their timestamps.
-    pub fn take(&mut self, place: Place, keyed: &KeyedRecord<'_>) {
+    pub fn take(&mut self, place: MachineIndex, keyed: &KeyedRecord<'_>) {
         self.records += 1;
         let at_ms = keyed.timestamp_ms;
         let (within_ms, maybe_late) = (self.within_ms, self.maybe_late);
@@ -76,7 +76,7 @@ impl Outages {
     }
 
     /// What of the machine is not too old for an event at this instant.
-    fn machine(&mut self, place: Place, at_ms: i64) -> &mut Machine {
+    fn machine(&mut self, place: MachineIndex, at_ms: i64) -> &mut Machine {
         if self.machines.len() <= place {
             self.machines.resize(place + 1, Machine::default());
         }

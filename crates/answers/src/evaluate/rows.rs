@@ -31,7 +31,7 @@ impl Rows {
             {
                 bracket.may_be_missing = true;
             }
-            told(asked, row)
+            having(asked, row)
         });
         match asked.top {
             None => self.0.extend(rows),
@@ -98,8 +98,8 @@ fn row(plan: &Plan, window: Option<Bounds>, keys: Vec<Value>, state: &State) -> 
     Row { window, keys, values: plan.values(state), certainty }
 }
 
-/// The row as the condition on groups has it; none where it isn't told.
-fn told(asked: &Aggregation, mut row: Row) -> Option<Row> {
+/// The row after HAVING; `None` if it is filtered out.
+fn having(asked: &Aggregation, mut row: Row) -> Option<Row> {
     let Some(having) = asked.having else { return Some(row) };
     let value = row.values[having.aggregate].number();
     if let Certainty::Bracketed(bracket) = &mut row.certainty {
@@ -149,7 +149,7 @@ fn ranked(rows: Vec<Row>, count: usize) -> Vec<Row> {
         };
         parts.entry(part).or_default().push(row);
     }
-    let mut told = Vec::new();
+    let mut rows = Vec::new();
     for (_, mut part) in parts {
         let exact = part.iter().all(|row| row.certainty == Certainty::Exact);
         part.sort_by(|a, b| {
@@ -167,11 +167,11 @@ fn ranked(rows: Vec<Row>, count: usize) -> Vec<Row> {
                     most: row.values.iter().map(|_| Value::Null).collect(),
                     may_be_missing: true,
                     pending: false,
-                    why: Why::Rivals,
+                    why: Why::RankedAgainst,
                 }));
             }
-            told.push(row);
+            rows.push(row);
         }
     }
-    told
+    rows
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use fleetstorm_model::record::Record;
 
-use super::arrival::Verdict;
-use super::keys::{IdHash, Place};
+use super::arrival::Inclusion;
+use super::keys::{IdHash, MachineIndex};
 use super::summary::{Plan, State};
 
 /// The sessions of all groups that records may still come for.
@@ -31,8 +31,8 @@ pub struct Session {
 pub type Over = (u32, Session);
 
 impl Sessions {
-    /// Adds a record: it joins the sessions that it is at most `gap_ms` apart from, and joins them to
-    /// one another. `judge` says what becomes of it, by the last event of what it joins.
+    /// Merges the record with all sessions at most `gap_ms` away. `judge` decides whether it counts, from
+    /// the last event of the merged session.
     #[expect(clippy::too_many_arguments)]
     pub fn add(
         &mut self,
@@ -40,16 +40,16 @@ impl Sessions {
         group: u32,
         event_ms: i64,
         gap_ms: i64,
-        judge: impl Fn(i64) -> Verdict,
+        judge: impl Fn(i64) -> Inclusion,
         record: &Record<&str>,
-        place: Place,
+        place: MachineIndex,
     ) {
         let sessions = self.by_group.entry(group).or_default();
         let joins = |s: &Session| s.first_ms - gap_ms <= event_ms && event_ms <= s.last_ms + gap_ms;
         let joined = sessions.iter().filter(|session| joins(session));
         let last_ms = joined.map(|session| session.last_ms).fold(event_ms, i64::max);
         let verdict = judge(last_ms);
-        if verdict == Verdict::Late {
+        if verdict == Inclusion::Late {
             return;
         }
         let mut whole = Session { first_ms: event_ms, last_ms: event_ms, state: plan.state() };

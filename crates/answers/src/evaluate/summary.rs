@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::arrival::Verdict;
-use super::keys::{IdHash, Interner, Place};
+use super::arrival::Inclusion;
+use super::keys::{IdHash, Interner, MachineIndex};
 use crate::answer::Value;
 use crate::query::{Aggregate, Column, Field, Function, Kind};
 
@@ -161,17 +161,17 @@ impl Plan {
         &mut self,
         state: &mut State,
         record: &Record<&str>,
-        place: Place,
-        verdict: Verdict,
+        place: MachineIndex,
+        verdict: Inclusion,
     ) {
-        let state = if verdict == Verdict::Counts {
+        let state = if verdict == Inclusion::Counts {
             state
         } else {
             let empty = || Box::new(self.state());
             state.maybe.get_or_insert_with(empty)
         };
         state.count += 1;
-        state.unmatched += u64::from(verdict == Verdict::MaybeUnmatched);
+        state.unmatched += u64::from(verdict == Inclusion::MaybeUnmatched);
         for (summary, column) in state.columns.iter_mut().zip(&self.columns) {
             match column.of(record) {
                 Field::Double(value) => summary.add(value),

@@ -7,7 +7,7 @@ use fleetstorm_model::record::{Topic, TopicSet};
 use fleetstorm_model::schedule::SlotKind;
 use fleetstorm_model::stream::{KeyedRecord, Step, Stream};
 
-use super::keys::Place;
+use super::keys::MachineIndex;
 
 /// A part of a run: what one thread of one shard sent.
 #[derive(Debug, Clone)]
@@ -29,16 +29,16 @@ impl<'a> Part<'a> {
         Part { manifest, share: Share::WHOLE, dropped: Vec::new(), records: None }
     }
 
-    /// The number of the slot from which on it sent nothing; none where it came to its end.
-    pub(crate) fn cut(&self) -> Option<u64> {
+    /// The first slot that it did not send; `None` if it was not interrupted.
+    pub(crate) fn end_slot(&self) -> Option<u64> {
         self.records?;
         let mut source = Source::new(self, TopicSet::from_iter([]), 0);
-        let mut cut = 0;
+        let mut end_slot = 0;
         while let Some((step, after)) = source.step() {
-            cut = after;
+            end_slot = after;
             source.record(&step, &mut |_, _| {});
         }
-        Some(cut)
+        Some(end_slot)
     }
 
     /// Whether a slot was dropped.
@@ -47,13 +47,17 @@ impl<'a> Part<'a> {
         is_dropped(&self.dropped, slot)
     }
 
-    fn is_uncut(&self) -> bool {
+    fn is_whole(&self) -> bool {
         self.dropped.is_empty() && self.records.is_none() && self.share.thread.1 == 1
     }
 }
 
 /// Hands the records of `wanted` topics to `each`, with the place of their machine.
-pub fn walk(parts: &[Part<'_>], wanted: TopicSet, mut each: impl FnMut(Place, &KeyedRecord<'_>)) {
+pub fn walk(
+    parts: &[Part<'_>],
+    wanted: TopicSet,
+    mut each: impl FnMut(MachineIndex, &KeyedRecord<'_>),
+) {
     if let Some(whole) = whole(parts) {
         let mut only = Source::new(&whole, wanted, 0);
         while let Some((step, _)) = only.step() {
@@ -85,7 +89,7 @@ fn whole<'a>(parts: &[Part<'a>]) -> Option<Part<'a>> {
     let mut shards: Vec<u32> = parts.iter().map(|part| part.share.shard.0).collect();
     shards.sort_unstable();
     let all = shards.iter().copied().eq(0..first.share.shard.1);
-    (all && parts.iter().all(Part::is_uncut)).then(|| Part::whole(first.manifest))
+    (all && parts.iter().all(Part::is_whole)).then(|| Part::whole(first.manifest))
 }
 
 /// The records of one part.
@@ -94,7 +98,7 @@ struct Source {
     wanted: TopicSet,
     events: bool,
     /// The place of its first machine.
-    first: Place,
+    first: MachineIndex,
     dropped: Vec<(u64, u64)>,
     /// How many records are left, where they are counted.
     left: Option<u64>,
@@ -103,7 +107,7 @@ struct Source {
 }
 
 impl Source {
-    fn new(part: &Part<'_>, wanted: TopicSet, first: Place) -> Source {
+    fn new(part: &Part<'_>, wanted: TopicSet, first: MachineIndex) -> Source {
         let events = [Topic::Status, Topic::Jobs, Topic::Incidents];
         let stream = match part.records {
             // Records of other topics count as well.
@@ -139,7 +143,7 @@ impl Source {
 
     /// Makes the record of a step, where it is wanted.
     #[inline]
-    fn record(&mut self, step: &Step, each: &mut impl FnMut(Place, &KeyedRecord<'_>)) {
+    fn record(&mut self, step: &Step, each: &mut impl FnMut(MachineIndex, &KeyedRecord<'_>)) {
         let Source { stream, wanted, events, first, dropped, left, .. } = self;
         let at = match step {
             Step::Announcement(announcement) => {

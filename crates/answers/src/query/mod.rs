@@ -44,9 +44,9 @@ pub struct Aggregation {
     pub window: Window,
     /// What is computed, one at least.
     pub select: Vec<Aggregate>,
-    /// Which groups are told.
+    /// Which groups are emitted.
     pub having: Option<Having>,
-    /// How many groups are told.
+    /// How many groups are emitted.
     pub top: Option<Top>,
     /// Whether a machine's records of the same instant count once.
     pub once: bool,
@@ -77,7 +77,7 @@ pub struct Having {
 /// are broken by the other key columns, the first in the order of their texts before the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Top {
-    /// How many are told.
+    /// How many are emitted.
     pub count: usize,
 }
 

@@ -41,8 +41,8 @@ pub struct Options {
     pub rules: Rules,
     /// The score from which on a row is an alarm; none: each row is one.
     pub threshold: Option<f64>,
-    /// From which instant on, in milliseconds since the epoch, episodes happened as they were sent, so
-    /// that the time at which an alarm was written tells how long it took; none: they never did.
+    /// The instant, in milliseconds since the epoch, from which on the run was live, so that the time at
+    /// which an alarm was written shows its delay; none: it never was.
     pub live_from_ms: Option<i64>,
 }
 

@@ -171,7 +171,7 @@ impl<'a> Pass<'a> {
     ) -> Pass<'a> {
         let share: Share = part.share;
         let stream = Stream::of_incidents(part.manifest, share);
-        let end = part.cut().unwrap_or(u64::MAX);
+        let end = part.end_slot().unwrap_or(u64::MAX);
         let first = truth.machines;
         let machines = (0..stream.machines())
             .map(|at| {

@@ -19,14 +19,14 @@ pub(crate) struct Batch {
 }
 
 /// Reads the batch that a producer sent for a partition, and checks all that doesn't depend on the log:
-/// length, size, checksum and records. Compressed records are checked only if `open` is set.
+/// length, size, checksum and records. Compressed records are checked only if `decompress` is set.
 ///
 /// # Errors
 /// Kafka's error code, and a message.
 pub(crate) fn check(
     sent: &Bytes,
     max_bytes: usize,
-    open: bool,
+    decompress: bool,
 ) -> Result<Header, (ResponseError, String)> {
     let invalid = |why: &str| (ResponseError::InvalidRecord, why.to_owned());
     let corrupt = |why: &str| (ResponseError::CorruptMessage, why.to_owned());
@@ -71,9 +71,9 @@ pub(crate) fn check(
     if header.codec() > 4 {
         return Err(invalid("an unknown codec"));
     }
-    if header.codec() == 0 || open {
+    if header.codec() == 0 || decompress {
         let body = sent.slice(HEADER..);
-        records::check(&header, body, open).map_err(|e| match e {
+        records::check(&header, body, decompress).map_err(|e| match e {
             RecordError::NoKey => {
                 invalid("a compacted topic does not accept records without a key")
             }

@@ -25,7 +25,7 @@ pub(crate) enum CodecError {
 ///
 /// # Errors
 /// If they can't be decompressed.
-pub(crate) fn open(codec: i16, body: Bytes) -> Result<Bytes, CodecError> {
+pub(crate) fn decompress(codec: i16, body: Bytes) -> Result<Bytes, CodecError> {
     let opened = match codec {
         0 => return Ok(body),
         1 => all("gzip", flate2::read::MultiGzDecoder::new(&body[..])),

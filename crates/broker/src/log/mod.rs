@@ -208,14 +208,18 @@ impl Log {
         self.aborted.iter().filter(touches).copied().collect()
     }
 
-    /// The first record below an offset whose timestamp is at least `timestamp`.
-    pub(crate) fn at_time(&self, timestamp: i64, below: i64) -> Option<OffsetAndTimestamp> {
+    /// The first record before offset `before` whose timestamp is at least `timestamp`.
+    pub(crate) fn offset_for_timestamp(
+        &self,
+        timestamp: i64,
+        before: i64,
+    ) -> Option<OffsetAndTimestamp> {
         self.batches
             .iter()
             .filter(|b| b.header.max_timestamp >= timestamp && !b.header.is_control())
             .filter_map(|b| {
                 first_record(b, |offset, time| {
-                    time >= timestamp && offset >= self.start && offset < below
+                    time >= timestamp && offset >= self.start && offset < before
                 })
             })
             .next()

@@ -30,7 +30,7 @@ const SHORT: RecordError = RecordError::Malformed("a record ends before its fiel
 
 /// Checks that the records are complete, match the header's count, and have keys if the topic needs them.
 pub(crate) fn check(header: &Header, body: Bytes, keyed: bool) -> Result<(), RecordError> {
-    let mut body = codec::open(header.codec(), body)?;
+    let mut body = codec::decompress(header.codec(), body)?;
     for expected in 0..header.count {
         let mut record = next(&mut body)?;
         let (offset_delta, _) = start(&mut record)?;
@@ -66,7 +66,7 @@ pub(crate) fn check(header: &Header, body: Bytes, keyed: bool) -> Result<(), Rec
 
 /// Reads all records of a batch; `body` is what follows the header.
 pub(crate) fn read(header: &Header, body: Bytes) -> Result<Vec<Record>, RecordError> {
-    let mut body = codec::open(header.codec(), body)?;
+    let mut body = codec::decompress(header.codec(), body)?;
     let mut records = Vec::new();
     for _ in 0..header.count {
         let mut record = next(&mut body)?;

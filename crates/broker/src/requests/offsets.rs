@@ -81,7 +81,7 @@ fn offset(
         EARLIEST | EARLIEST_LOCAL => place(log.start()),
         MAX_TIMESTAMP => log.at_max_timestamp().unwrap_or(nowhere),
         LATEST_TIERED => nowhere,
-        time if time >= 0 => log.at_time(time, end).unwrap_or(nowhere),
+        time if time >= 0 => log.offset_for_timestamp(time, end).unwrap_or(nowhere),
         _ => return Err(ResponseError::UnsupportedVersion),
     })
 }

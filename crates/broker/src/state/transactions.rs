@@ -83,7 +83,7 @@ impl State {
         }
         for group in std::mem::take(&mut known.groups) {
             if let Some(group) = groups.get_mut(&group) {
-                group.settle(known.producer_id, commit);
+                group.end_transaction(known.producer_id, commit);
             }
         }
         known.phase = if commit { Phase::Committed } else { Phase::Aborted };

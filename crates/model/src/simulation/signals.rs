@@ -1,4 +1,5 @@
-//! What one reading of a machine measures.
+//! What one reading of a machine measures. Each value comes from the `step` of a file in this folder, such as
+//! `memory.rs` or `service.rs`; `simulated_machine.rs` calls them.
 
 /// The measured values of one reading, rounded as agents report them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

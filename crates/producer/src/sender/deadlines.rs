@@ -13,8 +13,8 @@ use crate::event::ConnectionId;
 const STOPPED: Duration = Duration::from_secs(2);
 
 impl Sender {
-    /// Batches begun before this fail at `now_ns`; 0 for none.
-    pub(super) fn late_ns(&self, now_ns: u64) -> u64 {
+    /// Batches begun before this have exceeded the delivery timeout at `now_ns`; 0 without a timeout.
+    pub(super) fn expired_before_ns(&self, now_ns: u64) -> u64 {
         let timeout = self.settings.delivery_timeout;
         timeout.map_or(0, |timeout| now_ns.saturating_sub(timeout.as_nanos() as u64))
     }
@@ -40,7 +40,7 @@ impl Sender {
             return;
         }
         self.expired_ns = now_ns;
-        let late_ns = self.late_ns(now_ns);
+        let expired_before_ns = self.expired_before_ns(now_ns);
         let slow_ns = now_ns.saturating_sub(self.settings.request_timeout.as_nanos() as u64);
         let overdue: Vec<ConnectionId> = self
             .brokers
@@ -59,7 +59,7 @@ impl Sender {
                 let kind = DeliveryError::Broker(ErrorCode::UnknownTopicOrPartition);
                 (self.partitions[number].fail_all(), kind)
             } else {
-                (self.partitions[number].expire(late_ns), DeliveryError::DeliveryTimeout)
+                (self.partitions[number].expire(expired_before_ns), DeliveryError::DeliveryTimeout)
             };
             for batch in failed {
                 self.report(batch, Some(kind));

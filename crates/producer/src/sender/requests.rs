@@ -113,7 +113,7 @@ impl Sender {
 
     /// Sends the next batches for `broker`. Returns whether there were any.
     fn produce(&mut self, id: i32, broker: &mut Broker, now_ns: u64) -> bool {
-        let late_ns = self.late_ns(now_ns);
+        let expired_before_ns = self.expired_before_ns(now_ns);
         let (count, first) = (self.partitions.len(), broker.first_partition);
         let (idempotent, max_in_flight) =
             (self.settings.is_idempotent(), self.settings.max_in_flight);
@@ -122,7 +122,7 @@ impl Sender {
         for number in (first..count).chain(0..first) {
             let partition = &mut self.partitions[number];
             if self.metadata.leader(number) != Some(id)
-                || !partition.is_ready(id, now_ns, late_ns, max_in_flight)
+                || !partition.is_ready(id, now_ns, expired_before_ns, max_in_flight)
                 || (idempotent && !partition.has_producer_id())
             {
                 continue;
