@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::config::units::Span;
 use crate::fleet::Fleet;
 use crate::manifest::Manifest;
-use crate::schedule::Time;
+use crate::schedule::{Pace, Time};
 use crate::simulation::local_time::LocalClock;
 use crate::simulation::maintenance::MaintenanceRules;
 
@@ -28,7 +28,11 @@ pub(super) fn notes(manifest: &Manifest, is_start_known: bool) -> Vec<String> {
     let Some(fleet_time) = manifest.fleet_time() else { return Vec::new() };
     let rounds = fleet_time.as_secs_f64() / manifest.interval.duration().as_secs_f64();
     let span = Duration::from_millis(manifest.span_ms(fleet_time).max(1).unsigned_abs());
-    let run = Seen { config: &manifest.config, time: manifest.time, rounds, span };
+    let natural_rate = match manifest.pace {
+        Pace::Natural(speed) => Some(manifest.schedule().natural_rate() * speed),
+        Pace::Rate(_) | Pace::Load(_) | Pace::Max => None,
+    };
+    let run = Seen { config: &manifest.config, time: manifest.time, natural_rate, rounds, span };
     let maintenance = is_start_known.then(|| run.maintenance(manifest)).flatten();
     run.patterns()
         .into_iter()
@@ -43,6 +47,8 @@ pub(super) fn notes(manifest: &Manifest, is_start_known: bool) -> Vec<String> {
 struct Seen<'a> {
     config: &'a Config,
     time: Time,
+    /// Records a second, where the interval decides it.
+    natural_rate: Option<f64>,
     /// Readings of each machine.
     rounds: f64,
     /// From the first timestamp to the last.
@@ -146,16 +152,17 @@ impl Seen<'_> {
         f64::from(self.config.n_machines) * self.rounds * probability
     }
 
-    /// The options by which the run spans `needed`.
+    /// The options by which as many readings span `needed`, at the same rate.
     fn long_enough(&self, needed: Duration) -> String {
         let least = needed.as_secs_f64() / self.rounds.max(1.0);
         let round = INTERVALS.into_iter().find(|&seconds| seconds as f64 >= least);
         let seconds = round.unwrap_or((least / 86_400.0).ceil() as u64 * 86_400);
         let interval = words(Duration::from_secs(seconds)).replace(' ', "");
-        match self.time {
-            Time::Live => format!("--time simulated --interval {interval} spans {}", words(needed)),
-            Time::Simulated => format!("--interval {interval} spans {}", words(needed)),
-        }
+        let time = if self.time == Time::Live { "--time simulated " } else { "" };
+        // By itself the interval decides the rate as well.
+        let rate = self.natural_rate.map_or(String::new(), |rate| format!("--rate {rate:.0} "));
+        let (readings, needed) = (self.rounds.round(), words(needed));
+        format!("{readings} readings with {time}{rate}--interval {interval} span {needed}")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use fleetstorm_model::Run;
 use fleetstorm_model::run::RunBuilder;
+use fleetstorm_model::schedule::Time;
 
 /// A run of 100 machines in simulated time, from midnight of a Thursday in UTC.
 fn run(readings: u64, set: &[&str]) -> RunBuilder {
@@ -22,12 +23,12 @@ fn a_day_and_a_week_need_their_time() {
         (
             &[day][..],
             1000,
-            Some(("16m 40s, too short for the daily pattern", "--interval 2m spans 1d")),
+            Some(("16m 40s, too short for the daily pattern", "--interval 2m span 1d")),
         ),
-        (&[day], 86_399, Some(("too short for the daily pattern", "--interval 2s spans 1d"))),
+        (&[day], 86_399, Some(("too short for the daily pattern", "--interval 2s span 1d"))),
         (&[day], 86_400, None),
-        (&[week], 86_400, Some(("too short for the weekly pattern", "--interval 10s spans 7d"))),
-        (&[day, week], 1000, Some(("daily and weekly pattern", "--interval 15m spans 7d"))),
+        (&[week], 86_400, Some(("too short for the weekly pattern", "--interval 10s span 7d"))),
+        (&[day, week], 1000, Some(("daily and weekly pattern", "--interval 15m span 7d"))),
         (&[day, week], 604_800, None),
     ] {
         let notes = notes(run(readings, set));
@@ -39,6 +40,10 @@ fn a_day_and_a_week_need_their_time() {
             }
         }
     }
+    // By itself the interval decides the rate, and in live time the rate decides the span.
+    let live = run(1000, &[day]).time(Time::Live);
+    let rate = "1000 readings with --time simulated --rate 300 --interval 2m span 1d";
+    assert!(notes(live)[0].ends_with(rate), "{:?}", notes(run(1000, &[day]).time(Time::Live)));
     // The suggested interval shows it.
     let longer = run(1000, &[day]).interval(std::time::Duration::from_secs(120));
     assert!(notes(longer).is_empty());
