@@ -1,14 +1,21 @@
-//! What a run is too short to show is said, with what shows it.
+//! Notes: settings without effect, regions without a time zone, and what a run is too short to show.
 
 use fleetstorm_model::Run;
 use fleetstorm_model::run::RunBuilder;
 use fleetstorm_model::schedule::Time;
+
+use crate::support::options;
 
 /// A run of 100 machines in simulated time, from midnight of a Thursday in UTC.
 fn run(readings: u64, set: &[&str]) -> RunBuilder {
     let builder = Run::builder().machines(100).seed(1).readings(readings);
     let builder = builder.start("2026-01-01T00:00:00Z".parse().unwrap());
     set.iter().fold(builder, |builder, text| builder.set(*text))
+}
+
+/// The notes of the run with these options.
+fn notes_with(options: &str) -> Vec<String> {
+    options::run_at(0, &format!("--rate max {options}")).unwrap().notes
 }
 
 fn notes(builder: RunBuilder) -> Vec<String> {
@@ -89,4 +96,48 @@ fn growth_and_rare_events_are_said_with_their_figures() {
 fn a_run_without_a_known_end_has_no_such_notes() {
     let endless = Run::builder().machines(100).seed(1).set("temporal_patterns.enable_diurnal=true");
     assert!(notes(endless).is_empty());
+}
+
+#[test]
+fn a_setting_without_its_switch_is_noted() {
+    for (setting, switch) in [
+        ("anomalies.cpu_spike_probability=0.5", "anomalies.enable"),
+        ("anomalies.sensor_drift_duration=[5,6]", "anomalies.enable"),
+        ("temporal_patterns.peak_hour=9", "temporal_patterns.enable_diurnal"),
+        ("temporal_patterns.night_load_factor=0.1", "temporal_patterns.enable_diurnal"),
+        ("temporal_patterns.weekend_load_factor=0.1", "temporal_patterns.enable_weekly"),
+        ("failure_probability=0.1", "enable_failures"),
+        ("cascade_failure_probability=0.1", "enable_failures"),
+        ("failures.repair_readings=5", "enable_failures"),
+        ("maintenance.share=0.5", "maintenance.enable"),
+        ("degradation.rate=0.1", "degradation.enable"),
+    ] {
+        let key = setting.split('=').next().unwrap();
+        let notes = notes_with(&format!("--set {setting}"));
+        assert_eq!(notes.len(), 1, "{setting}: {notes:?}");
+        assert!(notes[0].contains(key) && notes[0].contains(switch), "{setting}: {notes:?}");
+        let notes = notes_with(&format!("--set {setting} --set {switch}=true"));
+        assert_eq!(notes, [""; 0], "{setting}");
+    }
+}
+
+#[test]
+fn a_region_without_a_time_zone_is_noted_where_local_time_counts() {
+    let regions = "--set regions=[us-east-1,mars-1,Europe/Paris]";
+    let noted = |options: &str| notes_with(&format!("{regions} {options}"));
+    for nothing in ["", "--set growth.per_month=1", "--set degradation.enable=true"] {
+        assert_eq!(noted(nothing), [""; 0], "{nothing}");
+    }
+    for switch in [
+        "temporal_patterns.enable_diurnal",
+        "temporal_patterns.enable_weekly",
+        "maintenance.enable",
+    ] {
+        let notes = noted(&format!("--set {switch}=true"));
+        assert_eq!(notes.len(), 1, "{switch}: {notes:?}");
+        assert!(notes[0].contains("mars-1"), "{switch}: {notes:?}");
+        assert!(!notes[0].contains("us-east-1") && !notes[0].contains("Paris"), "{notes:?}");
+        let named = "--set temporal_patterns.time_zones.mars-1=Asia/Tokyo";
+        assert_eq!(noted(&format!("--set {switch}=true {named}")), [""; 0], "{switch}");
+    }
 }

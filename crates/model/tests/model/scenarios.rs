@@ -10,7 +10,7 @@
 //! Thirteen mistakes that simulators of fleets make, and the tests that show that they aren't made
 //! here:
 //!  1. An inverted curve of the day, one clock of UTC for all regions, or steps at full hours:
-//!     patterns.rs, `load_follows_the_hour_of_each_regions_own_day`,
+//!     patterns/load.rs, `load_follows_the_hour_of_each_regions_own_day`,
 //!     `load_goes_up_and_down_without_steps`.
 //!  2. Cascades that never come: failures.rs,
 //!     `each_dependency_passes_a_failure_on_with_its_probability`, and here
@@ -20,7 +20,7 @@
 //!     `failures_cascade_and_clear_again`.
 //!  4. Failures of the whole fleet at once: failures.rs,
 //!     `machines_fail_at_their_probability_each_for_itself`; recoveries at once:
-//!     patterns.rs, `machines_wear_out_and_recover_each_in_its_own_cycle`.
+//!     patterns/incidents.rs, `machines_wear_out_and_recover_each_in_its_own_cycle`.
 //!  5. Hot machines that fail again and again: failures.rs,
 //!     `hot_machines_fail_no_more_often_and_come_back`.
 //!  6. Sums that are never reset: anomalies.rs,
