@@ -13,6 +13,7 @@ use fleetstorm_model::run::{Run, RunBuilder};
 use fleetstorm_model::schedule::{Pace, Time};
 
 use crate::exit::ProgramError;
+use crate::report::number_format::percent;
 
 /// Which run is previewed, and how it is shown.
 #[derive(Debug, Clone, Default)]
@@ -86,15 +87,19 @@ impl Outline {
         self.manifest.config.n_readings.unwrap_or(1)
     }
 
-    /// Fleet, span, interval and seed, in one line.
+    /// Fleet, span, interval, seed and the share of anomalies, in one line.
     pub fn summary(&self) -> String {
         let manifest = &self.manifest;
         let machines = manifest.config.n_machines;
         let length = length(manifest.interval, self.readings());
+        let anomalies = match manifest.config.anomalies.expected_share() {
+            0.0 => String::new(),
+            share => format!(", {} of readings in an anomaly", percent(share)),
+        };
         let start = manifest.start;
         let end = start.checked_add_signed(delta(length));
         format!(
-            "{machines} machine{}, {} to {} UTC, {} readings each (every {}), seed {}",
+            "{machines} machine{}, {} to {} UTC, {} readings each (every {}), seed {}{anomalies}",
             if machines == 1 { "" } else { "s" },
             minute(start),
             minute(end.unwrap_or(start)),

@@ -12,6 +12,12 @@ pub fn asked(value: f64) -> String {
     with_decimals(value, decimals(value, 6))
 }
 
+/// A fraction in percent, with three digits.
+pub fn percent(fraction: f64) -> String {
+    let percent = 100.0 * fraction;
+    format!("{} %", with_decimals(percent, decimals(percent, 3)))
+}
+
 /// A measured value beside the requested one, with at least as many decimals.
 pub fn beside(value: f64, asked: f64) -> String {
     let own = if value.abs() >= 100.0 { 0 } else { decimals(value, 4) };

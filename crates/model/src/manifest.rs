@@ -19,7 +19,7 @@ use crate::simulation::temporal_curve::TemporalCurve;
 pub use check::{Infeasible, ManifestError};
 
 /// The version of the record stream. It changes whenever the bytes of a given manifest would.
-pub const STREAM_VERSION: u32 = 3;
+pub const STREAM_VERSION: u32 = 4;
 
 /// The resolved run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

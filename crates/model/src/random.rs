@@ -15,7 +15,7 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Purpose {
-    /// The machine's fixed attributes: type, cores, memory, age.
+    /// The machine's fixed attributes: cores, memory, age.
     Attributes = 1,
     /// The seeded permutation that gives each machine its phase.
     Phase = 2,
@@ -35,6 +35,8 @@ pub enum Purpose {
     Degradation = 9,
     /// Zone troubles.
     ZoneTrouble = 10,
+    /// The fleet's machine types: which machine has which.
+    Types = 11,
     /// A detector that raises alarms at random, which no run contains.
     Detector = 64,
 }
@@ -59,7 +61,7 @@ impl RandomStream {
     /// A uniform draw in [0, 1), of 53 bits.
     #[inline]
     pub fn uniform(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+        unit(self.bits())
     }
 
     /// A uniform draw in [`low`, `high`).
@@ -106,21 +108,32 @@ impl RandomStream {
         median * libm::exp(sigma * self.normals().0)
     }
 
-    /// A Poisson draw with mean `mean`: exact (by inversion) up to a mean of 30. Beyond, a rounded
-    /// normal, which hardly differs there.
+    /// A [`poisson`] draw with mean `mean`.
     #[inline(always)]
     pub fn poisson(&mut self, mean: f64) -> u64 {
-        if mean <= 0.0 {
-            0
-        } else if mean <= 30.0 {
-            let draw = self.uniform();
-            // 1 - mean <= exp(-mean), so most draws of a small mean need no exponential.
-            if draw < 1.0 - mean { 0 } else { poisson_by_inversion(mean, draw) }
-        } else {
-            let draw = mean + mean.sqrt() * self.normals().0 + 0.5;
-            if draw > 0.0 { draw as u64 } else { 0 }
-        }
+        poisson(mean, self.bits())
     }
+}
+
+/// A Poisson draw with mean `mean` from 64 random bits: exact (by inversion) up to a mean of 30. Beyond, a
+/// rounded normal, which hardly differs there.
+#[inline(always)]
+pub fn poisson(mean: f64, bits: u64) -> u64 {
+    if mean <= 30.0 {
+        let draw = unit(bits);
+        // 1 - mean <= exp(-mean), so most draws of a small mean need no exponential.
+        if draw < 1.0 - mean { 0 } else { poisson_by_inversion(mean, draw) }
+    } else {
+        let quantiles: &Quantiles = &QUANTILES;
+        let draw = mean + mean.sqrt() * quantiles.at((bits >> 32) as u32) + 0.5;
+        if draw > 0.0 { draw as u64 } else { 0 }
+    }
+}
+
+/// A number in [0, 1) of the upper 53 of 64 bits.
+#[inline(always)]
+fn unit(bits: u64) -> f64 {
+    (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 
 /// The count at which the distribution function of a Poisson with mean `mean` exceeds `draw`.
@@ -186,7 +199,7 @@ impl Quantiles {
 
 /// The standard normal's quantile function, by bisection of its distribution function (`libm::erfc`):
 /// slow, exact to double precision, the same on every machine.
-fn normal_quantile(p: f64) -> f64 {
+pub(crate) fn normal_quantile(p: f64) -> f64 {
     let (mut low, mut high) = (-6.0f64, 6.0f64);
     for _ in 0..56 {
         let middle = 0.5 * (low + high);

@@ -37,7 +37,8 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("anomalies.network_saturation_slowdown", number(1.0, 100.0)),
     ("anomalies.network_saturation_duration", READINGS),
     ("anomalies.disk_full_probability", number(0.0, 1.0)),
-    ("anomalies.disk_full_level", number(50.0, 100.0)),
+    // Disks are up to 90 % full by themselves.
+    ("anomalies.disk_full_level", number(92.0, 100.0)),
     ("anomalies.disk_full_duration", READINGS),
     ("anomalies.multi_resource_probability", number(0.0, 1.0)),
     ("anomalies.multi_resource_magnitude", number(0.0, 100.0)),

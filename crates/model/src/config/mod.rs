@@ -54,7 +54,8 @@ pub struct Config {
     /// Names of the types of machine: 1 to 255 different names of 1 to 128 bytes, default core,
     /// edge, worker.
     pub machine_types: Vec<String>,
-    /// Fewest and most CPU cores of a machine: 1 to 4096, default 4 to 64.
+    /// Fewest and most CPU cores of a machine: 1 to 4096, default 4 to 64. Edges have the lowest part of the
+    /// range, workers the highest, on a logarithmic scale; even numbers where both bounds are even.
     pub cores_range: (u32, u32),
     /// Names of the zones: 1 to 255 different names of 1 to 128 bytes, default zone-a, zone-b,
     /// zone-c.
@@ -62,13 +63,15 @@ pub struct Config {
     /// Names of the regions: 1 to 255 different names of 1 to 128 bytes, default us-east-1,
     /// us-west-2, eu-west-1.
     pub regions: Vec<String>,
-    /// Mean CPU load of the machines' own services, on which jobs and anomalies come on top: a
-    /// fraction from 0 to 1, default 0.3. With jobs as they come by default the fleet's mean is
-    /// about 0.05 higher; from 0.5 on it falls short, since no machine is busier than 1.
+    /// Mean CPU utilisation of the fleet, jobs included, at the peak of the temporal patterns: a fraction
+    /// from 0 to 1, default 0.3. Anomalies and wear come on top. It is kept from 0.05 to 0.8; above, where
+    /// machines saturate, the mean goes up to about 0.9 only.
     pub base_cpu_load: f64,
-    /// Mean memory utilisation: a fraction from 0 to 1, default 0.5.
+    /// Mean memory utilisation of the fleet, jobs included, over a week: a fraction from 0 to 1, default
+    /// 0.5. Leaks come on top. It is kept from 0.1 to 0.9; beyond, the system and jobs hold more, or memory is full.
     pub base_memory_load: f64,
-    /// Mean network utilisation: a fraction from 0 to 1, default 0.3.
+    /// Mean network utilisation where `base_cpu_load` is its default: a fraction from 0 to 1, default 0.3.
+    /// It sets the bytes of a request of each machine type, so that traffic goes with requests.
     pub base_network_load: f64,
     /// How far loads stray from their mean: from 0 to 1, default 0.2.
     pub load_variance: f64,

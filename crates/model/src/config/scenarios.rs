@@ -46,16 +46,16 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
         ),
         scenario(
             "anomaly_detection",
-            "Anomalies of all six kinds, labelled, about one reading in five",
+            "Anomalies of all six kinds, labelled, in about one reading in ten",
             json!({
                 "anomalies": {
                     "enable": true,
-                    "cpu_spike_probability": 0.004,
-                    "memory_leak_probability": 0.002, "memory_leak_rate": 1.0,
-                    "network_saturation_probability": 0.003,
-                    "disk_full_probability": 0.001,
-                    "multi_resource_probability": 0.001,
-                    "sensor_drift_probability": 0.001,
+                    "cpu_spike_probability": 0.03,
+                    "memory_leak_probability": 0.02, "memory_leak_rate": 1.0,
+                    "network_saturation_probability": 0.02,
+                    "disk_full_probability": 0.015,
+                    "multi_resource_probability": 0.01,
+                    "sensor_drift_probability": 0.01,
                 },
             }),
         ),
@@ -75,31 +75,31 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
             "cpu_bound",
             "Processors are the bottleneck: long queues, slow responses",
             json!({
-                "base_cpu_load": 0.65, "base_memory_load": 0.4, "base_network_load": 0.2,
+                "base_cpu_load": 0.75, "base_memory_load": 0.4, "base_network_load": 0.1,
                 "jobs": {"arrival_probability": 0.02},
             }),
         ),
         scenario(
             "memory_bound",
-            "Memory is nearly full everywhere, and leaks make it worse",
+            "Memory is nearly full across the fleet, and leaks make it worse",
             json!({
-                "base_memory_load": 0.75, "base_cpu_load": 0.25,
+                "base_memory_load": 0.9, "base_cpu_load": 0.25,
                 "anomalies": {
                     "enable": true,
                     "cpu_spike_probability": 0.0, "network_saturation_probability": 0.0,
-                    "memory_leak_probability": 0.002,
+                    "memory_leak_probability": 0.05,
                 },
             }),
         ),
         scenario(
             "network_heavy",
-            "Traffic fills half of every link, and saturates some",
+            "Traffic fills half of the links on average, and saturates some",
             json!({
-                "base_network_load": 0.6,
+                "base_network_load": 0.55,
                 "anomalies": {
                     "enable": true,
                     "cpu_spike_probability": 0.0, "memory_leak_probability": 0.0,
-                    "network_saturation_probability": 0.003,
+                    "network_saturation_probability": 0.05,
                 },
             }),
         ),
@@ -122,15 +122,15 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
                 },
                 "anomalies": {
                     "enable": true,
-                    "cpu_spike_probability": 0.002, "cpu_spike_magnitude": 30.0,
+                    "cpu_spike_probability": 0.008, "cpu_spike_magnitude": 30.0,
                     "cpu_spike_duration": [3, 20],
-                    "memory_leak_probability": 0.0005, "memory_leak_rate": 0.3,
+                    "memory_leak_probability": 0.005, "memory_leak_rate": 0.3,
                     "memory_leak_duration": [20, 100],
-                    "network_saturation_probability": 0.001,
+                    "network_saturation_probability": 0.005,
                     "network_saturation_duration": [3, 20],
-                    "disk_full_probability": 0.0002,
-                    "multi_resource_probability": 0.0001,
-                    "sensor_drift_probability": 0.00005, "sensor_drift_duration": [50, 200],
+                    "disk_full_probability": 0.003,
+                    "multi_resource_probability": 0.002,
+                    "sensor_drift_probability": 0.002, "sensor_drift_duration": [50, 200],
                 },
                 "enable_failures": true,
                 "failure_probability": 0.0002,
@@ -147,14 +147,14 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
             json!({
                 "anomalies": {
                     "enable": true,
-                    "cpu_spike_probability": 0.05, "cpu_spike_magnitude": 60.0,
+                    "cpu_spike_probability": 0.15, "cpu_spike_magnitude": 60.0,
                     "cpu_spike_duration": [2, 10],
-                    "memory_leak_probability": 0.03, "memory_leak_rate": 1.5,
+                    "memory_leak_probability": 0.1, "memory_leak_rate": 1.5,
                     "memory_leak_duration": [2, 10],
-                    "network_saturation_probability": 0.03,
+                    "network_saturation_probability": 0.1,
                     "network_saturation_duration": [2, 10],
-                    "disk_full_probability": 0.02, "disk_full_duration": [2, 10],
-                    "multi_resource_probability": 0.02, "multi_resource_duration": [2, 10],
+                    "disk_full_probability": 0.08, "disk_full_duration": [2, 10],
+                    "multi_resource_probability": 0.06, "multi_resource_duration": [2, 10],
                 },
                 "enable_failures": true,
                 "failure_probability": 0.005,
@@ -175,7 +175,7 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
                 },
                 "anomalies": {
                     "enable": true,
-                    "cpu_spike_probability": 0.08, "cpu_spike_magnitude": 50.0,
+                    "cpu_spike_probability": 0.2, "cpu_spike_magnitude": 50.0,
                     "cpu_spike_duration": [3, 15],
                     "memory_leak_probability": 0.0, "network_saturation_probability": 0.0,
                 },
@@ -187,7 +187,7 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
             json!({
                 "anomalies": {
                     "enable": true,
-                    "memory_leak_probability": 0.01, "memory_leak_rate": 0.8,
+                    "memory_leak_probability": 0.2, "memory_leak_rate": 0.8,
                     "memory_leak_duration": [50, 100],
                     "cpu_spike_probability": 0.0, "network_saturation_probability": 0.0,
                 },
@@ -195,14 +195,14 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
         ),
         scenario(
             "network_congestion",
-            "Links saturate again and again, most of all before noon",
+            "Links saturate again and again, at any hour; traffic is highest before noon",
             json!({
                 "temporal_patterns": {
                     "enable_diurnal": true, "peak_hour": 11, "night_load_factor": 0.4,
                 },
                 "anomalies": {
                     "enable": true,
-                    "network_saturation_probability": 0.05,
+                    "network_saturation_probability": 0.2,
                     "network_saturation_duration": [10, 30],
                     "cpu_spike_probability": 0.0, "memory_leak_probability": 0.0,
                 },
@@ -214,7 +214,7 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
             json!({
                 "anomalies": {
                     "enable": true,
-                    "disk_full_probability": 0.01, "disk_full_duration": [100, 200],
+                    "disk_full_probability": 0.2, "disk_full_duration": [100, 200],
                     "cpu_spike_probability": 0.0, "memory_leak_probability": 0.0,
                     "network_saturation_probability": 0.0,
                 },
@@ -237,7 +237,7 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
             json!({
                 "anomalies": {
                     "enable": true,
-                    "sensor_drift_probability": 0.003, "sensor_drift_magnitude": 25.0,
+                    "sensor_drift_probability": 0.2, "sensor_drift_magnitude": 25.0,
                     "sensor_drift_duration": [100, 300],
                     "cpu_spike_probability": 0.0, "memory_leak_probability": 0.0,
                     "network_saturation_probability": 0.0,
@@ -247,16 +247,20 @@ static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
     ]
 });
 
+/// The name of [`all`]'s baseline in the Python package superstore.
+const NORMAL: &str = "normal";
+
 /// All scenarios, in the order in which they are listed.
 pub fn all() -> &'static [Scenario] {
     &SCENARIOS
 }
 
-/// The scenario of this name.
+/// The scenario of this name; `normal`, the Python package's word, is `baseline`.
 ///
 /// # Errors
 /// [`ConfigError::UnknownScenario`] with the nearest name, or all names where none is near.
 pub fn find(name: &str) -> Result<&'static Scenario, ConfigError> {
+    let name = if name == NORMAL { "baseline" } else { name };
     let known = || all().iter().map(|scenario| scenario.name);
     all().iter().find(|scenario| scenario.name == name).ok_or_else(|| {
         ConfigError::UnknownScenario {

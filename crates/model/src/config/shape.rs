@@ -1,52 +1,54 @@
 //! The sections of the configuration that give events their shape: anomalies, patterns in time and
 //! place, failures, maintenance, wear.
 //!
-//! Probabilities are per machine and reading; durations count readings unless their name says
+//! Probabilities are per machine and reading, those of anomalies shares of readings; durations count readings unless their name says
 //! otherwise, so that the shape doesn't depend on the rate.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Anomalous episodes, each labelled in the telemetry while it is open. A probability is the chance
-/// that an episode of that kind begins at a reading at which none of that kind is open on the
-/// machine; a duration is drawn evenly from its range, a magnitude from 25 % around its value.
+/// Anomalous episodes, labelled in the telemetry. The probability of a kind is the share of readings that
+/// are in an episode of it; so one begins with the probability share / mean length. Episodes that a failure
+/// ends early leave a little less. A duration is drawn evenly from its range, a magnitude from 25 % around
+/// its value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Anomalies {
     /// Whether there are any: default false.
     pub enable: bool,
-    /// Probability of a CPU spike: from 0 to 1, default 0.02.
+    /// Share of readings in a CPU spike: from 0 to 1, default 0.02.
     pub cpu_spike_probability: f64,
-    /// Points of CPU that a spike adds at its start, from where it decays: 0 to 100, default 40.
+    /// Points of CPU that a spike adds at its start, from where it falls to a quarter: 0 to 100, default 40.
     pub cpu_spike_magnitude: f64,
     /// Length of a CPU spike: 1 to 1,000,000 readings, default 5 to 30.
     pub cpu_spike_duration: (u32, u32),
-    /// Probability of a memory leak: from 0 to 1, default 0.01.
+    /// Share of readings in a memory leak: from 0 to 1, default 0.01.
     pub memory_leak_probability: f64,
     /// Points of memory that a leak takes each reading: 0 to 100, default 0.5.
     pub memory_leak_rate: f64,
     /// Readings until the leaking process is restarted: 1 to 1,000,000, default 5 to 30.
     pub memory_leak_duration: (u32, u32),
-    /// Probability of a saturated network: from 0 to 1, default 0.01.
+    /// Share of readings with a saturated network: from 0 to 1, default 0.01.
     pub network_saturation_probability: f64,
     /// How many times longer responses take over a saturated link: 1 to 100, default 5.
     pub network_saturation_slowdown: f64,
     /// Length of a saturation: 1 to 1,000,000 readings, default 5 to 30.
     pub network_saturation_duration: (u32, u32),
-    /// Probability that a disk begins to run full: from 0 to 1, default 0.
+    /// Share of readings in which a disk runs full: from 0 to 1, default 0.
     pub disk_full_probability: f64,
-    /// Percent of the disk at which it stands until it is cleaned: 50 to 100, default 99.
+    /// Percent of the disk at which it stands until it is cleaned: 92 to 100, default 99. Disks are up to 90 %
+    /// full by themselves.
     pub disk_full_level: f64,
     /// Readings until a full disk is cleaned: 1 to 1,000,000, default 5 to 30.
     pub disk_full_duration: (u32, u32),
-    /// Probability of CPU, memory and network running high together: from 0 to 1, default 0.
+    /// Share of readings in which CPU, memory and network run high together: from 0 to 1, default 0.
     pub multi_resource_probability: f64,
     /// Points of CPU and of memory that are added: 0 to 100, default 30.
     pub multi_resource_magnitude: f64,
     /// Length of such an episode: 1 to 1,000,000 readings, default 5 to 30.
     pub multi_resource_duration: (u32, u32),
-    /// Probability that a sensor begins to drift: from 0 to 1, default 0.
+    /// Share of readings in which a sensor drifts: from 0 to 1, default 0.
     pub sensor_drift_probability: f64,
     /// Points by which a drifting sensor is off before it is calibrated: 0 to 100, default 20.
     pub sensor_drift_magnitude: f64,
@@ -144,6 +146,33 @@ pub struct ZonePatterns {
     pub trouble_readings: u64,
     /// How many times longer responses take meanwhile: 1 to 100, default 3.
     pub trouble_slowdown: f64,
+}
+
+impl Anomalies {
+    /// Each kind's name, share of readings and bounds of its length in readings, whether switched on or not.
+    pub fn kinds(&self) -> [(&'static str, f64, (u32, u32)); 6] {
+        [
+            ("cpu_spike", self.cpu_spike_probability, self.cpu_spike_duration),
+            ("memory_leak", self.memory_leak_probability, self.memory_leak_duration),
+            (
+                "network_saturation",
+                self.network_saturation_probability,
+                self.network_saturation_duration,
+            ),
+            ("disk_full", self.disk_full_probability, self.disk_full_duration),
+            ("multi_resource", self.multi_resource_probability, self.multi_resource_duration),
+            ("sensor_drift", self.sensor_drift_probability, self.sensor_drift_duration),
+        ]
+    }
+
+    /// The share of readings that are to be expected in an episode of any kind, from 0 to 1: kinds are
+    /// independent.
+    pub fn expected_share(&self) -> f64 {
+        if !self.enable {
+            return 0.0;
+        }
+        1.0 - self.kinds().iter().map(|(_, share, _)| 1.0 - share).product::<f64>()
+    }
 }
 
 impl Maintenance {

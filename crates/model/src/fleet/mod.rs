@@ -25,6 +25,8 @@ pub struct Fleet {
     machines: u32,
     id_digits: usize,
     types: Vec<TypeProfile>,
+    /// Where the deal of types begins, from 0 to 1.
+    first_type: f64,
     cores_range: (u32, u32),
     zones: Vec<String>,
     regions: Vec<String>,
@@ -60,6 +62,7 @@ impl Fleet {
             machines: config.n_machines,
             id_digits: identity::digits(config.n_machines),
             types: profile::profiles(&config.machine_types),
+            first_type: RandomStream::new(seed, 0, Purpose::Types).uniform(),
             cores_range: config.cores_range,
             zones: config.zones.clone(),
             time_zones: config
@@ -131,7 +134,7 @@ impl Fleet {
     /// Machine `index`, which must be below [`Fleet::len`].
     pub fn machine(&self, index: u32) -> Machine {
         let mut stream = RandomStream::new(self.seed, u64::from(index), Purpose::Attributes);
-        let type_index = profile::draw(&self.types, &mut stream);
+        let type_index = profile::dealt(&self.types, self.first_type, index);
         let cores = self.types[usize::from(type_index)].cores(self.cores_range, &mut stream);
         // Cloud instance families have 2, 4 or 8 GB per core.
         let memory_gb = cores << (1 + stream.below(3));
@@ -206,10 +209,23 @@ mod tests {
             assert!(expected.contains(&machine.cores), "{machine:?}");
             assert!([2, 4, 8].contains(&(machine.memory_gb / machine.cores)));
         }
-        // 20 %, 50 % and 30 % within five standard deviations of a binomial.
-        for (count, p) in mix.iter().zip([0.2, 0.5, 0.3]) {
-            let sd = f64::sqrt(5000.0 * p * (1.0 - p));
-            assert!((f64::from(*count) - 5000.0 * p).abs() < 5.0 * sd, "{mix:?}");
+        assert!(mix.iter().zip([1000, 2500, 1500]).all(|(&n, all)| n.abs_diff(all) <= 4), "{mix:?}");
+    }
+
+    #[test]
+    fn every_part_of_a_fleet_has_its_mix_of_types() {
+        for seed in 0..20 {
+            let fleet = Fleet::new(&Config { n_machines: 100_000, ..Config::default() }, seed);
+            for first in [0, 7, 99_900] {
+                let mut mix = [0.0; 3];
+                (first..first + 100)
+                    .for_each(|i| mix[usize::from(fleet.machine(i).type_index)] += 1.0);
+                // The discrepancy of multiples of the golden ratio is below 2 + ln(100) / 0.9 of a hundred
+                // (Kuipers and Niederreiter, 1974, section 2.3): an interval is off by no more.
+                for (count, share) in mix.iter().zip([20.0, 50.0, 30.0]) {
+                    assert!(f64::abs(count - share) <= 7.0, "seed {seed} at {first}: {mix:?}");
+                }
+            }
         }
     }
 

@@ -2,8 +2,7 @@
 
 use crate::random::RandomStream;
 
-/// The attributes that machines of one type share. Levels are relative to the fleet's mean, so that
-/// `base_cpu_load` and `base_memory_load` are the fleet's averages.
+/// The attributes that machines of one type share. Levels are relative to the fleet's mean.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TypeProfile {
     /// The type's name, as configured.
@@ -14,8 +13,11 @@ pub struct TypeProfile {
     pub cpu: f64,
     /// Memory relative to the fleet's mean.
     pub memory: f64,
-    /// Network traffic relative to the fleet's mean.
+    /// The utilization of its link relative to the fleet's mean.
     pub network: f64,
+    /// Memory that its system and agents hold, as a fraction of all it has: a machine that is up has no less
+    /// in use.
+    pub memory_floor: f64,
     /// The disk level after a cleaning, in percent.
     pub disk_floor: f64,
     /// Its part of the configured core range, on a logarithmic scale from 0 to 1.
@@ -29,21 +31,47 @@ struct Known {
     weight: f64,
     /// Mean cpu, memory, network and disk, in percent.
     means: [f64; 4],
-    /// Its part of the core range.
+    /// Memory that its system and agents hold, in percent.
+    memory_floor: f64,
+    /// Its part of the core range, if all types are there.
     cores: (f64, f64),
 }
 
 /// Means and mix are those of the Python package superstore. Over the default range of 4 to 64 cores,
 /// the parts are its 8-32, 4-8 and 32-64.
 const KNOWN: [Known; 3] = [
-    Known { name: "core", weight: 0.2, means: [35.0, 45.0, 50.0, 40.0], cores: (0.25, 0.75) },
-    Known { name: "edge", weight: 0.5, means: [20.0, 40.0, 60.0, 55.0], cores: (0.0, 0.25) },
-    Known { name: "worker", weight: 0.3, means: [70.0, 75.0, 70.0, 65.0], cores: (0.75, 1.0) },
+    Known {
+        name: "core",
+        weight: 0.2,
+        means: [35.0, 45.0, 50.0, 40.0],
+        memory_floor: 3.0,
+        cores: (0.25, 0.75),
+    },
+    Known {
+        name: "edge",
+        weight: 0.5,
+        means: [20.0, 40.0, 60.0, 55.0],
+        // The same system in less memory.
+        memory_floor: 5.0,
+        cores: (0.0, 0.25),
+    },
+    Known {
+        name: "worker",
+        weight: 0.3,
+        means: [70.0, 75.0, 70.0, 65.0],
+        memory_floor: 2.0,
+        cores: (0.75, 1.0),
+    },
 ];
 
 /// A type with a name of the user's own: average throughout.
-const UNKNOWN: Known =
-    Known { name: "", weight: 1.0 / 3.0, means: [38.0, 51.5, 61.0, 55.0], cores: (0.0, 1.0) };
+const UNKNOWN: Known = Known {
+    name: "",
+    weight: 1.0 / 3.0,
+    means: [38.0, 51.5, 61.0, 55.0],
+    memory_floor: 3.0,
+    cores: (0.0, 1.0),
+};
 
 /// The profiles of the configured types, in their order.
 pub fn profiles(names: &[String]) -> Vec<TypeProfile> {
@@ -64,19 +92,37 @@ pub fn profiles(names: &[String]) -> Vec<TypeProfile> {
             cpu: k.means[0] / cpu,
             memory: k.means[1] / memory,
             network: k.means[2] / network,
+            memory_floor: k.memory_floor / 100.0,
             disk_floor: k.means[3] - 20.0,
-            cores: k.cores,
+            cores: part_of_cores(k, &known),
         })
         .collect()
 }
 
-/// Draws a type; the probability of each is its share.
-pub fn draw(profiles: &[TypeProfile], stream: &mut RandomStream) -> u8 {
-    let draw = stream.uniform();
+/// The part of the core range that `kind` has beside the other built-in types of the fleet: together they
+/// cover all of it.
+fn part_of_cores(kind: &Known, fleet: &[&Known]) -> (f64, f64) {
+    if !KNOWN.iter().any(|known| known.name == kind.name) {
+        return kind.cores;
+    }
+    let width = |known: &&Known| known.cores.1 - known.cores.0;
+    let present = || KNOWN.iter().filter(|known| fleet.iter().any(|k| k.name == known.name));
+    let all: f64 = present().map(|known| width(&known)).sum();
+    let below: f64 =
+        present().filter(|known| known.cores.0 < kind.cores.0).map(|known| width(&known)).sum();
+    (below / all, (below + width(&kind)) / all)
+}
+
+/// The type of machine `index`. Types are dealt out evenly: of any run of machines each type has its share,
+/// but for a few machines. `offset`, from 0 to 1, says where the deal begins.
+pub fn dealt(profiles: &[TypeProfile], offset: f64, index: u32) -> u8 {
+    // Multiples of the golden ratio are spread evenly over the fractions of 1 (Kronecker's sequence).
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let place = (offset + f64::from(index) * GOLDEN).fract();
     let mut sum = 0.0;
     for (i, profile) in profiles.iter().enumerate() {
         sum += profile.share;
-        if draw < sum {
+        if place < sum {
             return i as u8;
         }
     }
@@ -84,13 +130,13 @@ pub fn draw(profiles: &[TypeProfile], stream: &mut RandomStream) -> u8 {
 }
 
 impl TypeProfile {
-    /// Draws a core count from the type's part of `range`: an even number if the range has one.
+    /// Draws a core count from the type's part of `range`: an even number where both bounds are even.
     pub fn cores(&self, range: (u32, u32), stream: &mut RandomStream) -> u32 {
         let (low, high) = (f64::from(range.0), f64::from(range.1));
         let at = |part: f64| low * libm::pow(high / low, part);
         let drawn = stream.between(at(self.cores.0), at(self.cores.1));
-        let even = (drawn / 2.0).round() * 2.0;
-        (even as u32).clamp(range.0, range.1)
+        let step = if range.0 % 2 == 0 && range.1 % 2 == 0 { 2.0 } else { 1.0 };
+        ((drawn / step).round() * step).clamp(low, high) as u32
     }
 }
 
@@ -114,6 +160,30 @@ mod tests {
             ] {
                 let mean: f64 = profiles.iter().map(|p| p.share * level(p)).sum();
                 assert!((mean - 1.0).abs() < 1e-12, "{types:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn types_cover_the_whole_range_of_cores_whichever_are_there() {
+        let types: [&[&str]; 6] = [
+            &["edge"],
+            &["worker", "edge"],
+            &["core", "worker"],
+            &["core", "edge", "worker"],
+            &["gpu"],
+            &["gpu", "core"],
+        ];
+        for types in types {
+            for range in [(4, 64), (3, 5), (7, 7), (1, 2), (4, 6), (3, 64)] {
+                let profiles = profiles(&names(types));
+                let mut stream = RandomStream::new(1, 0, crate::random::Purpose::Attributes);
+                let drawn: std::collections::BTreeSet<u32> = (0..20_000)
+                    .map(|i| profiles[i % profiles.len()].cores(range, &mut stream))
+                    .collect();
+                let step = if range.0 % 2 == 0 && range.1 % 2 == 0 { 2 } else { 1 };
+                let all = (range.0..=range.1).step_by(step).collect();
+                assert_eq!(drawn, all, "{types:?} over {range:?}");
             }
         }
     }

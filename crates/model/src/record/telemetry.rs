@@ -25,7 +25,7 @@ pub struct Telemetry<T> {
     pub network_in_mbps: f64,
     /// Traffic sent, in Mbps.
     pub network_out_mbps: f64,
-    /// Requests since the reading before.
+    /// Requests received in one interval of fleet time, at any rate.
     pub request_count: i64,
     /// How many of them failed.
     pub error_count: i64,
@@ -33,7 +33,7 @@ pub struct Telemetry<T> {
     pub latency_p50: f64,
     /// 99th percentile of the response time, in milliseconds.
     pub latency_p99: f64,
-    /// Whether an anomaly is open on the machine.
+    /// Whether an anomaly shows in this reading: see [`Signals::differ_from`](crate::simulation::signals::Signals::differ_from).
     pub is_anomaly: bool,
 }
 

@@ -109,47 +109,37 @@ impl Seen<'_> {
     }
 
     fn failures(&self) -> Option<String> {
-        let probability = self.config.failure_probability;
-        (self.config.enable_failures).then(|| self.too_few("failures", probability)).flatten()
+        let rate = f64::from(self.config.n_machines) * self.config.failure_probability;
+        let expected = rate * self.rounds;
+        let is_rare = self.config.enable_failures && rate > 0.0 && expected < 1.0;
+        is_rare.then(|| self.too_few("failures", expected, 1.0 / rate))
     }
 
     fn anomalies(&self) -> Option<String> {
         let anomalies = &self.config.anomalies;
-        let kinds = [
-            ("cpu_spike", anomalies.cpu_spike_probability),
-            ("memory_leak", anomalies.memory_leak_probability),
-            ("network_saturation", anomalies.network_saturation_probability),
-            ("disk_full", anomalies.disk_full_probability),
-            ("multi_resource", anomalies.multi_resource_probability),
-            ("sensor_drift", anomalies.sensor_drift_probability),
-        ];
-        let is_rare = |&(_, probability): &(&str, f64)| {
-            anomalies.enable && probability > 0.0 && self.expected(probability) < 1.0
+        let rare = |(name, share, (least, most)): (&'static str, f64, (u32, u32))| {
+            let open = f64::from(self.config.n_machines) * share;
+            let length = (f64::from(least) + f64::from(most)) / 2.0;
+            // Those that are open at the start, and those that begin.
+            let expected = open * (1.0 + self.rounds / length);
+            let is_rare = anomalies.enable && share > 0.0 && expected < 1.0;
+            is_rare.then(|| (name, expected, length * (1.0 / open - 1.0)))
         };
-        let rare: Vec<(&str, f64)> = kinds.into_iter().filter(is_rare).collect();
-        let rarest = rare.iter().map(|&(_, probability)| probability).min_by(f64::total_cmp)?;
-        let names: Vec<&str> = rare.iter().map(|&(name, _)| name).collect();
-        self.too_few(&format!("anomalies of {}", names.join(", ")), rarest)
+        let rare: Vec<(&str, f64, f64)> = anomalies.kinds().into_iter().filter_map(rare).collect();
+        let &(_, fewest, readings) = rare.iter().max_by(|a, b| a.2.total_cmp(&b.2))?;
+        let names: Vec<&str> = rare.iter().map(|&(name, ..)| name).collect();
+        Some(self.too_few(&format!("anomalies of {}", names.join(", ")), fewest, readings))
     }
 
-    /// A note where fewer than one event of this probability per machine and reading is expected.
-    fn too_few(&self, what: &str, probability: f64) -> Option<String> {
-        let expected = self.expected(probability);
-        (probability > 0.0 && expected < 1.0).then(|| {
-            let readings = 1.0 / (f64::from(self.config.n_machines) * probability);
-            format!(
-                "the run has {} readings of {} machines, in which {} {what} are expected: --readings {} has one",
-                self.rounds.round(),
-                self.config.n_machines,
-                digits(expected),
-                readings.ceil()
-            )
-        })
-    }
-
-    /// How many events of this probability per machine and reading are expected.
-    fn expected(&self, probability: f64) -> f64 {
-        f64::from(self.config.n_machines) * self.rounds * probability
+    /// A note that only so many of `what` are expected, and the readings in which one is.
+    fn too_few(&self, what: &str, expected: f64, readings: f64) -> String {
+        format!(
+            "the run has {} readings of {} machines, in which {} {what} are expected: --readings {} has one",
+            self.rounds.round(),
+            self.config.n_machines,
+            digits(expected),
+            readings.ceil()
+        )
     }
 
     /// The options by which as many readings span `needed`, at the same rate.

@@ -1,7 +1,7 @@
 //! What acts on a machine at one reading. Incidents of every kind act on load, memory, disk, network and
 //! service through it alone.
 
-use super::signals::{Signals, two_decimals};
+use super::signals::two_decimals;
 
 /// What acts on a machine at one reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,18 +21,16 @@ pub struct Effects {
     pub disk_fill: f64,
     /// The level to which its disk fills, in percent.
     pub disk_level: f64,
+    /// What is on its disk in addition while it fills, at least, in percent.
+    pub disk_added: f64,
     /// The factor on response times.
     pub slowdown: f64,
     /// The fraction of requests that fails in addition, 0 to 1.
     pub error_rate: f64,
     /// How much too high its cpu, memory and disk sensors read, in points.
     pub sensor_bias: [f64; 3],
-    /// Whether an anomaly is open.
-    pub is_anomaly: bool,
-    /// Whether memory starts low again, as after a restart.
+    /// Whether the machine has started, so that its caches are empty.
     pub restarted: bool,
-    /// Whether the disk was cleaned.
-    pub disk_cleaned: bool,
 }
 
 impl Effects {
@@ -45,22 +43,17 @@ impl Effects {
         link_fill: 0.0,
         disk_fill: 0.0,
         disk_level: 100.0,
+        disk_added: 0.0,
         slowdown: 1.0,
         error_rate: 0.0,
         sensor_bias: [0.0; 3],
-        is_anomaly: false,
         restarted: false,
-        disk_cleaned: false,
     };
 
-    /// Adds the bias of the sensors to what they read.
-    pub fn apply_sensor_bias(&self, signals: &mut Signals) {
-        let values =
-            [&mut signals.cpu_percent, &mut signals.memory_percent, &mut signals.disk_percent];
-        for (value, bias) in values.into_iter().zip(self.sensor_bias) {
-            if bias != 0.0 {
-                *value = two_decimals((*value + bias).clamp(0.0, 100.0));
-            }
-        }
+    /// What a sensor reads that should read `value`: 0 to 100, with two decimals.
+    #[inline]
+    pub fn sensed(&self, sensor: usize, value: f64) -> f64 {
+        let bias = self.sensor_bias[sensor];
+        if bias == 0.0 { value } else { two_decimals((value + bias).clamp(0.0, 100.0)) }
     }
 }

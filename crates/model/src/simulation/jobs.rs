@@ -501,6 +501,28 @@ static LENGTHS: LazyLock<Lengths> = LazyLock::new(|| {
     Lengths { mean: sum * completed, shares: lengths.map(|length| length / sum) }
 });
 
+/// The fractions of readings at which 0 to 4 jobs run on a machine, where one arrives with the probability
+/// `arrival` at each reading: those of the M/M/c/K queue (Kleinrock, Queueing Systems I, 1975, section 3.5).
+pub fn running(arrival: f64) -> [f64; MAX_RUNNING as usize + 1] {
+    let load = arrival * LENGTHS.mean;
+    let mut shares = [0.0; MAX_RUNNING as usize + 1];
+    let mut weight = 1.0;
+    for jobs in 0..=MAX_RUNNING + MAX_QUEUED {
+        shares[jobs.min(MAX_RUNNING) as usize] += weight;
+        weight *= load / f64::from((jobs + 1).min(MAX_RUNNING));
+    }
+    let sum: f64 = shares.iter().sum();
+    shares.map(|share| share / sum)
+}
+
+/// The fractions of its machine's processors and memory that a running job takes, on average.
+pub fn mean_use() -> (f64, f64) {
+    let mean = |of: fn(&JobType) -> f32| -> f64 {
+        JOB_TYPES.iter().zip(LENGTHS.shares).map(|(kind, share)| share * f64::from(of(kind))).sum()
+    };
+    (mean(|kind| kind.cpu), mean(|kind| kind.memory))
+}
+
 /// The mean number of jobs in progress for each that arrives per reading at the peak of the temporal
 /// curve; `curve` gives the curve so many readings before.
 pub fn mean_in_progress(mut curve: impl FnMut(u64) -> f64) -> f64 {

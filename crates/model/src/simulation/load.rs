@@ -4,14 +4,16 @@ use crate::config::Config;
 use crate::fleet::TypeProfile;
 use crate::random::RandomStream;
 
+use super::levels::Levels;
+
 /// How much of one reading's deviation remains at the next: the lag-1 autocorrelation of load.
 pub const AUTOCORRELATION: f64 = 0.95;
 /// The innovation that keeps the deviation at unit variance: sqrt(1 - [`AUTOCORRELATION`]^2).
 const INNOVATION: f64 = 0.312_249_899_919_919_9;
 /// Spread (sigma of the logarithm) of the machines' own levels about their type's.
-const LEVEL_SIGMA: f64 = 0.15;
+pub const LEVEL_SIGMA: f64 = 0.15;
 /// No machine's own level is higher. Deviations and jobs may still saturate it.
-const MAX_LEVEL: f64 = 0.95;
+pub const MAX_LEVEL: f64 = 0.85;
 
 /// A stationary load: level + deviation. The deviation is a first-order autoregressive process whose
 /// standard deviation is `load_variance` times the level.
@@ -26,11 +28,16 @@ pub struct Load {
 
 impl Load {
     /// The load of a machine of type `profile`.
-    pub fn new(config: &Config, profile: &TypeProfile, stream: &mut RandomStream) -> Load {
+    pub fn new(
+        config: &Config,
+        levels: &Levels,
+        profile: &TypeProfile,
+        stream: &mut RandomStream,
+    ) -> Load {
         // The median that gives a log-normal draw a mean of 1.
         let median = libm::exp(-LEVEL_SIGMA * LEVEL_SIGMA / 2.0);
         let own = stream.log_normal(median, LEVEL_SIGMA);
-        let level = (config.base_cpu_load * profile.cpu * own).min(MAX_LEVEL);
+        let level = (levels.cpu * profile.cpu * own).min(MAX_LEVEL);
         Load {
             level: level as f32,
             spread: (level * config.load_variance) as f32,

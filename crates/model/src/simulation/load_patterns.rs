@@ -54,6 +54,11 @@ impl LoadPatterns {
         }
     }
 
+    /// The mean of the temporal curve over a week: 1 where load doesn't follow the clock.
+    pub fn mean_curve(&self) -> f64 {
+        self.curve.as_ref().map_or(1.0, TemporalCurve::weekly_mean)
+    }
+
     /// The temporal curve alone in this region at the instant `timestamp` (milliseconds since the
     /// epoch), from 0 to 1.
     #[inline]

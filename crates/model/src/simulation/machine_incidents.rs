@@ -43,8 +43,10 @@ pub struct MachineIncidents {
 /// The condition of a machine at one reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Condition {
-    /// What acts on its signals.
+    /// What acts on its signals, without its anomalies.
     pub effects: Effects,
+    /// What acts on them with its anomalies, if any is open.
+    pub anomalous: Option<Effects>,
     /// How far its failure has got.
     pub stage: Stage,
     /// A transition that affects its dependents.
@@ -64,7 +66,7 @@ impl IncidentRules {
         let clocks = || fleet.time_zones().iter().map(|&zone| LocalClock::new(zone)).collect();
         let rules = IncidentRules {
             failures: FailureRules::new(config),
-            anomalies: AnomalyRules::new(&config.anomalies),
+            anomalies: AnomalyRules::new(&config.anomalies, spacing_ms),
             maintenance: MaintenanceRules::new(config, fleet.seed(), clocks(), spacing_ms),
             degradation: DegradationRules::new(&config.degradation),
             zone_troubles: ZoneTroubles::new(config, fleet.seed()),
@@ -159,6 +161,7 @@ impl MachineIncidents {
             }
             return Condition {
                 effects,
+                anomalous: None,
                 stage,
                 transition,
                 availability,
@@ -170,13 +173,14 @@ impl MachineIncidents {
         if let (Some(degradation), Some(rules)) = (&mut self.degradation, &rules.degradation) {
             degraded |= degradation.step(rules, writer, &mut effects);
         }
+        let mut anomalous = None;
         if let (Some(episodes), Some(rules)) = (&mut self.episodes, &rules.anomalies) {
             if transition == Some(Transition::CameUp) {
                 episodes.postpone(reading - self.down_since);
             }
-            episodes.step(rules, reading, writer, &mut effects);
+            anomalous = episodes.step(rules, reading, writer, &effects);
         }
-        Condition { effects, stage, transition, availability, degraded, last_heartbeat }
+        Condition { effects, anomalous, stage, transition, availability, degraded, last_heartbeat }
     }
 
     /// Ends the anomalies of a machine that went down at `reading`.

@@ -14,6 +14,7 @@ pub mod events;
 pub mod failures;
 pub mod incidents;
 pub mod jobs;
+pub mod levels;
 pub mod load;
 pub mod load_patterns;
 pub mod local_time;
@@ -39,6 +40,7 @@ use events::{Event, EventArena};
 use failures::{Stage, Transition};
 use incidents::IncidentRef;
 use jobs::{Arrivals, JobArena, JobStatus};
+use levels::Levels;
 use load_patterns::{LoadFactors, LoadPatterns};
 use machine_incidents::{IncidentRules, MachineIncidents};
 use maintenance::Availability;
@@ -96,12 +98,15 @@ impl Simulation {
         };
         let mut job_arena = JobArena::default();
         let mut load_patterns = LoadPatterns::new(config, fleet, timing.interval_s);
+        let levels = Levels::new(config, fleet, &load_patterns);
         let machines = indices
             .into_iter()
             .map(|index| {
                 let (machine, position) = (fleet.machine(index), phases.position(index));
                 let (patterns, arena) = (&mut load_patterns, &mut job_arena);
-                SimulatedMachine::new(fleet, config, &machine, position, timing, patterns, arena)
+                SimulatedMachine::new(
+                    fleet, config, &levels, &machine, position, timing, patterns, arena,
+                )
             })
             .collect();
         Simulation {
@@ -157,7 +162,7 @@ impl Simulation {
         let (state, mut writer) = machine.open(timestamp, *event_filter, event_arena);
         let changed = |change| writer.job_changed(change);
         state.jobs.step(reading, timestamp, arrivals, job_arena, changed);
-        let (signals, busy) = state.measure(factors, &Effects::NONE);
+        let (signals, busy) = state.measure(factors, &Effects::NONE, None);
         let health = state.health.at_load(busy);
         state.set_health(health, timestamp, &mut writer);
         signals
@@ -207,8 +212,8 @@ impl Simulation {
             }
             Signals::default()
         } else {
-            let (mut signals, busy) = state.measure(factors, &condition.effects);
-            condition.effects.apply_sensor_bias(&mut signals);
+            let anomalous = condition.anomalous.as_ref();
+            let (signals, busy) = state.measure(factors, &condition.effects, anomalous);
             let by_load = state.health.at_load(busy);
             let health = if condition.degraded { Health::Degraded } else { by_load };
             state.set_health(health, timestamp, &mut writer);

@@ -14,7 +14,7 @@ pub struct Signals {
     pub network_in_mbps: f64,
     /// Traffic sent, in Mbps.
     pub network_out_mbps: f64,
-    /// Requests served since the previous reading.
+    /// Requests received in one interval.
     pub request_count: i64,
     /// How many of them failed; never more than `request_count`.
     pub error_count: i64,
@@ -22,8 +22,32 @@ pub struct Signals {
     pub latency_p50: f64,
     /// 99th percentile of the response time, in milliseconds; never below `latency_p50`.
     pub latency_p99: f64,
-    /// Whether an episode of an anomaly is open on the machine.
+    /// Whether an anomaly shows in them.
     pub is_anomaly: bool,
+}
+
+/// The least differences by which an anomaly shows: of processor, memory and disk use, in points.
+pub const LEAST_POINTS: f64 = 1.0;
+/// Of the traffic received or sent, in Mbps.
+pub const LEAST_MBPS: f64 = 5.0;
+/// Of the 99th percentile of the response time, as a fraction of it.
+pub const LEAST_LATENCY: f64 = 0.1;
+
+impl Signals {
+    /// Whether these differ from what the same machine would have measured without its anomalies, `usual`,
+    /// by the least by which an anomaly shows.
+    pub fn differ_from(&self, usual: &Signals) -> bool {
+        // Differences of two decimals, as whole hundredths.
+        let differ = |of: fn(&Signals) -> f64, least: f64| {
+            ((of(self) - of(usual)) * 100.0).abs().round() >= least * 100.0
+        };
+        differ(|s| s.cpu_percent, LEAST_POINTS)
+            || differ(|s| s.memory_percent, LEAST_POINTS)
+            || differ(|s| s.disk_percent, LEAST_POINTS)
+            || differ(|s| s.network_in_mbps, LEAST_MBPS)
+            || differ(|s| s.network_out_mbps, LEAST_MBPS)
+            || (self.latency_p99 - usual.latency_p99).abs() >= LEAST_LATENCY * usual.latency_p99
+    }
 }
 
 /// A non-negative value rounded to two decimals: the double nearest to the decimal number.

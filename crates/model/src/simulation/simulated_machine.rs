@@ -9,12 +9,13 @@ use super::effects::Effects;
 use super::event_writer::{EventFilter, EventWriter};
 use super::events::{Event, EventArena, EventQueue};
 use super::jobs::{JobArena, Jobs};
+use super::levels::Levels;
 use super::load::Load;
 use super::load_patterns::{LoadFactors, LoadPatterns};
 use super::memory::Memory;
 use super::network::Network;
 use super::placement::Placement;
-use super::service::{Loads, Service};
+use super::service::{Draws, Loads, Service};
 use super::signals::{Signals, percent, two_decimals};
 use super::status::Health;
 use super::timing::Timing;
@@ -49,6 +50,22 @@ pub(super) struct MachineState {
     network: Network,
     service: Service,
     pub(super) jobs: Jobs,
+}
+
+/// The inner state of a machine at one reading, without its anomalies, and the random draws of the reading.
+#[derive(Debug, Clone, Copy)]
+struct Inner {
+    /// The load of the requests that are sent to it.
+    offered: f64,
+    /// The fraction of memory that its system and services hold.
+    resident: f64,
+    /// What is on its disk, in percent.
+    stored: f64,
+    service: Draws,
+    /// Of the traffic received and sent: standard normal.
+    traffic: (f64, f64),
+    /// Of the processor's sensor: standard normal.
+    sensor: f64,
 }
 
 /// Readings after which less than a thousandth of memory's initial deviation is left.
@@ -104,6 +121,7 @@ impl SimulatedMachine {
     pub(super) fn new(
         fleet: &Fleet,
         config: &Config,
+        levels: &Levels,
         machine: &Machine,
         position: u32,
         timing: &Timing,
@@ -130,10 +148,10 @@ impl SimulatedMachine {
             queue: EventQueue::default(),
             state: MachineState {
                 health: Health::Healthy,
-                load: Load::new(config, profile, &mut signals),
-                memory: Memory::new(config, profile, &mut signals),
+                load: Load::new(config, levels, profile, &mut signals),
+                memory: Memory::new(levels, profile, &mut signals),
                 disk: Disk::new(profile, &mut signals),
-                network: Network::new(config, profile, &mut signals),
+                network: Network::new(config, profile, machine.cores, &mut signals),
                 service: Service::new(machine.cores, timing.interval_s, &mut signals),
                 jobs: Jobs::in_steady_state(arrival, before, stream(Purpose::Jobs), arena),
                 stream: signals,
@@ -150,47 +168,76 @@ impl MachineState {
         let MachineState { stream, load, memory, health, jobs, .. } = self;
         for _ in 0..WARM_UP_READINGS {
             let (n0, n1) = stream.normals();
-            let demand = load.step(n0) * factors.load;
-            memory.step(demand - load.level(), 0.0, n1);
-            *health = health.at_load((demand + jobs.cpu()).min(1.0));
+            let own = load.step(n0);
+            memory.step(relative(own, load.level()) * factors.load, n1);
+            *health = health.at_load((own * factors.load + jobs.cpu()).min(1.0));
         }
     }
 
-    /// What the machine measures at a reading, and how busy it is, from 0 to 1.
+    /// What the machine measures at a reading, and how busy it is, from 0 to 1. `effects` act on it;
+    /// `anomalous` are the same with those of its open anomalies, if any is open. These leave nothing behind
+    /// in its state, so that what they change is known.
     #[inline(always)]
-    pub(super) fn measure(&mut self, factors: LoadFactors, effects: &Effects) -> (Signals, f64) {
-        let MachineState { stream, load, memory, disk, network, service, jobs, .. } = self;
+    pub(super) fn measure(
+        &mut self,
+        factors: LoadFactors,
+        effects: &Effects,
+        anomalous: Option<&Effects>,
+    ) -> (Signals, f64) {
+        let MachineState { stream, load, memory, disk, jobs, .. } = self;
         let (n0, n1) = stream.normals();
-        let offered = load.step(n0) * factors.load * effects.demand;
-        let demand = offered * (1.0 - effects.lost_requests);
-        let added = jobs.cpu() + effects.added_cpu;
-        let (queued, busy) = ((offered + added).min(1.0), (demand + added).min(1.0));
+        let traffic = stream.normals();
+        let (n2, n3) = stream.normals();
+        let (n4, sensor) = stream.normals();
+        let service = Draws { normals: [n2, n3, n4], bits: stream.bits() };
+        let own = load.step(n0);
         if effects.restarted {
             memory.restart();
         }
-        let held = jobs.memory() + effects.added_memory;
-        let used = memory.step(demand - load.level(), held, n1);
-        let (received, sent) = network.step(demand.min(1.0), effects.link_fill, stream.normals());
-        let (n2, n3) = stream.normals();
-        let (n4, noise) = stream.normals();
-        let loads = Loads { demand, queued, busy };
-        let served = service.step(loads, effects, [n2, n3, n4], stream);
-        if effects.disk_cleaned {
-            disk.clean(factors.growth);
-        }
-        let stored = disk.step(busy, factors.growth);
-        let filled = stored + (effects.disk_level - stored).max(0.0) * effects.disk_fill;
+        let came = factors.load * effects.demand;
+        let offered = own * came;
+        let served = offered * (1.0 - effects.lost_requests);
+        let resident = memory.step(relative(own, load.level()) * came, n1);
+        let stored = disk.step((served + jobs.cpu() + effects.added_cpu).min(1.0), factors.growth);
+        let reading = Inner { offered, resident, stored, service, traffic, sensor };
+        let (usual, busy) = self.signals(&reading, effects);
+        let Some(anomalous) = anomalous else { return (usual, busy) };
+        let (mut signals, busy) = self.signals(&reading, anomalous);
+        signals.is_anomaly = signals.differ_from(&usual);
+        (signals, busy)
+    }
+
+    /// The signals that show the machine's inner state at a reading under `effects`, and how busy it is.
+    #[inline(always)]
+    fn signals(&self, inner: &Inner, effects: &Effects) -> (Signals, f64) {
+        let Inner { offered, resident, stored, service, traffic, sensor } = inner;
+        let MachineState { network, jobs, .. } = self;
+        let demand = offered * (1.0 - effects.lost_requests);
+        let added = jobs.cpu() + effects.added_cpu;
+        let busy = (demand + added).min(1.0);
+        let used = resident + jobs.memory() + effects.added_memory;
+        let loads = Loads {
+            demand,
+            // Jobs yield to requests.
+            excess: demand + effects.added_cpu - 1.0,
+            queued: (offered + added).min(1.0),
+            swapped: (used - 1.0).max(0.0),
+        };
+        let served = self.service.step(loads, effects, service);
+        let (received, sent) = network.step(demand, effects.link_fill, *traffic);
+        let left = (effects.disk_level - stored).max(0.0);
+        let filled = stored + (left * effects.disk_fill).max(effects.disk_added.min(left));
         let signals = Signals {
-            cpu_percent: percent(busy + CPU_NOISE * noise),
-            memory_percent: percent(used),
-            disk_percent: two_decimals(filled),
+            cpu_percent: effects.sensed(0, percent(busy + CPU_NOISE * sensor)),
+            memory_percent: effects.sensed(1, percent(used)),
+            disk_percent: effects.sensed(2, two_decimals(filled)),
             network_in_mbps: two_decimals(received),
             network_out_mbps: two_decimals(sent),
             request_count: served.requests,
             error_count: served.errors,
             latency_p50: two_decimals(served.p50_ms),
             latency_p99: two_decimals(served.p99_ms),
-            is_anomaly: effects.is_anomaly,
+            is_anomaly: false,
         };
         (signals, busy)
     }
@@ -208,4 +255,10 @@ impl MachineState {
             writer.status_changed(health, last_heartbeat);
         }
     }
+}
+
+/// A load relative to the machine's own level; 1 where it has none.
+#[inline]
+fn relative(load: f64, level: f64) -> f64 {
+    if level > 0.0 { load / level } else { 1.0 }
 }

@@ -63,6 +63,12 @@ impl TemporalCurve {
         f64::from(low + (high - low) * part) * level
     }
 
+    /// The mean factor over a week, but for changes of clocks.
+    pub fn weekly_mean(&self) -> f64 {
+        let day = self.day[..MINUTES].iter().copied().map(f64::from).sum::<f64>() / MINUTES as f64;
+        day * (5.0 + 2.0 * self.weekend) / 7.0
+    }
+
     /// The mean factor over the fleet at the instant `timestamp_ms`.
     pub fn fleet_factor(&mut self, timestamp_ms: i64) -> f64 {
         (0..self.clocks.len()).map(|r| self.region_shares[r] * self.factor(r, timestamp_ms)).sum()
@@ -163,6 +169,11 @@ mod tests {
         assert!((daily.mean(MONDAY, MONDAY + 24 * HOUR) - 0.65).abs() < 1e-3);
         let mut weekly = curve(|c| c.temporal_patterns.enable_diurnal = false);
         assert!((weekly.mean(MONDAY, MONDAY + 7 * 24 * HOUR) - 6.0 / 7.0).abs() < 1e-3);
+        assert!((weekly.weekly_mean() - 6.0 / 7.0).abs() < 1e-12);
+        let mut both = curve(|_| {});
+        // Easing takes an hour after midnight twice a week, when the load is low.
+        let mean = both.mean(MONDAY, MONDAY + 7 * 24 * HOUR);
+        assert!((mean - both.weekly_mean()).abs() < 1e-3);
         assert!(
             TemporalCurve::new(&Config::default(), &Fleet::new(&Config::default(), 1)).is_none(),
             "without patterns there is no curve"

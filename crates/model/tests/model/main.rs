@@ -7,6 +7,7 @@ mod determinism;
 mod encoding;
 mod failures;
 mod library;
+mod means;
 mod notes;
 mod partitioning;
 mod patterns;

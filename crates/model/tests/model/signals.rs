@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use fleetstorm_model::record::{Record, Telemetry};
-use fleetstorm_model::simulation::jobs::JOB_TYPES;
+use fleetstorm_model::simulation::jobs::{self, JOB_TYPES};
 
 use crate::support::stream::simulate;
 
@@ -30,8 +30,6 @@ const CPU_NOISE: f64 = 0.005;
 const FARTHEST: f64 = 4.1;
 /// Spread of the machines' own load levels about their type's: sigma of a log-normal of mean 1.
 const CHARACTER: f64 = 0.15;
-/// No machine's own level is above this.
-const HIGHEST_LEVEL: f64 = 0.95;
 /// Machine types as the seed's package ships them: share of the fleet, mean cpu percent.
 const TYPES: [(&str, f64, f64); 3] =
     [("core", 0.2, 35.0), ("edge", 0.5, 20.0), ("worker", 0.3, 70.0)];
@@ -88,29 +86,9 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The expectation of `f` of a standard normal draw, by the trapezium rule.
-fn over_normal(f: impl Fn(f64) -> f64) -> f64 {
-    const STEP: f64 = 0.02;
-    let density = |z: f64| (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
-    (-350..=350).map(|i| f64::from(i) * STEP).map(|z| density(z) * f(z) * STEP).sum()
-}
-
 /// The cpu of a type relative to the fleet's mean.
 fn relative(cpu: f64) -> f64 {
     cpu / TYPES.iter().map(|(_, share, cpu)| share * cpu).sum::<f64>()
-}
-
-/// The fleet's mean cpu, as a fraction: of levels that are cut at [`HIGHEST_LEVEL`] and of loads
-/// that are cut at full use.
-fn expected_cpu(base: f64, spread: f64) -> f64 {
-    let machine = |level: f64| over_normal(|w| (level * (1.0 + spread * w)).clamp(0.0, 1.0));
-    let of_type = |cpu: f64| {
-        over_normal(|z| {
-            let own = (CHARACTER * z - CHARACTER * CHARACTER / 2.0).exp();
-            machine((base * relative(cpu) * own).min(HIGHEST_LEVEL))
-        })
-    };
-    TYPES.iter().map(|&(_, share, cpu)| share * of_type(cpu)).sum()
 }
 
 /// The mean square of a machine's level over the square of the base load: the type mix's second
@@ -187,33 +165,6 @@ fn values_keep_their_bounds_in_every_corner_of_the_configuration() {
             }
         });
         assert_eq!(readings, 50_000, "{corner}");
-    }
-}
-
-#[test]
-fn the_fleets_mean_cpu_is_the_base_load() {
-    const SPREAD: f64 = 0.2;
-    let (machines, readings) = (20_000.0, 10.0);
-    for base in [0.2, 0.3, 0.5] {
-        let options = format!(
-            "--seed 3 --machines {machines} --readings {readings} --set base_cpu_load={base} \
-             --set load_variance={SPREAD} {NO_JOBS}"
-        );
-        let cpu = telemetry(&options, |t| t.cpu_percent / 100.0);
-        let expected = expected_cpu(base, SPREAD);
-        // Machines differ by type and character: Var(level) = base^2 (E[(level/base)^2] - 1). Each
-        // machine's mean strays from its level by (level spread)^2 at most, ten readings being
-        // fewer than one independent draw. Saturation only narrows either.
-        let between = base * base * (level_square() - 1.0);
-        let within = base * base * level_square() * SPREAD * SPREAD;
-        let error = ((between + within) / machines).sqrt();
-        // What the agents' noise adds on top of full use is cut: noise / sqrt(2 pi) at most.
-        let cut = CPU_NOISE / (2.0 * std::f64::consts::PI).sqrt();
-        let found = mean(cpu.into_iter().flatten());
-        assert_near(found, expected, SIGMAS * error + cut, &format!("mean cpu at {base}"));
-        // The model itself keeps what the configuration promises, but for what doesn't fit into
-        // the busiest machines.
-        assert!(expected <= base && expected > 0.95 * base, "{base}: {expected}");
     }
 }
 
@@ -303,19 +254,22 @@ fn without_load_variance_only_measurement_noise_is_left() {
 fn memory_follows_load() {
     const N: f64 = 20_000.0;
     const SPREAD: f64 = 0.2;
-    // Memory goes a tenth of its way towards level + 0.6 excess + noise of 0.01 in each reading.
-    // For a load of standard deviation s that has autocorrelation rho and a = 1 - 0.1:
-    //   Cov(memory, load) = 0.6 s^2 (1 - a) / (1 - a rho)
-    //   Var(memory)       = 0.36 s^2 (1 - a)^2 (1 + a rho) / ((1 - a^2)(1 - a rho))
+    // Memory goes a tenth of its way towards level (1 + 0.2 (relative load - 1)) + noise of 0.01 in each
+    // reading. For a load of relative standard deviation r that has autocorrelation rho and a = 1 - 0.1,
+    // with c = 0.2 level:
+    //   Cov(memory, load) = c level' r^2 (1 - a) / (1 - a rho), of a load of mean level'
+    //   Var(memory)       = c^2 r^2 (1 - a)^2 (1 + a rho) / ((1 - a^2)(1 - a rho))
     //                       + 0.01^2 (1 - a)^2 / (1 - a^2)
     // and the agents' noise adds to Var(cpu).
-    let expected = |s: f64| {
-        let (follow, a) = (0.1, 0.9);
-        let together = 0.6 * s * s * follow / (1.0 - a * RHO);
-        let memory = 0.36 * s * s * follow * follow * (1.0 + a * RHO)
+    let expected = |load: f64, memory: f64| {
+        let (follow, a, r) = (0.1, 0.9, SPREAD);
+        let c = 0.2 * memory;
+        let together = c * load * r * r * follow / (1.0 - a * RHO);
+        let of_memory = c * c * r * r * follow * follow * (1.0 + a * RHO)
             / ((1.0 - a * a) * (1.0 - a * RHO))
             + 1e-4 * follow * follow / (1.0 - a * a);
-        together / (memory * (s * s + CPU_NOISE * CPU_NOISE)).sqrt()
+        let of_cpu = (load * r).powi(2) + CPU_NOISE * CPU_NOISE;
+        together / (of_memory * of_cpu).sqrt()
     };
     let options = format!("--seed 7 --machines 64 --readings {N} {NO_JOBS}");
     let mut off = Vec::new();
@@ -325,35 +279,16 @@ fn memory_follows_load() {
         if level * (1.0 + SPREAD * FARTHEST) > 1.0 {
             continue;
         }
+        let expected = expected(level, mean(memory.iter().copied()));
         let found = correlation(&cpu, &memory);
         assert!(found > 0.3, "a machine's memory doesn't follow its load: {found}");
         // A correlation of n / draws independent pairs strays by less than 1 / sqrt(their number).
         let stray = (READINGS_A_DRAW / N).sqrt();
-        assert_near(found, expected(level * SPREAD), SIGMAS * stray, "cpu and memory");
-        off.push(found - expected(level * SPREAD));
+        assert_near(found, expected, SIGMAS * stray, "cpu and memory");
+        off.push(found - expected);
     }
     let stray = (READINGS_A_DRAW / (N * off.len() as f64)).sqrt();
     assert_near(mean(off), 0.0, SIGMAS * stray, "cpu and memory, over machines");
-}
-
-#[test]
-fn the_fleets_mean_memory_is_the_base_load() {
-    const MEMORY: [f64; 3] = [45.0, 40.0, 75.0];
-    const OWN: f64 = 0.08;
-    let (machines, base) = (5000.0, 0.4);
-    let options = format!(
-        "--seed 8 --machines {machines} --readings 5 --set base_memory_load={base} {NO_JOBS}"
-    );
-    let memory = telemetry(&options, |t| t.memory_percent / 100.0);
-    let types = || TYPES.iter().zip(MEMORY).map(|((_, share, _), memory)| (share, memory));
-    let average: f64 = types().map(|(share, memory)| share * memory).sum();
-    let square: f64 = types().map(|(share, memory)| share * (memory / average).powi(2)).sum();
-    // Machines differ by type and character; load moves memory by less than 0.6 of its own spread
-    // (0.2 of a level of 0.3 on average).
-    let between = base * base * (square * (OWN * OWN).exp() - 1.0);
-    let within = 0.36 * (0.3 * 0.2f64).powi(2) * level_square();
-    let error = ((between + within) / machines).sqrt();
-    assert_near(mean(memory.into_iter().flatten()), base, SIGMAS * error, "mean memory");
 }
 
 #[test]
@@ -416,10 +351,12 @@ fn latency_rises_as_a_queue_does() {
             continue;
         }
         compared += 1;
-        // The mean response is service / (1 - rho), its percentiles in proportion: the service
-        // time, which is the machine's own, cancels out.
-        let queue = |rows: &[(f64, f64, f64)]| {
-            median(rows.iter().map(|r| 1.0 / (1.0 - r.0 / 100.0)).collect())
+        // A response takes a service time, whose percentiles are 0.895 and 2.672 of its mean, and waits
+        // exponentially for rho^2 / (4 (1 - rho)) service times on average. The service time, which is the
+        // machine's own, cancels out.
+        let wait = |cpu: f64| (cpu / 100.0).powi(2) / (4.0 * (1.0 - cpu / 100.0));
+        let queue = |rows: &[(f64, f64, f64)], service: f64, in_waits: f64| {
+            median(rows.iter().map(|r| service + in_waits * wait(r.0)).collect())
         };
         let p50 = |rows: &[(f64, f64, f64)]| median(rows.iter().map(|r| r.1).collect());
         let p99 = |rows: &[(f64, f64, f64)]| median(rows.iter().map(|r| r.2).collect());
@@ -431,12 +368,13 @@ fn latency_rises_as_a_queue_does() {
         let stray = (noise(0.05f64.hypot(CPU_NOISE / 0.03), hot.len()))
             .hypot(noise(0.05f64.hypot(CPU_NOISE / 0.6), cool.len()));
         let tolerance = SIGMAS * stray + bend;
-        let expected = queue(&hot) / queue(&cool);
-        assert!(expected > 5.0, "the bands are too close to show it: {expected}");
-        assert_near(p50(&hot) / p50(&cool) / expected, 1.0, tolerance, "p50 against a queue's");
-        assert_near(p99(&hot) / p99(&cool) / expected, 1.0, tolerance, "p99 against a queue's");
-        // An exponential response time has its 99th percentile at ln 100 / ln 2 of its median.
-        let ratio = p99(&cool) / p50(&cool) * 2f64.ln() / 100f64.ln();
+        let of_p50 = |rows: &[(f64, f64, f64)]| queue(rows, 0.895, 2f64.ln());
+        let of_p99 = |rows: &[(f64, f64, f64)]| queue(rows, 2.672, 100f64.ln());
+        let (slower, slowest) = (of_p50(&hot) / of_p50(&cool), of_p99(&hot) / of_p99(&cool));
+        assert!(slower > 2.0, "the bands are too close to show it: {slower}");
+        assert_near(p50(&hot) / p50(&cool) / slower, 1.0, tolerance, "p50 against a queue's");
+        assert_near(p99(&hot) / p99(&cool) / slowest, 1.0, tolerance, "p99 against a queue's");
+        let ratio = p99(&cool) / p50(&cool) / (of_p99(&cool) / of_p50(&cool));
         let stray = noise(0.05, cool.len()) * std::f64::consts::SQRT_2;
         assert_near(ratio, 1.0, SIGMAS * stray, "p99 over p50");
     }
@@ -444,38 +382,33 @@ fn latency_rises_as_a_queue_does() {
 }
 
 #[test]
-fn errors_rise_when_a_machine_is_saturated() {
+fn a_saturated_machine_sheds_what_it_cannot_serve_and_recovers() {
+    // A minute a reading, so that requests tell the demand well.
     let options = format!(
-        "--seed 11 --machines 100 --readings 3000 --set base_cpu_load=0.6 \
+        "--seed 11 --machines 100 --readings 3000 --interval 60s --set base_cpu_load=0.6 \
          --set load_variance=0.4 {NO_JOBS}"
     );
-    let rows: Vec<(f64, f64, f64)> =
-        telemetry(&options, |t| (t.cpu_percent, t.request_count as f64, t.error_count as f64))
-            .into_iter()
-            .flatten()
-            .collect();
-    let calm = || rows.iter().filter(|row| row.0 < 80.0);
-    // A healthy machine fails one request in 2,000: a Poisson count.
-    let expected = calm().map(|row| row.1).sum::<f64>() * 0.0005;
-    assert!(expected > 100.0, "too few requests to say anything");
-    let found = calm().map(|row| row.2).sum();
-    assert_near(found, expected, SIGMAS * expected.sqrt(), "errors of calm machines");
-    // From 0.85 on, half the requests fail in proportion to the square of how near full use is. The
-    // load is the cpu that was read, less a noise that squares to its variance. Loads fall off by
-    // less than a factor of e in 0.1, so that a reading overstates its load by less than
-    // 0.005^2 / 0.1: of the 0.03 at least that it is beyond 0.85 less than one percent, which
-    // counts twice in a square.
-    let beyond = |cpu: f64| (cpu / 100.0 - 0.85).powi(2) + CPU_NOISE * CPU_NOISE;
-    let (mut expected, mut found, mut noise) = (0.0, 0.0, 0.0);
-    for &(cpu, requests, errors) in rows.iter().filter(|row| (88.0..96.0).contains(&row.0)) {
-        let mean = requests * (0.0005 + 0.5 * beyond(cpu) / 0.15f64.powi(2));
-        // How far the noise in cpu moves the mean, to first order.
-        let moved = requests * (cpu / 100.0 - 0.85) * CPU_NOISE / 0.15f64.powi(2);
-        expected += mean;
-        found += errors;
-        noise += mean + moved * moved;
-    }
-    let tolerance = SIGMAS * noise.sqrt() + 0.02 * expected;
+    let types = machines(&options.replace("--readings 3000", "--readings 1"));
+    let rows = telemetry(&options, |t| (t.request_count as f64, t.error_count as f64));
+    let of_machine = |(rows, (_, cores)): (Vec<(f64, f64)>, &(String, f64))| {
+        // 20 requests a second and core.
+        let capacity = 20.0 * 60.0 * cores;
+        rows.into_iter().map(move |(requests, errors)| (requests, errors, capacity))
+    };
+    let rows: Vec<_> = rows.into_iter().zip(&types).flat_map(of_machine).collect();
+    // Whoever is not full fails one request in 2,000, also just after it was: a Poisson count.
+    let calm = || rows.iter().filter(|(requests, _, capacity)| *requests < 0.9 * capacity);
+    let expected = calm().map(|row| row.0).sum::<f64>() * 0.0005;
+    let found = calm().map(|row| row.1).sum();
+    assert_near(found, expected, SIGMAS * expected.sqrt(), "errors of machines with room");
+    // What comes in beyond the capacity is shed. Requests are known to their own chance, sqrt(capacity) of each
+    // reading; readings near the bound are taken in by that chance too, which is far below a percent of all.
+    let full = || rows.iter().filter(|(requests, _, capacity)| *requests > 1.05 * capacity);
+    assert!(full().count() > 1000);
+    let expected: f64 = full().map(|(requests, _, full)| requests - full + 0.0005 * requests).sum();
+    let noise: f64 = full().map(|(requests, _, capacity)| requests - capacity + capacity).sum();
+    let found = full().map(|row| row.1).sum();
+    let tolerance = SIGMAS * noise.sqrt() + 0.01 * expected;
     assert_near(found, expected, tolerance, "errors of saturated machines");
 }
 
@@ -569,7 +502,7 @@ struct Change {
 }
 
 /// The records of every job, in order, of the run with these options.
-fn jobs(options: &str) -> BTreeMap<String, Vec<Change>> {
+fn jobs_of(options: &str) -> BTreeMap<String, Vec<Change>> {
     let mut jobs: BTreeMap<String, Vec<Change>> = BTreeMap::new();
     let mut running: BTreeMap<usize, u32> = BTreeMap::new();
     simulate(options, |at, keyed| {
@@ -597,7 +530,7 @@ fn jobs(options: &str) -> BTreeMap<String, Vec<Change>> {
 
 #[test]
 fn every_job_ends_once_or_runs_still() {
-    let jobs = jobs("--seed 15 --machines 60 --readings 5000 --set jobs.arrival_probability=0.03");
+    let jobs = jobs_of("--seed 15 --machines 60 --readings 5000 --set jobs.arrival_probability=0.03");
     let mut open: BTreeMap<usize, usize> = BTreeMap::new();
     for (id, changes) in &jobs {
         let statuses: Vec<&str> = changes.iter().map(|c| c.status.as_str()).collect();
@@ -642,19 +575,30 @@ fn every_job_ends_once_or_runs_still() {
 fn running_jobs_load_their_machine_by_what_they_take() {
     // At so low a base load that jobs seldom fill a machine.
     let fleet = "--seed 16 --machines 60 --readings 3000 --set base_cpu_load=0.1";
+    let base = "--set base_memory_load=0.2";
     let topics = "--topics telemetry,jobs --set jobs.arrival_probability=0.01";
-    let jobs = jobs(&format!("{fleet} {topics}"));
-    let with = telemetry(&format!("{fleet} --set jobs.arrival_probability=0.01"), |t| {
+    let all_jobs = jobs_of(&format!("{fleet} {base} {topics}"));
+    let with = telemetry(&format!("{fleet} {base} --set jobs.arrival_probability=0.01"), |t| {
         (t.timestamp, t.cpu_percent, t.memory_percent)
     });
-    let without = telemetry(&format!("{fleet} {NO_JOBS}"), |t| {
+    // The base loads include jobs. A fleet without them that has what they leave has the same levels, where
+    // no level is cut.
+    let running = jobs::running(0.01);
+    let mean_running: f64 = (0u32..).zip(running).map(|(jobs, share)| f64::from(jobs) * share).sum();
+    let (job_cpu, job_memory) = jobs::mean_use();
+    let left = format!(
+        "--set base_cpu_load={} --set base_memory_load={}",
+        0.1 - mean_running * job_cpu,
+        0.2 - mean_running * job_memory
+    );
+    let without = telemetry(&format!("{fleet} {NO_JOBS} {left}"), |t| {
         (t.timestamp, t.cpu_percent, t.memory_percent)
     });
 
     let mut compared = 0;
     let (mut busy, mut idle) = (vec![Vec::new(); with.len()], vec![Vec::new(); with.len()]);
     for (machine, rows) in with.iter().enumerate() {
-        let runs: Vec<(i64, i64, f64, f64)> = jobs
+        let runs: Vec<(i64, i64, f64, f64)> = all_jobs
             .values()
             .filter(|changes| changes[0].machine == machine)
             .filter_map(|changes| {
@@ -708,14 +652,14 @@ fn as_many_jobs_come_as_were_asked_for() {
             "--seed {seed} --topics jobs --machines {machines} --readings {readings} \
              --jobs {n_jobs}"
         );
-        let found = jobs(&options).len() as f64;
+        let found = jobs_of(&options).len() as f64;
         // A binomial: each reading of each machine brings a job with the same probability.
         let expected = f64::from(n_jobs);
         let p = expected / f64::from(machines * readings);
         let stray = (expected * (1.0 - p)).sqrt();
         assert_near(found, expected, SIGMAS * stray, &options);
     }
-    assert!(jobs("--seed 21 --topics jobs --readings 1000 --jobs 0").is_empty());
+    assert!(jobs_of("--seed 21 --topics jobs --readings 1000 --jobs 0").is_empty());
 }
 
 #[test]

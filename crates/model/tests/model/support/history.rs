@@ -40,7 +40,9 @@ pub struct Incident {
     pub id: String,
     pub kind: String,
     pub cause: Option<String>,
-    /// The readings at which it began and ended.
+    /// Whether it had begun before the first reading.
+    pub found: bool,
+    /// The readings at which it began, the first if before that, and ended.
     pub begin: usize,
     pub end: Option<usize>,
     pub magnitude: f64,
@@ -71,7 +73,6 @@ pub struct History {
     /// Its place in each round.
     pub place: usize,
     pub cores: f64,
-    pub machine_type: usize,
     /// The instant of every reading, and its telemetry, none where it is silent.
     pub times: Vec<i64>,
     pub rows: Vec<Option<Row>>,
@@ -97,7 +98,6 @@ pub fn watch_run(manifest: &Manifest) -> Vec<History> {
         .map(|index| History {
             id: fleet.machine_id(index).as_str().to_owned(),
             cores: f64::from(fleet.machine(index).cores),
-            machine_type: usize::from(fleet.machine(index).type_index),
             ..History::default()
         })
         .collect();
@@ -159,7 +159,8 @@ pub fn watch_run(manifest: &Manifest) -> Vec<History> {
                 seconds: job.duration_seconds,
             }),
             (SlotKind::Event, Some(Record::Incident(i))) => {
-                let begin = history.at(i.start_time);
+                let found = i.start_time < history.times[0];
+                let begin = if found { 0 } else { history.at(i.start_time) };
                 match i.end_time {
                     None => {
                         let before = open.insert(i.incident_id.to_owned(), history.incidents.len());
@@ -168,6 +169,7 @@ pub fn watch_run(manifest: &Manifest) -> Vec<History> {
                             id: i.incident_id.to_owned(),
                             kind: i.kind.to_owned(),
                             cause: i.cause.map(str::to_owned),
+                            found,
                             begin,
                             end: None,
                             magnitude: i.magnitude,
