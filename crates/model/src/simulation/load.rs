@@ -15,12 +15,12 @@ pub const LEVEL_SIGMA: f64 = 0.15;
 /// No machine's own level is higher. Deviations and jobs may still saturate it.
 pub const MAX_LEVEL: f64 = 0.85;
 
-/// A stationary load: level + deviation. The deviation is a first-order autoregressive process whose
+/// A stationary load: its level, and a deviation from it that is a first-order autoregressive process. The
 /// standard deviation is `load_variance` times the level.
 #[derive(Debug, Clone)]
 pub struct Load {
     level: f32,
-    /// The standard deviation of load.
+    /// The standard deviation of load, relative to the level.
     spread: f32,
     /// In standard deviations.
     deviation: f64,
@@ -40,7 +40,7 @@ impl Load {
         let level = (levels.cpu * profile.cpu * own).min(MAX_LEVEL);
         Load {
             level: level as f32,
-            spread: (level * config.load_variance) as f32,
+            spread: config.load_variance as f32,
             // Drawn from the stationary distribution, so that no run contains a warm-up.
             deviation: stream.normals().0,
         }
@@ -51,11 +51,11 @@ impl Load {
         f64::from(self.level)
     }
 
-    /// Advances by one reading, with one standard normal draw. Returns the load of the machine's own
-    /// service, without jobs: at least 0, and above 1 where demand exceeds capacity.
+    /// Advances by one reading, with one standard normal draw. Returns the load of the machine's own service,
+    /// without jobs, relative to its level: at least 0.
     #[inline]
     pub fn step(&mut self, normal: f64) -> f64 {
         self.deviation = AUTOCORRELATION * self.deviation + INNOVATION * normal;
-        (f64::from(self.level) + f64::from(self.spread) * self.deviation).max(0.0)
+        (1.0 + f64::from(self.spread) * self.deviation).max(0.0)
     }
 }

@@ -168,9 +168,9 @@ impl MachineState {
         let MachineState { stream, load, memory, health, jobs, .. } = self;
         for _ in 0..WARM_UP_READINGS {
             let (n0, n1) = stream.normals();
-            let own = load.step(n0);
-            memory.step(relative(own, load.level()) * factors.load, n1);
-            *health = health.at_load((own * factors.load + jobs.cpu()).min(1.0));
+            let relative = load.step(n0) * factors.load;
+            memory.step(relative, n1);
+            *health = health.at_load((load.level() * relative + jobs.cpu()).min(1.0));
         }
     }
 
@@ -190,14 +190,13 @@ impl MachineState {
         let (n2, n3) = stream.normals();
         let (n4, sensor) = stream.normals();
         let service = Draws { normals: [n2, n3, n4], bits: stream.bits() };
-        let own = load.step(n0);
+        let relative = load.step(n0) * factors.load * effects.demand;
+        let offered = load.level() * relative;
+        let served = offered * (1.0 - effects.lost_requests);
         if effects.restarted {
             memory.restart();
         }
-        let came = factors.load * effects.demand;
-        let offered = own * came;
-        let served = offered * (1.0 - effects.lost_requests);
-        let resident = memory.step(relative(own, load.level()) * came, n1);
+        let resident = memory.step(relative, n1);
         let stored = disk.step((served + jobs.cpu() + effects.added_cpu).min(1.0), factors.growth);
         let reading = Inner { offered, resident, stored, service, traffic, sensor };
         let (usual, busy) = self.signals(&reading, effects);
@@ -255,10 +254,4 @@ impl MachineState {
             writer.status_changed(health, last_heartbeat);
         }
     }
-}
-
-/// A load relative to the machine's own level; 1 where it has none.
-#[inline]
-fn relative(load: f64, level: f64) -> f64 {
-    if level > 0.0 { load / level } else { 1.0 }
 }
