@@ -209,7 +209,10 @@ mod tests {
             assert!(expected.contains(&machine.cores), "{machine:?}");
             assert!([2, 4, 8].contains(&(machine.memory_gb / machine.cores)));
         }
-        assert!(mix.iter().zip([1000, 2500, 1500]).all(|(&n, all)| n.abs_diff(all) <= 4), "{mix:?}");
+        assert!(
+            mix.iter().zip([1000, 2500, 1500]).all(|(&n, all)| n.abs_diff(all) <= 4),
+            "{mix:?}"
+        );
     }
 
     #[test]

@@ -135,7 +135,8 @@ impl TypeProfile {
         let (low, high) = (f64::from(range.0), f64::from(range.1));
         let at = |part: f64| low * libm::pow(high / low, part);
         let drawn = stream.between(at(self.cores.0), at(self.cores.1));
-        let step = if range.0 % 2 == 0 && range.1 % 2 == 0 { 2.0 } else { 1.0 };
+        let is_even = range.0.is_multiple_of(2) && range.1.is_multiple_of(2);
+        let step = if is_even { 2.0 } else { 1.0 };
         ((drawn / step).round() * step).clamp(low, high) as u32
     }
 }

@@ -49,7 +49,8 @@ impl Levels {
         let mean_curve = patterns.mean_curve();
         let in_use = |level: f64| -> f64 {
             let spread = memory::SPREAD_BY_LOAD * config.load_variance;
-            let in_use = |jobs: usize| mean_use(level, spread, jobs as f64 * job_memory * mean_curve);
+            let in_use =
+                |jobs: usize| mean_use(level, spread, jobs as f64 * job_memory * mean_curve);
             running.iter().enumerate().map(|(jobs, share)| share * in_use(jobs)).sum()
         };
         let memory = |scale: f64| {

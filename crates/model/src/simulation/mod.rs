@@ -45,6 +45,7 @@ use load_patterns::{LoadFactors, LoadPatterns};
 use machine_incidents::{IncidentRules, MachineIncidents};
 use maintenance::Availability;
 use signals::Signals;
+use simulated_machine::Setup;
 use status::Health;
 use timing::Timing;
 
@@ -99,14 +100,13 @@ impl Simulation {
         let mut job_arena = JobArena::default();
         let mut load_patterns = LoadPatterns::new(config, fleet, timing.interval_s);
         let levels = Levels::new(config, fleet, &load_patterns);
+        let setup = Setup { fleet, config, levels: &levels, timing };
         let machines = indices
             .into_iter()
             .map(|index| {
                 let (machine, position) = (fleet.machine(index), phases.position(index));
                 let (patterns, arena) = (&mut load_patterns, &mut job_arena);
-                SimulatedMachine::new(
-                    fleet, config, &levels, &machine, position, timing, patterns, arena,
-                )
+                SimulatedMachine::new(&setup, &machine, position, patterns, arena)
             })
             .collect();
         Simulation {

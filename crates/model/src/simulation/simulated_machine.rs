@@ -52,6 +52,15 @@ pub(super) struct MachineState {
     pub(super) jobs: Jobs,
 }
 
+/// What the machines of a simulation are made from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setup<'a> {
+    pub(super) fleet: &'a Fleet,
+    pub(super) config: &'a Config,
+    pub(super) levels: &'a Levels,
+    pub(super) timing: &'a Timing,
+}
+
 /// The inner state of a machine at one reading, without its anomalies, and the random draws of the reading.
 #[derive(Debug, Clone, Copy)]
 struct Inner {
@@ -119,15 +128,13 @@ impl SimulatedMachine {
 
     /// `machine` before its first reading, in steady state.
     pub(super) fn new(
-        fleet: &Fleet,
-        config: &Config,
-        levels: &Levels,
+        setup: &Setup<'_>,
         machine: &Machine,
         position: u32,
-        timing: &Timing,
         load_patterns: &mut LoadPatterns,
         arena: &mut JobArena,
     ) -> SimulatedMachine {
+        let Setup { fleet, config, levels, timing } = *setup;
         let (region, zone) = (machine.region_index, machine.zone_index);
         let factors = load_patterns.factors(region, zone, 0, timing.start_ms);
         let before = |readings: u64| {

@@ -12,6 +12,7 @@ mod notes;
 mod partitioning;
 mod patterns;
 mod profiles;
+mod promises;
 mod scenarios;
 mod schedule;
 mod signals;

@@ -102,7 +102,8 @@ fn the_fleets_mean_cpu_is_what_was_asked_for_in_small_and_odd_fleets() {
 #[test]
 fn the_fleets_mean_memory_is_what_was_asked_for_whatever_load_does() {
     let week = "--machines 60 --interval 15m --readings 672 --start 2026-11-23";
-    let days = "--set temporal_patterns.enable_diurnal=true --set temporal_patterns.night_load_factor=0.2";
+    let days =
+        "--set temporal_patterns.enable_diurnal=true --set temporal_patterns.night_load_factor=0.2";
     let weeks = "--set temporal_patterns.enable_weekly=true --set temporal_patterns.weekend_load_factor=0.35";
     for options in [
         "--machines 60 --readings 600".to_owned(),

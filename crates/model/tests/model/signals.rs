@@ -530,7 +530,8 @@ fn jobs_of(options: &str) -> BTreeMap<String, Vec<Change>> {
 
 #[test]
 fn every_job_ends_once_or_runs_still() {
-    let jobs = jobs_of("--seed 15 --machines 60 --readings 5000 --set jobs.arrival_probability=0.03");
+    let jobs =
+        jobs_of("--seed 15 --machines 60 --readings 5000 --set jobs.arrival_probability=0.03");
     let mut open: BTreeMap<usize, usize> = BTreeMap::new();
     for (id, changes) in &jobs {
         let statuses: Vec<&str> = changes.iter().map(|c| c.status.as_str()).collect();
@@ -584,7 +585,8 @@ fn running_jobs_load_their_machine_by_what_they_take() {
     // The base loads include jobs. A fleet without them that has what they leave has the same levels, where
     // no level is cut.
     let running = jobs::running(0.01);
-    let mean_running: f64 = (0u32..).zip(running).map(|(jobs, share)| f64::from(jobs) * share).sum();
+    let mean_running: f64 =
+        (0u32..).zip(running).map(|(jobs, share)| f64::from(jobs) * share).sum();
     let (job_cpu, job_memory) = jobs::mean_use();
     let left = format!(
         "--set base_cpu_load={} --set base_memory_load={}",
