@@ -40,7 +40,7 @@ pub(super) struct OfMachine {
 pub(super) enum Label {
     /// One in an anomaly, of the kinds whose bits are set.
     Anomalous(u8),
-    /// One in another incident, which is neither an anomaly nor health.
+    /// One in another incident, or in an anomaly that does not show: neither an anomaly nor health.
     Apart,
     /// One of a healthy machine.
     Healthy,

@@ -22,8 +22,8 @@ fn run(machines: u64, readings: u64, settings: &[&str]) -> Run {
 fn troubled() -> Run {
     let settings = [
         "anomalies.enable=true",
-        "anomalies.cpu_spike_probability=0.004",
-        "anomalies.sensor_drift_probability=0.003",
+        "anomalies.cpu_spike_probability=0.08",
+        "anomalies.sensor_drift_probability=0.06",
         "enable_failures=true",
         "failure_probability=0.002",
         "degradation.enable=true",

@@ -1,7 +1,7 @@
 //! What really happened: incidents and readings, made again in one pass over the run.
 
 use fleetstorm_model::fleet::Share;
-use fleetstorm_model::record::{IncidentRecord, Topic};
+use fleetstorm_model::record::{IncidentRecord, Record, Topic};
 use fleetstorm_model::schedule::SlotKind;
 use fleetstorm_model::simulation::incidents::IncidentKind;
 use fleetstorm_model::stream::{Slot, Step, Stream};
@@ -62,11 +62,11 @@ pub struct Stretch {
 /// Readings by what they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReadingCounts {
-    /// Of an anomaly.
+    /// Of an anomaly that shows.
     pub anomalous: u64,
-    /// Of an anomaly of each kind.
+    /// Of an anomaly of each kind that shows.
     pub of_kind: [u64; KINDS],
-    /// Of another incident, and no anomaly.
+    /// Of another incident and no anomaly, or of an anomaly that doesn't show.
     pub apart: u64,
     /// Of a healthy machine.
     pub healthy: u64,
@@ -241,7 +241,12 @@ impl<'a> Pass<'a> {
     fn read(&mut self, slot: &Slot) {
         let at_ms = slot.reading_ms;
         let dropped = self.part.has_dropped(slot.number);
-        let reports = !dropped && self.stream.fill(slot, |keyed| keyed.is_some());
+        // Whether an anomaly shows, of a reading that is reported: usage doesn't say.
+        let shows = self.stream.fill(slot, |keyed| match keyed?.record {
+            Record::Telemetry(telemetry) => Some(telemetry.is_anomaly),
+            _ => Some(true),
+        });
+        let reports = !dropped && shows.is_some();
         let Pass { machines, truth, alarms, grace_ms, first, .. } = self;
         let machine = &mut machines[slot.at];
         if let Some(last_ms) = machine.last_ms {
@@ -252,7 +257,10 @@ impl<'a> Pass<'a> {
         }
         machine.last_ms = Some(at_ms);
         truth.extent_ms.1 = truth.extent_ms.1.max(at_ms);
-        let label = machine.look(&mut truth.spans, at_ms, *grace_ms, reports);
+        let label = match machine.look(&mut truth.spans, at_ms, *grace_ms, reports) {
+            Label::Anomalous(_) if shows == Some(false) => Label::Apart,
+            label => label,
+        };
         machine.was_healthy = reports && machine.watched.is_empty();
         if !reports {
             return;

@@ -31,11 +31,7 @@ const LEAST: f64 = LEAST_POINTS / 100.0;
 
 /// What the configuration says of each kind, in the order of [`IncidentKind::ANOMALIES`].
 #[derive(Debug, Clone)]
-pub struct AnomalyRules {
-    kinds: [AnomalyRule; KINDS],
-    /// The time between two readings of a machine, in milliseconds.
-    spacing_ms: f64,
-}
+pub struct AnomalyRules([AnomalyRule; KINDS]);
 
 #[derive(Debug, Clone, Copy)]
 struct AnomalyRule {
@@ -53,7 +49,7 @@ pub struct Episodes {
     next_change: u64,
     /// A bit for each kind that has an open episode.
     open: u8,
-    /// A bit for each kind that had one at the start, which the first reading finds.
+    /// A bit for each kind that had one before the first reading. Its incident begins with that reading.
     found: u8,
     episodes: [Episode; KINDS],
 }
@@ -69,13 +65,12 @@ struct Episode {
 }
 
 impl AnomalyRules {
-    /// The kinds as configured, for readings of a machine that are `spacing_ms` milliseconds apart; `None`
-    /// if there are no anomalies.
-    pub fn new(config: &config::Anomalies, spacing_ms: f64) -> Option<AnomalyRules> {
+    /// The kinds as configured; `None` if there are no anomalies.
+    pub fn new(config: &config::Anomalies) -> Option<AnomalyRules> {
         let c = config;
         let rule = |share, magnitude, duration| AnomalyRule { share, magnitude, duration };
         c.enable.then(|| {
-            let kinds = [
+            AnomalyRules([
                 rule(c.cpu_spike_probability, c.cpu_spike_magnitude, c.cpu_spike_duration),
                 rule(c.memory_leak_probability, c.memory_leak_rate, c.memory_leak_duration),
                 rule(
@@ -90,21 +85,20 @@ impl AnomalyRules {
                     c.multi_resource_duration,
                 ),
                 rule(c.sensor_drift_probability, c.sensor_drift_magnitude, c.sensor_drift_duration),
-            ];
-            AnomalyRules { kinds, spacing_ms }
+            ])
         })
     }
 
     /// How many episodes of all kinds begin per reading of a machine: of each kind, its share / its mean
     /// length.
     pub fn rate(&self) -> f64 {
-        self.kinds.iter().map(AnomalyRule::rate).sum()
+        self.0.iter().map(AnomalyRule::rate).sum()
     }
 
     /// How many episodes begin per reading of a machine, of the kinds that can saturate the processor.
     pub fn cpu_rate(&self) -> f64 {
         let saturates = |kind| matches!(kind, IncidentKind::CpuSpike | IncidentKind::MultiResource);
-        let kinds = IncidentKind::ANOMALIES.into_iter().zip(&self.kinds);
+        let kinds = IncidentKind::ANOMALIES.into_iter().zip(&self.0);
         kinds.filter(|(kind, _)| saturates(*kind)).map(|(_, rule)| rule.rate()).sum()
     }
 }
@@ -152,7 +146,7 @@ impl Episodes {
     pub fn new(rules: &AnomalyRules, mut stream: RandomStream) -> Episodes {
         let mut found = 0;
         let episodes = std::array::from_fn(|i| {
-            let rule = &rules.kinds[i];
+            let rule = &rules.0[i];
             let is_open = stream.chance(rule.share);
             found |= u8::from(is_open) << i;
             // A machine without one at its first reading waits from there on.
@@ -191,7 +185,7 @@ impl Episodes {
 
     /// Ends all open episodes, since the machine goes down; new ones may begin from `reading` on.
     pub fn end_all(&mut self, rules: &AnomalyRules, reading: u64, writer: &mut EventWriter<'_>) {
-        for (episode, rule) in self.episodes.iter_mut().zip(&rules.kinds) {
+        for (episode, rule) in self.episodes.iter_mut().zip(&rules.0) {
             if let Some(incident) = episode.incident.take() {
                 writer.end_incident(incident);
                 episode.next_change = reading.saturating_add(rule.wait(&mut self.stream));
@@ -212,7 +206,7 @@ impl Episodes {
     /// The rare part of [`Episodes::step`].
     #[cold]
     fn change(&mut self, rules: &AnomalyRules, reading: u64, writer: &mut EventWriter<'_>) {
-        for (i, rule) in rules.kinds.iter().enumerate() {
+        for (i, rule) in rules.0.iter().enumerate() {
             let kind = IncidentKind::ANOMALIES[i];
             let episode = &mut self.episodes[i];
             if reading < episode.next_change {
@@ -242,12 +236,11 @@ impl Episodes {
                     IncidentKind::SensorDrift if low => -rule.magnitude * drawn,
                     _ => rule.magnitude * drawn,
                 };
-                let since = writer.timestamp - (elapsed as f64 * rules.spacing_ms) as i64;
                 *episode = Episode {
                     next_change: reading.saturating_add(length - elapsed),
                     began: reading as i64 - elapsed as i64,
                     magnitude,
-                    incident: Some(writer.find_incident(kind, None, magnitude, since)),
+                    incident: Some(writer.begin_incident(kind, None, magnitude)),
                 };
                 self.open |= 1 << i;
             }

@@ -53,24 +53,13 @@ impl EventWriter<'_> {
         cause: Option<IncidentRef>,
         magnitude: f64,
     ) -> OpenIncident {
-        self.find_incident(kind, cause, magnitude, self.timestamp)
-    }
-
-    /// An incident that has been open since `start_time`, in milliseconds since the epoch.
-    pub fn find_incident(
-        &mut self,
-        kind: IncidentKind,
-        cause: Option<IncidentRef>,
-        magnitude: f64,
-        start_time: i64,
-    ) -> OpenIncident {
         let number = *self.incident_count;
         *self.incident_count = number.wrapping_add(1);
         let change = IncidentChange {
             number,
             kind,
             cause,
-            start_time,
+            start_time: self.timestamp,
             end_time: None,
             magnitude: magnitude as f32,
         };

@@ -66,7 +66,7 @@ impl IncidentRules {
         let clocks = || fleet.time_zones().iter().map(|&zone| LocalClock::new(zone)).collect();
         let rules = IncidentRules {
             failures: FailureRules::new(config),
-            anomalies: AnomalyRules::new(&config.anomalies, spacing_ms),
+            anomalies: AnomalyRules::new(&config.anomalies),
             maintenance: MaintenanceRules::new(config, fleet.seed(), clocks(), spacing_ms),
             degradation: DegradationRules::new(&config.degradation),
             zone_troubles: ZoneTroubles::new(config, fleet.seed()),

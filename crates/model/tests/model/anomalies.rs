@@ -36,8 +36,7 @@ fn begun(machines: &[History], kind: &str, counts: impl Fn(&History, usize) -> b
         let mut incidents = machine.of(kind).peekable();
         for at in 0..machine.settled {
             let begins = incidents.next_if(|incident| incident.begin == at);
-            let found = begins.is_some_and(|incident| incident.found);
-            let counted = at >= free && !found && counts(machine, at);
+            let counted = at > 0 && at >= free && counts(machine, at);
             trials += u64::from(counted);
             if let Some(incident) = begins {
                 assert!(at >= free, "two episodes of {kind} at once");
@@ -184,7 +183,7 @@ fn episodes_are_labelled_as_long_as_they_were_drawn() {
             let begins: Vec<usize> = machine.of(kind).map(|incident| incident.begin).collect();
             for (i, incident) in machine.of(kind).enumerate() {
                 // Those that end in any case, so that the end of the run prefers no length.
-                if incident.found || incident.begin + most >= machine.settled {
+                if incident.begin == 0 || incident.begin + most >= machine.settled {
                     continue;
                 }
                 let next = begins.get(i + 1).copied().unwrap_or(machine.settled);
@@ -321,7 +320,7 @@ fn courses<'a>(
             let Some(end) = incident.end else { continue };
             let near = i > 0 && ends[i - 1] + apart > incident.begin;
             let next = begins.get(i + 1).copied().unwrap_or(machine.times.len());
-            let cut = incident.found || end + after >= machine.settled;
+            let cut = incident.begin == 0 || end + after >= machine.settled;
             if near || cut || next <= end + after {
                 continue;
             }

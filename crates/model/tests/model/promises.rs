@@ -257,7 +257,7 @@ fn by_machine(readings: &[Reading], of: impl Fn(&Reading) -> f64) -> Vec<f64> {
 /// Episodes of a kind whose beginning and end the run shows.
 fn whole<'a>(machines: &'a [History], kind: &'a str) -> Vec<(&'a History, usize, usize, f64)> {
     let of = |machine: &'a History| {
-        let whole = machine.of(kind).filter(|incident| !incident.found);
+        let whole = machine.of(kind).filter(|incident| incident.begin > 0);
         whole.filter_map(move |i| Some((machine, i.begin, i.end?, i.magnitude)))
     };
     let whole: Vec<_> = machines.iter().flat_map(of).collect();

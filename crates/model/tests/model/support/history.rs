@@ -40,9 +40,7 @@ pub struct Incident {
     pub id: String,
     pub kind: String,
     pub cause: Option<String>,
-    /// Whether it had begun before the first reading.
-    pub found: bool,
-    /// The readings at which it began, the first if before that, and ended.
+    /// The readings at which it began and ended. What was open before the first reading begins with it.
     pub begin: usize,
     pub end: Option<usize>,
     pub magnitude: f64,
@@ -159,8 +157,7 @@ pub fn watch_run(manifest: &Manifest) -> Vec<History> {
                 seconds: job.duration_seconds,
             }),
             (SlotKind::Event, Some(Record::Incident(i))) => {
-                let found = i.start_time < history.times[0];
-                let begin = if found { 0 } else { history.at(i.start_time) };
+                let begin = history.at(i.start_time);
                 match i.end_time {
                     None => {
                         let before = open.insert(i.incident_id.to_owned(), history.incidents.len());
@@ -169,7 +166,6 @@ pub fn watch_run(manifest: &Manifest) -> Vec<History> {
                             id: i.incident_id.to_owned(),
                             kind: i.kind.to_owned(),
                             cause: i.cause.map(str::to_owned),
-                            found,
                             begin,
                             end: None,
                             magnitude: i.magnitude,
