@@ -1,5 +1,5 @@
-//! The scenarios: that each is what its name promises, told from the baseline by someone who has
-//! nothing but the records, and that none runs away.
+//! The scenarios: that each is told from the baseline by someone who has nothing but the records, and that
+//! none runs away. What each clause of their lines promises is in promises.rs.
 //!
 //! Two fleets of different seeds are compared by one number a machine. Machines are independent of
 //! one another (each draws from streams of its own), so that the numbers of a fleet are a sample and
@@ -28,7 +28,7 @@
 //!     `no_scenario_but_growth_drifts_and_no_queue_grows`.
 //!  7. Labels a reading short, or left on rows of failed machines: anomalies.rs,
 //!     `episodes_are_labelled_as_long_as_they_were_drawn`,
-//!     `readings_are_labelled_exactly_while_an_anomaly_is_open`.
+//!     `labels_are_exact_beside_the_twin_run_whatever_else_happens`.
 //!  8. Drifting sensors that look like noise: anomalies.rs,
 //!     `a_drifting_sensor_departs_from_what_its_machine_does`, and here
 //!     `sensors_drift_away_from_what_machines_do`.
