@@ -147,3 +147,18 @@ fn summary_of_a_preview() {
 fn scenarios() {
     assert_text("scenarios", &run(&["scenarios", "list"]).exits(0).stdout);
 }
+
+#[test]
+fn the_readme_has_every_scenario_with_its_line_and_its_share_of_anomalies() {
+    let readme = include_str!("../../README.md");
+    for scenario in fleetstorm_model::config::scenarios::all() {
+        let run = fleetstorm_model::Run::builder().scenario(scenario.name).readings(1).build();
+        let share = run.expect("a scenario is a run").manifest.config.anomalies.expected_share();
+        let share = match 100.0 * share {
+            0.0 => String::new(),
+            percent => format!("{:.1}", percent).trim_end_matches(".0").to_owned() + " %",
+        };
+        let row = format!("| `{}` | {} | {share} |", scenario.name, scenario.description);
+        assert!(readme.contains(&row), "README.md has no {row}");
+    }
+}

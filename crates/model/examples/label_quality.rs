@@ -11,13 +11,11 @@ use fleetstorm_model::config::scenarios;
 use fleetstorm_model::record::Telemetry;
 
 const SEEDS: std::ops::Range<u64> = 1..6;
-/// The signals: what they are called in a record, and their values.
-const SIGNALS: [(&str, fn(&Telemetry<String>) -> f64); 4] = [
-    ("cpu_percent", |t| t.cpu_percent),
-    ("memory_percent", |t| t.memory_percent),
-    ("disk_percent", |t| t.disk_percent),
-    ("latency_p99", |t| t.latency_p99),
-];
+
+/// Processor, memory, disk and latency of a reading.
+fn signals(reading: &Telemetry<String>) -> [f64; 4] {
+    [reading.cpu_percent, reading.memory_percent, reading.disk_percent, reading.latency_p99]
+}
 
 /// How far a kind of anomaly moves its signal from what is usual on the machine.
 fn signal_of(kind: &str, moved: &[f64; 4]) -> f64 {
@@ -66,15 +64,16 @@ fn score(
     let (mut labelled, mut all) = (0, 0);
     for (id, readings) in machines {
         let of_machine: Vec<_> = incidents.iter().filter(|i| i.machine_id == id).collect();
-        let usual = SIGNALS.map(|(_, of)| {
-            let mut values: Vec<f64> = readings.iter().map(of).collect();
+        let usual: [f64; 4] = std::array::from_fn(|i| {
+            let mut values: Vec<f64> = readings.iter().map(|reading| signals(reading)[i]).collect();
             values.sort_by(f64::total_cmp);
             values[values.len() / 2]
         });
         for reading in &readings {
             all += 1;
             labelled += usize::from(reading.is_anomaly);
-            let moved: [f64; 4] = std::array::from_fn(|i| SIGNALS[i].1(reading) - usual[i]);
+            let now = signals(reading);
+            let moved: [f64; 4] = std::array::from_fn(|i| now[i] - usual[i]);
             let is_open = |i: &&&fleetstorm_model::run::Incident| {
                 i.start_ms <= reading.timestamp
                     && i.end_ms.is_none_or(|end| reading.timestamp < end)

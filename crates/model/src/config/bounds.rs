@@ -37,8 +37,14 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("anomalies.network_saturation_slowdown", number(1.0, 100.0)),
     ("anomalies.network_saturation_duration", READINGS),
     ("anomalies.disk_full_probability", number(0.0, 1.0)),
-    // Disks are up to 90 % full by themselves.
-    ("anomalies.disk_full_level", number(92.0, 100.0)),
+    (
+        "anomalies.disk_full_level",
+        Rule::Number {
+            min: 92.0,
+            max: 100.0,
+            less: Some("would not show, since disks are up to 90 % full by themselves"),
+        },
+    ),
     ("anomalies.disk_full_duration", READINGS),
     ("anomalies.multi_resource_probability", number(0.0, 1.0)),
     ("anomalies.multi_resource_magnitude", number(0.0, 100.0)),
@@ -86,8 +92,8 @@ pub(super) enum Rule {
     Switch,
     /// A whole number between bounds, or null where `optional`.
     Integer { min: u64, max: u64, optional: bool },
-    /// A finite number between bounds.
-    Number { min: f64, max: f64 },
+    /// A finite number between bounds; what is wrong with a lower one, where that isn't plain.
+    Number { min: f64, max: f64, less: Option<&'static str> },
     /// Two whole numbers between bounds, the first not above the second.
     IntegerRange { min: u64, max: u64 },
     /// Two different hours of the day, between which the window lies.
@@ -150,9 +156,12 @@ impl Rule {
             Rule::Integer { min, max, optional } => {
                 (optional && value.is_null()) || integer_within(value, min, max).is_some()
             }
-            Rule::Number { min, max } => {
-                value.as_f64().is_some_and(|number| (min..=max).contains(&number))
-            }
+            Rule::Number { min, max, less } => match value.as_f64() {
+                Some(number) if number < min => {
+                    return Some(less.map(|less| format!("{number} {less}")));
+                }
+                number => number.is_some_and(|number| number <= max),
+            },
             Rule::IntegerRange { min, max } => match value.as_array().map(Vec::as_slice) {
                 Some([low, high]) => {
                     let bounds = integer_within(low, min, max).zip(integer_within(high, min, max));
@@ -205,7 +214,7 @@ impl fmt::Display for Rule {
                 write!(f, "a whole number from {min} to {max}")?;
                 f.write_str(if optional { ", or null" } else { "" })
             }
-            Rule::Number { min, max } => write!(f, "a number from {min} to {max}"),
+            Rule::Number { min, max, .. } => write!(f, "a number from {min} to {max}"),
             Rule::IntegerRange { min, max } => {
                 write!(f, "a list of two whole numbers from {min} to {max}, the lower first")
             }
@@ -232,7 +241,7 @@ const fn optional(min: u64, max: u64) -> Rule {
 }
 
 const fn number(min: f64, max: f64) -> Rule {
-    Rule::Number { min, max }
+    Rule::Number { min, max, less: None }
 }
 
 /// The bounds of a key that holds a whole number.

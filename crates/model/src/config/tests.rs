@@ -271,11 +271,36 @@ fn maintenance_has_hours_of_its_own_and_says_what_it_cuts() {
 }
 
 #[test]
+fn dumps_of_the_python_package_load_alike_as_yaml_and_as_json() {
+    let layer = |text: &str| {
+        Layer::from_yaml(Origin::File("dump".into()), text).expect("a dump is valid YAML")
+    };
+    // yaml.dump and model_dump_json of one configuration.
+    let yaml = "cores_range: !!python/tuple\n- 8\n- 64\nzones:\n- a\n- b\noutput: dict\n\
+                anomalies:\n  cpu_spike_duration: !!python/tuple [3, 4]\n  enable: true\n";
+    let json = r#"{"cores_range": [8, 64], "zones": ["a", "b"], "output": "dict",
+        "anomalies": {"cpu_spike_duration": [3, 4], "enable": true}}"#;
+    let config = resolved(vec![layer(yaml)]).config;
+    assert_eq!(config, resolved(vec![layer(json)]).config);
+    assert_eq!((config.cores_range, config.anomalies.cpu_spike_duration), ((8, 64), (3, 4)));
+}
+
+#[test]
+fn what_can_never_show_is_refused() {
+    // Disks hold up to 90 % by themselves.
+    let refused = resolve(vec![set("anomalies.disk_full_level=91")]).unwrap_err().to_string();
+    assert!(refused.contains("from 92 to 100") && refused.contains("90 % full"), "{refused}");
+    let above = resolve(vec![set("anomalies.cpu_spike_probability=1.1")]).unwrap_err();
+    assert!(above.to_string().contains("a number from 0 to 1"), "{above}");
+}
+
+#[test]
 fn scenarios_are_valid_and_found_by_name() {
     for known in scenarios::all() {
         resolved(vec![known.layer()]);
         assert_eq!(scenarios::find(known.name).unwrap(), known);
     }
+    assert_eq!(scenarios::find("normal").unwrap().name, "baseline", "superstore's name of it");
     let misspelt = scenarios::find("basline").unwrap_err().to_string();
     assert_eq!(misspelt, "there is no scenario `basline`; did you mean `baseline`?");
     let unknown = scenarios::find("xyzzy").unwrap_err().to_string();

@@ -17,7 +17,7 @@ const MAX_SCALE: f64 = 50.0;
 /// The part of the processor load that is the services' own at least, however much jobs take.
 const MIN_SERVICE: f64 = 0.2;
 
-/// The scales of the types' levels, and what they rest on.
+/// The scales of the types' levels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Levels {
     /// The mean load of the fleet's services at the peak of the temporal curve, were no machine cut at its
@@ -25,8 +25,6 @@ pub struct Levels {
     pub cpu: f64,
     /// The mean memory of the fleet's services, likewise.
     pub memory: f64,
-    /// The mean of the temporal curve over a week.
-    pub mean_curve: f64,
 }
 
 impl Levels {
@@ -61,7 +59,6 @@ impl Levels {
         Levels {
             cpu: solve(cpu, config.base_cpu_load).max(MIN_SERVICE * config.base_cpu_load),
             memory: solve(memory, config.base_memory_load),
-            mean_curve,
         }
     }
 }

@@ -15,6 +15,7 @@ pub struct LoadPatterns {
     /// Whether no pattern is configured.
     steady: bool,
     curve: Option<TemporalCurve>,
+    mean_curve: f64,
     zone_factors: Vec<f64>,
     growth_per_reading: f64,
 }
@@ -26,13 +27,16 @@ pub struct LoadFactors {
     pub load: f64,
     /// The temporal curve alone, from 0 to 1. Arrivals of jobs follow it.
     pub curve: f64,
+    /// The mean of the temporal curve over a week, from 0 to 1.
+    pub mean_curve: f64,
     /// Growth alone, at least 1. Data kept on disk follows it.
     pub growth: f64,
 }
 
 impl LoadFactors {
     /// No pattern changes the load.
-    pub const STEADY: LoadFactors = LoadFactors { load: 1.0, curve: 1.0, growth: 1.0 };
+    pub const STEADY: LoadFactors =
+        LoadFactors { load: 1.0, curve: 1.0, mean_curve: 1.0, growth: 1.0 };
 }
 
 impl LoadPatterns {
@@ -47,6 +51,7 @@ impl LoadPatterns {
         };
         let growth_per_reading = config.growth.per_month * interval_s / MONTH_S;
         LoadPatterns {
+            mean_curve: curve.as_ref().map_or(1.0, TemporalCurve::weekly_mean),
             steady: curve.is_none() && spread == 0.0 && growth_per_reading == 0.0,
             curve,
             zone_factors: (0..=last).map(zone_factor).collect(),
@@ -56,7 +61,7 @@ impl LoadPatterns {
 
     /// The mean of the temporal curve over a week: 1 where load doesn't follow the clock.
     pub fn mean_curve(&self) -> f64 {
-        self.curve.as_ref().map_or(1.0, TemporalCurve::weekly_mean)
+        self.mean_curve
     }
 
     /// The temporal curve alone in this region at the instant `timestamp` (milliseconds since the
@@ -75,6 +80,7 @@ impl LoadPatterns {
         }
         let curve = self.curve(region, timestamp);
         let growth = 1.0 + self.growth_per_reading * reading as f64;
-        LoadFactors { load: curve * self.zone_factors[usize::from(zone)] * growth, curve, growth }
+        let load = curve * self.zone_factors[usize::from(zone)] * growth;
+        LoadFactors { load, curve, mean_curve: self.mean_curve, growth }
     }
 }

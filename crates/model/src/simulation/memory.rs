@@ -29,8 +29,6 @@ const AFTER_START: f64 = 0.4;
 pub struct Memory {
     level: f32,
     floor: f32,
-    /// The mean load, relative to the machine's own level.
-    mean_load: f32,
     used: f64,
 }
 
@@ -41,12 +39,7 @@ impl Memory {
         let own = stream.log_normal(median, LEVEL_SIGMA);
         let floor = profile.memory_floor;
         let level = (levels.memory * profile.memory * own).clamp(floor, MAX_LEVEL);
-        Memory {
-            level: level as f32,
-            floor: floor as f32,
-            mean_load: levels.mean_curve as f32,
-            used: level,
-        }
+        Memory { level: level as f32, floor: floor as f32, used: level }
     }
 
     /// The machine has started: its caches are empty.
@@ -54,11 +47,11 @@ impl Memory {
         self.used = f64::from(self.level) * AFTER_START;
     }
 
-    /// Advances by one reading at a load of `relative` times the machine's own level. Returns the fraction
-    /// of memory that its system and services hold: never less than its type's floor.
+    /// Advances by one reading at a load of `relative` times the machine's own level, whose mean is `mean`.
+    /// Returns the fraction of memory that its system and services hold: never less than its type's floor.
     #[inline]
-    pub fn step(&mut self, relative: f64, normal: f64) -> f64 {
-        let excess = relative.min(MAX_RELATIVE_LOAD) - f64::from(self.mean_load);
+    pub fn step(&mut self, relative: f64, mean: f64, normal: f64) -> f64 {
+        let excess = relative.min(MAX_RELATIVE_LOAD) - mean;
         let target = f64::from(self.level) * (1.0 + CACHES * excess) + NOISE * normal;
         self.used += FOLLOW_RATE * (target - self.used);
         self.used.max(f64::from(self.floor))

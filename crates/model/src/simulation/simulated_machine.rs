@@ -176,7 +176,7 @@ impl MachineState {
         for _ in 0..WARM_UP_READINGS {
             let (n0, n1) = stream.normals();
             let relative = load.step(n0) * factors.load;
-            memory.step(relative, n1);
+            memory.step(relative, factors.mean_curve, n1);
             *health = health.at_load((load.level() * relative + jobs.cpu()).min(1.0));
         }
     }
@@ -203,7 +203,7 @@ impl MachineState {
         if effects.restarted {
             memory.restart();
         }
-        let resident = memory.step(relative, n1);
+        let resident = memory.step(relative, factors.mean_curve, n1);
         let stored = disk.step((served + jobs.cpu() + effects.added_cpu).min(1.0), factors.growth);
         let reading = Inner { offered, resident, stored, service, traffic, sensor };
         let (usual, busy) = self.signals(&reading, effects);
