@@ -50,7 +50,7 @@ pub struct FleetLines {
     pub latency: Line,
     /// Jobs that the whole fleet started per hour.
     pub jobs: Line,
-    /// The share of machines with an open anomaly.
+    /// The share of machines with an anomaly that shows.
     pub anomalies: Line,
     /// How many machines are down.
     pub down: Line,
@@ -194,7 +194,7 @@ impl Collector {
             network: line("network", "Mbps", network),
             latency: line("response p99", "ms", latency),
             jobs: line("jobs started", "/h", self.jobs.scaled(|c| 1.0 / columns.hours(c))),
-            anomalies: line("anomaly open", "%", share),
+            anomalies: line("in an anomaly", "%", share),
             down: line("machines down", "machines", self.down.scaled(per_round)),
             others,
         };

@@ -148,7 +148,7 @@ impl Page {
     fn figures(&mut self, shape: &Shape) {
         let lines = &shape.fleet;
         let incidents = [
-            (&lines.anomalies, "Machines with an open anomaly", palette::LINES[1]),
+            (&lines.anomalies, "Machines in an anomaly", palette::LINES[1]),
             (&lines.down, "Machines down", palette::FAILED[0]),
             (&lines.others[0], "Machines in maintenance", palette::LINES[2]),
             (&lines.others[1], "Machines degraded", "#8c6d46"),

@@ -64,7 +64,7 @@ pub struct Stretch {
 pub struct ReadingCounts {
     /// Of an anomaly that shows.
     pub anomalous: u64,
-    /// Of an anomaly of each kind that shows.
+    /// Of these, those at which an anomaly of each kind is open.
     pub of_kind: [u64; KINDS],
     /// Of another incident and no anomaly, or of an anomaly that doesn't show.
     pub apart: u64,

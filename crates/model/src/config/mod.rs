@@ -64,11 +64,13 @@ pub struct Config {
     /// us-west-2, eu-west-1.
     pub regions: Vec<String>,
     /// Mean CPU utilisation of the fleet, jobs included, at the peak of the temporal patterns: a fraction
-    /// from 0 to 1, default 0.3. Anomalies and wear come on top. It is kept from 0.05 to 0.8; above, where
-    /// machines saturate, the mean goes up to about 0.9 only.
+    /// from 0 to 1, default 0.3. Anomalies and wear come on top. With the default jobs and variance it is
+    /// kept from 0.05 to 0.8; above, machines are saturated, and the mean is 0.86 at most. A note says what a run
+    /// has instead.
     pub base_cpu_load: f64,
     /// Mean memory utilisation of the fleet, jobs included, over a week: a fraction from 0 to 1, default
-    /// 0.5. Leaks come on top. It is kept from 0.1 to 0.9; beyond, the system and jobs hold more, or memory is full.
+    /// 0.5. Leaks come on top. With the default jobs and variance it is kept from 0.1 to 0.9; beyond, the
+    /// system and jobs hold more, or memory is full. A note says so.
     pub base_memory_load: f64,
     /// Mean network utilisation where `base_cpu_load` is its default: a fraction from 0 to 1, default 0.3.
     /// It sets the bytes of a request of each machine type, so that traffic goes with requests.

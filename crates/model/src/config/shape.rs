@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// Anomalous episodes, labelled in the telemetry. The probability of a kind is the share of readings that
 /// are in an episode of it; so one begins with the probability share / mean length. Episodes that a failure
-/// ends early leave a little less. A duration is drawn evenly from its range, a magnitude from 25 % around
-/// its value.
+/// ends early leave a little less. A duration is drawn evenly from its range, a magnitude evenly within
+/// 25 % of its value (the level of a full disk is exact), and each episode adds a point at least.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Anomalies {

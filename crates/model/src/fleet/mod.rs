@@ -18,6 +18,8 @@ pub use identity::{MachineId, MachineIds};
 pub use phases::Phases;
 pub use profile::TypeProfile;
 
+use profile::Seat;
+
 /// The fleet of a run.
 #[derive(Debug, Clone)]
 pub struct Fleet {
@@ -133,15 +135,16 @@ impl Fleet {
 
     /// Machine `index`, which must be below [`Fleet::len`].
     pub fn machine(&self, index: u32) -> Machine {
+        // Zones and regions in turn, so that even a small fleet covers each.
+        let (zones, regions) = (self.zones.len() as u32, self.regions.len() as u32);
+        let (zone, region) = (index % zones, index / zones % regions);
+        let seat = Seat { zone, region, cycle: index / zones / regions };
+        let type_index = profile::dealt(&self.types, self.first_type, seat);
         let mut stream = RandomStream::new(self.seed, u64::from(index), Purpose::Attributes);
-        let type_index = profile::dealt(&self.types, self.first_type, index);
         let cores = self.types[usize::from(type_index)].cores(self.cores_range, &mut stream);
         // Cloud instance families have 2, 4 or 8 GB per core.
         let memory_gb = cores << (1 + stream.below(3));
         let two_years_ms = 2 * 365 * 86_400_000;
-        let zone = index as usize % self.zones.len();
-        // Zones and regions in turn, so that even a small fleet covers each.
-        let region = (index as usize / self.zones.len()) % self.regions.len();
         Machine {
             index,
             id: self.machine_id(index),
@@ -217,17 +220,38 @@ mod tests {
 
     #[test]
     fn every_part_of_a_fleet_has_its_mix_of_types() {
-        for seed in 0..20 {
-            let fleet = Fleet::new(&Config { n_machines: 100_000, ..Config::default() }, seed);
-            for first in [0, 7, 99_900] {
-                let mut mix = [0.0; 3];
-                (first..first + 100)
-                    .for_each(|i| mix[usize::from(fleet.machine(i).type_index)] += 1.0);
-                // The discrepancy of multiples of the golden ratio is below 2 + ln(100) / 0.9 of a hundred
-                // (Kuipers and Niederreiter, 1974, section 2.3): an interval is off by no more.
-                for (count, share) in mix.iter().zip([20.0, 50.0, 30.0]) {
-                    assert!(f64::abs(count - share) <= 7.0, "seed {seed} at {first}: {mix:?}");
-                }
+        let names = |n: usize| (0..n).map(|i| format!("place-{i}")).collect::<Vec<String>>();
+        for (zones, regions) in [(3, 3), (1, 1), (1, 13), (8, 1), (13, 3), (21, 2), (89, 1), (4, 4)]
+        {
+            let config = Config {
+                n_machines: 1000,
+                zones: names(zones),
+                regions: names(regions),
+                ..Config::default()
+            };
+            for seed in 0..10 {
+                let fleet = Fleet::new(&config, seed);
+                let machines: Vec<Machine> = (0..1000).map(|i| fleet.machine(i)).collect();
+                let mix_is_kept = |what: &str, is: &dyn Fn(&Machine) -> bool| {
+                    let part: Vec<&Machine> = machines.iter().filter(|m| is(m)).collect();
+                    for (kind, share) in [0.2, 0.5, 0.3].into_iter().enumerate() {
+                        let count =
+                            part.iter().filter(|m| usize::from(m.type_index) == kind).count();
+                        let (n, count) = (part.len() as f64, count as f64);
+                        // Types that are drawn stray by this many, once in three times by more.
+                        let drawn = f64::sqrt(n * share * (1.0 - share));
+                        let off = f64::abs(count - n * share);
+                        assert!(
+                            off <= 1.5 * drawn + 1.0,
+                            "{zones} zones, {regions} regions, seed {seed}: {count} of {n} in {what}"
+                        );
+                    }
+                };
+                mix_is_kept("the fleet", &|_| true);
+                mix_is_kept("its first hundred", &|m| m.index < 100);
+                (0..zones).for_each(|z| mix_is_kept("a zone", &|m| usize::from(m.zone_index) == z));
+                (0..regions)
+                    .for_each(|r| mix_is_kept("a region", &|m| usize::from(m.region_index) == r));
             }
         }
     }

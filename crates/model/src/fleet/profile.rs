@@ -113,12 +113,27 @@ fn part_of_cores(kind: &Known, fleet: &[&Known]) -> (f64, f64) {
     (below / all, (below + width(&kind)) / all)
 }
 
-/// The type of machine `index`. Types are dealt out evenly: of any run of machines each type has its share,
-/// but for a few machines. `offset`, from 0 to 1, says where the deal begins.
-pub fn dealt(profiles: &[TypeProfile], offset: f64, index: u32) -> u8 {
-    // Multiples of the golden ratio are spread evenly over the fractions of 1 (Kronecker's sequence).
-    const GOLDEN: f64 = 0.618_033_988_749_894_9;
-    let place = (offset + f64::from(index) * GOLDEN).fract();
+/// Where a machine stands among those that types are dealt out to.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat {
+    /// Its zone.
+    pub zone: u32,
+    /// Its region.
+    pub region: u32,
+    /// How many machines of its zone and region come before it.
+    pub cycle: u32,
+}
+
+/// The type of the machine at `seat`. Types are dealt out evenly: of the fleet, of each zone and of each region
+/// each type has its share, but for a few machines. `offset`, from 0 to 1, says where the deal begins.
+pub fn dealt(profiles: &[TypeProfile], offset: f64, seat: Seat) -> u8 {
+    // Multiples of irrational numbers are spread evenly over the fractions of 1 (Kronecker's sequence): of the
+    // golden ratio, of the roots of 2 and 3.
+    const STEPS: [f64; 3] =
+        [0.618_033_988_749_894_9, std::f64::consts::SQRT_2, 1.732_050_807_568_877_2];
+    let steps = [seat.cycle, seat.zone, seat.region].map(f64::from);
+    let sum: f64 = steps.iter().zip(STEPS).map(|(count, step)| count * step).sum();
+    let place = (offset + sum).fract();
     let mut sum = 0.0;
     for (i, profile) in profiles.iter().enumerate() {
         sum += profile.share;

@@ -14,7 +14,7 @@ use crate::schedule::{Pace, Time};
 
 use super::error::RunError;
 use super::settle::{self, LATE_START_MS, Start, instant};
-use super::{Run, byte_rate, unseen};
+use super::{Run, byte_rate, out_of_reach, unseen};
 
 /// Builds a [`Run`]. Every setting has the program's default.
 #[derive(Debug, Clone)]
@@ -281,6 +281,7 @@ impl RunBuilder {
         if manifest.shard.count() > 1 && (manifest.pace == Pace::Max || behind) {
             notes.push(APART.to_owned());
         }
+        notes.extend(out_of_reach::notes(&manifest));
         notes.extend(unseen::notes(&manifest, start == Start::Fixed));
         Ok(Run { manifest, start, notes })
     }

@@ -4,6 +4,7 @@ mod builder;
 mod byte_rate;
 mod error;
 mod incidents;
+mod out_of_reach;
 mod records;
 mod settle;
 mod unseen;

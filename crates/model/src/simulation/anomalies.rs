@@ -1,8 +1,8 @@
 //! Anomalies: episodes of six kinds. Kinds are independent of one another. A machine has at most one
 //! episode of a kind at a time.
 //!
-//! The probability of a kind is the share of readings at which an episode of it is open. An episode leaves
-//! nothing behind: what a leak took is freed, what filled a disk is deleted.
+//! The probability of a kind is the share of readings at which an episode of it is open. In telemetry an episode
+//! leaves nothing behind: what a leak took is freed, what filled a disk is deleted.
 
 use crate::config;
 use crate::random::RandomStream;
@@ -15,7 +15,7 @@ use super::signals::LEAST_POINTS;
 const KINDS: usize = IncidentKind::ANOMALIES.len();
 /// How far a drawn magnitude lies from the configured one at most, as a fraction of it.
 const MAGNITUDE_SPREAD: f64 = 0.25;
-/// How far a spike falls back until it ends, as a fraction of the square root of its peak: to a quarter.
+/// A spike is its peak times (1 - this x progress) squared: a quarter of it at its end.
 const SPIKE_FALL: f64 = 0.5;
 /// The fraction of requests that fails over a full link, and on a full disk.
 const LINK_FULL_ERRORS: f64 = 0.05;
@@ -60,6 +60,8 @@ struct Episode {
     next_change: u64,
     /// The reading at which it began: negative if before the first.
     began: i64,
+    /// Which of the three sensors drifts, where one does.
+    sensor: u8,
     magnitude: f64,
     incident: Option<OpenIncident>,
 }
@@ -90,22 +92,22 @@ impl AnomalyRules {
     }
 
     /// How many episodes of all kinds begin per reading of a machine: of each kind, its share / its mean
-    /// length.
-    pub fn rate(&self) -> f64 {
-        self.0.iter().map(AnomalyRule::rate).sum()
+    /// length, and as many as its share of the `failures` per reading, which end those that are open.
+    pub fn rate(&self, failures: f64) -> f64 {
+        self.0.iter().map(|rule| rule.rate(failures)).sum()
     }
 
     /// How many episodes begin per reading of a machine, of the kinds that can saturate the processor.
-    pub fn cpu_rate(&self) -> f64 {
+    pub fn cpu_rate(&self, failures: f64) -> f64 {
         let saturates = |kind| matches!(kind, IncidentKind::CpuSpike | IncidentKind::MultiResource);
         let kinds = IncidentKind::ANOMALIES.into_iter().zip(&self.0);
-        kinds.filter(|(kind, _)| saturates(*kind)).map(|(_, rule)| rule.rate()).sum()
+        kinds.filter(|(kind, _)| saturates(*kind)).map(|(_, rule)| rule.rate(failures)).sum()
     }
 }
 
 impl AnomalyRule {
-    fn rate(&self) -> f64 {
-        self.share / self.mean_length()
+    fn rate(&self, failures: f64) -> f64 {
+        self.share / self.mean_length() + self.share * failures
     }
 
     fn mean_length(&self) -> f64 {
@@ -152,7 +154,7 @@ impl Episodes {
             // A machine without one at its first reading waits from there on.
             let wait = |stream| rule.wait(stream).saturating_add(1);
             let next_change = if is_open { 0 } else { wait(&mut stream) };
-            Episode { next_change, began: 0, magnitude: 0.0, incident: None }
+            Episode { next_change, began: 0, sensor: 0, magnitude: 0.0, incident: None }
         });
         let mut all = Episodes { stream, next_change: 0, open: 0, found, episodes };
         all.update_next_change();
@@ -229,6 +231,7 @@ impl Episodes {
                 };
                 let drawn = self.stream.between(1.0 - MAGNITUDE_SPREAD, 1.0 + MAGNITUDE_SPREAD);
                 let low = self.stream.chance(0.5);
+                let sensor = self.stream.below(3) as u8;
                 let magnitude = match kind {
                     // The level is exact, and a slowdown never falls below 1.
                     IncidentKind::DiskFull => rule.magnitude,
@@ -239,6 +242,7 @@ impl Episodes {
                 *episode = Episode {
                     next_change: reading.saturating_add(length - elapsed),
                     began: reading as i64 - elapsed as i64,
+                    sensor,
                     magnitude,
                     incident: Some(writer.begin_incident(kind, None, magnitude)),
                 };
@@ -292,10 +296,8 @@ impl Episode {
                 effects.slowdown *= 1.0 + high;
             }
             IncidentKind::SensorDrift => {
-                // The reading at which it began selects one of the three sensors.
-                let sensor = self.began.rem_euclid(3) as usize;
                 let bias = (self.magnitude.abs() * (elapsed + 1.0) / length).max(LEAST_POINTS);
-                effects.sensor_bias[sensor] += bias.copysign(self.magnitude);
+                effects.sensor_bias[usize::from(self.sensor)] += bias.copysign(self.magnitude);
             }
             _ => {}
         }

@@ -35,7 +35,7 @@ impl Disk {
     }
 
     /// Cleans the disk; `growth` is the factor by which the data that it keeps has grown.
-    pub fn clean(&mut self, growth: f64) {
+    fn clean(&mut self, growth: f64) {
         let kept = f64::from(self.floor) * growth;
         self.used = kept.min(f64::from(self.ceiling) - MIN_CLEANED);
     }

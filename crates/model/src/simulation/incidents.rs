@@ -73,7 +73,7 @@ impl IncidentKind {
         IncidentKind::ZoneTrouble,
     ];
 
-    /// The kinds that are anomalies: `is_anomaly` is true exactly while one of them is open.
+    /// The kinds that are anomalies: `is_anomaly` is true where one of them is open and shows.
     pub const ANOMALIES: [IncidentKind; 6] = {
         let [a, b, c, d, e, f, ..] = IncidentKind::ALL;
         [a, b, c, d, e, f]

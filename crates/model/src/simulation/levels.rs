@@ -14,7 +14,7 @@ const POINTS: usize = 8;
 const HALVINGS: u32 = 40;
 /// The highest scale: every machine is at its highest level.
 const MAX_SCALE: f64 = 50.0;
-/// The part of the processor load that is the services' own at least, however much jobs take.
+/// The part of `base_cpu_load` that is the services' own at least, however much jobs take.
 const MIN_SERVICE: f64 = 0.2;
 
 /// The scales of the types' levels.
@@ -25,6 +25,10 @@ pub struct Levels {
     pub cpu: f64,
     /// The mean memory of the fleet's services, likewise.
     pub memory: f64,
+    /// How busy processors are on average with jobs, at the peak of the temporal curve, as a fraction.
+    pub mean_cpu: f64,
+    /// How much memory is in use on average with jobs, over a week, as a fraction.
+    pub mean_memory: f64,
 }
 
 impl Levels {
@@ -36,7 +40,8 @@ impl Levels {
         let running = jobs::running(arrival);
         let (job_cpu, job_memory) = jobs::mean_use();
         let busy = |level: f64| -> f64 {
-            let busy = |jobs: usize| mean_use(level, config.load_variance, jobs as f64 * job_cpu);
+            let busy =
+                |jobs: usize| mean_in_use(level, config.load_variance, jobs as f64 * job_cpu);
             running.iter().enumerate().map(|(jobs, share)| share * busy(jobs)).sum()
         };
         let cpu = |scale: f64| {
@@ -48,7 +53,7 @@ impl Levels {
         let in_use = |level: f64| -> f64 {
             let spread = memory::SPREAD_BY_LOAD * config.load_variance;
             let in_use =
-                |jobs: usize| mean_use(level, spread, jobs as f64 * job_memory * mean_curve);
+                |jobs: usize| mean_in_use(level, spread, jobs as f64 * job_memory * mean_curve);
             running.iter().enumerate().map(|(jobs, share)| share * in_use(jobs)).sum()
         };
         let memory = |scale: f64| {
@@ -56,9 +61,13 @@ impl Levels {
                 in_use((scale * kind.memory * own).clamp(kind.memory_floor, memory::MAX_LEVEL))
             })
         };
+        let cpu_scale = solve(cpu, config.base_cpu_load).max(MIN_SERVICE * config.base_cpu_load);
+        let memory_scale = solve(memory, config.base_memory_load);
         Levels {
-            cpu: solve(cpu, config.base_cpu_load).max(MIN_SERVICE * config.base_cpu_load),
-            memory: solve(memory, config.base_memory_load),
+            cpu: cpu_scale,
+            memory: memory_scale,
+            mean_cpu: cpu(cpu_scale),
+            mean_memory: memory(memory_scale),
         }
     }
 }
@@ -94,7 +103,7 @@ fn over_machines(
 
 /// How much of a machine's processors or memory is in use on average, from 0 to 1, of which its services take a
 /// part that is normal about `level` with the relative standard deviation `spread`, and its jobs `jobs`.
-fn mean_use(level: f64, spread: f64, jobs: f64) -> f64 {
+fn mean_in_use(level: f64, spread: f64, jobs: f64) -> f64 {
     let free = (1.0 - jobs).max(0.0);
     let sd = level * spread;
     if sd == 0.0 {

@@ -81,8 +81,9 @@ impl IncidentRules {
 
     /// About how many incidents begin per reading of a machine. Event slots carry each twice.
     pub fn incident_rate(&self) -> f64 {
-        self.anomalies.as_ref().map_or(0.0, AnomalyRules::rate)
-            + self.failures.as_ref().map_or(0.0, FailureRules::rate)
+        let failures = self.failures.as_ref().map_or(0.0, FailureRules::rate);
+        self.anomalies.as_ref().map_or(0.0, |rules| rules.rate(failures))
+            + failures
             + self.maintenance.as_ref().map_or(0.0, MaintenanceRules::rate)
             + self.degradation.as_ref().map_or(0.0, DegradationRules::rate)
             + self.zone_troubles.as_ref().map_or(0.0, ZoneTroubles::rate)
@@ -92,10 +93,11 @@ impl IncidentRules {
     /// for each dependent (little more than one per machine), twice for a maintenance, for a recovery
     /// from degradation, and for an episode that can saturate the processor.
     pub fn status_rate(&self) -> f64 {
-        7.0 * self.failures.as_ref().map_or(0.0, FailureRules::rate)
+        let failures = self.failures.as_ref().map_or(0.0, FailureRules::rate);
+        7.0 * failures
             + 2.0 * self.maintenance.as_ref().map_or(0.0, MaintenanceRules::rate)
             + 2.0 * self.degradation.as_ref().map_or(0.0, DegradationRules::rate)
-            + 2.0 * self.anomalies.as_ref().map_or(0.0, AnomalyRules::cpu_rate)
+            + 2.0 * self.anomalies.as_ref().map_or(0.0, |rules| rules.cpu_rate(failures))
     }
 }
 

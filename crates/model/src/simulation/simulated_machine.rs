@@ -183,7 +183,7 @@ impl MachineState {
 
     /// What the machine measures at a reading, and how busy it is, from 0 to 1. `effects` act on it;
     /// `anomalous` are the same with those of its open anomalies, if any is open. These leave nothing behind
-    /// in its state, so that what they change is known.
+    /// in what the next readings measure, so that what they change is known.
     #[inline(always)]
     pub(super) fn measure(
         &mut self,

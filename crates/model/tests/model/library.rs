@@ -83,7 +83,7 @@ fn the_ground_truth_is_what_the_topic_tells_and_the_same_without_it() {
         told += 1;
     }
     assert!(told > 100, "{told}");
-    // Telemetry is labelled exactly while an anomaly is open.
+    // Telemetry is labelled while an anomaly is open, but for the little that can't show: see anomalies.rs.
     let anomalies: Vec<&Incident> = incidents.iter().filter(|i| i.is_anomaly).collect();
     let open = |machine: &str, at_ms: i64| {
         anomalies.iter().any(|anomaly| {
@@ -91,11 +91,12 @@ fn the_ground_truth_is_what_the_topic_tells_and_the_same_without_it() {
             anomaly.machine_id == machine && at_ms >= anomaly.start_ms && !ended
         })
     };
-    let mut labelled = 0;
+    let (mut labelled, mut all) = (0, 0);
     for reading in run.telemetry() {
         let is_open = open(&reading.machine_id, reading.timestamp);
-        assert_eq!(reading.is_anomaly, is_open, "{reading:?}");
-        labelled += u32::from(is_open);
+        assert!(is_open || !reading.is_anomaly, "{reading:?}");
+        all += u32::from(is_open);
+        labelled += u32::from(reading.is_anomaly);
     }
-    assert!(labelled > 100, "{labelled}");
+    assert!(labelled > 100 && labelled * 100 > all * 97, "{labelled} of {all}");
 }

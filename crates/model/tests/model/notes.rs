@@ -90,6 +90,25 @@ fn growth_and_rare_events_are_said_with_their_figures() {
     ));
     let rare = anomalies.iter().find(|note| note.contains("disk_full")).unwrap();
     assert!(!rare.contains("cpu_spike"), "{rare}");
+    // Open at the start on 100 x 0.001 machines, and begun in 9 / 17.5 of the lengths; one is in 17.5 x 9.
+    assert!(rare.contains("0.15 anomalies") && rare.contains("--readings 158 has one"), "{rare}");
+}
+
+#[test]
+fn base_loads_out_of_reach_are_said_with_what_the_fleet_will_have() {
+    let noted = |settings: &[&str]| notes(run(100, settings));
+    for within in ["base_cpu_load=0.05", "base_cpu_load=0.8", "base_memory_load=0.1", "seed=1"] {
+        assert!(noted(&[within]).is_empty(), "{within}");
+    }
+    let above = noted(&["base_cpu_load=1"]);
+    assert!(
+        above[0].contains("base_cpu_load is 1, and the fleet's mean will be 86 %"),
+        "{above:?}"
+    );
+    let jobs = noted(&["base_cpu_load=0.1", "jobs.arrival_probability=0.05"]);
+    assert!(jobs[0].contains("jobs.arrival_probability"), "{jobs:?}");
+    let memory = noted(&["base_memory_load=1"]);
+    assert!(memory.len() == 1 && memory[0].contains("base_memory_load is 1"), "{memory:?}");
 }
 
 #[test]

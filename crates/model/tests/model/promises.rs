@@ -109,7 +109,7 @@ fn promises() -> Vec<(&'static str, Vec<Clause>)> {
         (
             "chaos",
             vec![
-                ("Anomalies, ", |seed| has_labels("chaos", 0.33..=0.5, seed)),
+                ("Anomalies, ", |seed| has_labels("chaos", 0.36..=0.41, seed)),
                 ("failures and cascades at high rates, ", fails_at_high_rates),
                 ("from which the fleet recovers", recovers),
             ],
@@ -438,19 +438,19 @@ fn four_zones(seed: u64) {
 }
 
 fn zones_have_loads_of_their_own(seed: u64) {
-    let rows = readings("multi_zone", seed, &format!("--machines 800 {WEEK}"));
+    // Of one type, by core: 1.4, 1.133, 0.867 and 0.6 of the load.
+    let options =
+        format!("--machines 800 {WEEK} --set machine_types=[edge] --set cores_range=[8,8]");
+    let rows = readings("multi_zone", seed, &options);
     let zones = ["zone-a", "zone-b", "zone-c", "zone-d"].map(|zone| {
         let of_zone: Vec<Reading> = rows.iter().filter(|r| r.zone == zone).cloned().collect();
         by_machine(&of_zone, |r| r.requests)
     });
-    // Of the same mix of types: 1.4, 1.13, 0.87 and 0.6 of the load.
-    for pair in zones.windows(2) {
-        let error = standard_error(&pair[0]).hypot(standard_error(&pair[1]));
-        // A third of the load apart; machines of a zone spread by more than their mean.
-        assert!(mean(&pair[0]) > mean(&pair[1]) - 2.0 * error, "seed {seed}: loads of two zones");
+    let usual = mean(&zones.clone().map(|zone| mean(&zone)));
+    for (zone, factor) in zones.iter().zip([1.4, 3.4 / 3.0, 2.6 / 3.0, 0.6]) {
+        let tolerance = SIGMAS * standard_error(zone) / usual;
+        assert_near(mean(zone) / usual, factor, tolerance, &format!("seed {seed}: a zone's load"));
     }
-    let error = standard_error(&zones[0]).hypot(standard_error(&zones[3]));
-    assert!(mean(&zones[0]) > mean(&zones[3]) + SIGMAS * error, "seed {seed}: zone-a and zone-d");
 }
 
 fn one_zone_has_trouble(seed: u64) {
@@ -484,19 +484,27 @@ fn over_baseline(scenario: &str, seed: u64, of: fn(&Reading) -> f64) -> Vec<f64>
 }
 
 fn long_queues(seed: u64) {
-    // A queue of r^2 / (1 - r) at a utilization of 0.75 is 18 times that of 0.3.
-    let queue = |r: &Reading| (r.cpu / 100.0).powi(2) / (1.0 - (r.cpu / 100.0).min(0.98));
-    let longer = over_baseline("cpu_bound", seed, queue);
+    // The longer the queue, the more of a response is a wait, of which the slowest are 6.6 times the median;
+    // of service times they are three times. On the machines of 75 % that lifts p99 / p50 by a tenth at least:
+    // (2.67 + 4.6 x 0.56) / (0.9 + 0.69 x 0.56) = 4.1 to 2.82 / 0.92 = 3.1, and more on the fuller ones.
+    let longer = over_baseline("cpu_bound", seed, |r| r.p99 / r.p50);
     let least = mean(&longer) - SIGMAS * standard_error(&longer);
-    assert!(least > 5.0, "seed {seed}: queues are {} times as long", mean(&longer));
+    assert!(least > 1.1, "seed {seed}: p99 / p50 is {} times as high", mean(&longer));
 }
 
 fn slow_responses(seed: u64) {
-    for (of, factor) in [((|r| r.p50) as fn(&Reading) -> f64, 1.5), (|r| r.p99, 2.0)] {
+    // Waits are 0.56 service times at 75 %, and 0.03 at 30 %: p50 is 1.28 / 0.92 and p99 5.26 / 2.82 as long at
+    // these means. Responses of machines about them are longer on average, since waits grow ever steeper.
+    let takes_longer = |of: fn(&Reading) -> f64, factor: f64| {
         let slower = over_baseline("cpu_bound", seed, of);
-        let least = mean(&slower) - SIGMAS * standard_error(&slower);
-        assert!(least > factor, "seed {seed}: responses take {} times as long", mean(&slower));
-    }
+        let (found, error) = (mean(&slower), SIGMAS * standard_error(&slower));
+        assert!(
+            found + error > factor && found - error > 1.0,
+            "seed {seed}: {found} times as long"
+        );
+    };
+    takes_longer(|r| r.p50, 1.40);
+    takes_longer(|r| r.p99, 1.87);
 }
 
 fn memory_is_nearly_full(seed: u64) {
@@ -507,19 +515,23 @@ fn memory_is_nearly_full(seed: u64) {
 }
 
 fn leaks_make_it_worse(seed: u64) {
+    // What a leak takes, and what is swapped out for it: responses take longer.
     let (with, without) = twins("memory_bound", seed, "--machines 100 --readings 600");
-    let (mut leaking, mut more) = (0, 0.0);
+    let (mut more, mut slower) = (Vec::new(), Vec::new());
     for (machine, twin) in with.iter().zip(&without) {
-        for at in
-            (0..machine.settled).filter(|&at| machine.of("memory_leak").any(|i| i.is_open(at)))
-        {
-            let added = row(machine, at).memory - row(twin, at).memory;
-            assert!(added >= 0.0);
-            leaking += 1;
-            more += added;
+        let leaks =
+            (0..machine.settled).filter(|&at| machine.of("memory_leak").any(|i| i.is_open(at)));
+        let (added, longer): (Vec<f64>, Vec<f64>) = leaks
+            .map(|at| (row(machine, at), row(twin, at)))
+            .map(|(leaking, usual)| (leaking.memory - usual.memory, leaking.p99 / usual.p99))
+            .unzip();
+        if !added.is_empty() {
+            more.push(mean(&added));
+            slower.push(mean(&longer));
         }
     }
-    assert!(leaking > 1000 && more / f64::from(leaking) > 1.0, "seed {seed}: {more} in {leaking}");
+    let least = |values: &[f64]| mean(values) - SIGMAS * standard_error(values);
+    assert!(least(&more) > 0.0 && least(&slower) > 1.0, "seed {seed}: {more:?} {slower:?}");
 }
 
 fn half_of_the_links(seed: u64) {
@@ -534,9 +546,10 @@ fn half_of_the_links(seed: u64) {
     );
     let rows = readings("network_heavy", seed, "--machines 400 --readings 300");
     let used = by_machine(&rows, |r| r.inward / links[&r.machine]);
-    // 55 % of their own, and saturations fill 5 % of readings.
-    let tolerance = SIGMAS * standard_error(&used) + 0.05;
-    assert_near(mean(&used), 0.55, tolerance, &format!("seed {seed}: utilization of links"));
+    // 55 % of their own, and what saturations fill of the rest in 5 % of readings: four fifths on average.
+    let tolerance = SIGMAS * standard_error(&used) + 0.01;
+    let expected = 0.55 + 0.05 * 0.45 * 0.8;
+    assert_near(mean(&used), expected, tolerance, &format!("seed {seed}: utilization of links"));
 }
 
 fn links_are_saturated(scenario: &str, share: f64, seed: u64) {
@@ -580,7 +593,7 @@ fn wear_and_recover(seed: u64) {
 }
 
 fn out_of_step(seed: u64) {
-    // Recoveries begin at any time: in six parts of a run as often.
+    // Recoveries begin at any time: in each of sixty parts of a run as often.
     let machines = histories("degradation_cycle", seed, "--machines 200 --readings 1200");
     let settled = machines.iter().map(|m| m.settled).min().expect("machines");
     let mut counts = [0.0; 60];
@@ -714,8 +727,8 @@ fn cascades(seed: u64) {
     let machines = histories("cascade_failure", seed, options);
     let of = |kind: &str| machines.iter().map(|m| m.of(kind).count()).sum::<usize>();
     let (failures, cascades) = (of("failure"), of("cascade"));
-    // Each failure is passed on to each dependent with probability 0.5, and a machine has one or more on
-    // average: many times the half of a chance that a few would be.
+    // A failure is passed on to each dependent with probability 0.5, and a machine has 1.2 dependents on average:
+    // 0.6 for each, less those that were down already. A quarter leaves room for these.
     assert!(failures > 100 && cascades * 4 > failures, "seed {seed}: {cascades} of {failures}");
     let began: BTreeMap<&str, usize> =
         machines.iter().flat_map(|m| m.failures().map(|i| (i.id.as_str(), i.begin))).collect();
