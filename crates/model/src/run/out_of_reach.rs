@@ -26,7 +26,7 @@ pub(super) fn notes(manifest: &Manifest) -> Vec<String> {
         config.base_cpu_load,
         levels.mean_cpu,
         "jobs take as much; lower jobs.arrival_probability",
-        "machines are saturated by then; lower load_variance, or add jobs",
+        "machines are saturated by then; lower load_variance",
     );
     let memory = note(
         "base_memory_load",
