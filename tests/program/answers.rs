@@ -36,7 +36,7 @@ fn make(seed: u64, more: &[&str]) -> TempDir {
         "-q",
         "--sink=stdout",
         "--scenario=chaos",
-        "--machines=15",
+        "--machines=20",
         "--rate=max",
         "--start=2026-01-01T00:00:00Z",
         &seed,
