@@ -32,7 +32,7 @@ fn held_back(transport: &str) {
     let prefix = prefix(&format!("quota-{transport}"));
     limit(&cluster.bootstrap, &prefix);
     let client = format!("client.id={prefix}");
-    let load = ["--rate", "5000", "--duration", "3s", "-X", &client, "-X", "compression.type=none"];
+    let load = ["--rate", "5000", "--duration", "6s", "-X", &client, "-X", "compression.type=none"];
     // Shorter than the pauses that the quota makes: a request that the broker has not read is not late.
     let timeout =
         if transport == "direct" { "socket.timeout.ms=3000" } else { "socket.timeout.ms=60000" };
