@@ -13,7 +13,7 @@ use fleetstorm_model::run::{Run, RunBuilder};
 use fleetstorm_model::schedule::{Pace, Time};
 
 use crate::exit::ProgramError;
-use crate::report::number_format::percent;
+use crate::report::number_format::anomalies;
 
 /// Which run is previewed, and how it is shown.
 #[derive(Debug, Clone, Default)]
@@ -92,10 +92,7 @@ impl Outline {
         let manifest = &self.manifest;
         let machines = manifest.config.n_machines;
         let length = length(manifest.interval, self.readings());
-        let anomalies = match manifest.config.anomalies.expected_share() {
-            0.0 => String::new(),
-            share => format!(", {} of readings in an anomaly", percent(share)),
-        };
+        let anomalies = anomalies(manifest.config.anomalies.expected_share());
         let start = manifest.start;
         let end = start.checked_add_signed(delta(length));
         format!(

@@ -12,10 +12,14 @@ pub fn asked(value: f64) -> String {
     with_decimals(value, decimals(value, 6))
 }
 
-/// A fraction in percent, with three digits.
-pub fn percent(fraction: f64) -> String {
-    let percent = 100.0 * fraction;
-    format!("{} %", with_decimals(percent, decimals(percent, 3)))
+/// The share of readings that are to be expected in an anomaly, as the end of a line on a run: in percent,
+/// with three digits, and nothing where there are none.
+pub fn anomalies(share: f64) -> String {
+    let percent = 100.0 * share;
+    match with_decimals(percent, decimals(percent, 3)) {
+        _ if share == 0.0 => String::new(),
+        percent => format!(", {percent} % of readings in an anomaly"),
+    }
 }
 
 /// A measured value beside the requested one, with at least as many decimals.

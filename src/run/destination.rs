@@ -20,7 +20,7 @@ use crate::cluster::Connection;
 use crate::exit::ProgramError;
 use crate::output::{Stdout, Verbosity, print_status};
 use crate::pacing::{StopFlag, now_ms};
-use crate::report::number_format::{asked, percent};
+use crate::report::number_format::{anomalies, asked};
 use crate::report::results::ChangedTopic;
 use crate::sink::Transport;
 use crate::sink::embedded::{self, EmbeddedBroker};
@@ -105,10 +105,7 @@ impl Destination {
             Destination::Kafka(kafka) => kafka.print_addresses(manifest),
             Destination::Stdout(_) | Destination::Null => {}
         }
-        let anomalies = match manifest.config.anomalies.expected_share() {
-            0.0 => String::new(),
-            share => format!(", {} of readings in an anomaly", percent(share)),
-        };
+        let anomalies = anomalies(manifest.config.anomalies.expected_share());
         print_status(&format!(
             "Simulating {machines} machines, {rate}, seed {}{anomalies}.",
             manifest.seed

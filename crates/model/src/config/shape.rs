@@ -1,8 +1,8 @@
 //! The sections of the configuration that give events their shape: anomalies, patterns in time and
 //! place, failures, maintenance, wear.
 //!
-//! Probabilities are per machine and reading, those of anomalies shares of readings; durations count readings unless their name says
-//! otherwise, so that the shape doesn't depend on the rate.
+//! Probabilities are per machine and reading, those of anomalies shares of readings; durations count
+//! readings unless their name says otherwise, so that the shape doesn't depend on the rate.
 
 use std::collections::BTreeMap;
 
@@ -149,7 +149,8 @@ pub struct ZonePatterns {
 }
 
 impl Anomalies {
-    /// Each kind's name, share of readings and bounds of its length in readings, whether switched on or not.
+    /// Each kind's name, share of readings and bounds of its length in readings, whether switched on or not, in
+    /// the order of [`IncidentKind::ANOMALIES`](crate::simulation::incidents::IncidentKind::ANOMALIES).
     pub fn kinds(&self) -> [(&'static str, f64, (u32, u32)); 6] {
         [
             ("cpu_spike", self.cpu_spike_probability, self.cpu_spike_duration),

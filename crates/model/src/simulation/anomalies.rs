@@ -69,26 +69,20 @@ struct Episode {
 impl AnomalyRules {
     /// The kinds as configured; `None` if there are no anomalies.
     pub fn new(config: &config::Anomalies) -> Option<AnomalyRules> {
-        let c = config;
-        let rule = |share, magnitude, duration| AnomalyRule { share, magnitude, duration };
-        c.enable.then(|| {
-            AnomalyRules([
-                rule(c.cpu_spike_probability, c.cpu_spike_magnitude, c.cpu_spike_duration),
-                rule(c.memory_leak_probability, c.memory_leak_rate, c.memory_leak_duration),
-                rule(
-                    c.network_saturation_probability,
-                    c.network_saturation_slowdown,
-                    c.network_saturation_duration,
-                ),
-                rule(c.disk_full_probability, c.disk_full_level, c.disk_full_duration),
-                rule(
-                    c.multi_resource_probability,
-                    c.multi_resource_magnitude,
-                    c.multi_resource_duration,
-                ),
-                rule(c.sensor_drift_probability, c.sensor_drift_magnitude, c.sensor_drift_duration),
-            ])
-        })
+        let magnitudes = [
+            config.cpu_spike_magnitude,
+            config.memory_leak_rate,
+            config.network_saturation_slowdown,
+            config.disk_full_level,
+            config.multi_resource_magnitude,
+            config.sensor_drift_magnitude,
+        ];
+        let kinds = config.kinds();
+        let rule = |i: usize| {
+            let (_, share, duration) = kinds[i];
+            AnomalyRule { share, magnitude: magnitudes[i], duration }
+        };
+        config.enable.then(|| AnomalyRules(std::array::from_fn(rule)))
     }
 
     /// How many episodes of all kinds begin per reading of a machine: of each kind, its share / its mean

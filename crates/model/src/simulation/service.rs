@@ -85,9 +85,9 @@ impl Service {
     ///
     /// A response takes a service time, and a wait of mean s rho^2 / (c (1 - rho)) for a mean service time s,
     /// c workers and a utilization rho: Sakasegawa's approximation of the M/M/c queue (Annals of the Institute
-    /// of Statistical Mathematics 29, 1977), with its exponent sqrt(2 (c + 1)) - 1, which is 2.2 for c = 4, rounded to 2. Waits are
-    /// exponential. So p99 is three times p50 on an idle machine, and up to ln 100 / ln 2 times in a long
-    /// queue. What exceeds the machine is shed.
+    /// of Statistical Mathematics 29, 1977), with its exponent sqrt(2 (c + 1)) - 1, which is 2.2 for c = 4,
+    /// rounded to 2. Waits are exponential. So p99 is three times p50 on an idle machine, and up to
+    /// ln 100 / ln 2 times in a long queue. What exceeds the machine is shed.
     #[inline(always)]
     pub fn step(&self, loads: Loads, effects: &Effects, draws: &Draws) -> Served {
         let Loads { demand, excess, queued, swapped } = loads;

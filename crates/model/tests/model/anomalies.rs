@@ -169,7 +169,7 @@ fn episodes_are_labelled_as_long_as_they_were_drawn() {
         ANOMALIES.iter().zip([(3usize, 12usize), (1, 6), (5, 30), (2, 2), (1, 1), (10, 17)])
     {
         let machines = watch(&format!(
-            "--seed 33 --machines 60 --readings 2500 {ALONE} --set anomalies.{kind}_probability=0.3 \
+            "--seed 33 --machines 200 --readings 2500 {ALONE} --set anomalies.{kind}_probability=0.3 \
              --set anomalies.{kind}_duration=[{least},{most}]"
         ));
         let mut counts = vec![0; most - least + 1];
@@ -194,7 +194,7 @@ fn episodes_are_labelled_as_long_as_they_were_drawn() {
             }
         }
         let episodes: u64 = counts.iter().sum();
-        assert!(episodes > 300, "{kind}: only {episodes} episodes");
+        assert!(episodes > 1000, "{kind}: only {episodes} episodes");
         if counts.len() > 1 {
             let expected = vec![episodes as f64 / counts.len() as f64; counts.len()];
             let (found, bound) = chi_square(&counts, &expected);

@@ -271,6 +271,11 @@ fn twins(scenario: &str, seed: u64, options: &str) -> (Vec<History>, Vec<History
     (histories(scenario, seed, options), histories(scenario, seed, &without))
 }
 
+/// The same machine in the run without anomalies.
+fn twin_of<'a>(machine: &History, twins: &'a [History]) -> &'a History {
+    twins.iter().find(|twin| twin.id == machine.id).expect("the fleet is the same")
+}
+
 fn row(machine: &History, at: usize) -> Row {
     machine.rows[at].expect("no machine fails")
 }
@@ -650,10 +655,9 @@ fn lasts(scenario: &str, kind: &str, length: std::ops::RangeInclusive<usize>, se
 
 fn strong_spikes(seed: u64) {
     let (with, without) = twins("cpu_spikes", seed, "--machines 60 --readings 1000");
-    let twin = |machine: &History| without.iter().find(|twin| twin.id == machine.id).unwrap();
     for (machine, begin, _, magnitude) in whole(&with, "cpu_spike") {
         assert!(magnitude >= 37.5);
-        let (cpu, usual) = (row(machine, begin).cpu, row(twin(machine), begin).cpu);
+        let (cpu, usual) = (row(machine, begin).cpu, row(twin_of(machine, &without), begin).cpu);
         let expected = magnitude.min(100.0 - usual);
         assert!(cpu - usual > expected - 2.1, "seed {seed}: a spike from {usual} to {cpu}");
     }
@@ -661,7 +665,6 @@ fn strong_spikes(seed: u64) {
 
 fn ended_by_a_restart(seed: u64) {
     let (with, without) = twins("memory_leak", seed, "--machines 60 --readings 1000");
-    let twin = |machine: &History| without.iter().find(|twin| twin.id == machine.id).unwrap();
     let mut fell = Vec::new();
     for (machine, begin, end, rate) in whole(&with, "memory_leak") {
         // A leak may follow at once.
@@ -669,7 +672,11 @@ fn ended_by_a_restart(seed: u64) {
             continue;
         }
         let (last, after) = (row(machine, end - 1).memory, row(machine, end).memory);
-        assert_eq!(after, row(twin(machine), end).memory, "seed {seed}: memory isn't freed");
+        assert_eq!(
+            after,
+            row(twin_of(machine, &without), end).memory,
+            "seed {seed}: memory isn't freed"
+        );
         if last < 100.0 {
             fell.push((last - after) / (rate * (end - begin) as f64));
         }
@@ -714,10 +721,13 @@ fn disks_run_full(seed: u64) {
 
 fn disks_are_cleaned(seed: u64) {
     let (with, without) = twins("disk_pressure", seed, "--machines 60 --readings 1500");
-    let twin = |machine: &History| without.iter().find(|twin| twin.id == machine.id).unwrap();
     for (machine, _, end, _) in whole(&with, "disk_full") {
         if end < machine.settled && !machine.of("disk_full").any(|i| i.begin == end) {
-            assert_eq!(row(machine, end).disk, row(twin(machine), end).disk, "seed {seed}");
+            assert_eq!(
+                row(machine, end).disk,
+                row(twin_of(machine, &without), end).disk,
+                "seed {seed}"
+            );
         }
     }
 }
@@ -743,13 +753,12 @@ fn cascades(seed: u64) {
 /// How far each reading of an episode, and the one after, is from the twin's, in the sensor that drifts.
 fn drifts(seed: u64) -> Vec<Vec<f64>> {
     let (with, without) = twins("sensor_drift", seed, "--machines 60 --readings 2000");
-    let twin = |machine: &History| without.iter().find(|twin| twin.id == machine.id).unwrap();
     let mut drifts = Vec::new();
     for (machine, begin, end, magnitude) in whole(&with, "sensor_drift") {
         if end >= machine.settled || machine.of("sensor_drift").any(|i| i.begin == end) {
             continue;
         }
-        let twin = twin(machine);
+        let twin = twin_of(machine, &without);
         let off = |at: usize| {
             let (read, truth) = (row(machine, at), row(twin, at));
             [read.cpu - truth.cpu, read.memory - truth.memory, read.disk - truth.disk]
