@@ -6,6 +6,7 @@ mod closing;
 mod determinism;
 mod encoding;
 mod failures;
+mod jobs;
 mod library;
 mod means;
 mod notes;

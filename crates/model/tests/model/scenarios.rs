@@ -36,8 +36,8 @@
 //!     `status_walks_down_and_up_and_nothing_is_heard_in_between`,
 //!     `a_machine_that_is_down_may_report_zeros`.
 //! 10. Usage, status and jobs that have nothing to do with telemetry: signals.rs,
-//!     `usage_is_telemetry_at_the_same_instant`, `status_follows_load_and_heartbeats_never_fall_back`,
-//!     `running_jobs_load_their_machine_by_what_they_take`; failures.rs,
+//!     `usage_is_telemetry_at_the_same_instant`, `status_follows_load_and_heartbeats_never_fall_back`;
+//!     jobs.rs, `running_jobs_load_their_machine_by_what_they_take`; failures.rs,
 //!     `jobs_fail_with_their_machine_and_none_starts_while_it_is_down`.
 //! 11. Readings that remember nothing, machines without a character, memory that ignores the
 //!     processor: signals.rs,

@@ -2,6 +2,7 @@
 
 use fleetstorm_model::fleet::Share;
 use fleetstorm_model::manifest::Manifest;
+use fleetstorm_model::record::{Record, Telemetry};
 use fleetstorm_model::stream::{KeyedRecord, Slot, Step, Stream};
 
 use super::options;
@@ -35,6 +36,18 @@ pub fn simulate(options: &str, mut take: impl FnMut(usize, &KeyedRecord<'_>)) {
             }
         });
     }
+}
+
+/// A value of every telemetry record, by machine, in order.
+pub fn telemetry<T>(options: &str, value: impl Fn(&Telemetry<&str>) -> T) -> Vec<Vec<T>> {
+    let mut machines: Vec<Vec<T>> = Vec::new();
+    simulate(&format!("--topics telemetry {options}"), |at, keyed| {
+        if let Record::Telemetry(telemetry) = &keyed.record {
+            machines.resize_with(machines.len().max(at + 1), Vec::new);
+            machines[at].push(value(telemetry));
+        }
+    });
+    machines
 }
 
 /// Hands on every slot of every reading with its record: none where the slot is silent.
